@@ -1,0 +1,147 @@
+"""Several steps, done one after the other on one event. The careful way, which is the definition.
+
+Most events need none of it. Before the spool, `verdicts` tells for a whole chunk which events any step would
+touch: an event none of whose steps' conditions hold as it came in is changed by none of them. It is never parsed
+whole, and leaves as the bytes that came in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Final
+
+from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.event import Flag
+from logrouter.facts import Facts
+from logrouter.references import Reference
+from logrouter.rules import Rule
+from logrouter.steps import DISCARD, Step
+
+UNTOUCHED: Final = 0
+TOUCHED: Final = 1
+"""Some step applies, or may: the event must be parsed whole."""
+FIRST_DISCARD: Final = 2
+"""2 + n: taken out by the step n, one of those that lead the chain and only discard."""
+
+AnyStep = Step[Any]
+
+
+class NamedStep:
+    """A step and the name under which it is counted."""
+
+    __slots__ = ("apply", "name", "step", "when")
+
+    def __init__(self, name: str, step: AnyStep) -> None:
+        self.name = name
+        self.step = step
+        self.when: Rule | None = step.config.when
+        self.apply = step.apply
+
+
+class Chain:
+    """Steps in order, and how often each failed or took an event out."""
+
+    def __init__(self, steps: Sequence[tuple[str, AnyStep]]) -> None:
+        self.steps = [NamedStep(name, step) for name, step in steps]
+        self.discarded: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self._leading = self._count_leading_discards()
+        self._fails_closed = next((named.step for named in self.steps if named.step.fails_closed), None)
+
+    @property
+    def conditions(self) -> list[Rule]:
+        """What the steps ask before they do anything."""
+        return [named.when for named in self.steps if named.when is not None]
+
+    @property
+    def references(self) -> frozenset[Reference]:
+        """What the conditions read."""
+        return frozenset(reference for rule in self.conditions for reference in rule.references)
+
+    def verdict_source(self, tests: Mapping[Rule, str]) -> str:
+        """A Python expression for one event's verdict, from those of the conditions."""
+        source = str(UNTOUCHED)
+        rest = self.steps[self._leading :]
+        if any(named.when is None for named in rest):
+            source = str(TOUCHED)
+        elif rest:
+            touching = " or ".join(f"({tests[named.when]})" for named in rest if named.when is not None)
+            source = f"({TOUCHED} if {touching} else {UNTOUCHED})"
+        for number, named in reversed(list(enumerate(self.steps[: self._leading]))):
+            assert named.when is not None
+            source = f"({FIRST_DISCARD + number} if {tests[named.when]} else {source})"
+        return source
+
+    def count_discarded(self, verdict: int, events: int) -> None:
+        """Count events that a leading step takes out, by their verdict."""
+        self.discarded[self.steps[verdict - FIRST_DISCARD].name] += events
+
+    def apply(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
+        """The event after all steps; None if one took it out."""
+        try:
+            document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+        except (ValueError, RecursionError):  # an object that can be skipped but not read
+            return self._unreadable(payload, flags)
+        try:
+            for named in self.steps:
+                if (named.when is None or named.when.test(document, facts)) and named.apply(document, facts) is DISCARD:
+                    self.discarded[named.name] += 1
+                    return None
+            return _encoded(document, payload, flags)
+        except Exception:
+            return self._apply_guarded(payload, flags, facts)
+
+    def change(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int]:
+        """The same for a chain in a route, whose steps take nothing out."""
+        result = self.apply(payload, flags, facts)
+        assert result is not None, "a step in a route discarded an event"
+        return result
+
+    def _apply_guarded(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
+        """Once more, with a copy kept before each step, as one of them is known to fail."""
+        document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+        for named in self.steps:
+            if named.when is not None and not named.when.test(document, facts):
+                continue
+            before = deepcopy(document)
+            try:
+                if named.apply(document, facts) is DISCARD:
+                    self.discarded[named.name] += 1
+                    return None
+                encode_document(document)
+            except Exception:
+                self.failed[named.name] += 1
+                if named.step.fails_closed:
+                    return encode_document(named.step.placeholder), Flag.JSON | Flag.STEP_FAILED
+                document = before
+                flags |= Flag.STEP_FAILED
+        return _encoded(document, payload, flags)
+
+    def _unreadable(self, payload: bytes, flags: int) -> tuple[bytes, int]:
+        for named in self.steps:
+            self.failed[named.name] += 1
+        if self._fails_closed is not None:
+            return encode_document(self._fails_closed.placeholder), Flag.JSON | Flag.STEP_FAILED
+        return payload, flags | Flag.STEP_FAILED
+
+    def _count_leading_discards(self) -> int:
+        leading = 0
+        for named in self.steps:
+            if not named.step.only_discards or named.when is None:
+                break
+            leading += 1
+        return leading
+
+
+def _encoded(document: Document, payload: bytes, flags: int) -> tuple[bytes, int]:
+    """Text stays text while nothing but its message is there."""
+    if flags & Flag.JSON:
+        return encode_document(document), flags
+    message = document.get("message")
+    if len(document) == 1 and isinstance(message, str) and message and "\n" not in message:
+        if message == payload.decode("utf-8", "replace"):
+            return payload, flags
+        return message.encode(), flags & ~Flag.INVALID_UTF8
+    return encode_document(document), flags | Flag.JSON

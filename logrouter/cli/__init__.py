@@ -1,0 +1,84 @@
+"""The command line. Without a command it routes stdin; each command is one file here, found by its name.
+
+A command's file has a docstring whose first line is `` `logrouter name`: summary `` and `main(argv) -> exit code`.
+What several need is in `_options.py`. Nothing is imported before it is needed: `app | logrouter` must be ready
+at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+EXIT_USAGE: Final = 2
+EXIT_INTERNAL: Final = 70
+"""EX_SOFTWARE: our fault."""
+EXIT_CONFIG: Final = 78
+"""EX_CONFIG: the user's config is wrong."""
+EXIT_INTERRUPTED: Final = 130
+
+
+def commands() -> list[str]:
+    """The names of all commands."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def summaries() -> dict[str, str]:
+    """Command → what it does: the first line of its file, after its name."""
+    lines = {name: (import_module(f"logrouter.cli.{name}").__doc__ or "").splitlines()[0] for name in commands()}
+    return {name: line.partition(": ")[2].rstrip(".") for name, line in lines.items()}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; gives the exit code. Shows no traceback, unless LOGROUTER_LOG_LEVEL is debug."""
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BaseException as error:
+        return _report(_innermost(error))
+    return code
+
+
+def _report(error: BaseException) -> int:
+    """Say what went wrong, in the user's words. Gives the exit code."""
+    from logrouter.errors import ConfigError, LogrouterError
+
+    match error:
+        case SystemExit():  # argparse has said it
+            raise error
+        case ConfigError():
+            print(*error.mistakes, sep="\n", file=sys.stderr)
+            return EXIT_CONFIG
+        case LogrouterError():
+            print(f"logrouter: {error}", file=sys.stderr)
+            return EXIT_USAGE
+        case KeyboardInterrupt():
+            return EXIT_INTERRUPTED
+        case BrokenPipeError():  # `logrouter describe | head`: what stdout's buffer still holds has no reader either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 0
+    if os.environ.get("LOGROUTER_LOG_LEVEL") == "debug":
+        raise error
+    print(f"logrouter: internal error: {error!r}", file=sys.stderr)
+    print("This is a bug in logrouter. LOGROUTER_LOG_LEVEL=debug shows where; please report it.", file=sys.stderr)
+    return EXIT_INTERNAL
+
+
+def _dispatch(argv: list[str]) -> int:
+    name, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("_route", argv)
+    if name != "_route" and name not in commands():
+        from logrouter.errors import LogrouterError, did_you_mean
+
+        hint = did_you_mean(name, commands())
+        raise LogrouterError(f"there is no command {name!r}{f'; {hint}' if hint else ''} (see logrouter --help)")
+    return int(import_module(f"logrouter.cli.{name}").main(rest))
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first error inside the groups that nurseries make."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,88 @@
+"""`app | logrouter`: what logrouter does when no command is named."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from logrouter.config.settings import Settings
+
+_EXAMPLES = """\
+examples:
+  app | logrouter                                    each line as a JSON event; pretty on a terminal
+  app | logrouter --sink errors=file:errors.ndjson --match errors='severity >= "error"'
+  app | logrouter --config logrouter.yaml
+  logrouter demo | logrouter                         something to try it with
+
+exit codes: 0 all delivered, 2 usage, 74 something was given up, 75 something is undelivered, 78 the config is wrong
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Route standard input until it ends."""
+    from logrouter.cli import _options
+
+    if not argv:
+        if os.isatty(0) and not _is_configured():
+            make_parser().print_help()
+            return 0
+        return run(_options.load_default(), verbose=False)
+    options = make_parser().parse_args(argv)
+    if options.version:
+        return _show_version(options)
+    return run(_options.load(options), verbose=options.verbose)
+
+
+def run(settings: Settings, *, verbose: bool) -> int:
+    """Route with these settings. Gives the exit code."""
+    import gc
+
+    import trio
+
+    from logrouter.runtime.log import Log
+    from logrouter.runtime.topology import Topology
+
+    level = "info" if verbose and settings.log_level in ("warning", "error") else settings.log_level
+    log = Log(level, pretty=os.isatty(2))
+    topology = Topology(settings, log)
+    log.info("routing", sources=list(settings.sources), sinks=list(settings.sinks))
+    gc.enable()
+    gc.freeze()
+    return trio.run(topology.run)
+
+
+def _is_configured() -> bool:
+    """Whether there is any config at all, or the user wants to type lines into it."""
+    from pathlib import Path
+
+    return Path("logrouter.yaml").exists() or any(name.startswith("LOGROUTER_") for name in os.environ)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the flags that need no command, whose help tells of the commands too."""
+    from logrouter.cli import _options, summaries
+
+    listed = "\n".join(f"  {name:<12}{text}" for name, text in summaries().items())
+    parser = _options.parser(
+        "",
+        "Capture the lines of an app, route them by rules, deliver them as promised.\n\n"
+        "  app | logrouter [flags]     route what the app writes\n"
+        "  logrouter COMMAND --help    one of the commands below",
+        f"commands:\n{listed}\n\n{_EXAMPLES}",
+    )
+    _options.add_config_options(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is started and stopped")
+    parser.add_argument("--version", action="store_true", help="show the version and the hash of the config")
+    return parser
+
+
+def _show_version(options: argparse.Namespace) -> int:
+    from logrouter import __version__
+    from logrouter.cli import _options
+    from logrouter.config import config_hash
+
+    print(f"logrouter {__version__} (config {config_hash(_options.load(options))})")
+    return 0

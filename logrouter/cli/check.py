@@ -1,0 +1,31 @@
+"""`logrouter check`: find every mistake in the config, before it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str]) -> int:
+    """Check the config. Exit 0 where it is right, 78 where it is not."""
+    from logrouter.cli import _options
+
+    parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
+    _options.add_config_options(parser)
+    settings = _options.load(parser.parse_args(argv))
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    parts = [
+        _counted(settings.sources, "source"),
+        _counted(settings.steps, "step"),
+        _counted(settings.routes, "route"),
+        _counted(settings.sinks, "sink"),
+    ]
+    print(f"the config is right: {', '.join(parts)}")
+    return 0
+
+
+def _counted(parts: Sequence[object] | dict[str, object] | object, name: str) -> str:
+    number = len(parts)  # type: ignore[arg-type]
+    names = f" ({', '.join(parts)})" if isinstance(parts, dict) and parts else ""
+    return f"{number} {name}{'' if number == 1 else 's'}{names}"

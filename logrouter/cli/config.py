@@ -1,0 +1,18 @@
+"""`logrouter config`: show the config that is in force, and where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the effective config as YAML, secrets masked, the origin of each value in a comment."""
+    from logrouter.cli import _options
+    from logrouter.config import render_effective
+
+    parser = _options.parser(
+        "config", "Show the config that is in force: files, environment and flags together, secrets masked."
+    )
+    _options.add_config_options(parser)
+    print(render_effective(_options.load(parser.parse_args(argv))), end="")
+    return 0

@@ -1,0 +1,41 @@
+"""`logrouter describe`: list the sources, steps and sinks there are, or the options of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from logrouter.component import Kind, load_module, names
+
+_KINDS: dict[str, Kind] = {"source": "sources", "step": "steps", "sink": "sinks"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Describe one component, one kind of them, or all."""
+    from logrouter.cli import _options
+    from logrouter.errors import LogrouterError, did_you_mean
+
+    parser = _options.parser("describe", "List the components there are, or show the options of one.")
+    parser.add_argument("kind", nargs="?", choices=[*_KINDS], help="what to describe; default: all")
+    parser.add_argument("name", nargs="?", help="for example `logrouter describe sink file`")
+    options = parser.parse_args(argv)
+    if options.name is None:
+        print("\n".join(_listing([options.kind] if options.kind else [*_KINDS])))
+        return 0
+    kind = _KINDS[options.kind]
+    if options.name not in names(kind):
+        hint = did_you_mean(options.name, names(kind)) or f"there are {', '.join(names(kind))}"
+        raise LogrouterError(f"there is no {options.kind} {options.name!r}; {hint}")
+    from logrouter.reference import render_page
+
+    print(render_page(kind, options.name), end="")
+    return 0
+
+
+def _listing(kinds: Sequence[str]) -> list[str]:
+    lines = []
+    for kind in kinds:
+        lines.append(f"{kind}s")
+        for name in names(_KINDS[kind]):
+            summary = (load_module(_KINDS[kind], name).__doc__ or "").splitlines()[0]
+            lines.append(f"  {name:<12}{summary}")
+    return [*lines, "", "logrouter describe KIND NAME shows the options of one"]

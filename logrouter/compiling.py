@@ -1,0 +1,134 @@
+"""Rules and templates become one Python function each, run over all rows of a chunk.
+
+    def bits(rows, c0):                  one parameter for each attribute that is read: the same for all rows
+        out = []
+        for r in rows:
+            v0 = r.f0                    each field that is read, once (`Projection.bind`)
+            v1 = severity_of(v0, …)
+            out.append((1 if v1 >= 17 else 0) | (2 if c0 == "stderr" else 0))
+        return out
+
+The expressions come from `Rule.source` and `Template.source`, which the slow way compiles as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from logrouter import severity, times
+from logrouter.chain import Chain
+from logrouter.facts import Facts
+from logrouter.projection import Projection, Row
+from logrouter.references import MISSING, Field, Meta, Reference, Resource, Severity, Time
+from logrouter.rules import Rule
+from logrouter.templates import Template
+
+RECEIVED = Meta("received")
+
+
+class Generated:
+    """A generated function, and which attributes it takes beside the rows."""
+
+    def __init__(self, function: Callable[..., list[Any]], metas: Sequence[Meta], source: str) -> None:
+        self.function = function
+        self.source = source
+        """The Python text, for those who debug it."""
+        self._names = [meta.name for meta in metas]
+        self.reads_received = RECEIVED in metas
+
+    def constants(self, facts: Facts) -> tuple[Any, ...]:
+        """The values of its attributes, which are the same for all rows of a chunk."""
+        get = facts.attributes.get
+        return tuple(facts.received_ns if name == "received" else get(name, MISSING) for name in self._names)
+
+    def __call__(self, rows: Sequence[Row], facts: Facts) -> list[Any]:
+        """One result a row."""
+        return self.function(rows, *self.constants(facts))
+
+
+class Generator:
+    """Makes functions over the rows of one projection."""
+
+    def __init__(self, projection: Projection, resource: Mapping[str, str]) -> None:
+        self._projection = projection
+        self._resource = resource
+
+    def bits(self, rules: Sequence[Rule], keys: Sequence[str]) -> Generated:
+        """For each row an int: bit n tells whether rule n holds; after the rules, whether the row has the key."""
+        fields = [Field((key,)) for key in keys]
+        scope = _Scope(self._projection, self._resource, [*(r for rule in rules for r in rule.references), *fields])
+        tests = [rule.source(scope.name, scope.constants) for rule in rules]
+        tests += [f"{scope.name(field)} is not MISSING" for field in fields]
+        terms = [f"({1 << number} if {test} else 0)" for number, test in enumerate(tests)]
+        return scope.function("bits", " | ".join(terms) or "0")
+
+    def verdicts(self, chain: Chain) -> Generated:
+        """For each row what a chain of steps will do with the event: see `chain.py`."""
+        scope = _Scope(self._projection, self._resource, chain.references)
+        tests = {rule: rule.source(scope.name, scope.constants) for rule in chain.conditions}
+        return scope.function("verdicts", chain.verdict_source(tests))
+
+    def column(self, template: Template, segment: bool) -> Callable[[Sequence[Row], Facts], list[str] | str]:
+        """The text of a template for each row; one text where it is the same for all."""
+        scope = _Scope(self._projection, self._resource, template.references)
+        generated = scope.function("column", template.source(scope.name, scope.constants, segment=segment))
+        if scope.reads_rows:
+            return generated
+        return lambda rows, facts: str(generated(rows[:1], facts)[0])
+
+
+class _Scope:
+    """The variables of one generated function."""
+
+    def __init__(self, projection: Projection, resource: Mapping[str, str], references: Iterable[Reference]) -> None:
+        self._projection = projection
+        self.constants: dict[str, object] = {"MISSING": MISSING}
+        self._names: dict[Reference, str] = {}
+        self._statements: list[str] = []
+        self._metas: list[Meta] = []
+        for reference in sorted(set(references), key=repr):
+            self._add(reference, resource)
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether the result depends on more than the attributes."""
+        return bool(self._statements)
+
+    def name(self, reference: Reference) -> str:
+        """The variable that holds a reference's value."""
+        return self._names[reference]
+
+    def function(self, name: str, expression: str) -> Generated:
+        """Compile: one result of `expression` for each row."""
+        parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
+        lines = [f"def {name}({parameters}):", "    out = []", "    append = out.append", "    for r in rows:"]
+        lines += [f"        {statement}" for statement in self._statements]
+        lines += [f"        append({expression})", "    return out"]
+        source = "\n".join(lines)
+        namespace = dict(self.constants)
+        exec(compile(source, f"<generated {name}>", "exec"), namespace)
+        return Generated(namespace[name], self._metas, source)  # type: ignore[arg-type]
+
+    def _add(self, reference: Reference, resource: Mapping[str, str]) -> str:
+        if reference in self._names:
+            return self._names[reference]
+        number = len(self._names)
+        variable = self._names[reference] = f"v{number}"
+        match reference:
+            case Field():
+                self._statements += self._projection.bind(reference, variable, self.constants)
+            case Meta():
+                self._metas.append(reference)
+            case Resource(key):
+                self.constants[variable] = resource.get(key, MISSING)
+            case Severity():
+                self._derive(variable, "severity_of", severity.of, [self._add(f, resource) for f in severity.FIELDS])
+            case Time():
+                inputs: list[Reference] = [RECEIVED, *times.FIELDS]
+                self._derive(variable, "time_of", times.of, [self._add(ref, resource) for ref in inputs])
+        return variable
+
+    def _derive(self, variable: str, name: str, function: Callable[..., Any], inputs: list[str]) -> None:
+        self.constants[name] = function
+        self._statements.append(f"{variable} = {name}({', '.join(inputs)})")

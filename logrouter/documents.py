@@ -1,0 +1,65 @@
+"""A JSON payload as a Python dict, and back: the slow way, for an event that must be read or changed whole.
+
+msgspec is the quicker of the fast libraries for both directions and keeps integers of any size exact.
+What it refuses and JSON allows (1e400, integers beyond 64 bits on the way out) goes through the standard
+library, with numbers that no machine type holds kept as `Decimal`, so that nothing is rounded by passing.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+Document = dict[str, Any]
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def decode_document(payload: bytes) -> Document:
+    """Parse a payload flagged JSON.
+
+    Raises ValueError when it is no JSON object (or, as `RecursionError`, nested too deep).
+    """
+    try:
+        document = _decode(payload)
+    except msgspec.ValidationError:  # a number out of range
+        document = json.loads(payload, parse_float=_exact_float, parse_constant=_refuse_constant)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
+
+
+def encode_document(document: Document) -> bytes:
+    """Serialise to compact JSON in UTF-8."""
+    try:
+        return _encode(document)
+    except TypeError:  # an integer beyond 64 bits
+        return _encode(_with_exact_integers(document))
+
+
+def decode_text(payload: bytes) -> Document:
+    """The document that a text payload stands for; bytes that are not UTF-8 become U+FFFD."""
+    return {"message": payload.decode("utf-8", "replace")}
+
+
+def _exact_float(text: str) -> float | Decimal:
+    number = float(text)
+    return Decimal(text) if number in (float("inf"), float("-inf")) else number
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _with_exact_integers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_exact_integers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_exact_integers(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return Decimal(value)
+    return value

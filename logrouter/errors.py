@@ -1,0 +1,82 @@
+"""Every error that logrouter raises on purpose, and whose fault it is.
+
+    LogrouterError
+    ├── ConfigError            the user's: the config, the environment or a flag. Exit 78
+    │   └── one `Mistake` for each thing that is wrong, all found in one go
+    ├── ExpressionError        the user's: a rule or template, with the column in its text
+    ├── StartError             the user's: something that is needed to start cannot be had. Exit 2
+    └── DestinationError       the destination's: it cannot be written to or reached now; tried again
+        └── ClosedByPeer       it never will again: whoever read our output has gone. A quiet end
+
+What becomes of an event is never an exception: see `sinks.Outcome`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from collections.abc import Iterable
+
+
+class LogrouterError(Exception):
+    """Base of all."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong with the config."""
+
+    place: str
+    """`logrouter.yaml:12:5`, `LOGROUTER_SINK_ES__MATCH`, `--match errors=…`"""
+    problem: str
+    """What is wrong and what was expected: one sentence, without a full stop."""
+    hint: str | None = None
+    """What the user may have meant."""
+    excerpt: str | None = None
+    """The text that is wrong and, in a second line, a caret under the character."""
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.problem}"
+        if self.hint:
+            text += f" ({self.hint})"
+        if self.excerpt:
+            text += "\n" + "\n".join(f"    {line}" for line in self.excerpt.splitlines())
+        return text
+
+
+class ConfigError(LogrouterError):
+    """The config is wrong. Holds every mistake that was found."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = list(mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class ExpressionError(LogrouterError, ValueError):
+    """A rule or a template is wrong at a character of its text."""
+
+    def __init__(self, problem: str, text: str, column: int = 0, hint: str | None = None) -> None:
+        self.problem = problem
+        self.text = text
+        self.column = column
+        """Counted from 0, in characters of `text`."""
+        self.hint = hint
+        super().__init__(f"{problem} at column {column + 1} of {text!r}" + (f" ({hint})" if hint else ""))
+
+
+class DestinationError(LogrouterError):
+    """A destination cannot take anything now. The same is tried again."""
+
+
+class ClosedByPeer(DestinationError):
+    """Whoever read this output has gone (`| head`): it ends, quietly."""
+
+
+class StartError(LogrouterError):
+    """Something that is needed to start cannot be had: a stdin to read, an address to listen on."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest known word, if one is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -1,0 +1,114 @@
+"""Events and the chunks they travel in.
+
+An event is one payload (bytes: a JSON object, or a line of text) and what is known about it. Events
+are never handled one by one: a *chunk* is a run of events that were read together, and what they share
+is stored once. What differs from event to event, and is not in the payload, is one byte of flags each.
+
+    Chunk ── payloads    [b'{"level":"info",…}', b'plain text', …]
+          ├─ flags       one byte per event, see `Flag`
+          ├─ attributes  {"source": "app", "stream": "stdin", …}, shared by all of them
+          ├─ received_ns when they were read, nanoseconds since 1970
+          └─ offset      (epoch, sequence) of the first; the others follow. Given by the spool
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntFlag
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from logrouter.routing import Routed
+
+EVENT_OVERHEAD_BYTES = 60
+"""What an event costs in memory beside its payload: a bytes header (33), a list slot (8), flags, class."""
+
+CHUNK_OVERHEAD_BYTES = 900
+"""What a chunk costs beside its events: its own objects, what routing found out, its place in the spool."""
+
+Attributes = Mapping[str, str | int | bool]
+"""What is known of all events in a chunk (`meta.…` in rules). Never changed once made: chunks share it."""
+
+
+class Flag(IntFlag):
+    """What is known of one event: one byte, kept beside its payload."""
+
+    JSON = 1
+    """The payload is a JSON object, in valid UTF-8. Otherwise it is text."""
+    INVALID_UTF8 = 2
+    """A text payload holds bytes that are not UTF-8; JSON output carries U+FFFD in their place."""
+    PARTIAL_START = 4
+    PARTIAL_END = 8
+    PARTIAL_MIDDLE = 12
+    """A line over `max_line`, in pieces: the first, the last, and (both bits) those between."""
+    PARSE_ERROR = 16
+    """The parser that the config names did not take this line."""
+    STEP_FAILED = 32
+    """A step could not be done on this event, which was passed on as it was."""
+    NOTICE = 64
+    """Written by logrouter itself into a sink's stream: so many events are missing here, and why."""
+
+
+class Offset(NamedTuple):
+    """Where an event stands in the spool, and its id: never used twice."""
+
+    epoch: int
+    """Random, new at every start (64 bits)."""
+    sequence: int
+    """Counts events from 0 within an epoch."""
+
+
+class Chunk:
+    """A run of events appended together. Immutable once the spool has given it an offset."""
+
+    __slots__ = ("attributes", "flags", "offset", "payload_bytes", "payloads", "position", "received_ns", "routed")
+
+    def __init__(
+        self,
+        payloads: list[bytes],
+        flags: bytes,
+        attributes: Attributes,
+        received_ns: int,
+        payload_bytes: int | None = None,
+        position: bytes | None = None,
+    ) -> None:
+        self.payloads = payloads
+        self.flags = flags
+        self.attributes = attributes
+        self.received_ns = received_ns
+        self.payload_bytes = sum(map(len, payloads)) if payload_bytes is None else payload_bytes
+        self.position = position
+        self.offset = Offset(0, 0)
+        self.routed: Routed | None = None
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the chunk costs in memory."""
+        return self.payload_bytes + EVENT_OVERHEAD_BYTES * len(self.payloads) + CHUNK_OVERHEAD_BYTES
+
+    @property
+    def end(self) -> Offset:
+        """The offset just after its last event."""
+        return Offset(self.offset.epoch, self.offset.sequence + len(self.payloads))
+
+
+PARTIAL_NAMES = {Flag.PARTIAL_START: "start", Flag.PARTIAL_MIDDLE: "middle", Flag.PARTIAL_END: "end"}
+
+
+def flag_attributes(flags: int) -> dict[str, str | bool]:
+    """The flags of one event as attributes, as rules (`meta.partial`) and `include` see them."""
+    attributes: dict[str, str | bool] = {}
+    if flags & Flag.INVALID_UTF8:
+        attributes["invalid_utf8"] = True
+    if partial := flags & Flag.PARTIAL_MIDDLE:
+        attributes["partial"] = PARTIAL_NAMES[Flag(partial)]
+    if flags & Flag.PARSE_ERROR:
+        attributes["parse_error"] = True
+    if flags & Flag.STEP_FAILED:
+        attributes["step_failed"] = True
+    if flags & Flag.NOTICE:
+        attributes["notice"] = True
+    return attributes

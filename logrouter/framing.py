@@ -1,0 +1,143 @@
+"""Bytes to lines.
+
+Goals: any cut of the stream into reads gives the same lines; nothing is lost, whatever the bytes; per line
+nothing is done in Python in the usual case (whole lines, none empty, none over `max_line`).
+
+    read        …"a":1}⏎{"b":2}⏎{"c":    the part after the last ⏎ waits for the next read
+    block       {"b":2}⏎…                what is framed now, without its last ⏎; CR LF counts as ⏎
+    lines       block.split(⏎)           without empty ones, which are counted
+    marks       {3: PARTIAL_START, …}    pieces of a line over `max_line`, cut between characters of UTF-8
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from logrouter.event import Flag
+
+
+class Frame(NamedTuple):
+    """The lines that one read completed."""
+
+    lines: list[bytes]
+    block: bytes
+    """The same lines joined by newlines: for checks that look at all of them in one go."""
+    marks: dict[int, Flag]
+    """Which of the lines are pieces of one that was too long."""
+    empty: int
+    """How many empty lines were left out."""
+
+
+class LineFraming:
+    """One stream's framing. Holds the unfinished line between reads, never more than `max_line` of it."""
+
+    def __init__(self, max_line_bytes: int) -> None:
+        self.max_line_bytes = max_line_bytes
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._cutting = False
+        """Pieces of the line that is held now have been given out already."""
+
+    @property
+    def held_bytes(self) -> int:
+        """The length of the unfinished line."""
+        return self._held_bytes
+
+    def feed(self, data: bytes) -> Frame:
+        """Take what was read; give the lines it completes."""
+        end = data.rfind(b"\n")
+        if end < 0:
+            self._hold(data)
+            return self._cut_held()
+        if self._held:
+            self._held.append(data[:end])
+            block = b"".join(self._held)
+        else:
+            block = data[:end]
+        rest = data[end + 1 :]
+        self._held, self._held_bytes = ([rest], len(rest)) if rest else ([], 0)
+        frame = self._frame(block)
+        if self._held_bytes > self.max_line_bytes:
+            return _joined(frame, self._cut_held())
+        return frame
+
+    def finish(self) -> Frame:
+        """The end of the stream: the last line, where it had no newline."""
+        block = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        return self._frame(block) if block else Frame([], b"", {}, 0)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+
+    def _frame(self, block: bytes) -> Frame:
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        lines = block.split(b"\n")
+        regular = (
+            not self._cutting
+            and b"" not in lines
+            and (len(block) <= self.max_line_bytes or max(map(len, lines)) <= self.max_line_bytes)
+        )
+        return Frame(lines, block, {}, 0) if regular else self._frame_irregular(lines)
+
+    def _frame_irregular(self, lines: list[bytes]) -> Frame:
+        """Some are empty, too long, or the first one ends a line that has been cut before."""
+        kept: list[bytes] = []
+        marks: dict[int, Flag] = {}
+        empty = 0
+        for line in lines:
+            if self._cutting or len(line) > self.max_line_bytes:
+                for piece in self._pieces(line, spare=0):
+                    marks[len(kept)] = self._next_mark()
+                    kept.append(piece)
+                marks[len(kept) - 1] = Flag.PARTIAL_END
+                self._cutting = False
+            elif line:
+                kept.append(line)
+            else:
+                empty += 1
+        return Frame(kept, b"\n".join(kept), marks, empty)
+
+    def _cut_held(self) -> Frame:
+        """Give out pieces of the held line as soon as it is too long.
+
+        Two bytes more than the limit are waited for, so that what follows the last piece is never just a CR.
+        """
+        if self._held_bytes <= self.max_line_bytes + 1:
+            return Frame([], b"", {}, 0)
+        *pieces, rest = self._pieces(b"".join(self._held), spare=1)
+        self._held, self._held_bytes = [rest], len(rest)
+        marks = {number: self._next_mark() for number in range(len(pieces))}
+        return Frame(pieces, b"\n".join(pieces), marks, 0)
+
+    def _next_mark(self) -> Flag:
+        mark = Flag.PARTIAL_MIDDLE if self._cutting else Flag.PARTIAL_START
+        self._cutting = True
+        return mark
+
+    def _pieces(self, line: bytes, spare: int) -> list[bytes]:
+        """Cut a line. The last piece is what is left: more than `spare` bytes."""
+        pieces = []
+        start = 0
+        while len(line) - start > self.max_line_bytes + spare:
+            end = _character_start(line, start, start + self.max_line_bytes)
+            pieces.append(line[start:end])
+            start = end
+        return [*pieces, line[start:]]
+
+
+def _character_start(line: bytes, start: int, end: int) -> int:
+    """The last place at or before `end` where a UTF-8 character begins; `end` itself where it is not UTF-8."""
+    for place in range(end, max(start, end - 4), -1):
+        if line[place] & 0xC0 != 0x80:
+            return place
+    return end
+
+
+def _joined(first: Frame, second: Frame) -> Frame:
+    shift = len(first.lines)
+    marks = first.marks | {shift + number: mark for number, mark in second.marks.items()}
+    lines = first.lines + second.lines
+    return Frame(lines, b"\n".join(lines), marks, first.empty + second.empty)

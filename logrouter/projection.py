@@ -1,0 +1,244 @@
+"""Reading just the fields that somebody asks for, in C.
+
+From all rules, templates and steps comes one set of references. `Projection` makes a msgspec Struct of it, the
+*row*: one slot for each key that may lead to a field; all else of the JSON is validated and skipped.
+
+    http.status  →  slot "http.status" (literal key),  slot "http" (nested row with the slot "status")
+
+Invariants:
+- the fast way (msgspec decodes into rows) and the careful one (`row_of`, from a parsed document) give equal rows;
+- what a row says of a reference (`bind`) is what `facts.resolve` says of it;
+- a row is made for every event, whatever it is. Text has a row with no field but `message`.
+
+A line is a JSON event if msgspec takes it as an object and it is valid UTF-8. What the decoder skips may hold
+numbers that no float can (1e400); what it reads may not, so these go the careful way, as does all that raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import msgspec
+
+from logrouter import severity, times
+from logrouter.documents import Document, decode_document
+from logrouter.event import Flag
+from logrouter.references import MISSING, OPAQUE, Field, Opaque, Reference, Severity, Time
+
+Row: TypeAlias = msgspec.Struct
+
+_LEAF = str | int | float | bool | list | Opaque | None | msgspec.UnsetType  # type: ignore[type-arg]
+_HEAD = itemgetter(0)
+_BRACE = ord("{")
+_BLANK = b" \t"
+_IS_BRACE = bytes(byte == _BRACE for byte in range(256))
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _AnyObject(msgspec.Struct, frozen=True):
+    """What every JSON object decodes into: nothing of it is read."""
+
+
+_validate = msgspec.json.Decoder(_AnyObject).decode
+
+
+class _Node:
+    """One object of the JSON that rows look into: its keys, and below them what is read of theirs."""
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        """Nodes without children of their own are read as plain values."""
+        self.slots: dict[str, str] = {}
+        self.struct: type[Row] = _AnyObject
+
+    def add(self, path: tuple[str, ...]) -> None:
+        for taken in range(1, len(path) + 1):
+            child = self.children.setdefault(".".join(path[:taken]), _Node())
+            if taken < len(path):
+                child.add(path[taken:])
+
+    def build(self) -> type[Row]:
+        """Make the Struct, its nested ones first."""
+        self.slots = {key: f"f{number}" for number, key in enumerate(self.children)}
+        fields = []
+        for key, child in self.children.items():
+            kind: Any = _LEAF
+            if child.children:
+                kind = str | int | float | bool | list | child.build() | None | msgspec.UnsetType
+            fields.append((self.slots[key], kind, MISSING))
+        rename = {slot: key for key, slot in self.slots.items()}
+        self.struct = msgspec.defstruct("Row", fields, rename=rename, frozen=True, gc=False)
+        return self.struct
+
+    def fill(self, document: Document) -> Row:
+        """A row from a parsed document: what the decoder would have made of its bytes."""
+        values: dict[str, Any] = {}
+        for key, child in self.children.items():
+            value = document.get(key, MISSING)
+            if isinstance(value, dict):
+                value = child.fill(value) if child.children else OPAQUE
+            values[self.slots[key]] = value
+        return self.struct(**values)
+
+
+class Projection:
+    """Rows of the fields behind a set of references, and how generated code finds each in a row."""
+
+    def __init__(self, references: Iterable[Reference]) -> None:
+        self._root = _Node()
+        for field in _fields(references):
+            self._root.add(field.path)
+        self.row_type = self._root.build()
+        self._decode = msgspec.json.Decoder(self.row_type).decode
+        self.reads_nothing = not self._root.children
+        self._message_slot = self._root.slots.get("message")
+        self._text_row = self.row_type()
+        self.careful_events = 0
+        """How many events went the careful way so far."""
+
+    def recognise(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
+        """Tell JSON from text and read the rows: one flags byte and one row a line.
+
+        `block` is the lines joined by newlines. No line is empty.
+        """
+        heads = bytes(map(_HEAD, lines))
+        braces = heads.count(_BRACE)
+        if is_utf8(block) and not _indented_json(lines, heads):
+            try:
+                if braces == len(lines):
+                    return b"\x01" * braces, list(map(self._decode, lines))
+                rows = list(map(self._decode, compress(lines, heads.translate(_IS_BRACE))))
+                return heads.translate(_IS_BRACE), self._with_text(lines, heads.translate(_IS_BRACE), rows)
+            except _NOT_JSON:
+                pass
+        return self._recognise_carefully(lines)
+
+    def rows(self, payloads: list[bytes], flags: bytes) -> list[Row]:
+        """The rows of events that have been recognised before."""
+        if self.reads_nothing:
+            return [self._text_row] * len(payloads)
+        json_flags = flags.translate(_JSON_BIT)
+        try:
+            rows = list(map(self._decode, compress(payloads, json_flags)))
+        except _NOT_JSON:
+            self.careful_events += len(payloads)
+            return [self.row(payload, flag) for payload, flag in zip(payloads, json_flags, strict=True)]
+        return rows if len(rows) == len(payloads) else self._with_text(payloads, json_flags, rows)
+
+    def row(self, payload: bytes, flags: int) -> Row:
+        """One event's row, whatever it takes."""
+        if not flags & Flag.JSON:
+            return self._row_of_text(payload)
+        try:
+            return self._decode(payload)
+        except _NOT_JSON:
+            pass
+        try:
+            return self.row_of(decode_document(payload))
+        except (ValueError, RecursionError):
+            return self._text_row  # an object that can be skipped but not read: none of its fields is known
+
+    def row_of(self, document: Document) -> Row:
+        """The row of a parsed document."""
+        return self._root.fill(document)
+
+    def _recognise_carefully(self, lines: list[bytes]) -> tuple[bytes, list[Row]]:
+        self.careful_events += len(lines)
+        flags = bytes(map(recognise_line, lines))
+        return flags, [self.row(line, flag) for line, flag in zip(lines, flags, strict=True)]
+
+    def _with_text(self, payloads: Sequence[bytes], json_flags: bytes, json_rows: list[Row]) -> list[Row]:
+        """Put the rows of text events between those of JSON events."""
+        if not json_rows and self._message_slot is None:
+            return [self._text_row] * len(payloads)
+        following = iter(json_rows)
+        return [
+            next(following) if is_json else self._row_of_text(payload)
+            for payload, is_json in zip(payloads, json_flags, strict=True)
+        ]
+
+    def _row_of_text(self, payload: bytes) -> Row:
+        if self._message_slot is None:
+            return self._text_row
+        return self.row_type(**{self._message_slot: payload.decode("utf-8", "replace")})
+
+    def bind(self, reference: Field, variable: str, constants: dict[str, object]) -> list[str]:
+        """Python statements that set `variable` to the field's value in the row `r`."""
+        constants.update(MISSING=MISSING, OPAQUE=OPAQUE)
+        return _bind(self._root, "r", reference.path, variable, constants)
+
+
+_JSON_BIT = bytes(byte & Flag.JSON for byte in range(256))
+
+
+def recognise_line(line: bytes) -> int:
+    """The flags of one line: the careful way, which is the definition."""
+    if not is_utf8(line):
+        return Flag.INVALID_UTF8
+    if line.lstrip(_BLANK).startswith(b"{"):
+        try:
+            _validate(line)
+        except _NOT_JSON:
+            return 0
+        return Flag.JSON
+    return 0
+
+
+def _fields(references: Iterable[Reference]) -> Iterator[Field]:
+    for reference in references:
+        match reference:
+            case Field():
+                yield reference
+            case Severity():
+                yield from severity.FIELDS
+            case Time():
+                yield from times.FIELDS
+            case _:
+                pass
+
+
+def is_utf8(block: bytes) -> bool:
+    """Whether bytes are valid UTF-8: 0.02 µs for 280 bytes of ASCII, 0.2 µs for others."""
+    if block.isascii():
+        return True
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _indented_json(lines: list[bytes], heads: bytes) -> bool:
+    """Whether an object begins after blanks somewhere."""
+    if 0x20 not in heads and 0x09 not in heads:
+        return False
+    return any(line.lstrip(_BLANK).startswith(b"{") for line in lines if line[0] in _BLANK)
+
+
+def _bind(node: _Node, row: str, path: tuple[str, ...], variable: str, constants: dict[str, object]) -> list[str]:
+    """The same search as `references.lookup`, unrolled: longest literal key first, then into nested rows."""
+    statements = []
+    for taken in range(len(path), 0, -1):
+        key = ".".join(path[:taken])
+        child = node.children[key]
+        found = _read(child, f"{row}.{node.slots[key]}", path[taken:], variable, constants)
+        if taken < len(path):
+            found = [f"if {variable} is MISSING:", *(f"    {statement}" for statement in found)]
+        statements += found
+    return statements
+
+
+def _read(child: _Node, slot: str, rest: tuple[str, ...], variable: str, constants: dict[str, object]) -> list[str]:
+    struct = f"Row_{id(child)}"
+    if child.children:
+        constants[struct] = child.struct
+    if not rest:
+        opaque = [f"if {variable}.__class__ is {struct}: {variable} = OPAQUE"] if child.children else []
+        return [f"{variable} = {slot}", *opaque]
+    nested = f"{variable}_{len(rest)}"
+    deeper = _bind(child, nested, rest, variable, constants)
+    return [f"{nested} = {slot}", f"if {nested}.__class__ is {struct}:", *(f"    {line}" for line in deeper)]
+

@@ -1,0 +1,248 @@
+"""Reference pages, in Markdown, made from the components themselves: documentation that cannot lie.
+
+    python -m logrouter.reference docs        writes docs/steps/*.md, docs/sinks/*.md, docs/sources/*.md anew
+
+A page is the docstring of the component's file, and a table of the options of its `Config`: their names and types, the
+defaults, and the docstring under each field. Indented blocks of the file's docstring stand as they are, but for
+examples, which are tests as well:
+
+    - set: {alert: true}            how it is configured
+    < {"level": "error"}            an event that comes in
+    > {"level": "error", "alert": true}    and as it leaves; or (discarded)
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+
+from logrouter import component
+from logrouter.component import Kind
+
+if typing.TYPE_CHECKING:
+    import ast
+
+KINDS: tuple[Kind, ...] = ("sources", "steps", "sinks")
+DISCARDED = "(discarded)"
+
+_WORDS = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    object: "any value",
+    Any: "any value",
+    "Duration": "duration, such as `25s`",
+    "Size": "size, such as `16MiB`",
+    "Secret": "text, kept secret",
+    "Rule": "rule",
+    "Template": "template",
+    "Pattern": "regular expression",
+}
+"""Types in plain words. Our own are given by name: a page about one component should not load all."""
+
+
+class Option(NamedTuple):
+    """One field of a `Config`, as a user sees it."""
+
+    name: str
+    type: str
+    """In plain words."""
+    default: str
+    """As YAML writes it; "needed" where there is none, "" where the docstring tells what leaving it out means."""
+    text: str
+    """The docstring under the field."""
+
+
+class Example(NamedTuple):
+    """A block of a component's docstring that shows it at work."""
+
+    config: str
+    """YAML, as it stands in the config."""
+    events: tuple[tuple[str, str], ...]
+    """Each as it comes in, and as it leaves."""
+
+
+def page(kind: Kind, name: str) -> str:
+    """The whole reference page of a component."""
+    text = component.load_module(kind, name).__doc__ or ""
+    config = component.load(kind, name).Config
+    parts = [
+        "<!-- Made by `python -m logrouter.reference docs`: change the docstrings, not this page. -->",
+        f"# {name}",
+        *(_markdown(block) for block in blocks(text)),
+        "## Options",
+        config.__doc__ or "",
+        table(options(config)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def options(struct: type[msgspec.Struct]) -> list[Option]:
+    """The options that a struct describes, its own before those that it inherits."""
+    import msgspec.structs
+
+    docs = _field_docs(struct)
+    own = struct.__annotations__
+    fields = sorted(msgspec.structs.fields(struct), key=lambda field: field.name not in own)
+    return [_option(field, docs.get(field.name, "")) for field in fields]
+
+
+def _option(field: msgspec.structs.FieldInfo, text: str) -> Option:
+    words = type_words(field.type)
+    if words == _WORDS["Secret"]:
+        text += f" `{field.encode_name}_file` names a file to read it from."
+    return Option(field.encode_name, words, _default(field), text)
+
+
+def table(listed: Sequence[Option]) -> str:
+    """A Markdown table of options."""
+    rows = [(f"`{one.name}`", one.type, one.default, " ".join(one.text.split())) for one in listed]
+    lines = [("option", "type", "default", "meaning"), ("---",) * 4, *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def examples(text: str) -> list[Example]:
+    """The examples in a docstring."""
+    return [example for block in blocks(text) if (example := _example(block)) is not None]
+
+
+def blocks(text: str) -> list[str]:
+    """A docstring's paragraphs and indented blocks. Blank lines inside a block do not divide it."""
+    found: list[str] = []
+    for paragraph in "\n".join(map(str.rstrip, text.strip().splitlines())).split("\n\n"):
+        if found and found[-1].startswith("    ") and paragraph.startswith("    "):
+            found[-1] += "\n\n" + paragraph
+        elif paragraph:
+            found.append(paragraph)
+    return found
+
+
+def type_words(kind: Any) -> str:
+    """A field's type in plain words."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return type_words(arguments[0])
+    if origin in (Union, types.UnionType):
+        return _either([type_words(member) for member in arguments if member is not type(None)])
+    if origin is Literal:
+        return _either([f"`{_yaml(choice)}`" for choice in arguments])
+    plain = origin or kind
+    if isinstance(plain, type) and issubclass(plain, Mapping):
+        return f"mapping of names to {_plural(arguments[1])}" if arguments else "mapping"
+    if isinstance(plain, type) and issubclass(plain, Iterable) and plain in (list, tuple, set, frozenset, Sequence):
+        return f"list of {_plural(arguments[0])}" if arguments else "list"
+    if isinstance(plain, type) and issubclass(plain, msgspec.Struct) and plain.__name__ not in _WORDS:
+        return "mapping"
+    return _WORDS.get(plain) or _WORDS.get(getattr(plain, "__name__", ""), "text")
+
+
+def _plural(kind: Any) -> str:
+    """Of the kinds that stand in lists and mappings."""
+    plurals = {str: "texts", Any: "values of any kind", int: "whole numbers", float: "numbers"}
+    return plurals.get(kind) or f"{type_words(kind)}s"
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "needed"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    return "" if value is None else f"`{_yaml(value)}`"
+
+
+def _yaml(value: Any) -> str:
+    """A default as the config writes it."""
+    if isinstance(value, bool | int | float) and type(value) in (bool, int, float):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_yaml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, msgspec.Struct):
+        return "{}"
+    return str(value)
+
+
+def _field_docs(struct: type[Any]) -> dict[str, str]:
+    """The docstrings under a struct's fields, by the fields' names, from the source of its classes."""
+    docs: dict[str, str] = {}
+    for base in reversed(struct.__mro__):
+        if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
+            docs.update(_docs_in(base))
+    return docs
+
+
+def _docs_in(struct: type[Any]) -> Iterator[tuple[str, str]]:
+    import ast
+
+    definition = _definition(struct)
+    for statement, following in zip(definition.body, definition.body[1:], strict=False):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, text
+
+
+def _definition(struct: type[Any]) -> ast.ClassDef:
+    import ast
+    from inspect import getsource
+    from textwrap import dedent
+
+    (definition,) = ast.parse(dedent(getsource(struct))).body
+    assert isinstance(definition, ast.ClassDef)
+    return definition
+
+
+def _markdown(block: str) -> str:
+    """A paragraph as it is, an example as config and events, any other indented block as it is."""
+    if not block.startswith("    "):
+        return block
+    example = _example(block)
+    if example is None:
+        return f"```text\n{_dedent(block)}\n```"
+    shown = "\n".join(f"in   {before}\nout  {after}" for before, after in example.events)
+    return f"```yaml\n{example.config}\n```\n\n```text\n{shown}\n```"
+
+
+def _example(block: str) -> Example | None:
+    if not block.startswith("    "):
+        return None
+    lines = _dedent(block).split("\n")
+    before = [line[2:] for line in lines if line.startswith("< ")]
+    after = [line[2:] for line in lines if line.startswith("> ")]
+    if not before or len(before) != len(after):
+        return None
+    config = "\n".join(line for line in lines if not line.startswith(("< ", "> ")))
+    return Example(config, tuple(zip(before, after, strict=True)))
+
+
+def _dedent(block: str) -> str:
+    from textwrap import dedent
+
+    return dedent(block)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages of all components into a folder."""
+    if len(arguments) != 1:
+        print("usage: python -m logrouter.reference docs", file=sys.stderr)
+        return 2
+    for kind in KINDS:
+        for name in component.names(kind):
+            path = Path(arguments[0], kind, f"{name}.md")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page(kind, name), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,230 @@
+"""The one delivery loop, the same for every sink: read, batch, send, make durable, commit.
+
+    read chunks for the sink → its slices → a batch → sink.send(batch) yields instructions
+    → the transport performs each, again and again until it succeeds → sync, where it is due → commit
+
+Invariant: a cursor moves only past what is settled, and as durable at the destination as the transport can make
+it. A destination that fails costs this task its time, and nobody else.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any, Final, NamedTuple
+
+import orjson
+import trio
+
+from logrouter import times
+from logrouter.backoff import Backoff
+from logrouter.errors import ClosedByPeer, DestinationError
+from logrouter.event import Chunk, Flag, Offset
+from logrouter.routing import Router
+from logrouter.runtime.log import Log
+from logrouter.runtime.spool import Gap, MemorySpool
+from logrouter.runtime.transports import Transport
+from logrouter.sinks import Batch, Delivered, Instruction, Retry, Sink, Slice
+
+BATCH_BYTES: Final = 1024 * 1024
+"""A batch takes what is there, up to this: enough to make system calls rare, little beside the memory budget."""
+SYNC_BYTES: Final = 4 * 1024 * 1024
+"""After so much has been written it is made durable: a quarter of the default budget, so that sources need not wait."""
+SYNC_INTERVAL_SECONDS: Final = 1.0
+"""And after so much time, when less comes."""
+
+
+class Trouble(NamedTuple):
+    """Why a sink gets nothing at present, and since when (seconds since 1970)."""
+
+    reason: str
+    since: float
+
+
+class _Settling(NamedTuple):
+    """What is counted and committed once it is durable."""
+
+    end: Offset
+    delivered: int
+    unmatched: int
+
+
+class Delivery:
+    """Delivers to one sink until the spool has ended and is empty."""
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        sink: Sink[Any],
+        transport: Transport,
+        spool: MemorySpool,
+        router: Router,
+        log: Log,
+        *,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.sink = sink
+        self.transport = transport
+        self.trouble: Trouble | None = None
+        self.retries = 0
+        self.batches = 0
+        self.sent_bytes = 0
+        self._spool = spool
+        self._router = router
+        self._log = log
+        self._backoff = backoff or Backoff(random.random)
+        self._unsettled: list[_Settling] = []
+        self._unsynced_bytes = 0
+        self._sync_at = float("inf")
+
+    async def run(self) -> None:
+        """Deliver all there is and will be. Returns when nothing is left, or nobody reads any more."""
+        try:
+            while await self._deliver_next():
+                pass
+            await self._sync()
+        except ClosedByPeer:
+            self._log.info("the reader has gone", sink=self.name)
+            self._spool.close(self.number)
+        finally:
+            with trio.move_on_after(1) as scope:
+                scope.shield = True
+                await self.transport.aclose()
+
+    def reopen(self) -> None:
+        """Open the destination anew: it may have been moved."""
+        self.transport.reopen()
+
+    async def _deliver_next(self) -> bool:
+        batch = self._gather()
+        if batch is None:
+            if self._spool.ended:
+                return False
+            with trio.move_on_at(self._sync_at):
+                await self._spool.wait_readable(self.number)
+        elif batch.slices:
+            self._spool.note(self.number, batch)
+            await self._send(batch)
+            self._unsynced_bytes += batch.payload_bytes
+            self._sync_at = min(self._sync_at, trio.current_time() + SYNC_INTERVAL_SECONDS)
+        if self._unsynced_bytes >= SYNC_BYTES or trio.current_time() >= self._sync_at:
+            await self._sync()
+        elif not self._unsynced_bytes or not self.transport.needs_sync:
+            self._settle()
+        return True
+
+    def _gather(self) -> Batch | None:
+        """What can be sent now; a batch without slices where all that was read is not for this sink."""
+        slices: list[Slice] = []
+        size = 0
+        something = False
+        while size < BATCH_BYTES:
+            found = self._spool.read(self.number)
+            if found is None:
+                break
+            something = True
+            part = self._notice(found) if isinstance(found, Gap) else self._take(found)
+            if part is not None:
+                slices.append(part)
+                size += sum(map(len, part.payloads))
+        return Batch(slices, size) if something else None
+
+    def _take(self, chunk: Chunk) -> Slice | None:
+        part = self._router.slice(chunk, self.number)
+        wanted = len(part.payloads) if part else 0
+        self._unsettled.append(_Settling(chunk.end, wanted, len(chunk) - wanted))
+        return part
+
+    def _notice(self, gap: Gap) -> Slice | None:
+        """An event that tells of a gap, where the sink's stream can hold one."""
+        self._log.warning("events discarded", sink=self.name, reason=gap.reason, events=gap.events)
+        if not gap.events or not self.sink.told_of_gaps:
+            return None
+        event = {
+            "time": times.format_rfc3339(gap.last_received_ns),
+            "severity": "warning",
+            "message": f"logrouter discarded {gap.events} events here ({gap.reason})",
+            "logrouter.discarded": gap.events,
+            "logrouter.reason": gap.reason,
+            "logrouter.sink": self.name,
+            "logrouter.from": times.format_rfc3339(gap.first_received_ns),
+            "logrouter.to": times.format_rfc3339(gap.last_received_ns),
+        }
+        chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, gap.last_received_ns)
+        chunk.offset = gap.first
+        return self._router.whole(chunk, self.number)
+
+    async def _send(self, batch: Batch) -> None:
+        while True:
+            outcome = await self._attempt(batch)
+            if isinstance(outcome, Delivered):
+                break
+            await self._wait_after(outcome.reason, outcome.after_seconds)
+            batch.attempt += 1
+        self.batches += 1
+        self._recovered()
+
+    async def _attempt(self, batch: Batch) -> Delivered | Retry:
+        conversation = self.sink.send(batch)
+        reply: Any = None
+        while True:
+            try:
+                instruction = conversation.send(reply)
+            except StopIteration as done:
+                outcome: Delivered | Retry = done.value
+                return outcome
+            reply = await self._perform(instruction)
+
+    async def _perform(self, instruction: Instruction) -> Any:
+        while True:
+            try:
+                reply = await self.transport.perform(instruction)
+            except ClosedByPeer:
+                raise
+            except DestinationError as error:
+                await self._wait_after(str(error), None)
+            else:
+                self.sent_bytes += len(instruction.data)
+                return reply
+
+    async def _sync(self) -> None:
+        while self.transport.needs_sync and self._unsynced_bytes:
+            try:
+                await self.transport.sync()
+                break
+            except DestinationError as error:
+                await self._wait_after(str(error), None)
+        self._unsynced_bytes = 0
+        self._sync_at = float("inf")
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._unsettled:
+            return
+        ledger = self._spool.cursors[self.number].ledger
+        for settling in self._unsettled:
+            ledger.delivered += settling.delivered
+            ledger.unmatched += settling.unmatched
+        self._spool.commit(self.number, self._unsettled[-1].end)
+        self._unsettled.clear()
+
+    async def _wait_after(self, reason: str, after_seconds: float | None) -> None:
+        self.retries += 1
+        if self.trouble is None:
+            self.trouble = Trouble(reason, time.time())
+        self.trouble = self.trouble._replace(reason=reason)
+        self._log.error("cannot deliver", sink=self.name, reason=reason, since=self._since())
+        await trio.sleep(max(self._backoff.next_seconds(), after_seconds or 0.0))
+
+    def _recovered(self) -> None:
+        if self.trouble is not None:
+            self._log.warning("delivering again", sink=self.name, since=self._since())
+            self.trouble = None
+            self._backoff.reset()
+
+    def _since(self) -> str:
+        assert self.trouble is not None
+        return times.format_rfc3339(int(self.trouble.since) * 10**9)

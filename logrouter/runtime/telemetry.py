@@ -1,0 +1,176 @@
+"""Figures about the running process, for `/metrics` and `/status`.
+
+Nothing is counted for the sake of a metric: every figure is read, when it is asked for, from the part that keeps
+it anyway. So telemetry costs nothing until somebody looks, and prometheus_client is imported only then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from logrouter import __version__, times
+from logrouter.config import config_hash
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from logrouter.runtime.topology import Topology
+
+
+class Telemetry:
+    """Looks at a topology."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._config_hash = config_hash(topology.settings)
+        self._started = time.time()
+
+    def status(self) -> dict[str, Any]:
+        """Everything at a glance, as JSON for people and scripts."""
+        topology = self._topology
+        return {
+            "version": __version__,
+            "config": self._config_hash,
+            "uptime_seconds": round(time.time() - self._started, 3),
+            "reading": topology.reading,
+            "sources": {running.name: self._source(running) for running in topology.sources},
+            "spool": {
+                "held_bytes": topology.spool.held_bytes,
+                "budget_bytes": topology.spool.budget_bytes,
+                "events": topology.spool.appended,
+                "unmatched": topology.spool.unmatched,
+                "blocked_seconds": round(topology.spool.blocked_seconds, 3),
+            },
+            "sinks": {delivery.name: self._sink(delivery) for delivery in topology.deliveries},
+        }
+
+    def _source(self, running: Any) -> dict[str, Any]:
+        ingest, chain = running.ingest, running.chain
+        return {
+            "events": ingest.read_events,
+            "bytes": ingest.read_bytes,
+            "empty_lines": ingest.empty_lines,
+            "invalid_utf8": ingest.invalid_utf8,
+            "pieces": ingest.pieces,
+            "parse_errors": ingest.parse_errors,
+            "discarded": dict(chain.discarded),
+            "step_failed": dict(chain.failed),
+        }
+
+    def _sink(self, delivery: Any) -> dict[str, Any]:
+        spool = self._topology.spool
+        ledger = spool.cursors[delivery.number].ledger
+        oldest = spool.oldest_received_ns(delivery.number)
+        trouble = delivery.trouble
+        return {
+            "read": ledger.read,
+            "delivered": ledger.delivered,
+            "unmatched": ledger.unmatched,
+            "discarded": dict(ledger.discarded),
+            "lost": dict(ledger.lost),
+            "waiting": spool.waiting(delivery.number),
+            "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
+            "batches": delivery.batches,
+            "retries": delivery.retries,
+            "sent_bytes": delivery.sent_bytes,
+            "trouble": None
+            if trouble is None
+            else {"reason": trouble.reason, "since": times.format_rfc3339(int(trouble.since) * 10**9)},
+        }
+
+    def metrics(self) -> bytes:
+        """The Prometheus text format."""
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)  # type: ignore[arg-type]
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus_client calls at each scrape."""
+        from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+        status = self.status()
+        build = {"version": __version__, "config": self._config_hash}
+        yield InfoMetricFamily("logrouter_build", "The version that runs, and the hash of its config", value=build)
+        yield GaugeMetricFamily(
+            "logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"]
+        )
+        yield from _source_metrics(status["sources"])
+        yield from _spool_metrics(status["spool"], self._topology.router.projection.careful_events)
+        yield from _sink_metrics(status["sinks"])
+
+
+_SOURCE_COUNTERS = {
+    "events": "Events read",
+    "bytes": "Bytes read",
+    "empty_lines": "Empty lines, left out",
+    "invalid_utf8": "Events with bytes that are not UTF-8",
+    "pieces": "Pieces of lines that were longer than max_line",
+    "parse_errors": "Events that the configured parser did not take",
+}
+_SINK_COUNTERS = {"batches": "Batches sent", "retries": "Tries that failed", "sent_bytes": "Encoded bytes sent"}
+_SINK_GAUGES = {
+    "waiting": "Events that wait for the sink",
+    "oldest_seconds": "Age of the oldest event that waits for the sink",
+}
+
+
+def _source_metrics(sources: dict[str, Any]) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily
+
+    for key, text in _SOURCE_COUNTERS.items():
+        family = CounterMetricFamily(f"logrouter_source_{key}", text, labels=["source"])
+        for name, figures in sources.items():
+            family.add_metric([name], figures[key])
+        yield family
+    for key, text in {"discarded": "Events taken out by a step", "step_failed": "Events on which a step failed"}.items():
+        family = CounterMetricFamily(f"logrouter_source_{key}", text, labels=["source", "step"])
+        for name, figures in sources.items():
+            for step, count in figures[key].items():
+                family.add_metric([name, step], count)
+        yield family
+
+
+def _spool_metrics(spool: dict[str, Any], careful_events: int) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    yield GaugeMetricFamily("logrouter_spool_bytes", "Bytes of memory that events take", value=spool["held_bytes"])
+    yield GaugeMetricFamily("logrouter_spool_budget_bytes", "Bytes they may take", value=spool["budget_bytes"])
+    yield CounterMetricFamily("logrouter_spool_events", "Events appended", value=spool["events"])
+    yield CounterMetricFamily("logrouter_spool_blocked_seconds", "Time that sources waited", value=spool["blocked_seconds"])
+    yield CounterMetricFamily("logrouter_unmatched_events", "Events that no sink wanted", value=spool["unmatched"])
+    yield CounterMetricFamily(
+        "logrouter_careful_events", "Events that went the careful, slower way", value=careful_events
+    )
+
+
+def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    family = CounterMetricFamily(
+        "logrouter_sink_events", "Events by what became of them", labels=["sink", "outcome", "reason"]
+    )
+    for name, figures in sinks.items():
+        family.add_metric([name, "delivered", ""], figures["delivered"])
+        family.add_metric([name, "unmatched", ""], figures["unmatched"])
+        for outcome in ("discarded", "lost"):
+            for reason, count in figures[outcome].items():
+                family.add_metric([name, outcome, reason], count)
+    yield family
+    for key, text in _SINK_COUNTERS.items():
+        counter = CounterMetricFamily(f"logrouter_sink_{key}", text, labels=["sink"])
+        for name, figures in sinks.items():
+            counter.add_metric([name], figures[key])
+        yield counter
+    for key, text in _SINK_GAUGES.items():
+        gauge = GaugeMetricFamily(f"logrouter_sink_{key}", text, labels=["sink"])
+        for name, figures in sinks.items():
+            gauge.add_metric([name], figures[key])
+        yield gauge
+    up = GaugeMetricFamily("logrouter_sink_up", "1 where the sink takes events, 0 where it is in trouble", labels=["sink"])
+    for name, figures in sinks.items():
+        up.add_metric([name], 0 if figures["trouble"] else 1)
+    yield up

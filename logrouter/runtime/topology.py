@@ -1,0 +1,208 @@
+"""From settings to running tasks. Everything is built, started and stopped here, in one place.
+
+    built    router → spool → delivery of each sink → ingest of each source
+    started  signals, admin → deliveries → sources
+    stopped  sources → spool → deliveries → admin, signals: the reverse
+
+The end comes when all sources have ended, by themselves or by a signal. Then what is left is delivered, until
+`shutdown_timeout` after the signal (or after the end of input, where there was none).
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import trio
+
+from logrouter import component
+from logrouter.chain import Chain
+from logrouter.config.settings import RouteSettings, Settings, SourceSettings, StepSettings
+from logrouter.framing import Frame
+from logrouter.ingest import Ingest
+from logrouter.routing import Route, Router, SinkRouting
+from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.log import Log
+from logrouter.runtime.spool import MemorySpool
+from logrouter.runtime.transports import transport_for
+from logrouter.sinks import Sink, SinkContext
+from logrouter.sources import Source
+
+EXIT_OK: Final = 0
+EXIT_LOST: Final = 74
+"""EX_IOERR of sysexits.h: something was given up because the spool was full."""
+EXIT_UNDELIVERED: Final = 75
+"""EX_TEMPFAIL: something could not be delivered in time."""
+
+
+class RunningSource:
+    """A source, its ingest, and what it has in hand."""
+
+    def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: MemorySpool) -> None:
+        self.name = name
+        self.source = source
+        self.ingest = ingest
+        self.chain = chain
+        self.in_hand = 0
+        """Events that have been read and wait for room in the spool."""
+        self._spool = spool
+
+    async def emit(self, frame: Frame, received_ns: int) -> None:
+        """Make events of a frame and append them, once there is room."""
+        chunks = self.ingest.chunks(frame, received_ns)
+        self.in_hand = sum(map(len, chunks))
+        for chunk in chunks:
+            await self._spool.append(chunk, live=self.source.live)
+            self.in_hand -= len(chunk)
+
+    async def run(self) -> None:
+        """Read until it ends."""
+        await self.source.run(self.emit)
+
+
+class Topology:
+    """All that runs, built from the settings."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self.settings = settings
+        self.log = log
+        self.reading = False
+        """Whether the sources are open."""
+        chains = {name: make_chain((*source.steps, *settings.steps)) for name, source in settings.sources.items()}
+        sinks = {name: make_sink(name, settings) for name in settings.sinks}
+        self.router = make_router(sinks, settings, chains.values())
+        self.spool = make_spool(settings)
+        self.deliveries = [
+            Delivery(number, name, sink, transport_for(sink), self.spool, self.router, log)
+            for number, (name, sink) in enumerate(sinks.items())
+        ]
+        self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]
+        self._until = trio.CancelScope()
+        """Everything that reads or delivers runs in it; its deadline is set when the end begins."""
+
+    def _source(self, name: str, settings: SourceSettings, chain: Chain) -> RunningSource:
+        source: Source[Any] = component.load("sources", settings.type)(settings.config)
+        attributes = {"source": name, "host": socket.gethostname(), **source.attributes}
+        ingest = Ingest(self.router, attributes, settings.config.parse, chain)
+        return RunningSource(name, source, ingest, chain, self.spool)
+
+    async def run(self) -> int:
+        """Run until the input has ended and everything is delivered, or time is up. Gives the exit code."""
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async with trio.open_nursery() as background:
+                background.start_soon(self._obey, signals)
+                if self.settings.admin.listen is not None:
+                    from logrouter.runtime.admin import Admin
+
+                    await background.start(Admin(self, self.settings.admin.listen).serve)
+                await self._flow()
+                background.cancel_scope.cancel()
+        return self._conclude()
+
+    async def _flow(self) -> None:
+        with self._until:
+            async with trio.open_nursery() as delivering:
+                for delivery in self.deliveries:
+                    delivering.start_soon(self._deliver, delivery)
+                async with trio.open_nursery() as reading:
+                    for source in self.sources:
+                        reading.start_soon(source.run)
+                    self.reading = True
+                self.reading = False
+                self._begin_end()
+                self.spool.end()
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        await delivery.run()
+        if all(cursor.closed for cursor in self.spool.cursors):
+            self._stop_sources()
+
+    async def _obey(self, signals: AsyncIterator[int]) -> None:
+        async with trio.open_nursery() as waiting:
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    for delivery in self.deliveries:
+                        delivery.reopen()
+                elif self._until.deadline == float("inf"):
+                    self.log.info("stopping", signal=signal.Signals(number).name)
+                    self._begin_end()
+                    waiting.start_soon(self._stop_sources_after, self.settings.shutdown_timeout / 2)
+                else:  # asked twice: read no more
+                    self._stop_sources()
+
+    def _begin_end(self) -> None:
+        """From now on `shutdown_timeout` is all there is, for everything."""
+        self._until.deadline = min(self._until.deadline, trio.current_time() + self.settings.shutdown_timeout)
+
+    async def _stop_sources_after(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self._stop_sources()
+
+    def _stop_sources(self) -> None:
+        for running in self.sources:
+            running.source.stop()
+
+    def _conclude(self) -> int:
+        """Say what was not delivered, and give the exit code."""
+        in_hand = sum(running.in_hand for running in self.sources)
+        code = EXIT_OK
+        for delivery, cursor in zip(self.deliveries, self.spool.cursors, strict=True):
+            ledger = cursor.ledger
+            if undelivered := self.spool.wanted_waiting(delivery.number):
+                reason = delivery.trouble.reason if delivery.trouble else "time was up"
+                self.log.error("not delivered", sink=delivery.name, events=undelivered, reason=reason)
+                code = EXIT_UNDELIVERED
+            elif (ledger.discarded["spool_full"] or ledger.lost) and code == EXIT_OK:
+                code = EXIT_LOST
+        if in_hand:
+            self.log.error("read but not delivered to any sink", events=in_hand)
+            code = EXIT_UNDELIVERED
+        if self.spool.unmatched:
+            self.log.info("events that no sink wanted", events=self.spool.unmatched)
+        return code
+
+
+def make_chain(steps: Sequence[StepSettings]) -> Chain:
+    """The steps of a source or a route."""
+    return Chain([(step.name, component.load("steps", step.name)(step.config)) for step in steps])
+
+
+def make_sink(name: str, settings: Settings) -> Sink[Any]:
+    """One sink, not yet connected to anything."""
+    sink = settings.sinks[name]
+    made: Sink[Any] = component.load("sinks", sink.type)(sink.config, SinkContext(name, settings.resource))
+    return made
+
+
+def make_spool(settings: Settings) -> MemorySpool:
+    """The spool, with a cursor for each sink."""
+    timeout = settings.spool.block_timeout
+    return MemorySpool(
+        [(name, sink.config.when_full or settings.spool.when_full) for name, sink in settings.sinks.items()],
+        epoch=secrets.randbits(64),
+        budget_bytes=settings.spool.memory,
+        block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
+    )
+
+
+def make_router(sinks: dict[str, Sink[Any]], settings: Settings, chains: Sequence[Chain] | Any = ()) -> Router:
+    """The router for these sinks, which also reads what the conditions of the chains need."""
+    return Router(
+        [_routing_of(name, sink) for name, sink in sinks.items()],
+        [_route(route) for route in settings.routes],
+        settings.resource,
+        further=[reference for chain in chains for reference in chain.references],
+    )
+
+
+def _routing_of(name: str, sink: Sink[Any]) -> SinkRouting:
+    return SinkRouting(
+        name, sink.config.match, sink.templates, included_keys=sink.included_keys, segments=sink.transport == "files"
+    )
+
+
+def _route(route: RouteSettings) -> Route:
+    return Route(route.name, route.match, route.to, make_chain(route.steps) if route.steps else None, route.stop)

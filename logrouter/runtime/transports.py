@@ -1,0 +1,59 @@
+"""Which transport performs the instructions of which sink."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from logrouter.sinks import Sink
+
+
+class Transport(Protocol):
+    """Performs instructions. Raises DestinationError for what may succeed later, ClosedByPeer for what never will."""
+
+    needs_sync: bool
+    """Whether what has been performed becomes durable only by `sync`."""
+
+    async def perform(self, instruction: Any) -> Any:
+        """Do it. Called again with the same instruction, it goes on where it stopped."""
+
+    async def sync(self) -> None:
+        """Make all that has been performed durable."""
+
+    async def aclose(self) -> None:
+        """Let go of everything."""
+
+    def reopen(self) -> None:
+        """Open destinations anew at the next instruction: they may have been moved."""
+
+
+class NoTransport:
+    """For sinks that do nothing outside."""
+
+    needs_sync = False
+
+    async def perform(self, instruction: Any) -> Any:
+        raise AssertionError(f"nothing performs {instruction!r}")
+
+    async def sync(self) -> None:
+        return None
+
+    async def aclose(self) -> None:
+        return None
+
+    def reopen(self) -> None:
+        return None
+
+
+def transport_for(sink: Sink[Any]) -> Transport:
+    """A new transport for a sink. Imports only what this one needs."""
+    match sink.transport:
+        case "files":
+            from logrouter.runtime.files import Files
+
+            return Files(sink.handling)
+        case "stream":
+            from logrouter.runtime.streams import Stream
+
+            return Stream(sink.descriptor)
+        case "none":
+            return NoTransport()

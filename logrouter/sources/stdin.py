@@ -1,0 +1,121 @@
+"""Standard input: `app | logrouter`.
+
+Reads pipes, terminals, sockets and regular files. A pipe is grown to 1 MiB, so that an app that writes in bursts
+does not wait. A line that comes after a quiet moment is read at once; while lines keep coming reads are at least
+20 ms apart, unless the pipe fills: a thousand single lines a second cost fifty reads, not a thousand.
+
+stdin may be shared with other processes, so it is never made non-blocking: a read is only tried when there is
+something to read. The unfinished last line counts as a line when the input ends. There is nothing to resume: what
+was read from a pipe cannot be asked for again.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from typing import Final
+
+import trio
+
+from logrouter.errors import StartError
+from logrouter.framing import LineFraming
+from logrouter.sources import Emit, Source, SourceConfig
+
+READ_BYTES: Final = 256 * 1024
+"""Enough that the cost of a read and of a chunk hardly counts; small enough that a chunk stays in the cache."""
+PIPE_BYTES: Final = 1024 * 1024
+"""The most that Linux gives an unprivileged process (fs.pipe-max-size)."""
+READ_INTERVAL_SECONDS: Final = 0.02
+BUSY_SHARE: Final = 4
+"""A read that gives more than a quarter of what the pipe holds, or of a full read, is followed by the next at once."""
+
+
+class Config(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The options of stdin: those that every source has."""
+
+
+class StdinSource(Source[Config]):
+    """Reads lines from standard input."""
+
+    Config = Config
+
+    def __init__(self, config: Config, fd: int = 0) -> None:
+        super().__init__(config)
+        self._fd = fd
+        self._framing = LineFraming(config.max_line)
+        self._waiting: trio.CancelScope | None = None
+        self._stopped = False
+        self._pollable = True
+        self._busy_bytes = READ_BYTES // BUSY_SHARE
+
+    @property
+    def attributes(self) -> dict[str, str | int | bool]:
+        return {"stream": "stdin"}
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._stopped = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def run(self, emit: Emit) -> None:
+        """Read lines until the input ends."""
+        self._prepare()
+        earliest = 0.0
+        while not self._stopped:
+            data = await self._read(earliest)
+            if data is None:
+                continue
+            if not data:
+                break
+            earliest = trio.current_time() + READ_INTERVAL_SECONDS if len(data) < self._busy_bytes else 0.0
+            frame = self._framing.feed(data)
+            await emit(frame, time.time_ns())
+        await emit(self._framing.finish(), time.time_ns())
+
+    def _prepare(self) -> None:
+        """Find out what stdin is, and grow it if it is a pipe."""
+        try:
+            mode = os.fstat(self._fd).st_mode
+        except OSError:  # closed: nothing will come
+            self._stopped = True
+            return
+        if stat.S_ISDIR(mode):
+            raise StartError("stdin is a directory: expected a pipe, a file or a terminal")
+        self._pollable = self.live = not stat.S_ISREG(mode)
+        if stat.S_ISFIFO(mode):
+            try:
+                size = fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            except OSError:  # over the user's limit: it stays as it is
+                size = fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ)
+            self._busy_bytes = min(READ_BYTES, size) // BUSY_SHARE
+
+    async def _read(self, earliest: float) -> bytes | None:
+        """One read, not before `earliest`. None: nothing was there after all, or `stop` was called."""
+        if self._pollable:
+            with trio.CancelScope() as self._waiting:
+                if earliest:
+                    await trio.sleep_until(earliest)
+                await self._wait_readable()
+            self._waiting = None
+            if self._stopped:
+                return None
+        else:
+            await trio.lowlevel.checkpoint()
+        try:
+            return os.read(self._fd, READ_BYTES)
+        except BlockingIOError:  # somebody else made it non-blocking, or read it first
+            return None
+        except OSError as error:
+            if error.errno == errno.EIO:  # the terminal has gone
+                return b""
+            raise
+
+    async def _wait_readable(self) -> None:
+        try:
+            await trio.lowlevel.wait_readable(self._fd)
+        except PermissionError:  # a file or device that epoll does not take: always readable
+            self._pollable = False

@@ -1,0 +1,57 @@
+"""The contract of a step: a change to an event, or a decision about it.
+
+A step works on an event's document (its JSON object; for a text line `{"message": …}`) and changes it in
+place. It is a pure function of the document, the facts and its config; only those that decide (`discard`,
+`sample`) may return DISCARD, and those are allowed before the spool only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+
+import msgspec
+
+from logrouter.documents import Document
+from logrouter.facts import Facts
+from logrouter.rules import Rule
+
+DISCARD: Final = "discard"
+"""What a step returns to take the event out."""
+
+
+class StepConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The options that every step has."""
+
+    when: Rule | None = None
+    """On which events it is done, as a rule. Default: all."""
+
+
+ConfigT = TypeVar("ConfigT", bound=StepConfig)
+
+
+class Step(Generic[ConfigT]):
+    """Base of all steps."""
+
+    Config: ClassVar[type[StepConfig]]
+    decides: ClassVar[bool] = False
+    """Whether it may discard. If so it is not allowed in a route."""
+    only_discards: ClassVar[bool] = False
+    """Whether all it does is to discard the events for which `when` holds."""
+    fails_closed: ClassVar[bool] = False
+    """What to do with an event on which it raises: False passes it on as it was, marked; True replaces it."""
+    placeholder: ClassVar[Document] = {}
+    """What replaces the event on which a step that fails closed has raised."""
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @classmethod
+    def options_from(cls, value: Any) -> Any:
+        """The long form of what stands after the step's name, where a step has a short one (`remove: [a, b]`)."""
+        return value
+
+    def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
+        """Change the document in place, or return DISCARD. `when` has been asked already."""
+        raise NotImplementedError

@@ -1,0 +1,156 @@
+"""When an event happened, as exact integer nanoseconds since 1970, in UTC.
+
+Understood are RFC 3339 and what apps write that is nearly so (a space for the T, a comma before the
+fraction, an offset without colon, no zone at all: UTC, a leap second, a date alone), and numbers since 1970,
+whose size tells the unit:
+
+    1e8 …  seconds  … 1e11 …  milliseconds  … 1e14 …  microseconds  … 1e17 …  nanoseconds  … 1e20
+    1973              5138 / 1973            5138 / 1973              5138 / 1973             5138
+
+A smaller number is no time but a duration or an uptime, which apps also call `time`. What is no time falls
+through to the next field, and at last to when the event was received.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from logrouter.references import MISSING, Field
+
+FIELDS: Final = (Field(("ts",)), Field(("time",)), Field(("timestamp",)), Field(("@timestamp",)))
+"""Where an event's time is looked for. The first that holds a time counts."""
+
+_SECOND: Final = 1_000_000_000
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_CYCLE_DAYS = 146_097
+"""The Gregorian calendar repeats after 400 years, which are so many days."""
+_UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
+"""Numbers below the first are in units of so many nanoseconds."""
+_SMALLEST = 10**8
+
+_WHOLE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt _](\d\d):(\d\d):(\d\d)", re.ASCII)
+_TAIL = re.compile(r"(?:[.,](\d+))?( ?(?:Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?", re.ASCII)
+_TO_THE_MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt _](\d\d:\d\d)(?!:)(.*))?", re.ASCII)
+_NUMBER = re.compile(r"\d{9,20}(?:\.\d{1,20})?", re.ASCII)
+_LONGEST = 64
+"""Longer text is no time: it is not worth matching."""
+
+
+def of(received_ns: int, *values: Any) -> int:
+    """The time that the fields hold (one value per entry of `FIELDS`), else `received_ns`. Never raises."""
+    for value in values:
+        if value is MISSING:
+            continue
+        time_ns = parse(value)
+        if time_ns is not None:
+            return time_ns
+    return received_ns
+
+
+def parse(value: Any) -> int | None:
+    """One value as nanoseconds since 1970; None where it is no time."""
+    kind = value.__class__
+    if kind is str:
+        return _parse_text(value)
+    if kind is int:
+        return _scaled(value)
+    if kind is float:
+        # The shortest text that reads back as this float is what the app wrote: exact, where binary is not.
+        return _scaled(Decimal(repr(value))) if _SMALLEST <= value < _UNITS[-1][0] else None
+    if kind is Decimal:
+        return _scaled(value) if value.is_finite() else None
+    return None
+
+
+def _scaled(number: int | Decimal) -> int | None:
+    if number < _SMALLEST:
+        return None
+    for limit, nanoseconds in _UNITS:
+        if number < limit:
+            return int(number * nanoseconds)
+    return None
+
+
+def _parse_text(text: str) -> int | None:
+    if text[16:17] != ":":
+        return _parse_short(text) if len(text) <= _LONGEST else None
+    seconds = _whole_seconds(text[:19])
+    if seconds is None:
+        return None
+    # The commonest shape, 2026-01-31T23:59:59.123Z, costs one cache look-up and its fraction.
+    if text[-1] == "Z" and text[19] == "." and (digits := text[20:-1]).isdigit() and digits.isascii():
+        return seconds * _SECOND + _fraction_ns(digits)
+    match = _TAIL.fullmatch(text, 19) if len(text) <= _LONGEST else None
+    if match is None:
+        return None
+    offset_seconds = _offset_seconds(match[2] or "Z")
+    return None if offset_seconds is None else (seconds - offset_seconds) * _SECOND + _fraction_ns(match[1] or "")
+
+
+def _fraction_ns(digits: str) -> int:
+    return int((digits[:9] + "000000000")[:9])
+
+
+@lru_cache(maxsize=256)
+def _whole_seconds(text: str) -> int | None:
+    match = _WHOLE.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
+    if hour > 23 or minute > 59 or second > 60:  # 60: a leap second, which is the next minute's first
+        return None
+    try:
+        days = date(year, month, day).toordinal() - _EPOCH_ORDINAL
+    except ValueError:
+        return None
+    return days * 86_400 + hour * 3600 + minute * 60 + second
+
+
+@lru_cache(maxsize=64)
+def _offset_seconds(zone: str) -> int | None:
+    sign, digits = zone.strip()[0], zone.strip()[1:].replace(":", "")
+    if sign not in "+-":
+        return 0
+    hours, minutes = int(digits[:2]), int(digits[2:] or "0")
+    if hours > 23 or minutes > 59:
+        return None
+    return (hours * 3600 + minutes * 60) * (-1 if sign == "-" else 1)
+
+
+@lru_cache(maxsize=256)
+def _parse_short(text: str) -> int | None:
+    """A number as text, a date alone, or a time without seconds."""
+    if _NUMBER.fullmatch(text):
+        return _scaled(Decimal(text))
+    match = _TO_THE_MINUTE.fullmatch(text)
+    return _parse_text(f"{match[1]}T{match[2] or '00:00'}:00{match[3] or ''}") if match else None
+
+
+def format_rfc3339(time_ns: int) -> str:
+    """The time as RFC 3339 in UTC, its fraction in three, six or nine digits, or none where it is 0.
+
+    Years before 0 and after 9999 are written as ISO 8601 has it, with a sign and six digits.
+    """
+    seconds, nanoseconds = divmod(time_ns, _SECOND)
+    whole = _format_seconds(seconds)
+    if nanoseconds == 0:
+        return f"{whole}Z"
+    if nanoseconds % 1_000_000 == 0:
+        return f"{whole}.{nanoseconds // 1_000_000:03d}Z"
+    if nanoseconds % 1_000 == 0:
+        return f"{whole}.{nanoseconds // 1_000:06d}Z"
+    return f"{whole}.{nanoseconds:09d}Z"
+
+
+@lru_cache(maxsize=256)
+def _format_seconds(seconds: int) -> str:
+    days, second = divmod(seconds, 86_400)
+    cycles, days = divmod(days, _CYCLE_DAYS)
+    day = date.fromordinal(_EPOCH_ORDINAL + days)
+    year = day.year + 400 * cycles
+    year_text = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+07d}"
+    return f"{year_text}-{day:%m-%d}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"

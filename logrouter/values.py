@@ -1,0 +1,71 @@
+"""The value types of the config that YAML does not have: durations, sizes, secrets, patterns.
+
+Each has a `parse(text)` that raises ValueError with what was expected; `config/` calls it for every
+field so annotated. Rules and templates (`rules.Rule`, `templates.Template`) follow the same protocol.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE_UNITS = {
+    "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]+)")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+
+
+class Duration(float):
+    """Seconds. Written `250ms`, `25s`, `1m30s`, `2h`, `7d`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if not _DURATION.fullmatch(text):
+            raise ValueError(f"expected a duration such as 250ms, 25s, 1m30s or 2h, not {text!r}")
+        return cls(sum(float(number) * _DURATION_UNITS[unit] for number, unit in _QUANTITY.findall(text)))
+
+    def __str__(self) -> str:
+        for unit, seconds in reversed(_DURATION_UNITS.items()):
+            if self >= seconds and (self / seconds).is_integer():
+                return f"{int(self / seconds)}{unit}"
+        return f"{float(self)}s"
+
+
+class Size(int):
+    """Bytes. Written `512B`, `64KiB`, `16MiB`, `1GiB`, or decimal: `64kB`, `1GB`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = _QUANTITY.fullmatch(text)
+        if match is None or match[2] not in _SIZE_UNITS:
+            raise ValueError(f"expected a size such as 512B, 64KiB, 16MiB or 1GB, not {text!r}")
+        return cls(float(match[1]) * _SIZE_UNITS[match[2]])
+
+    def __str__(self) -> str:
+        for unit in ("TiB", "GiB", "MiB", "KiB"):
+            if self >= _SIZE_UNITS[unit] and self % _SIZE_UNITS[unit] == 0:
+                return f"{self // _SIZE_UNITS[unit]}{unit}"
+        return f"{int(self)}B"
+
+
+class Secret(str):
+    """A string that is never shown: `repr` and the effective config mask it. Use `reveal()`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        return cls(text)
+
+    def reveal(self) -> str:
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+    def __str__(self) -> str:
+        return "********"
+
+    def __format__(self, spec: str) -> str:
+        return format("********", spec)

@@ -1,0 +1,105 @@
+"""Framing: the same lines however the stream is cut, and nothing lost, whatever the bytes."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter.event import Flag
+from logrouter.framing import Frame, LineFraming
+from tests.strategies import chunked
+
+_PIECES = st.sampled_from([b"a", b"\n", b"\r\n", b"\r", "é".encode(), "😀".encode(), b"\xff", b"\0", b"x" * 9, b"\n\n"])
+streams = st.lists(_PIECES, max_size=25).map(b"".join)
+
+
+class Framed:
+    """All that a framing gave for a stream."""
+
+    def __init__(self, pieces: list[bytes], max_line_bytes: int = 1024) -> None:
+        framing = LineFraming(max_line_bytes)
+        self.lines: list[bytes] = []
+        self.marks: list[Flag] = []
+        self.empty = 0
+        for frame in [*map(framing.feed, pieces), framing.finish()]:
+            self._add(frame)
+        assert framing.held_bytes == 0
+
+    def _add(self, frame: Frame) -> None:
+        assert frame.block == b"\n".join(frame.lines)
+        self.marks += [frame.marks.get(number, Flag(0)) for number in range(len(frame.lines))]
+        self.lines += frame.lines
+        self.empty += frame.empty
+
+    def rejoined(self) -> list[bytes]:
+        """The lines with their pieces put together again."""
+        whole = [b""]
+        for line, mark in zip(self.lines, self.marks, strict=True):
+            whole[-1] += line
+            if mark in (Flag(0), Flag.PARTIAL_END):
+                whole.append(b"")
+        assert whole.pop() == b""
+        return whole
+
+
+def expected_lines(stream: bytes) -> list[bytes]:
+    return [line.removesuffix(b"\r") for line in stream.split(b"\n")]
+
+
+@given(st.data(), streams)
+def test_any_cut_gives_the_same_lines(data: st.DataObject, stream: bytes) -> None:
+    framed = Framed(data.draw(chunked(stream)))
+    expected = expected_lines(stream)
+    if stream.endswith(b"\n") or not stream:
+        expected.pop()
+    assert framed.lines == [line for line in expected if line]
+    assert framed.empty == expected.count(b"")
+
+
+@settings(max_examples=300)
+@given(st.data(), streams, st.integers(4, 12))
+def test_long_lines_are_cut_into_marked_pieces(data: st.DataObject, stream: bytes, limit: int) -> None:
+    framed = Framed(data.draw(chunked(stream)), limit)
+    assert framed.rejoined() == [line for line in expected_lines(stream) if line]
+    assert max(map(len, framed.lines), default=0) <= limit + 1
+
+
+def test_pieces_say_where_they_stand() -> None:
+    framed = Framed([b"0123456789ab\nshort\n"], 5)
+    assert framed.lines == [b"01234", b"56789", b"ab", b"short"]
+    assert framed.marks == [Flag.PARTIAL_START, Flag.PARTIAL_MIDDLE, Flag.PARTIAL_END, Flag(0)]
+
+
+def test_a_character_is_never_cut() -> None:
+    framed = Framed(["aa😀😀b\n".encode()], 5)
+    assert framed.lines == [b"aa", "😀".encode(), "😀b".encode()]
+
+
+def test_what_is_not_utf8_is_cut_at_the_limit() -> None:
+    assert Framed([b"\x80" * 12 + b"\n"], 5).lines == [b"\x80" * 5, b"\x80" * 5, b"\x80" * 2]
+
+
+def test_an_endless_line_is_never_held_whole() -> None:
+    framing = LineFraming(1000)
+    given_out = 0
+    for _ in range(100):
+        given_out += sum(map(len, framing.feed(b"x" * 600).lines))
+        assert framing.held_bytes <= 1001
+    assert given_out + framing.held_bytes == 60_000
+
+
+def test_cr_lf_across_reads() -> None:
+    assert Framed([b"a\r", b"\nb", b"\r\n"]).lines == [b"a", b"b"]
+
+
+def test_a_cr_within_a_line_stays() -> None:
+    assert Framed([b"10%\r20%\n"]).lines == [b"10%\r20%"]
+
+
+def test_the_last_line_needs_no_newline() -> None:
+    assert Framed([b"a\nb"]).lines == [b"a", b"b"]
+
+
+def test_empty_lines_are_counted() -> None:
+    framed = Framed([b"\n\na\n\r\n\n", b"b\n"])
+    assert (framed.lines, framed.empty) == ([b"a", b"b"], 4)
