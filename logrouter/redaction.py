@@ -122,10 +122,11 @@ def _cards(text: str) -> Iterator[Span]:
 
 def _last_of_card(text: str, groups: list[Span], first: int) -> int | None:
     """The last group of the longest card number that starts with the first."""
-    if not _ISSUER.match(text, groups[first][0]):
+    start, stop = groups[first][0], min(first + _CARD_GROUPS, len(groups))
+    if groups[stop - 1][1] - start < 13 or not _ISSUER.match(text, start):
         return None
     digits, found = "", None
-    for place in range(first, min(first + _CARD_GROUPS, len(groups))):
+    for place in range(first, stop):
         digits += text[slice(*groups[place])]
         if len(digits) > 19:
             break

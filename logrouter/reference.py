@@ -116,7 +116,7 @@ def examples(text: str) -> list[Example]:
 def blocks(text: str) -> list[str]:
     """A docstring's paragraphs and indented blocks. Blank lines inside a block do not divide it."""
     found: list[str] = []
-    for paragraph in "\n".join(map(str.rstrip, text.strip().splitlines())).split("\n\n"):
+    for paragraph in "\n".join(map(str.rstrip, text.strip("\n").splitlines())).split("\n\n"):
         if found and found[-1].startswith("    ") and paragraph.startswith("    "):
             found[-1] += "\n\n" + paragraph
         elif paragraph:

@@ -28,7 +28,7 @@ from logrouter.facts import Facts
 from logrouter.projection import Projection, Row
 from logrouter.references import Field, Meta, Reference
 from logrouter.rules import Rule
-from logrouter.sinks import Slice
+from logrouter.sinks import Chosen, Slice
 from logrouter.chain import Chain
 from logrouter.templates import Template
 
@@ -201,11 +201,11 @@ class Router:
         numbers = routed.numbers
         payloads, flags = chunk.payloads, chunk.flags
         epoch, first = chunk.offset
-        sequences: Sequence[int] = range(first, first + len(payloads))
+        sequences: range | Chosen = range(first, first + len(payloads))
         if count < len(payloads):
+            sequences = Chosen(range(first, first + len(payloads)), wanted)
             payloads = list(compress(payloads, wanted))
             flags = bytes(compress(flags, wanted))
-            sequences = list(compress(sequences, wanted))
             numbers = bytes(compress(numbers, wanted))
             columns = tuple(text if isinstance(text, str) else list(compress(text, wanted)) for text in columns)
         part = Slice(payloads, flags, chunk.attributes, chunk.received_ns, epoch, sequences, columns)
@@ -300,9 +300,8 @@ class Router:
             shape = classes.shapes[number][sink]
             chain = self.routes[shape - 1].chain if shape else None
             if chain is not None:
-                payloads[place], flags[place] = chain.change(
-                    payloads[place], flags[place], part.attributes, part.received_ns
-                )
+                facts = Facts(part.attributes, part.received_ns, self.resource, flags[place])
+                payloads[place], flags[place] = chain.change(payloads[place], flags[place], facts)
         part.payloads, part.flags = payloads, bytes(flags)
         if self.sinks[sink].included_keys:
             part.collides = b"\1" * len(payloads)  # a step may have added any key: take the careful way

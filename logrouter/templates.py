@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from logrouter import severity, times
 from logrouter.documents import Document, encode_document
 from logrouter.errors import ExpressionError
-from logrouter.references import MISSING, Opaque, Field, Reference, Resource, Severity, Time
+from logrouter.references import MISSING, Field, Opaque, Reference, Resource, Severity, Time
 
 if TYPE_CHECKING:
     from logrouter.facts import Facts

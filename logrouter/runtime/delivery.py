@@ -27,11 +27,15 @@ from logrouter.runtime.transports import Transport
 from logrouter.sinks import Batch, Delivered, Instruction, Retry, Sink, Slice
 
 BATCH_BYTES: Final = 1024 * 1024
-"""A batch takes what is there, up to this: enough to make system calls rare, little beside the memory budget."""
-SYNC_BYTES: Final = 4 * 1024 * 1024
-"""After so much has been written it is made durable: a quarter of the default budget, so that sources need not wait."""
+"""A batch takes from what is there so many bytes of chunks: enough to make system calls rare. It is never more than
+a quarter of the spool, as what is being sent cannot be given up."""
+SYNC_SHARE: Final = 4
+"""What has been written is made durable as soon as the sink pins a quarter of the spool, so that sources need not
+wait for it."""
 SYNC_INTERVAL_SECONDS: Final = 1.0
 """And after so much time, when less comes."""
+CLOSE_SECONDS: Final = 1.0
+"""What closing a destination may take when time is up already."""
 
 
 class Trouble(NamedTuple):
@@ -76,8 +80,11 @@ class Delivery:
         self._router = router
         self._log = log
         self._backoff = backoff or Backoff(random.random)
+        self._batch_bytes = min(BATCH_BYTES, spool.budget_bytes // 4)
         self._unsettled: list[_Settling] = []
-        self._unsynced_bytes = 0
+        self._unsynced = False
+        self._pinned_bytes = 0
+        """What the spool holds for it alone, perhaps: read, sent, but not settled."""
         self._sync_at = float("inf")
 
     async def run(self) -> None:
@@ -90,9 +97,15 @@ class Delivery:
             self._log.info("the reader has gone", sink=self.name)
             self._spool.close(self.number)
         finally:
-            with trio.move_on_after(1) as scope:
-                scope.shield = True
+            await self._close()
+
+    async def _close(self) -> None:
+        with trio.move_on_after(CLOSE_SECONDS) as scope:
+            scope.shield = True
+            try:
                 await self.transport.aclose()
+            except DestinationError as error:
+                self._log.error("cannot close", sink=self.name, reason=str(error))
 
     def reopen(self) -> None:
         """Open the destination anew: it may have been moved."""
@@ -108,33 +121,34 @@ class Delivery:
         elif batch.slices:
             self._spool.note(self.number, batch)
             await self._send(batch)
-            self._unsynced_bytes += batch.payload_bytes
+            self._unsynced = True
             self._sync_at = min(self._sync_at, trio.current_time() + SYNC_INTERVAL_SECONDS)
-        if self._unsynced_bytes >= SYNC_BYTES or trio.current_time() >= self._sync_at:
-            await self._sync()
-        elif not self._unsynced_bytes or not self.transport.needs_sync:
+        if not self._unsynced or not self.transport.needs_sync:
             self._settle()
+        elif self._pinned_bytes * SYNC_SHARE >= self._spool.budget_bytes or trio.current_time() >= self._sync_at:
+            await self._sync()
         return True
 
     def _gather(self) -> Batch | None:
         """What can be sent now; a batch without slices where all that was read is not for this sink."""
         slices: list[Slice] = []
-        size = 0
-        something = False
-        while size < BATCH_BYTES:
-            found = self._spool.read(self.number)
-            if found is None:
-                break
-            something = True
+        before = self._pinned_bytes
+        found = self._spool.read(self.number)
+        if found is None:
+            return None
+        while found is not None:
             part = self._notice(found) if isinstance(found, Gap) else self._take(found)
             if part is not None:
                 slices.append(part)
-                size += sum(map(len, part.payloads))
-        return Batch(slices, size) if something else None
+            if self._pinned_bytes - before >= self._batch_bytes:
+                break
+            found = self._spool.read(self.number)
+        return Batch(slices)
 
     def _take(self, chunk: Chunk) -> Slice | None:
         part = self._router.slice(chunk, self.number)
         wanted = len(part.payloads) if part else 0
+        self._pinned_bytes += chunk.size_bytes
         self._unsettled.append(_Settling(chunk.end, wanted, len(chunk) - wanted))
         return part
 
@@ -163,7 +177,6 @@ class Delivery:
             if isinstance(outcome, Delivered):
                 break
             await self._wait_after(outcome.reason, outcome.after_seconds)
-            batch.attempt += 1
         self.batches += 1
         self._recovered()
 
@@ -191,17 +204,18 @@ class Delivery:
                 return reply
 
     async def _sync(self) -> None:
-        while self.transport.needs_sync and self._unsynced_bytes:
+        while self.transport.needs_sync and self._unsynced:
             try:
                 await self.transport.sync()
                 break
             except DestinationError as error:
                 await self._wait_after(str(error), None)
-        self._unsynced_bytes = 0
-        self._sync_at = float("inf")
         self._settle()
 
     def _settle(self) -> None:
+        self._unsynced = False
+        self._pinned_bytes = 0
+        self._sync_at = float("inf")
         if not self._unsettled:
             return
         ledger = self._spool.cursors[self.number].ledger

@@ -9,7 +9,7 @@
 This one is in memory. Invariants:
 - the events held cost at most `budget_bytes` (payload + 60 B each), unless one chunk alone costs more;
 - a chunk is held until every sink has committed past it, or has given it up;
-- only a sink that pins the oldest chunk while the spool is full ever gives events up, and only its own: at once
+- only the sink that is furthest behind while the spool is full ever gives events up, and only its own: at once
   with `when_full: discard_oldest`; with `block` after a live source has waited for `block_timeout`, and then until
   that sink moves again. What it gave up it is told, once, where the events would have been (`Gap`);
 - what has been handed out to a sink is never given up behind its back.
@@ -166,9 +166,13 @@ class MemorySpool:
                 cursor.ledger.unmatched += len(chunk) - wanted
 
     def _has_room(self, size_bytes: int) -> bool:
+        """Whether a chunk fits, after those that give events up have done so."""
         while self.held_bytes + size_bytes > self.budget_bytes and self._chunks:
-            if not self._discard_oldest():
+            lagging = self._lagging()
+            if not lagging or not all(cursor.discards for cursor in lagging):
                 return False
+            for cursor in lagging:
+                self._give_up_next(cursor, "spool_full")
         return True
 
     async def _wait_for_room(self, size_bytes: int, live: bool) -> None:
@@ -179,36 +183,26 @@ class MemorySpool:
                     await self._room.park()
                 return
             while not self._has_room(size_bytes):
-                for cursor in self._pinning():
+                for cursor in self._lagging():
                     cursor.gave_up = True
-                if not self._has_room(size_bytes):  # all that is left is being sent at this moment
+                if not self._has_room(size_bytes):  # all that is held is being sent at this moment
                     await self._room.park()
         finally:
             self.blocked_seconds += trio.current_time() - started
 
     # ── giving up ──
 
-    def _pinning(self) -> list[Cursor]:
-        """The sinks for which the oldest chunk is held."""
-        oldest = next(iter(self._chunks))
-        return [c for c in self.cursors if not c.closed and self._low_water(c) <= oldest]
+    def _lagging(self) -> list[Cursor]:
+        """The sinks that are furthest behind, of those for which something is held that is not being sent."""
+        behind = [cursor for cursor in self.cursors if not cursor.closed and cursor.next < self.appended]
+        furthest = min((cursor.next for cursor in behind), default=0)
+        return [cursor for cursor in behind if cursor.next == furthest]
 
     def _low_water(self, cursor: Cursor) -> int:
         return cursor.handed_out[0].chunk.offset.sequence if cursor.handed_out else cursor.next
 
-    def _discard_oldest(self) -> bool:
-        """Have the sinks that pin the oldest chunk give up theirs, if all of them may. True if bytes came free."""
-        pinning = self._pinning()
-        before = self.held_bytes
-        if all(cursor.discards for cursor in pinning):
-            for cursor in pinning:
-                self._give_up_next(cursor, "spool_full")
-        return self.held_bytes < before
-
     def _give_up_next(self, cursor: Cursor, reason: str) -> None:
-        held = self._chunks.get(cursor.next)
-        if held is None:
-            return
+        held = self._chunks[cursor.next]
         chunk = held.chunk
         assert chunk.routed is not None
         wanted = chunk.routed.count(self.cursors.index(cursor))

@@ -10,6 +10,7 @@ The end comes when all sources have ended, by themselves or by a signal. Then wh
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
@@ -173,8 +174,10 @@ def make_chain(steps: Sequence[StepSettings]) -> Chain:
 def make_sink(name: str, settings: Settings) -> Sink[Any]:
     """One sink, not yet connected to anything."""
     sink = settings.sinks[name]
-    made: Sink[Any] = component.load("sinks", sink.type)(sink.config, SinkContext(name, settings.resource))
-    return made
+    kind: type[Sink[Any]] = component.load("sinks", sink.type)
+    terminal = kind.transport == "stream" and os.isatty(kind.descriptor)
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return kind(sink.config, SinkContext(name, settings.resource, terminal, colour))
 
 
 def make_spool(settings: Settings) -> MemorySpool:

@@ -9,8 +9,8 @@ until it succeeds or the process stops.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from itertools import compress
+from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 import msgspec
 
@@ -36,8 +36,30 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)
 
 
-@dataclass(slots=True)
-class Slice:
+class Chosen(Sequence[int]):
+    """Some numbers of a range, those where `chosen` is 1. Most sinks never ask, so they are picked when one does."""
+
+    __slots__ = ("_chosen", "_numbers", "_range")
+
+    def __init__(self, numbers: range, chosen: bytes) -> None:
+        self._range = numbers
+        self._chosen = chosen
+        self._numbers: list[int] | None = None
+
+    def __len__(self) -> int:
+        return self._chosen.count(1)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[int]: ...
+    def __getitem__(self, place: int | slice) -> int | list[int]:
+        if self._numbers is None:
+            self._numbers = list(compress(self._range, self._chosen))
+        return self._numbers[place]
+
+
+class Slice(msgspec.Struct):
     """What one sink gets of one chunk: some of its events, and what they share."""
 
     payloads: list[bytes]
@@ -68,23 +90,16 @@ class Slice:
         )
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """What one sink sends and settles at once."""
 
     slices: list[Slice]
-    attempt: int = 0
 
     def __len__(self) -> int:
         return sum(len(part.payloads) for part in self.slices)
 
-    @property
-    def payload_bytes(self) -> int:
-        return sum(sum(map(len, part.payloads)) for part in self.slices)
 
-
-@dataclass(slots=True)
-class Append:
+class Append(msgspec.Struct):
     """Append whole lines to a file."""
 
     path: str
@@ -95,8 +110,7 @@ class Append:
     """`data` as the transport has compressed it, kept so that another try writes the same."""
 
 
-@dataclass(slots=True)
-class Write:
+class Write(msgspec.Struct):
     """Write to this process's stdout or stderr."""
 
     data: bytes
@@ -106,35 +120,25 @@ class Write:
 Instruction = Append | Write
 
 
-@dataclass(frozen=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """All of the batch is at the destination."""
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True):
     """Nothing of it was taken now; send it again, after so many seconds where the destination said so."""
 
     reason: str
     after_seconds: float | None = None
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """The destination will never take these."""
-
-    reason: str
+Outcome = Delivered | Retry
 
 
-Outcome = Delivered | Retry | Rejected
-
-
-@dataclass(frozen=True)
-class SinkContext:
+class SinkContext(msgspec.Struct, frozen=True):
     """What a sink is told about where it stands."""
 
     name: str
-    resource: Mapping[str, str] = field(default_factory=dict)
+    resource: Mapping[str, str] = msgspec.field(default_factory=dict)
     terminal: bool = False
     """Whether the stream that it writes to is a terminal."""
     colour: bool = False
@@ -147,6 +151,8 @@ class Sink(Generic[ConfigT]):
     Config: ClassVar[type[SinkConfig]]
     transport: ClassVar[Literal["files", "stream", "none"]]
     """Which transport performs its instructions."""
+    descriptor: ClassVar[int]
+    """Which file descriptor the transport `stream` writes to."""
     ordered: ClassVar[bool] = True
     """Events of one source arrive in the order in which they were read."""
     told_of_gaps: bool = True

@@ -1,0 +1,157 @@
+"""`logrouter explain`: for each line on stdin, what is recognised, which rules hold, and what each sink would get.
+
+Runs the real pipeline on one line at a time, up to the instructions that the sinks yield; nothing is performed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from logrouter import severity, times
+from logrouter.chain import Chain
+from logrouter.config.settings import RouteSettings, Settings
+from logrouter.documents import Document, decode_document, decode_text
+from logrouter.event import Chunk, Flag
+from logrouter.facts import Facts
+from logrouter.formats.values import escape_controls
+from logrouter.framing import LineFraming
+from logrouter.ingest import Ingest
+from logrouter.projection import recognise_line
+from logrouter.references import MISSING, Field, lookup
+from logrouter.rules import Rule
+from logrouter.runtime.topology import make_chain, make_router, make_sink
+from logrouter.sinks import Append, Batch
+
+_KINDS = {0: "text", Flag.JSON: "JSON object", Flag.INVALID_UTF8: "text, with bytes that are not UTF-8"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Explain every line of standard input."""
+    from logrouter.cli import _options
+
+    parser = _options.parser(
+        "explain", "For each line on standard input: what is recognised, which rules hold, what each sink would get."
+    )
+    _options.add_config_options(parser)
+    explanation = Explanation(_options.load(parser.parse_args(argv)))
+    number = 0
+    for line in explanation.lines(sys.stdin.buffer):
+        number += 1
+        print("\n".join(explanation.explain(number, line)), flush=True)
+    return 0
+
+
+class Explanation:
+    """The pipeline of a config, to be asked about single lines."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._name, source = next(iter(settings.sources.items()))
+        self._source = source
+        self._attributes = {"source": self._name, "stream": "stdin"}
+        self._sinks = {name: make_sink(name, settings) for name in settings.sinks}
+        self._chain = make_chain((*source.steps, *settings.steps))
+        self._router = make_router(self._sinks, settings, [self._chain])
+        self._ingest = Ingest(self._router, self._attributes, source.config.parse, self._chain)
+
+    def lines(self, stream: Any) -> Iterator[bytes]:
+        """The lines of a stream, framed as the source would."""
+        framing = LineFraming(self._source.config.max_line)
+        while data := stream.read1(65536):
+            yield from framing.feed(data).lines
+        yield from framing.finish().lines
+
+    def explain(self, number: int, line: bytes) -> list[str]:
+        """Everything about one line, as lines for people."""
+        received_ns = time.time_ns()
+        flags = 0 if self._source.config.parse == "none" else recognise_line(line)
+        facts = Facts(self._attributes, received_ns, self._settings.resource, flags)
+        document = _document(line, flags)
+        told = [f"── line {number} · {_KINDS[flags]} · {len(line)} bytes", f"   {_shown(line)}"]
+        told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
+        told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
+        told += _row("steps", self._steps(self._chain, document, facts))
+        framing = LineFraming(len(line) + 1)
+        chunks = self._ingest.chunks(framing.feed(line + b"\n"), received_ns)
+        if not chunks:
+            return [*told, *_row("sinks", ["none: a step has taken it out"]), ""]
+        after = _document(chunks[0].payloads[0], chunks[0].flags[0])
+        told += _row("routes", [self._route(route, after, facts) for route in self._settings.routes])
+        told += _row("sinks", [text for name in self._sinks for text in self._sink(name, chunks, after, facts)])
+        return [*told, ""]
+
+    def _steps(self, chain: Chain, document: Document, facts: Facts) -> list[str]:
+        """What each step does to the event as those before it have left it."""
+        told = []
+        for step in chain.steps:
+            if step.when is not None and not step.when.test(document, facts):
+                told.append(f"{step.name}: not for this event: {_rule(step.when)}")
+                continue
+            before = repr(document)
+            try:
+                verdict = step.apply(document, facts)
+            except Exception as error:
+                told.append(f"{step.name}: fails: {error}")
+                continue
+            if verdict is not None:
+                return [*told, f"{step.name}: takes the event out"]
+            told.append(f"{step.name}: {'changes nothing' if repr(document) == before else 'changes the event'}")
+        return told
+
+    def _route(self, route: RouteSettings, document: Document, facts: Facts) -> str:
+        holds = route.match is None or route.match.test(document, facts)
+        return f"{'yes' if holds else 'no '} {route.name} → {', '.join(route.to)}: {_rule(route.match)}"
+
+    def _sink(self, name: str, chunks: list[Chunk], document: Document, facts: Facts) -> list[str]:
+        """What one sink would do with it: the very bytes."""
+        number = list(self._sinks).index(name)
+        match = self._sinks[name].config.match
+        parts = [part for chunk in chunks if (part := self._router.slice(chunk, number)) is not None]
+        if not parts:
+            refused = match is not None and not match.test(document, facts)
+            return [f"no  {name}: {_rule(match) if refused else 'no route that names it holds'}"]
+        told = [f"yes {name}: {_rule(match)}"]
+        for instruction in self._sinks[name].send(Batch(parts)):
+            target = f" to {instruction.path}" if isinstance(instruction, Append) else ""
+            data = instruction.data.removesuffix(b"\n")
+            told.append(f"      {len(instruction.data)} bytes{target}: {_shown(data)}")
+        return told
+
+
+def _document(payload: bytes, flags: int) -> Document:
+    try:
+        return decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _found(document: Document, fields: Sequence[Field], parse: Any, show: Any) -> list[str]:
+    """The first of the fields that holds something usable, and what it means."""
+    for field in fields:
+        value = lookup(document, field.path)
+        parsed = parse(value)
+        if parsed is not None and parsed is not MISSING:
+            return [f"{show(parsed)}, from {'.'.join(field.path)} = {_text(value)}"]
+    return [f"none in {', '.join('.'.join(field.path) for field in fields)}"]
+
+
+def _row(title: str, texts: Sequence[str]) -> list[str]:
+    return [f"   {title if not place else '':<9}{text}" for place, text in enumerate(texts)]
+
+
+def _rule(rule: Rule | None) -> str:
+    return "everything" if rule is None else f"{' '.join(rule.text.split())}"
+
+
+def _text(value: object) -> str:
+    return escape_controls(repr(value))
+
+
+def _shown(data: bytes) -> str:
+    """Bytes for a terminal: control characters escaped, and not more than anybody reads."""
+    text = escape_controls(data[:2000].decode("utf-8", "backslashreplace"))
+    return text + (f" … and {len(data) - 2000} bytes more" if len(data) > 2000 else "")
+

@@ -1,0 +1,183 @@
+"""The merged document to `Settings`: the sections, and what ties them together (routes name sinks)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from logrouter.config.components import Components
+from logrouter.config.conversion import WRONG, Converter, fields_of
+from logrouter.config.files import Document
+from logrouter.config.mistakes import Mistakes, shown
+from logrouter.config.nodes import DEFAULT, Node, Path, dotted
+from logrouter.config.settings import (
+    AdminSettings,
+    Provenance,
+    RouteSettings,
+    Settings,
+    SinkSettings,
+    SourceSettings,
+    SpoolSettings,
+)
+from logrouter.errors import Mistake, did_you_mean
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_LATER_SPOOL_KEYS = ("directory", "max_size", "sync_interval")
+"""Known words of the design that this version does not have: told apart from typing mistakes."""
+
+
+def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Settings:
+    """The settings. Only good for anything if no mistake was added."""
+    converter = Converter(mistakes)
+    resource = _resource(document, converter)
+    components = Components(converter, resource)
+    sources = _sources(document, components, mistakes)
+    steps = components.steps(document.get("steps"), ("steps",))
+    spool = _section(document, "spool", SpoolSettings, converter)
+    sinks = _sinks(document, components, mistakes)
+    routes = _routes(document, components, converter)
+    admin = _section(document, "admin", AdminSettings, converter)
+    scalars = _scalars(document, converter)
+    provenance = Provenance(
+        origins=converter.origins, hidden=frozenset(converter.hidden), warnings=(*warnings, *components.warnings)
+    )
+    return Settings(
+        resource=resource,
+        sources=sources,
+        steps=steps,
+        routes=routes,
+        sinks=sinks,
+        spool=spool,
+        admin=admin,
+        provenance=provenance,
+        **scalars,
+    )
+
+
+def _resource(document: Document, converter: Converter) -> dict[str, str]:
+    node = document.get("resource", Node({}, DEFAULT))
+    values = {key: converter.convert(item, str, ("resource", key)) for key, item in node.value.items()}
+    return {key: value for key, value in values.items() if value is not WRONG}
+
+
+def _sources(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SourceSettings]:
+    nodes = document["sources"].value
+    found = {
+        name: components.source(name, node) for name, node in nodes.items() if _named("sources", name, node, mistakes)
+    }
+    return {name: source for name, source in found.items() if source is not None}
+
+
+def _sinks(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SinkSettings]:
+    nodes = document["sinks"].value
+    named = {name: node for name, node in nodes.items() if _named("sinks", name, node, mistakes)}
+    found = {name: components.sink(name, node) for name, node in named.items()}
+    return {name: sink for name, sink in found.items() if sink is not None}
+
+
+def _named(section: str, name: str, node: Node, mistakes: Mistakes) -> bool:
+    """Whether a name is one: it must also fit into a variable's name."""
+    if _NAME.fullmatch(name):
+        return True
+    better = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    hint = f"write {better}" if _NAME.fullmatch(better) else None
+    problem = f"{section}: the name {name!r} must be made of a-z, 0-9 and _, and begin with a letter"
+    mistakes.add(node.place_of_key, problem, hint)
+    return False
+
+
+def _section(document: Document, key: str, struct: Any, converter: Converter) -> Any:
+    """A section that is a plain struct; its defaults where it is wrong."""
+    node = document.get(key, Node({}, DEFAULT))
+    if struct is SpoolSettings:
+        node = _without_later_keys(node, converter.mistakes)
+    value = converter.struct(node, struct, (key,))
+    return struct() if value is WRONG else value
+
+
+def _without_later_keys(node: Node, mistakes: Mistakes) -> Node:
+    """Say of what is not built yet that it is not, so that nobody believes to have it."""
+    kept = dict(node.value)
+    for key in _LATER_SPOOL_KEYS:
+        if item := kept.pop(key, None):
+            mistakes.add(item.place_of_key, f"spool.{key}: this version keeps the spool in memory only", "leave it out")
+    level = kept.get("durability")
+    if level and level.text in ("disk", "sync"):
+        problem = f"spool.durability: {level.text!r} is not in this version, which keeps the spool in memory only"
+        mistakes.add(level.origin, problem, "write memory")
+        del kept["durability"]
+    return Node(kept, node.origin, node.key_origin)
+
+
+def _scalars(document: Document, converter: Converter) -> dict[str, Any]:
+    fields = fields_of(Settings)
+    found = {
+        key: converter.convert(document[key], fields[key].type, (key,))
+        for key in ("shutdown_timeout", "log_level")
+        if key in document
+    }
+    return {key: value for key, value in found.items() if value is not WRONG}
+
+
+def _routes(document: Document, components: Components, converter: Converter) -> tuple[RouteSettings, ...]:
+    node = document.get("routes")
+    if node is None:
+        return ()
+    routes: list[RouteSettings] = []
+    places: dict[str, str] = {}
+    sinks = document["sinks"].value
+    for index, item in enumerate(node.value):
+        route = _route(item, index, sinks, components, converter)
+        if route is None:
+            continue
+        if route.name in places:
+            problem = f"two routes are called {route.name!r}, the first at {places[route.name]}"
+            converter.mistakes.add(item.origin, problem)
+        places.setdefault(route.name, item.origin.place)
+        routes.append(route)
+    return tuple(routes)
+
+
+def _route(
+    node: Node, index: int, sinks: dict[str, Node], components: Components, converter: Converter
+) -> RouteSettings | None:
+    path = ("routes", str(index))
+    if not isinstance(node.value, dict):
+        converter.mistakes.add(node.origin, f"{dotted(path)}: expected a mapping with 'to', not {shown(node)}")
+        return None
+    keys = dict(node.value)
+    steps = components.steps(keys.pop("steps", None), (*path, "steps"), may_decide=False)
+    keys.setdefault("name", Node(f"route{index + 1}", DEFAULT, text=f"route{index + 1}"))
+    if to := keys.get("to"):
+        keys["to"] = _as_list(to)
+        _check_sinks(keys["to"], sinks, (*path, "to"), converter.mistakes)
+    route = converter.struct(Node(keys, node.origin), RouteSettings, path)
+    return (
+        None
+        if route is WRONG
+        else RouteSettings(name=route.name, match=route.match, steps=steps, to=route.to, stop=route.stop)
+    )
+
+
+def _as_list(node: Node) -> Node:
+    """`to: errors` is `to: [errors]`."""
+    return Node([node], node.origin, node.key_origin) if isinstance(node.value, str) else node
+
+
+def _check_sinks(node: Node, sinks: dict[str, Node], path: Path, mistakes: Mistakes) -> None:
+    """A route to nowhere is a mistake, and so is one that leads to the same sink twice."""
+    if not isinstance(node.value, list):
+        return
+    if not node.value:
+        mistakes.add(node.origin, f"{dotted(path)}: empty, but a route must feed a sink")
+    seen: set[str] = set()
+    for item in node.value:
+        name = item.value
+        if not isinstance(name, str):
+            continue
+        if name not in sinks:
+            hint = did_you_mean(name, sinks) or f"the sinks are: {', '.join(sinks)}"
+            mistakes.add(item.origin, f"{dotted(path)}: there is no sink {shown(item)}", hint)
+        elif name in seen:
+            mistakes.add(item.origin, f"{dotted(path)}: the sink {name!r} is named twice")
+        seen.add(name)

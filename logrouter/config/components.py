@@ -1,0 +1,246 @@
+"""Nodes to sources, steps and sinks: finds the component by its name and converts its options.
+
+Each component is also made once and thrown away: what its constructor refuses (a pattern, a template, options
+that do not go together) is then a mistake like any other. Components are pure, so this opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from logrouter import component
+from logrouter.component import Kind
+from logrouter.config.assignments import is_mapping_text
+from logrouter.config.conversion import WRONG, Converter, fields_of
+from logrouter.config.mistakes import Mistakes, shown
+from logrouter.config.nodes import Node, Path, dotted, node_of, plain, rewrap
+from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
+from logrouter.config.urls import Url, UrlError, split_url
+from logrouter.errors import Mistake, did_you_mean
+
+_NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
+
+
+class Components:
+    """Builds the components of one config."""
+
+    def __init__(self, converter: Converter, resource: Mapping[str, str]) -> None:
+        self._converter = converter
+        self._mistakes = converter.mistakes
+        self._resource = resource
+        self.warnings: list[Mistake] = []
+
+    def sink(self, name: str, node: Node) -> SinkSettings | None:
+        """One sink, or None after adding its mistakes."""
+        from logrouter.sinks import SinkContext
+
+        path = ("sinks", name)
+        found = self._identify("sinks", name, node)
+        if found is None:
+            return None
+        type_name, sink, options = found
+        config = self._converter.struct(Node(options, node.origin), sink.Config, path)
+        if config is WRONG or not self._try(sink, (config, SinkContext(name, self._resource)), node, path):
+            return None
+        self._warn(sink, config, node, path)
+        return SinkSettings(type=type_name, config=config)
+
+    def source(self, name: str, node: Node) -> SourceSettings | None:
+        """One source, or None after adding its mistakes."""
+        path = ("sources", name)
+        found = self._identify("sources", name, node)
+        if found is None:
+            return None
+        type_name, source, options = found
+        steps_node = options.pop("steps", None)
+        config = self._converter.struct(Node(options, node.origin), source.Config, path, ignored=("type", "steps"))
+        steps = self.steps(steps_node, (*path, "steps"))
+        if config is WRONG:
+            return None
+        self._warn(source, config, node, path)
+        return SourceSettings(type=type_name, config=config, steps=steps)
+
+    def steps(self, node: Node | None, path: Path, may_decide: bool = True) -> tuple[StepSettings, ...]:
+        """A list of steps. One that is wrong is left out, its mistakes added."""
+        if node is None or node.value is None:
+            return ()
+        items = self._converter.list_items(node, path) or []
+        steps = (self._step(item, (*path, str(index)), may_decide) for index, item in enumerate(items))
+        return tuple(step for step in steps if step is not None)
+
+    def _identify(self, kind: Kind, name: str, node: Node) -> tuple[str, Any, dict[str, Node]] | None:
+        """A component's type, class and options, from its URL, its keys or both."""
+        path = (kind, name)
+        keys = self._keys(kind, node, path)
+        if keys is None:
+            return None
+        url_node, type_node = keys.pop("url", None), keys.pop("type", None)
+        url = self._url(kind, url_node, (*path, "url")) if url_node else None
+        if url_node and url is None:
+            return None
+        type_name = self._type(kind, name, node, type_node, url)
+        if type_name is None:
+            return None
+        self._converter.origins[(*path, "type")] = (type_node or url_node or node).origin
+        loaded = component.load(kind, type_name)
+        if url is None or url_node is None:
+            return type_name, loaded, keys
+        options = self._url_options(url, url_node, type_name, loaded, path)
+        return None if options is None else (type_name, loaded, {**options, **keys})
+
+    def _keys(self, kind: Kind, node: Node, path: Path) -> dict[str, Node] | None:
+        """The long form of a component: a URL is `{url: …}`."""
+        if isinstance(node.value, str) and not is_mapping_text(node):
+            return {"url": node}
+        if isinstance(node.value, list) or (node.is_scalar and not isinstance(node.value, str | None)):
+            problem = f"expected a URL or a mapping, not {shown(node)}"
+            self._mistakes.add(node.origin, f"{dotted(path)}: {problem}")
+            return None
+        keys = self._converter.keys(node, path)
+        return None if keys is None else dict(keys)
+
+    def _url(self, kind: Kind, node: Node, path: Path) -> Url | None:
+        where = dotted(path[:2])
+        if not isinstance(node.value, str):
+            self._mistakes.add(node.origin, f"{where}: expected a URL, not {shown(node)}")
+            return None
+        try:
+            return split_url(node.value, component.names(kind))
+        except UrlError as error:
+            hint = None if node.secret else error.hint
+            self._mistakes.add_value(node, where, error, hint)
+            return None
+
+    def _type(self, kind: Kind, name: str, node: Node, type_node: Node | None, url: Url | None) -> str | None:
+        """The type: as said, else the URL's scheme, else the component's own name."""
+        known, where = component.names(kind), dotted((kind, name))
+        if type_node is not None:
+            said = type_node.text or ""
+            if said not in known:
+                hint = did_you_mean(said, known) or f"known are: {', '.join(known)}"
+                self._mistakes.add(type_node.origin, f"{where}: unknown {_NOUN[kind]} type {shown(type_node)}", hint)
+                return None
+            if url and not url.is_endpoint and url.scheme != said:
+                self._mistakes.add(type_node.origin, f"{where}: the type is {said!r}, but the URL's is {url.scheme!r}")
+                return None
+            return said
+        if url and url.scheme in known:
+            return url.scheme
+        if url:
+            problem = f"a plain {url.scheme}: URL does not tell the type of the {_NOUN[kind]}"
+            self._mistakes.add(node.origin, f"{where}: {problem}", "add type: …")
+            return None
+        if name in known:
+            return name
+        self._mistakes.add(node.place_of_key, f"{where} needs a 'type' or a 'url'", f"types are: {', '.join(known)}")
+        return None
+
+    def _url_options(self, url: Url, node: Node, type_name: str, loaded: Any, path: Path) -> dict[str, Node] | None:
+        """The options that a URL stands for, all of them at its place."""
+        fields, where = fields_of(loaded.Config), dotted(path)
+        values: dict[str, Any] = {}
+        if url.base not in (type_name, f"{type_name}:"):
+            try:
+                values |= loaded.options_from_url(url.base)
+            except ValueError as error:
+                self._mistakes.add_value(node, where, error)
+                return None
+            except (AttributeError, NotImplementedError):
+                self._mistakes.add(node.origin, f"{where}: a {type_name} {_NOUN[path[0]]} takes nothing after its name")
+                return None
+        if url.user is not None and not {"user", "password"} <= fields.keys():
+            self._mistakes.add(node.origin, f"{where}: a {type_name} {_NOUN[path[0]]} has no user and password")
+            return None
+        userinfo = {"user": url.user, "password": url.password}
+        values |= {key: value for key, value in userinfo.items() if value is not None}
+        origin, secret = node_of(None, node.origin).origin, node.secret
+        options = {key: node_of(value, origin) for key, value in values.items()}
+        for key, value in url.options:
+            if key in options and key in values:
+                self._mistakes.add(node.origin, f"{where}: the URL says {key!r} twice")
+            options[key] = Node(value, origin, text=value, style="text", secret=secret)
+        return options
+
+    def _step(self, node: Node, path: Path, may_decide: bool) -> StepSettings | None:
+        """`- name: options`, where `when` may stand beside the name."""
+        entry = self._step_entry(node, path)
+        if entry is None:
+            return None
+        name, value, when = entry
+        known = component.names("steps")
+        if name not in known:
+            hint = did_you_mean(name, known) or f"known are: {', '.join(known)}"
+            self._mistakes.add(value.place_of_key, f"{dotted(path)}: unknown step {name!r}", hint)
+            return None
+        step = component.load("steps", name)
+        if step.decides and not may_decide:
+            problem = f"{dotted(path)}: {name!r} decides about events, which a route's steps cannot"
+            self._mistakes.add(value.place_of_key, problem, "put it under the top-level steps")
+            return None
+        return self._build_step(name, step, value, when, (*path, name))
+
+    def _step_entry(self, node: Node, path: Path) -> tuple[str, Node, Node | None] | None:
+        """A step's name, options and condition."""
+        if isinstance(node.value, str):
+            return node.value, Node(None, node.origin), None
+        keys = dict(node.value) if isinstance(node.value, dict) else {}
+        when = keys.pop("when", None)
+        if len(keys) != 1:
+            problem = f"expected one step such as 'discard: {{when: …}}', not {_what_instead(node, keys)}"
+            self._mistakes.add(node.origin, f"{dotted(path)}: {problem}")
+            return None
+        ((name, value),) = keys.items()
+        return name, value, when
+
+    def _build_step(self, name: str, step: Any, node: Node, when: Node | None, path: Path) -> StepSettings | None:
+        options = self._step_options(step, node, when, path)
+        if options is None:
+            return None
+        config = self._converter.struct(Node(options, node.origin), step.Config, path)
+        if config is WRONG or not self._try(step, (config,), node, path):
+            return None
+        self._warn(step, config, node, path)
+        return StepSettings(name=name, config=config)
+
+    def _step_options(self, step: Any, node: Node, when: Node | None, path: Path) -> dict[str, Node] | None:
+        """The long form of a step's options; the condition stands inside them or beside the name."""
+        if isinstance(node.value, dict) and "when" in node.value:
+            if when is not None:
+                self._mistakes.add(when.place_of_key, f"{dotted(path)}: 'when' stands both inside and beside the step")
+                return None
+            when = node.value["when"]
+            node = Node({key: item for key, item in node.value.items() if key != "when"}, node.origin, node.key_origin)
+        try:
+            options = step.options_from(plain(node))
+        except ValueError as error:
+            self._converter.complain(node, path, error)
+            return None
+        long = rewrap({} if options is None else options, node)
+        keys = self._converter.keys(long, path)
+        if keys is None or when is None:
+            return keys
+        return {**keys, "when": when}
+
+    def _try(self, made: Any, arguments: tuple[Any, ...], node: Node, path: Path) -> bool:
+        """Make the component, to hear what it says."""
+        try:
+            made(*arguments)
+        except ValueError as error:
+            self._converter.complain(node, path, error)
+            return False
+        return True
+
+    def _warn(self, made: Any, config: Any, node: Node, path: Path) -> None:
+        """Collect what the component finds odd about its options."""
+        told: Iterable[str] = made.warnings(config) if hasattr(made, "warnings") else ()
+        found = Mistakes()
+        for text in told:
+            found.add(node.place_of_key, f"{dotted(path)}: {text}")
+        self.warnings += found.found
+
+
+def _what_instead(node: Node, keys: Mapping[str, Node]) -> str:
+    if isinstance(node.value, dict):
+        return f"{', '.join(map(repr, keys))} in one item" if keys else "nothing"
+    return shown(node)

@@ -1,0 +1,283 @@
+"""Nodes to the typed structures of `Config` classes, by their annotations.
+
+msgspec's own conversion stops at the first error and knows nothing of places. This one goes on, field by field,
+and adds a mistake for each thing that is wrong. What it cannot convert is WRONG, and so is all that holds it.
+
+Understood: str int float bool Any, Literal, unions, lists, tuples, mappings, structs, `Annotated[…, Meta]`, and
+every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+import msgspec
+from msgspec.structs import FieldInfo
+
+from logrouter.config.assignments import parse_text
+from logrouter.config.files import read_secret
+from logrouter.config.mistakes import Mistakes, shown
+from logrouter.config.nodes import Node, Origin, Path, dotted, plain
+from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
+from logrouter.errors import ExpressionError, did_you_mean
+from logrouter.values import Secret
+
+
+class _Wrong:
+    def __repr__(self) -> str:
+        return "WRONG"
+
+
+WRONG: Final = _Wrong()
+"""What could not be converted; its mistake has been added."""
+
+_SCALARS = {bool: read_bool, int: read_int, float: read_float, str: read_str}
+_LISTS = (list, tuple, Sequence, frozenset, set)
+_MAPPINGS = (dict, Mapping)
+
+
+@cache
+def fields_of(struct: Any) -> dict[str, FieldInfo]:
+    """A struct's fields by the names they have in the config."""
+    return {field.encode_name: field for field in msgspec.structs.fields(struct)}
+
+
+class Converter:
+    """Converts one config, and remembers where each value came from."""
+
+    def __init__(self, mistakes: Mistakes) -> None:
+        self.mistakes = mistakes
+        self.origins: dict[Path, Origin] = {}
+        """Of every value that was set."""
+        self.hidden: set[Path] = set()
+        """Values that came out of a file of secrets."""
+
+    def convert(self, node: Node, kind: Any, path: Path) -> Any:
+        """The node as `kind`, or WRONG."""
+        self.origins[path] = node.origin
+        if node.secret:
+            self.hidden.add(path)
+        origin = get_origin(kind)
+        if kind is Any or kind is object:
+            return self._any(node, path)
+        if origin is Union or isinstance(kind, types.UnionType):
+            return self._union(node, get_args(kind), path)
+        if origin is Annotated:
+            return self._annotated(node, kind, path)
+        if (origin or kind) in _LISTS:
+            return self._list(node, kind, path)
+        if (origin or kind) in _MAPPINGS:
+            return self._mapping(node, kind, path)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and not hasattr(kind, "parse"):
+            return self.struct(node, kind, path)
+        return self._scalar(node, kind, path)
+
+    def struct(self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = ()) -> Any:
+        """A mapping as a struct; keys in `ignored` are somebody else's."""
+        keys = self.keys(node, path)
+        if keys is None:
+            return WRONG
+        fields = fields_of(struct)
+        values: dict[str, Any] = {}
+        for key, item in keys.items():
+            if key in fields:
+                values[fields[key].name] = self.convert(item, fields[key].type, (*path, key))
+            elif (base := key.removesuffix("_file")) != key and base in fields and _is_secret(fields[base].type):
+                values.update({fields[base].name: self._secret_file(item, keys, base, path)})
+            elif key not in ignored:
+                self._unknown(key, item, path, [*fields, *ignored])
+                values[key] = WRONG
+        self._require(node, fields, values, path)
+        return self._construct(node, struct, values, path)
+
+    def keys(self, node: Node, path: Path) -> dict[str, Node] | None:
+        """The mapping that the node is (a variable may hold it as YAML), or None after adding the mistake."""
+        if node.style == "text" and isinstance(node.value, str):
+            parsed = parse_text(node, self.mistakes)
+            if parsed is None:
+                return None
+            node = parsed
+        if node.value is None:
+            return {}
+        if isinstance(node.value, dict):
+            return node.value
+        self.mistakes.add(node.origin, f"{dotted(path)}: expected a mapping, not {shown(node)}")
+        return None
+
+    def _unknown(self, key: str, node: Node, path: Path, known: Sequence[str]) -> None:
+        where = f" in {dotted(path)}" if path else ""
+        hint = did_you_mean(key, known) or (f"known are: {', '.join(sorted(known))}" if known else None)
+        self.mistakes.add(node.place_of_key, f"unknown key {key!r}{where}", hint)
+
+    def _require(self, node: Node, fields: Mapping[str, Any], values: dict[str, Any], path: Path) -> None:
+        for key, field in fields.items():
+            if field.required and field.name not in values:
+                self.mistakes.add(node.origin, f"{dotted(path)} needs {key!r}")
+                values[field.name] = WRONG
+
+    def _construct(self, node: Node, struct: Any, values: dict[str, Any], path: Path) -> Any:
+        if any(value is WRONG for value in values.values()):
+            return WRONG
+        try:
+            return struct(**values)
+        except ValueError as error:
+            self.complain(node, path, error)
+            return WRONG
+
+    def complain(self, node: Node, path: Path, error: ValueError) -> None:
+        """Add what a component said of its options; at the very character, if it quotes a text of them."""
+        if isinstance(error, ExpressionError):
+            node = _holder_of(node, error.text) or node
+        self.mistakes.add_value(node, dotted(path), error)
+
+    def _secret_file(self, node: Node, keys: Mapping[str, Node], base: str, path: Path) -> Any:
+        """The secret that the file named by `<base>_file` holds."""
+        where = (*path, base)
+        if base in keys:
+            self.mistakes.add(node.place_of_key, f"{dotted(where)} and {dotted(where)}_file are both set")
+            return WRONG
+        self.origins[where] = node.origin
+        self.hidden.add(where)
+        try:
+            return Secret.parse(read_secret(read_str(node)))
+        except ValueError as error:
+            self.mistakes.add(node.origin, f"{dotted(where)}_file: {error}")
+            return WRONG
+
+    def _scalar(self, node: Node, kind: Any, path: Path) -> Any:
+        try:
+            if kind in _SCALARS:
+                return _SCALARS[kind](node)
+            if get_origin(kind) is Literal:
+                return read_literal(node, kind)
+            return read_parsed(node, kind)
+        except ValueError as error:
+            hint = error.hint if isinstance(error, ScalarError) else None
+            self.mistakes.add_value(node, dotted(path), error, hint)
+            return WRONG
+
+    def _any(self, node: Node, path: Path) -> Any:
+        if node.style == "text" and isinstance(node.value, str) and node.value[:1] in ("[", "{"):
+            parsed = parse_text(node, self.mistakes)
+            return WRONG if parsed is None else plain(parsed)
+        return plain(node)
+
+    def _annotated(self, node: Node, kind: Any, path: Path) -> Any:
+        """A value within `msgspec.Meta` bounds."""
+        value = self.convert(node, get_args(kind)[0], path)
+        if value is WRONG:
+            return WRONG
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            problem = (
+                str(error)
+                .replace("Expected `int`", "expected a number")
+                .replace("Expected `float`", "expected a number")
+            )
+            self.mistakes.add_value(node, dotted(path), ValueError(f"{problem}, not {shown(node)}"))
+            return WRONG
+        return value
+
+    def _list(self, node: Node, kind: Any, path: Path) -> Any:
+        items = self.list_items(node, path)
+        if items is None:
+            return WRONG
+        args = get_args(kind) or (Any,)
+        values = [self.convert(item, args[0], (*path, str(index))) for index, item in enumerate(items)]
+        if any(value is WRONG for value in values):
+            return WRONG
+        container = get_origin(kind) or kind
+        return tuple(values) if container in (tuple, Sequence) else container(values)
+
+    def list_items(self, node: Node, path: Path) -> list[Node] | None:
+        """The list that the node is; a variable may hold it as YAML, or as `a,b`."""
+        if node.style == "text" and isinstance(node.value, str):
+            if node.value.lstrip()[:1] not in ("[", "-"):
+                parts = [part.strip() for part in node.value.split(",")]
+                return [Node(part, node.origin, text=part, style="text") for part in parts if part]
+            parsed = parse_text(node, self.mistakes)
+            if parsed is None:
+                return None
+            node = parsed
+        if isinstance(node.value, list):
+            return node.value
+        hint = (
+            f"write [{node.text}]" if isinstance(node.value, str) and len(node.value) < 60 and not node.secret else None
+        )
+        problem = "is kept secret, and is not a list" if node.secret else f"expected a list, not {shown(node)}"
+        self.mistakes.add(node.origin, f"{dotted(path)}: {problem}", hint)
+        return None
+
+    def _mapping(self, node: Node, kind: Any, path: Path) -> Any:
+        keys = self.keys(node, path)
+        if keys is None:
+            return WRONG
+        item_kind = (get_args(kind) or (str, Any))[1]
+        values = {key: self.convert(item, item_kind, (*path, key)) for key, item in keys.items()}
+        return WRONG if any(value is WRONG for value in values.values()) else values
+
+    def _union(self, node: Node, members: Sequence[Any], path: Path) -> Any:
+        """The first member that takes the node. If none does, what the likeliest one says."""
+        if type(None) in members and node.value is None:
+            return None
+        members = sorted((member for member in members if member is not type(None)), key=lambda m: _rank(node, m))
+        if len(members) == 1:
+            return self.convert(node, members[0], path)
+        told = None
+        for member in members:
+            trial = Converter(Mistakes())
+            value = trial.convert(node, member, path)
+            if value is not WRONG:
+                self.origins |= trial.origins
+                self.hidden |= trial.hidden
+                return value
+            told = told or trial.mistakes
+        also = _also(members[1:])
+        for mistake in told.found if told else ():
+            self.mistakes.add(mistake.place, mistake.problem, mistake.hint or also, mistake.excerpt)
+        return WRONG
+
+
+def _rank(node: Node, kind: Any) -> int:
+    """Where a union's member is tried: what has the node's shape first, then the narrower types."""
+    origin = get_origin(kind) or kind
+    if isinstance(node.value, dict) and (
+        origin in _MAPPINGS or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
+    ):
+        return 0
+    if isinstance(node.value, list) and origin in _LISTS:
+        return 0
+    if node.style == "text" and isinstance(node.value, str) and origin in (*_LISTS, *_MAPPINGS):
+        return 0 if node.value[:1] in ("[", "{") else 9
+    if hasattr(kind, "parse"):
+        return 2
+    narrowness = {bool: 1, int: 3, float: 4, Literal: 5, str: 6}
+    return narrowness.get(origin, 7)
+
+
+def _also(members: Sequence[Any]) -> str | None:
+    """The words that a union allows besides."""
+    words = [str(word) for member in members if get_origin(member) is Literal for word in get_args(member)]
+    return f"or {', '.join(words)}" if words else None
+
+
+def _is_secret(kind: Any) -> bool:
+    members = get_args(kind) if get_origin(kind) is Union or isinstance(kind, types.UnionType) else (kind,)
+    return any(isinstance(member, type) and issubclass(member, Secret) for member in members)
+
+
+def _holder_of(node: Node, text: str) -> Node | None:
+    """The scalar under the node that holds exactly this text, or the value of the key that does."""
+    if node.is_scalar:
+        return node if node.text == text else None
+    items = node.value.items() if isinstance(node.value, dict) else ((None, item) for item in node.value)
+    for key, item in items:
+        if key == text:
+            return Node(text, item.place_of_key, text=text)
+        if found := _holder_of(item, text):
+            return found
+    return None

@@ -1,0 +1,145 @@
+"""The environment as configuration: `LOGROUTER_*`, and OpenTelemetry's variables for the resource.
+
+    LOGROUTER_SINK_<NAME>=URL            LOGROUTER_SINK_<NAME>__<KEY>[__<SUBKEY>]=value      the same for SOURCE
+    LOGROUTER_SPOOL__<KEY>=value         LOGROUTER_ADMIN__<KEY>=value                LOGROUTER_RESOURCE__<KEY>=value
+    LOGROUTER_SHUTDOWN_TIMEOUT, LOGROUTER_LOG_LEVEL, LOGROUTER_STEPS, LOGROUTER_ROUTES, LOGROUTER_RESOURCE
+    LOGROUTER_CONFIG, LOGROUTER_CONFIG_YAML (read in files.py)
+
+Any other name that begins with LOGROUTER_ is a mistake, but for what Kubernetes injects into every pod beside
+a Service called `logrouter…` ("service links"): those are told by their names and by their values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from logrouter.config.assignments import Assignment
+from logrouter.config.mistakes import Mistakes
+from logrouter.config.nodes import MAX_DEPTH, Node, Path, text_node
+from logrouter.config.substitution import Substitution
+from logrouter.config.yaml_nodes import parse_yaml
+from logrouter.errors import did_you_mean
+
+_SECTION = re.compile(r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?")
+_NESTED = re.compile(r"LOGROUTER_(SPOOL|ADMIN|RESOURCE)__(.+)")
+_NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
+_READ_ELSEWHERE = ("LOGROUTER_CONFIG", "LOGROUTER_CONFIG_YAML")
+_SINGLE = {"LOGROUTER_SHUTDOWN_TIMEOUT": "shutdown_timeout", "LOGROUTER_LOG_LEVEL": "log_level"}
+_DOCUMENTS = {"LOGROUTER_STEPS": list, "LOGROUTER_ROUTES": list, "LOGROUTER_RESOURCE": dict}
+_KNOWN = (
+    *_READ_ELSEWHERE, *_SINGLE, *_DOCUMENTS, "LOGROUTER_ADMIN__LISTEN", "LOGROUTER_SPOOL__MEMORY",
+    "LOGROUTER_SPOOL__DURABILITY", "LOGROUTER_SPOOL__WHEN_FULL", "LOGROUTER_SPOOL__BLOCK_TIMEOUT",
+)  # fmt: skip
+
+_LINK_PREFIX = r"LOGROUTER_(?:(?!.*__).+_)?"
+_LINK_URL = r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+"
+_LINK_HOST = r"[0-9A-Fa-f.:]+|None"
+_SERVICE_LINKS = tuple(
+    (re.compile(_LINK_PREFIX + name), re.compile(value))
+    for name, value in (
+        (r"SERVICE_HOST", _LINK_HOST),
+        (r"SERVICE_PORT(?:_[A-Z0-9_]+)?", r"\d+"),
+        (r"PORT(?:_\d+_(?:TCP|UDP|SCTP))?", _LINK_URL),
+        (r"PORT_\d+_(?:TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
+        (r"PORT_\d+_(?:TCP|UDP|SCTP)_PORT", r"\d+"),
+        (r"PORT_\d+_(?:TCP|UDP|SCTP)_ADDR", _LINK_HOST),
+    )
+)
+"""Kubernetes, "Discovering services: environment variables"."""
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Whether Kubernetes injects such a variable. `LOGROUTER_SINK_X_PORT=file:a` is a sink called `x_port`."""
+    return any(names.fullmatch(name) and values.fullmatch(value) for names, values in _SERVICE_LINKS)
+
+
+def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Assignment]:
+    """What the `LOGROUTER_*` variables set, in the order of their names: a URL before its `__KEY`s."""
+    names = sorted(name for name in environ if name.startswith("LOGROUTER_") and name not in _READ_ELSEWHERE)
+    assignments = []
+    for name in names:
+        value = environ[name]
+        if is_service_link(name, value):
+            continue
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            mistakes.add(name, "not UTF-8")
+        elif name in _DOCUMENTS:
+            assignments += _document(name, value, environ, mistakes)
+        elif path := _path(name, mistakes):
+            assignments.append(Assignment(path, text_node(value, name)))
+    return assignments
+
+
+def _document(name: str, value: str, environ: Mapping[str, str], mistakes: Mistakes) -> list[Assignment]:
+    """A section as a YAML document of its own."""
+    section = name.removeprefix("LOGROUTER_").lower()
+    node = parse_yaml(value, name, mistakes)
+    if node is None:
+        return []
+    if not isinstance(node.value, _DOCUMENTS[name]):
+        mistakes.add(name, f"expected a YAML {'list' if _DOCUMENTS[name] is list else 'mapping'}")
+        return []
+    return [Assignment((section,), Substitution(environ, mistakes).fill(node, (section,)))]
+
+
+def _path(name: str, mistakes: Mistakes) -> Path | None:
+    """What a variable sets, or None after adding the mistake."""
+    if name in _SINGLE:
+        return (_SINGLE[name],)
+    if match := _SECTION.fullmatch(name):
+        component, keys = match[2].lower(), match[3]
+        if _NAME.fullmatch(component) and _all_named(keys):
+            return (f"{match[1].lower()}s", component, *_keys(keys))
+    elif (match := _NESTED.fullmatch(name)) and _all_named(f"__{match[2]}"):
+        return (match[1].lower(), *_keys(f"__{match[2]}"))
+    mistakes.add(name, "unknown variable", did_you_mean(name, _KNOWN) or _HOW)
+    return None
+
+
+_HOW = "a sink is LOGROUTER_SINK_<NAME>, an option of it LOGROUTER_SINK_<NAME>__<KEY>"
+
+
+def _keys(text: str | None) -> list[str]:
+    return text.lower().split("__")[1:] if text else []
+
+
+def _all_named(text: str | None) -> bool:
+    keys = _keys(text)
+    return len(keys) < MAX_DEPTH and all(_NAME.fullmatch(key) for key in keys)
+
+
+def otel_resource(environ: Mapping[str, str], mistakes: Mistakes) -> dict[str, Node]:
+    """The resource that OpenTelemetry's variables describe (specification, "Resource SDK").
+
+    `OTEL_RESOURCE_ATTRIBUTES` is `key=value,key=value`, percent-encoded; a bad one is discarded whole, as the
+    specification wants, and told in `mistakes`, which the caller takes as warnings: it is not our variable.
+    """
+    name = "OTEL_RESOURCE_ATTRIBUTES"
+    try:
+        attributes = {key: text_node(value, name) for key, value in _otel_pairs(environ.get(name, ""))}
+    except ValueError as error:
+        mistakes.add(name, f"ignored: {error}")
+        attributes = {}
+    if service := environ.get("OTEL_SERVICE_NAME"):
+        attributes["service.name"] = text_node(service, "OTEL_SERVICE_NAME")
+    return attributes
+
+
+def _otel_pairs(text: str) -> list[tuple[str, str]]:
+    pairs = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not key or not equals:
+            raise ValueError(f"expected key=value, not {part!r}")
+        pairs.append((_decoded(key), _decoded(value)))
+    return pairs
+
+
+def _decoded(text: str) -> str:
+    from urllib.parse import unquote_to_bytes
+
+    try:
+        return unquote_to_bytes(text.encode()).decode()
+    except UnicodeError:
+        raise ValueError("it is not UTF-8") from None

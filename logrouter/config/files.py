@@ -1,0 +1,153 @@
+"""Finds and reads config files, and merges them into one document. The only place here that opens files.
+
+    --config FILE (repeatable) → else LOGROUTER_CONFIG (FILE:FILE) → else ./logrouter.yaml
+    → else /etc/logrouter/*.yaml → else none
+
+`LOGROUTER_CONFIG_YAML` holds a whole document; it is the last file, and like the first two it is a choice:
+where it is set, the last two places are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from logrouter.config.mistakes import Mistakes, shown
+from logrouter.config.nodes import Node, dotted
+from logrouter.config.yaml_nodes import MAX_BYTES, parse_yaml
+from logrouter.errors import did_you_mean
+
+MAPPINGS = ("resource", "sources", "sinks", "spool", "admin")
+LISTS = ("steps", "routes")
+SCALARS = ("shutdown_timeout", "log_level")
+SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "admin", "shutdown_timeout", "log_level")
+"""The keys of a config, in the order in which they are documented and shown."""
+
+Document = dict[str, Node]
+"""Sections: those of MAPPINGS hold mappings, those of LISTS lists."""
+
+_MAX_SECRET_BYTES = 64 * 1024
+
+
+def read_documents(
+    files: Sequence[Path], environ: Mapping[str, str], folder: Path, system_folder: Path, mistakes: Mistakes
+) -> list[Node]:
+    """The documents that make up the config, in order. A bad one is left out, its mistakes added."""
+    paths, said_by = _choose(files, environ, folder, system_folder)
+    nodes = [_read(path, said_by, mistakes) for path in paths]
+    if text := environ.get("LOGROUTER_CONFIG_YAML"):
+        nodes.append(parse_yaml(text, "LOGROUTER_CONFIG_YAML", mistakes))
+    return [node for node in nodes if node is not None]
+
+
+def _choose(
+    files: Sequence[Path], environ: Mapping[str, str], folder: Path, system_folder: Path
+) -> tuple[Sequence[Path], str]:
+    """The files to read, and who asked for them (for mistakes)."""
+    if files:
+        return files, "--config"
+    if listed := environ.get("LOGROUTER_CONFIG"):
+        return [Path(name) for name in listed.split(":") if name], "LOGROUTER_CONFIG"
+    if environ.get("LOGROUTER_CONFIG_YAML"):
+        return [], ""
+    if _is_file(local := folder / "logrouter.yaml"):
+        return [local], ""
+    return sorted(system_folder.glob("*.yaml")), ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a working directory of somebody else
+        return False
+
+
+def _read(path: Path, said_by: str, mistakes: Mistakes) -> Node | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: NUL in the name
+        mistakes.add(f"{said_by} {path}".strip(), f"cannot be read: {_reason(error)}")
+        return None
+    return parse_yaml(data, str(path), mistakes)
+
+
+def read_secret(path: str) -> str:
+    """The text of a file of secrets, without one newline at its end. Raises ValueError with the reason."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_SECRET_BYTES + 1)
+        if len(data) > _MAX_SECRET_BYTES:
+            raise ValueError("it is larger than 64KiB")
+        return data.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path!r} cannot be read: it is not UTF-8") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path!r} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """What the system says, without the path: "No such file or directory"."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def merge_documents(documents: Iterable[Node], mistakes: Mistakes) -> Document:
+    """One document out of all: mappings merged by key, lists put one after the other.
+
+    What is set in two documents is a mistake: which of them wins would depend on their names.
+    """
+    merged: Document = {}
+    for document in documents:
+        if not isinstance(document.value, dict):
+            mistakes.add(document.origin, f"a config is a mapping such as 'sinks: …', not {shown(document)}")
+            continue
+        for key, node in document.value.items():
+            if key not in SECTIONS:
+                mistakes.add(node.place_of_key, f"unknown key {key!r}", did_you_mean(key, SECTIONS))
+            elif checked := _section(key, node, mistakes):
+                merged[key] = _merge(merged[key], checked, (key,), mistakes) if key in merged else checked
+    return merged
+
+
+def _section(key: str, node: Node, mistakes: Mistakes) -> Node | None:
+    """The section as its kind wants it; None where nothing stands under its key, or the wrong thing."""
+    if node.value is None:
+        return None
+    if key in SCALARS:
+        return node
+    if key in MAPPINGS and not isinstance(node.value, dict):
+        mistakes.add(node.origin, f"{key}: expected a mapping, not {shown(node)}")
+        return None
+    if key in LISTS and not isinstance(node.value, list):
+        mistakes.add(node.origin, f"{key}: expected a list, not {shown(node)}", "begin each item with '- '")
+        return None
+    if key == "resource":
+        return Node(flatten(node), node.origin, node.key_origin)
+    return node
+
+
+def flatten(node: Node, prefix: str = "") -> dict[str, Node]:
+    """`{service: {name: x}}` is `{service.name: x}`: attributes are flat and have dotted names."""
+    flat: dict[str, Node] = {}
+    for key, item in node.value.items():
+        if isinstance(item.value, dict):
+            flat |= flatten(item, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = item
+    return flat
+
+
+def _merge(first: Node, second: Node, path: tuple[str, ...], mistakes: Mistakes) -> Node:
+    if isinstance(first.value, list) and isinstance(second.value, list):
+        return Node(first.value + second.value, first.origin)
+    if not isinstance(first.value, dict) or not isinstance(second.value, dict):
+        mistakes.add(second.place_of_key, f"{dotted(path)} is set twice, first at {first.place_of_key.place}")
+        return first
+    merged = dict(first.value)
+    for key, node in second.value.items():
+        if key in merged:
+            where = merged[key].place_of_key.place
+            mistakes.add(node.place_of_key, f"{dotted((*path, key))} is set twice, first at {where}")
+        else:
+            merged[key] = node
+    return Node(merged, first.origin)

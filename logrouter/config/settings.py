@@ -1,0 +1,157 @@
+"""The configuration as the rest of the program sees it: typed, checked, complete.
+
+A source, a step or a sink is named by its type and holds its `Config`; whoever builds the topology makes the
+component from it. Rules and templates are parsed, secrets read, durations are seconds and sizes bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, Self
+
+import msgspec
+
+from logrouter.config.nodes import Origin, Path
+from logrouter.errors import Mistake
+from logrouter.rules import Rule
+from logrouter.values import Duration, Size
+
+
+class Address(str):
+    """`host:port` to listen on. An IPv6 host stands in brackets."""
+
+    __slots__ = ()
+
+    _FORM = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = cls._FORM.fullmatch(text)
+        if match is None or int(match[1]) > 65535:
+            raise ValueError(f"expected an address such as 127.0.0.1:9598 or [::1]:9598, not {text!r}")
+        return cls(text)
+
+    @property
+    def host(self) -> str:
+        return self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.rpartition(":")[2])
+
+
+class _Settings(msgspec.Struct, kw_only=True, frozen=True):
+    """Base of all parts."""
+
+
+class StepSettings(_Settings, kw_only=True, frozen=True):
+    """One step."""
+
+    name: str
+    """Its type: `set`, `redact` …"""
+    config: Any
+    """The step class's `Config`."""
+
+
+class SourceSettings(_Settings, kw_only=True, frozen=True):
+    """One source."""
+
+    type: str
+    """What kind of source it is."""
+    config: Any
+    """The source class's `Config`."""
+    steps: tuple[StepSettings, ...] = ()
+    """Steps for this source's events, before the steps for all."""
+
+
+class SinkSettings(_Settings, kw_only=True, frozen=True):
+    """One sink."""
+
+    type: str
+    """What kind of sink it is."""
+    config: Any
+    """The sink class's `Config`."""
+
+
+class RouteSettings(_Settings, kw_only=True, frozen=True):
+    """Which events go to which sinks, changed how."""
+
+    name: str
+    """Its name in metrics and in `explain`; unique. Default: `route1`, `route2` …, by place."""
+    match: Rule | None = None
+    """Which events take this route, as a rule. Default: all."""
+    steps: tuple[StepSettings, ...] = ()
+    """Changes to this route's copy of the event; no other route sees them. Not `discard` or `sample`, which decide."""
+    to: tuple[str, ...]
+    """The sinks it feeds, by name. At least one."""
+    stop: bool = False
+    """Whether an event that takes this route is shown to no later one."""
+
+
+class SpoolSettings(_Settings, kw_only=True, frozen=True):
+    """The one buffer, between the sources and the sinks."""
+
+    durability: Literal["memory"] = "memory"
+    """When an event is safe. `memory`, the only one in this version: as soon as it is in the spool; a crash loses
+    what was not delivered."""
+    memory: Size = Size(16 * 2**20)
+    """How much memory the events may take, all in all; at least 1MiB."""
+    when_full: Literal["block", "discard_oldest"] = "block"
+    """What happens when a sink lags and the spool is full, for sinks that do not say it themselves: `block` makes
+    the sources wait, `discard_oldest` gives up the lagging sink's oldest events, counted."""
+    block_timeout: Duration | Literal["never"] = Duration(10.0)
+    """How long `block` makes a live source (stdin) wait. From then on, until the sink moves again, its oldest
+    events are discarded. `never`: wait for ever."""
+
+    def __post_init__(self) -> None:
+        if self.memory < 2**20:
+            raise ValueError(f"memory must be at least 1MiB, not {self.memory}")
+
+
+class AdminSettings(_Settings, kw_only=True, frozen=True):
+    """The HTTP port for metrics and health."""
+
+    listen: Address | None = None
+    """Where `/metrics`, `/healthz`, `/readyz` and `/status` are served: `127.0.0.1:9598`. Default: nowhere."""
+
+
+class Provenance(_Settings, kw_only=True, frozen=True):
+    """What is known of the settings beside their values."""
+
+    origins: dict[Path, Origin] = msgspec.field(default_factory=dict)
+    """Where each value came from; what is not in it is a default."""
+    hidden: frozenset[Path] = frozenset()
+    """Values that are never shown, beside those of type Secret."""
+    warnings: tuple[Mistake, ...] = ()
+    """What is allowed and probably not meant."""
+
+
+class Settings(_Settings, kw_only=True, frozen=True):
+    """All of it."""
+
+    resource: dict[str, str] = msgspec.field(default_factory=dict)
+    """Static attributes of this process, `service.name` and the like, for rules (`resource["service.name"]`),
+    templates and `include`."""
+    sources: dict[str, SourceSettings]
+    """Where events come from, by name. Default: `stdin`."""
+    steps: tuple[StepSettings, ...] = ()
+    """What is done to every event before the spool, once, in order."""
+    routes: tuple[RouteSettings, ...] = ()
+    """Which events go to which sinks. A sink that no route names takes everything its `match` accepts."""
+    sinks: dict[str, SinkSettings]
+    """Where events go, by name. Default: `stdout`."""
+    spool: SpoolSettings = SpoolSettings()
+    """The one buffer, between the sources and the sinks."""
+    admin: AdminSettings = AdminSettings()
+    """The HTTP port for metrics and health."""
+    shutdown_timeout: Duration = Duration(25.0)
+    """How long a shutdown may take, from SIGTERM or the end of input, for everything."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    """From which level on logrouter writes its own events to stderr."""
+    provenance: Provenance = Provenance()
+    """Not an option: where all of this came from."""
+
+    @property
+    def warnings(self) -> tuple[Mistake, ...]:
+        """What `check` tells beside mistakes."""
+        return self.provenance.warnings

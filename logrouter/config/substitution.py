@@ -1,0 +1,113 @@
+"""`${VAR}`, `${VAR:-default}`, `${VAR:?message}` and `${file:/run/secrets/x}` in the scalars of a document.
+
+Done after parsing, so that a value can never become structure; before typing, so that it can become a number.
+In a URL each value enters one component, percent-encoded: `x@evil.example:443/#` stays a (bad) host name.
+Only a value that is `${X}` alone may be a whole URL. `$${` stands for a literal `${`.
+
+Variables and flags are not substituted: the shell has done that, and a password may hold `${`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from logrouter.config.files import read_secret
+from logrouter.config.mistakes import Mistakes
+from logrouter.config.nodes import Node, Origin, Path, dotted, resolve_plain
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
+
+
+class Substitution:
+    """Fills in one config's references."""
+
+    def __init__(self, environ: Mapping[str, str], mistakes: Mistakes) -> None:
+        self._environ = environ
+        self._mistakes = mistakes
+
+    def fill(self, node: Node, path: Path = ()) -> Node:
+        """The node with all references filled in; what cannot be is a mistake and becomes empty."""
+        if isinstance(node.value, dict):
+            value = {key: self.fill(item, (*path, key)) for key, item in node.value.items()}
+            return Node(value, node.origin, node.key_origin)
+        if isinstance(node.value, list):
+            return Node(
+                [self.fill(item, (*path, str(i))) for i, item in enumerate(node.value)], node.origin, node.key_origin
+            )
+        if isinstance(node.value, str) and "${" in node.value:
+            return self._fill_scalar(node, path)
+        return node
+
+    def _fill_scalar(self, node: Node, path: Path) -> Node:
+        whole = _REFERENCE.fullmatch(node.value)
+        encode = _is_url(path) and not whole
+        vias: list[str] = []
+        wrong: list[str] = []
+
+        def replace(match: re.Match[str]) -> str:
+            if match[0] == "$${":
+                return "${"
+            try:
+                value = self._value(match[1])
+            except ValueError as error:
+                exact = not wrong  # finding a character costs as much as the scalar is long: for the first only
+                place = node.origin.place_at(node.value, match.start()) if exact else node.origin.place
+                wrong.append(match[0])
+                self._mistakes.add(place, f"{dotted(path)}: {error}")
+                return ""
+            vias.append(_name_only(match[0]))
+            return _encoded(value) if encode else value
+
+        text = _REFERENCE.sub(replace, node.value)
+        secret = any(via.startswith("${file:") for via in vias)
+        value = resolve_plain(text) if node.style == "plain" else text
+        origin = Origin(node.origin.place, " ".join(vias)) if vias else Origin(node.origin.place)
+        return Node(value, origin, node.key_origin, text, node.style, secret)
+
+    def _value(self, inside: str | None) -> str:
+        """What `${inside}` stands for. Raises ValueError with what is wrong."""
+        if inside is None:
+            raise ValueError("this '${' is never closed; write $${ for a literal one")
+        if inside.startswith("file:"):
+            return read_secret(inside.removeprefix("file:"))
+        match = _VARIABLE.fullmatch(inside)
+        if match is None:
+            raise ValueError(f"expected a variable's name in '${{{inside}}}'; write $${{ for a literal '${{'")
+        name, operator, rest = match.groups()
+        value = self._environ.get(name)
+        if value is not None and not _is_utf8(value):
+            raise ValueError(f"the variable {name} is not UTF-8")
+        if operator == "-":
+            return value or rest
+        if operator == "?" and not value:
+            raise ValueError(f"{name}: {rest or 'is not set'}")
+        if value is None:
+            raise ValueError(f"the variable {name} is not set; write ${{{name}:-}} where it may be missing")
+        return value
+
+
+def _is_url(path: Path) -> bool:
+    """Sinks and sources are URLs, or have options that are."""
+    if len(path) < 2 or path[0] not in ("sinks", "sources"):
+        return False
+    return len(path) == 2 or path[-1] == "url" or path[-1].endswith("_url")
+
+
+def _name_only(reference: str) -> str:
+    """`${VAR:-default}` as `${VAR}`, for showing where a value came from."""
+    if reference.startswith("${file:"):
+        return reference
+    return f"${{{reference[2:-1].partition(':')[0]}}}"
+
+
+def _is_utf8(text: str) -> bool:
+    return all(not "\ud800" <= character <= "\udfff" for character in text)
+
+
+def _encoded(value: str) -> str:
+    """For one component of a URL."""
+    from urllib.parse import quote
+
+    return quote(value, safe="")

@@ -1,0 +1,115 @@
+"""What a sink adds to its events: the `include` option, compiled.
+
+Keys are added as flat, dotted ones: `"meta.stream":"stdin","service.name":"checkout"`. What is added is the same
+for all events of a slice, but for the marks of single events (`meta.partial` …), and never replaces a key that
+the event has itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from logrouter import times
+from logrouter.documents import encode_document
+from logrouter.errors import did_you_mean
+from logrouter.event import Attributes, Flag, flag_attributes
+
+if TYPE_CHECKING:
+    from logrouter.sinks import Slice
+
+MARKS: Final = ("invalid_utf8", "partial", "parse_error", "step_failed", "notice")
+"""Attributes that single events have: see `event.flag_attributes`."""
+META: Final = ("source", "stream", "host", "received", "file", *MARKS)
+"""The attributes known beforehand, so that routing can look for events that have such a key themselves."""
+
+PLAIN_JSON, PLAIN_TEXT, OWN_WAY = 0, 1, 2
+"""How an event is turned into JSON: passed through with a suffix, quoted with a suffix, or taken apart."""
+
+Additions = Mapping[str, str | int | bool]
+
+
+class Include:
+    """Which attributes and resource keys are added. Falsy where there are none."""
+
+    def __init__(self, names: Sequence[str] = (), resource: Mapping[str, str] | None = None) -> None:
+        """Raises ValueError for a name that is neither an attribute nor in `resource`."""
+        _refuse_misspelt(names)
+        self._resource = _wanted_resource(names, resource or {})
+        self._every_attribute = "meta" in names
+        self._attributes = frozenset(name.removeprefix("meta.") for name in names if name.startswith("meta."))
+        known = META if self._every_attribute else sorted(self._attributes)
+        self.keys: tuple[str, ...] = (*(f"meta.{name}" for name in known), *self._resource)
+        """Every key that it may add and that is known beforehand."""
+        self.kinds: bytes = bytes(map(self._kind, range(256)))
+        """For `bytes.translate`: the kind of an event with these flags."""
+        self._tail_of: tuple[Attributes, int] | None = None
+        self._tail = b"}"
+
+    def __bool__(self) -> bool:
+        return bool(self.keys)
+
+    def additions(self, part: Slice, flags: int = 0) -> Additions:
+        """What is added to an event of the slice that has these flags."""
+        if not self.keys:
+            return {}
+        attributes = {**part.attributes, "received": times.format_rfc3339(part.received_ns), **flag_attributes(flags)}
+        added = {f"meta.{name}": value for name, value in attributes.items() if self._adds(name)}
+        return {**added, **self._resource}
+
+    def tail(self, part: Slice) -> bytes:
+        """What replaces the closing brace of an event without marks: `,"meta.stream":"stdin"}`."""
+        if not self.keys:
+            return b"}"
+        # Most slices share their attributes with the one before: the same object, as attributes never change.
+        received_ns = part.received_ns if self._adds("received") else 0
+        if self._tail_of is None or self._tail_of[0] is not part.attributes or self._tail_of[1] != received_ns:
+            self._tail = tail_of(self.additions(part))
+            self._tail_of = part.attributes, received_ns
+        return self._tail
+
+    def kinds_of(self, part: Slice) -> bytes:
+        """The kind of each event."""
+        if self._every_attribute and not part.attributes.keys() <= _META_SET:
+            return bytes((OWN_WAY,)) * len(part.flags)  # nobody has looked for such keys in the events
+        kinds = part.flags.translate(self.kinds)
+        if part.collides is None:
+            return kinds
+        return bytes([OWN_WAY if collides else kind for kind, collides in zip(kinds, part.collides, strict=True)])
+
+    def _adds(self, name: str) -> bool:
+        return self._every_attribute or name in self._attributes
+
+    def _kind(self, flags: int) -> int:
+        if any(map(self._adds, flag_attributes(flags))):
+            return OWN_WAY
+        if flags & Flag.JSON:
+            return PLAIN_JSON
+        return OWN_WAY if "message" in self.keys else PLAIN_TEXT
+
+
+_META_SET = frozenset(META)
+
+
+def tail_of(additions: Additions) -> bytes:
+    """The end of an object that has other keys before these."""
+    return b"," + encode_document(dict(additions))[1:] if additions else b"}"
+
+
+def _refuse_misspelt(names: Sequence[str]) -> None:
+    """Sources may have attributes of their own, so that only what is nearly a known one is a mistake."""
+    known = [f"meta.{name}" for name in META]
+    for name in names:
+        if name.startswith("meta.") and name not in known and (hint := did_you_mean(name, known)):
+            raise ValueError(f"include: there is no attribute {name!r} ({hint})")
+
+
+def _wanted_resource(names: Sequence[str], resource: Mapping[str, str]) -> dict[str, str]:
+    if "resource" in names:
+        return dict(resource)
+    wanted = [name for name in dict.fromkeys(names) if name != "meta" and not name.startswith("meta.")]
+    for name in wanted:
+        if name not in resource:
+            hint = did_you_mean(name, ["meta", "resource", *resource]) or "attributes begin with meta."
+            raise ValueError(f"include: {name!r} is not in `resource` ({hint})")
+    return {name: resource[name] for name in wanted}

@@ -1,0 +1,344 @@
+"""Which regular expressions can take exponential time in an engine that backtracks, as Python's does.
+
+That is the case when some loop can go once around over one text in two different ways: each round then doubles
+the ways, and a text that fails at its end makes the engine try them all. The test is the classic one
+(Weber and Seidl 1991, "On the degree of ambiguity of finite automata"):
+
+    1. The loop becomes an automaton with one state for each character class in it (Glushkov's).
+       (\\w+,?)+   has the states  w = \\w  and  c = [,]  and the edges
+                  w→w (the inner loop)   w→c   c→w (the outer loop)   w→w (the outer loop, without a comma)
+    2. Two walkers start in one state, part by taking different edges on the same character, and walk on in
+       step. If they can meet again, the loop is ambiguous: here at once, by the two edges w→w.
+
+Classes are compared on a sample of characters: all of ASCII, some others, and those that the pattern names.
+Repetitions with a bound count as loops from 4 rounds on (from 11 in all, where a round is short); exact counts
+are written out. What the automaton cannot say (back references, look-around, most atomic groups) is taken for more
+than it matches: a pattern may be refused that is harmless, not the other way round.
+
+Long chains of open repetitions (`.*a.*b.*c.*d.*e`) cost a high power of the text's length, and end at four.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from re import _compiler as compiler  # type: ignore[attr-defined]
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, Final, NamedTuple
+
+NESTED: Final = "the regular expression can take exponential time: a repetition can match the same text in several ways"
+CHAINED: Final = "the regular expression can take very long: more than four open repetitions overlap"
+COMPLEX: Final = "the regular expression is too complex inside a repetition"
+
+MAX_STATES: Final = 200
+MAX_CHAIN: Final = 4
+FEW: Final = 3
+"""So many rounds or fewer are no loop."""
+MANY: Final = 10
+"""So many are none either, where each can be but short."""
+
+_SAMPLE: Final = (
+    *range(128),
+    0xA0,
+    0xB2,
+    0xDF,
+    0xE9,
+    0x130,
+    0x131,
+    0x17F,
+    0x416,
+    0x663,
+    0x2028,
+    0x20AC,
+    0x212A,
+    0x4E2D,
+)
+_LOOPS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
+_SINGLE = (codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN)
+_LOOKS = (codes.ASSERT, codes.ASSERT_NOT)
+
+Item = tuple[Any, Any]
+
+
+def ambiguity(pattern: str) -> str | None:
+    """Why a pattern is refused, or None. It has been compiled by `re` already."""
+    tree = parser.parse(pattern)
+    classes = _Classes(tree)
+    try:
+        for item in _suspicious_loops(tree):
+            automaton = _Automaton(classes)
+            empties = automaton.loop(item).empties
+            if automaton.is_ambiguous() or (empties > 1 and item[1][0] > FEW):
+                return NESTED
+    except _TooComplex:
+        return COMPLEX
+    return CHAINED if any(_longest_chain(sequence, classes) > MAX_CHAIN for sequence in _sequences(tree)) else None
+
+
+# ── walking the tree that `re` makes ──
+
+
+def _children(item: Item) -> Iterator[Any]:
+    """The sequences inside an item."""
+    code, value = item
+    if code in _LOOPS:
+        yield value[2]
+    elif code is codes.SUBPATTERN:
+        yield value[3]
+    elif code is codes.BRANCH:
+        yield from value[1]
+    elif code is codes.ATOMIC_GROUP:
+        yield value
+    elif code in _LOOKS:
+        yield value[1]
+    elif code is codes.GROUPREF_EXISTS:
+        yield from (part for part in value[1:] if part is not None)
+
+
+def _sequences(tree: Iterable[Item]) -> Iterator[Any]:
+    yield tree
+    for item in tree:
+        for child in _children(item):
+            yield from _sequences(child)
+
+
+def _is_loop(item: Item) -> bool:
+    if item[0] not in _LOOPS:
+        return False
+    _, highest, body = item[1]
+    return bool(highest > FEW) if _is_open(body) else _rounds([item]) > MANY
+
+
+def _rounds(sequence: Iterable[Item]) -> int:
+    """How often the innermost part of nested repetitions may come."""
+    rounds = 1
+    for item in sequence:
+        inner = max((_rounds(child) for child in _children(item)), default=1)
+        rounds = max(rounds, inner * int(item[1][1]) if item[0] in _LOOPS else inner)
+    return rounds
+
+
+def _is_open(sequence: Iterable[Item]) -> bool:
+    """Whether what it matches may be long."""
+    return any(
+        item[0] is codes.GROUPREF
+        or (item[0] in _LOOPS and item[1][1] > MANY)
+        or any(_is_open(child) for child in _children(item))
+        for item in sequence
+    )
+
+
+def _has_choice(sequence: Iterable[Item]) -> bool:
+    """Whether it may match in more than one way."""
+    return any(
+        (item[0] in _LOOPS and item[1][0] != item[1][1])
+        or item[0] in (codes.BRANCH, codes.GROUPREF, codes.GROUPREF_EXISTS)
+        or any(_has_choice(child) for child in _children(item))
+        for item in sequence
+    )
+
+
+def _suspicious_loops(tree: Iterable[Item]) -> Iterator[Item]:
+    """The outermost loops over what may match in more than one way; look-around is a world of its own."""
+    for item in tree:
+        if _is_loop(item) and _has_choice(item[1][2]):
+            yield item
+            for sequence in _sequences(item[1][2]):
+                yield from (loop for look in sequence if look[0] in _LOOKS for loop in _suspicious_loops(look[1][1]))
+        else:
+            for child in _children(item):
+                yield from _suspicious_loops(child)
+
+
+# ── characters ──
+
+
+class _Classes:
+    """Which of the sample's characters an item matches, as the bits of an int."""
+
+    def __init__(self, tree: Any) -> None:
+        self._state = tree.state
+        self._flags = tree.state.flags | (re.IGNORECASE if _ignores_case(tree) else 0)
+        self._sample = [chr(code) for code in sorted({*_SAMPLE, *_named(tree)})]
+        self._known: dict[str, int] = {}
+
+    def mask(self, item: Item) -> int:
+        key = repr(item)
+        if key not in self._known:
+            match = compiler.compile(parser.SubPattern(self._state, [item]), self._flags).match
+            self._known[key] = sum(1 << index for index, character in enumerate(self._sample) if match(character))
+        return self._known[key]
+
+    @property
+    def everything(self) -> int:
+        return (1 << len(self._sample)) - 1
+
+
+def _ignores_case(tree: Iterable[Item]) -> bool:
+    """Whether any part does: then all are taken to, which can only find more ambiguity."""
+    return any(
+        item[0] is codes.SUBPATTERN and item[1][1] & re.IGNORECASE for sequence in _sequences(tree) for item in sequence
+    )
+
+
+def _named(tree: Iterable[Item]) -> Iterator[int]:
+    """The characters that a pattern names, ends of ranges too."""
+    for sequence in _sequences(tree):
+        for code, value in sequence:
+            for part_code, part in value if code is codes.IN else [(code, value)]:
+                if part_code in (codes.LITERAL, codes.NOT_LITERAL):
+                    yield part
+                elif part_code is codes.RANGE:
+                    yield from part
+
+
+# ── the automaton ──
+
+
+class _TooComplex(Exception):
+    """More states than are worth following."""
+
+
+class _Exit(NamedTuple):
+    """A state in which a part may end, and the characters that may not follow, as a possessive loop took them all."""
+
+    state: int
+    excluded: int = 0
+
+
+class _Part(NamedTuple):
+    entries: list[int]
+    exits: list[_Exit]
+    empties: int
+    """In how many ways it matches nothing: each is a way past it."""
+
+
+_EMPTY: Final = _Part([], [], 1)
+
+
+class _Automaton:
+    def __init__(self, classes: _Classes) -> None:
+        self._classes = classes
+        self._masks: list[int] = []
+        self._edges: list[list[tuple[int, int]]] = []
+        """From each state: target, and the characters on which the edge is taken. Two alike are two ways."""
+
+    def loop(self, item: Item) -> _Part:
+        """A repetition without counting: any number of rounds, at least one unless it may be none."""
+        lowest, _, body = item[1]
+        part = self.sequence(body)
+        self._connect(part.exits, part.entries)
+        exits = part.exits
+        if item[0] is codes.POSSESSIVE_REPEAT and len(body) == 1 and body[0][0] in _SINGLE:
+            exits = [_Exit(end.state, self._masks[end.state]) for end in exits]
+        empties = 2 if part.empties else int(lowest == 0)  # nothing, matched once or twice, is two ways
+        return _Part(part.entries, exits, empties)
+
+    def sequence(self, items: Iterable[Item]) -> _Part:
+        whole = _EMPTY
+        for item in items:
+            whole = self._then(whole, self._item(item))
+        return whole
+
+    def _then(self, first: _Part, second: _Part) -> _Part:
+        self._connect(first.exits, second.entries)
+        entries = first.entries + second.entries * first.empties
+        exits = second.exits + first.exits * second.empties
+        return _Part(entries, exits, min(first.empties * second.empties, 2))  # two are as bad as many
+
+    def _item(self, item: Item) -> _Part:
+        code, value = item
+        if code in _SINGLE:
+            return self._state(self._classes.mask(item))
+        if code in _LOOPS:
+            return self._repetition(item)
+        if code is codes.GROUPREF:  # any text at all
+            state = self._state(self._classes.everything)
+            self._connect(state.exits, state.entries)
+            return state._replace(empties=1)
+        if code is codes.ATOMIC_GROUP and len(value) == 1 and value[0][0] is codes.MAX_REPEAT:
+            return self._repetition((codes.POSSESSIVE_REPEAT, value[0][1]))
+        if code is codes.BRANCH or code is codes.GROUPREF_EXISTS:
+            parts = [self.sequence(child) for child in _children(item)]
+            return self._choice(parts if code is codes.BRANCH or len(parts) > 1 else [*parts, _EMPTY])
+        if code in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
+            return self.sequence(next(_children(item)))
+        return _EMPTY  # an anchor, a look-around
+
+    def _repetition(self, item: Item) -> _Part:
+        lowest, highest, body = item[1]
+        if highest > FEW and lowest != highest:
+            return self.loop(item)
+        whole = _EMPTY
+        for number in range(int(highest)):
+            part = self.sequence(body)
+            whole = self._then(whole, part if number < lowest else part._replace(empties=part.empties + 1))
+        return whole
+
+    def _choice(self, parts: list[_Part]) -> _Part:
+        entries = [entry for part in parts for entry in part.entries]
+        exits = [end for part in parts for end in part.exits]
+        return _Part(entries, exits, min(sum(part.empties for part in parts), 2))
+
+    def _state(self, mask: int) -> _Part:
+        if len(self._masks) == MAX_STATES:
+            raise _TooComplex
+        self._masks.append(mask)
+        self._edges.append([])
+        state = len(self._masks) - 1
+        return _Part([state], [_Exit(state)], 0)
+
+    def _connect(self, exits: list[_Exit], entries: list[int]) -> None:
+        for state, excluded in exits:
+            for entry in entries:
+                if label := self._masks[entry] & ~excluded:
+                    self._edges[state].append((entry, label))
+
+    def is_ambiguous(self) -> bool:
+        """Whether two walkers can part and meet again. All states are on the loop, so from there they can go on."""
+        waiting: list[tuple[int, int]] = []
+        for edges in self._edges:
+            for number, (one, label) in enumerate(edges):
+                waiting += [(one, other) for other, other_label in edges[:number] if label & other_label]
+        seen: set[tuple[int, int]] = set()
+        while waiting:
+            one, other = pair = waiting.pop()
+            if one == other:
+                return True
+            if pair in seen:
+                continue
+            seen |= {pair, (other, one)}
+            waiting += [
+                (next_one, next_other)
+                for next_one, label in self._edges[one]
+                for next_other, other_label in self._edges[other]
+                if label & other_label
+            ]
+        return False
+
+
+# ── chains ──
+
+
+def _longest_chain(sequence: Iterable[Item], classes: _Classes) -> int:
+    """How many open repetitions of one character follow each other with nothing between that stops them."""
+    longest = chain = swallowed = 0
+    for item in _flattened(sequence):
+        if item[0] in _SINGLE and not classes.mask(item) & swallowed:
+            chain = swallowed = 0
+        elif item[0] in _LOOPS and item[1][1] > FEW and len(item[1][2]) == 1 and item[1][2][0][0] in _SINGLE:
+            mask = classes.mask(item[1][2][0])
+            chain = chain + 1 if mask & swallowed else 1
+            swallowed = 0 if item[0] is codes.POSSESSIVE_REPEAT else mask
+            longest = max(longest, chain)
+    return longest
+
+
+def _flattened(sequence: Iterable[Item]) -> Iterator[Item]:
+    """The items of a sequence, and those of the groups in it."""
+    for item in sequence:
+        if item[0] is codes.SUBPATTERN:
+            yield from _flattened(item[1][3])
+        else:
+            yield item

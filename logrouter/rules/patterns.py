@@ -1,0 +1,76 @@
+"""Regular expressions whose cost is bounded, for `matches` and for the steps that take patterns.
+
+Python's engine backtracks, so that `(a+)+$` needs hours for 40 characters: one line of a log, which others
+may write, could stop the program. So a pattern that can backtrack exponentially is refused, `backtracking`
+says which, and only the first 32,768 characters of a text are searched. What is left costs at worst a small
+power of the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Final, Self
+
+from logrouter.rules.backtracking import ambiguity
+
+SEARCHED: Final = 32_768
+"""Characters of a text that are searched."""
+MAX_LENGTH: Final = 4_096
+"""Characters in a pattern."""
+
+
+class PatternError(ValueError):
+    """A regular expression cannot be used. `position` counts its characters from 0."""
+
+    def __init__(self, problem: str, position: int = 0) -> None:
+        super().__init__(problem)
+        self.position = position
+
+
+def compile_pattern(text: str) -> re.Pattern[str]:
+    """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError."""
+    if len(text) > MAX_LENGTH:
+        raise PatternError(f"a regular expression has at most {MAX_LENGTH:,} characters")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read differently
+            pattern = re.compile(text)
+            reason = ambiguity(text)
+    except re.error as error:
+        raise PatternError(f"the regular expression is wrong: {error.msg}", error.pos or 0) from None
+    except (OverflowError, RecursionError, MemoryError):
+        raise PatternError("the regular expression is too large or nested too deep") from None
+    if reason is not None:
+        raise PatternError(reason)
+    return pattern
+
+
+class Pattern:
+    """A regular expression in the config. Searches the first 32,768 characters of a text."""
+
+    __slots__ = ("compiled", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.compiled = compile_pattern(text)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError with what is wrong."""
+        return cls(text)
+
+    def search(self, text: str) -> re.Match[str] | None:
+        return self.compiled.search(text, 0, SEARCHED)
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, Pattern) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,75 @@
+"""What the sinks `stdout` and `stderr` share."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, ClassVar, Literal, TypeVar
+
+from logrouter import formats
+from logrouter.event import Offset
+from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Slice, Write
+
+StreamFormat = Literal["auto", "json", "raw", "pretty", "logfmt"]
+
+
+class StreamConfig(SinkConfig, kw_only=True, frozen=True):
+    """Options of a sink that writes to a stream of this process."""
+
+    format: StreamFormat = "auto"
+    """What a line looks like: a JSON object, the bytes as they came, text for people, or logfmt. `auto`: `pretty` on
+    a terminal, else `json`."""
+    colour: Literal["auto", "always", "never"] = "auto"
+    """Whether `pretty` uses colour. `auto`: on a terminal, unless the environment variable `NO_COLOR` is set or `TERM`
+    is `dumb`."""
+
+
+ConfigT = TypeVar("ConfigT", bound=StreamConfig)
+
+
+class StreamSink(Sink[ConfigT]):
+    """Encodes each batch in one piece."""
+
+    transport: ClassVar[Literal["files", "stream", "none"]] = "stream"
+    descriptor: ClassVar[int]
+    """The file descriptor of the stream."""
+
+    def __init__(self, config: ConfigT, context: SinkContext) -> None:
+        super().__init__(config, context)
+        self.format = _chosen(config.format, context.terminal)
+        if self.format == "raw" and config.include:
+            raise ValueError("include: raw lines have no room for attributes; use format: json or logfmt")
+        self.told_of_gaps = self.format != "raw"
+        self._encode = self._encoder()
+        self._open_line: Offset | None = None
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        name, _, rest = url.partition(":")
+        if rest.strip("/"):
+            raise ValueError(f"{name}: has no path; write {name}: alone, or file:{rest}")
+        return {}
+
+    def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
+        if data := b"".join([self._encode(part) for part in batch.slices]):
+            yield Write(data)
+        return Delivered()
+
+    def _encoder(self) -> formats.Encode:
+        if self.format == "raw":
+            return self._raw
+        if self.format == "pretty":
+            colour = self.context.colour if self.config.colour == "auto" else self.config.colour == "always"
+            return formats.encoder_for_people(self.include, colour)
+        return formats.encoder(self.format, self.include)
+
+    def _raw(self, part: Slice) -> bytes:
+        from logrouter.formats.raw import raw_lines
+
+        data, self._open_line = raw_lines(part, self._open_line)
+        return data
+
+
+def _chosen(wanted: StreamFormat, terminal: bool) -> Literal["json", "raw", "pretty", "logfmt"]:
+    if wanted == "auto":
+        return "pretty" if terminal else "json"
+    return wanted

@@ -1,0 +1,247 @@
+"""Appends events to files, one line each.
+
+`path` may hold templates (`/var/log/{service.name}/{date}.ndjson`): each event goes to the file that its own
+values name, folders are made as needed, and what comes from events cannot leave its part of the path. A symbolic
+link is followed where the path is fixed, and refused at the end of a path that events have named.
+
+Whole lines only: a write that fails half-way is taken up where it stopped, and after a crash an unfinished last
+line is ended before the next begins. A batch counts as delivered once it is on the disk (`fsync`).
+
+Compressed files can be read at any moment: every batch is a gzip member or zstd frame of its own. A file is
+rotated to `errors.ndjson.1` (`errors.ndjson.1.gz`), that one to `.2`, and so on. A file that is moved or deleted by
+others, as logrotate does, is opened anew; SIGHUP does so at once.
+
+As a URL: `file:errors.ndjson`, `file:///var/log/app/{date}.ndjson?format=raw&rotate_size=64MiB`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+
+from logrouter import formats
+from logrouter.compression import SUFFIXES, Compression
+from logrouter.event import Offset
+from logrouter.facts import Facts
+from logrouter.sinks import Append, Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Slice
+from logrouter.templates import Template
+from logrouter.values import Duration, Size
+
+NAME_BYTES = 255
+"""What Linux allows for one name in a path (NAME_MAX)."""
+_CUT_BYTES = 200
+"""What is left of a longer name, so that a hash and the number of a rotated file have room."""
+
+
+class FileMode(int):
+    """The permissions of a file, written as `chmod` takes them: `0640`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if not re.fullmatch(r"0?[0-7]{3}", text):
+            raise ValueError(f"expected permissions such as 0640, not {text!r}")
+        return cls(text, 8)
+
+    def __str__(self) -> str:
+        return f"0{self:03o}"
+
+
+class FileConfig(SinkConfig, kw_only=True, frozen=True):
+    """Where to, in which format, and when to rotate."""
+
+    path: Template
+    """Where to: relative to the working directory, or absolute. May hold templates; a value that an event does not have
+    is `unknown`."""
+    format: Literal["json", "raw", "logfmt"] = "json"
+    """What a line looks like: a JSON object, the bytes as they came, or logfmt."""
+    compression: Literal["auto", "none", "gzip", "zstd"] = "auto"
+    """How the file is compressed. `auto`: as its name says (`.gz`, `.zst`), else not at all."""
+    rotate_size: Size | None = None
+    """A file is rotated before it grows beyond this, as it is on the disk. Default: never for its size."""
+    rotate_interval: Duration | None = None
+    """A file is rotated when a new interval begins, counted from midnight UTC: `1d`, `1h`. Default: never for its
+    age."""
+    keep: int = 10
+    """How many rotated files are kept; older ones are deleted."""
+    mode: FileMode = FileMode(0o640)
+    """The permissions of a new file. Folders are made by the umask."""
+    fsync: bool = True
+    """Whether events count as delivered only once they are on the disk. `false` trusts that the system does not go
+    down."""
+    max_open_files: int = 64
+    """How many files are kept open at once, where the path holds templates."""
+
+
+class Handling(msgspec.Struct, frozen=True):
+    """What a transport must know to write this sink's files."""
+
+    compression: Compression
+    rotate_size: int | None
+    rotate_interval_seconds: float | None
+    keep: int
+    mode: int
+    fsync: bool
+    max_open_files: int
+    follow_links: bool
+    """Whether the path may end in a symbolic link."""
+
+
+class FileSink(Sink[FileConfig]):
+    """Encodes each batch, once for every file it goes to."""
+
+    Config: ClassVar[type[SinkConfig]] = FileConfig
+    transport: ClassVar[Literal["files", "stream", "none"]] = "files"
+    told_of_gaps: bool
+
+    def __init__(self, config: FileConfig, context: SinkContext) -> None:
+        super().__init__(config, context)
+        _check(config)
+        self.told_of_gaps = config.format != "raw"
+        self.handling = _handling(config)
+        self._path: str | None = None
+        if config.path.is_constant:
+            self._path = _bounded(config.path.render({}, Facts({}, 0, context.resource)))
+        else:
+            self.templates = (config.path,)
+        self._encode = None if config.format == "raw" else formats.encoder(config.format, self.include)
+        self._open_lines: dict[str, Offset] = {}
+        """Path → the event that continues the overlong line which its raw file ends with."""
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        return {"path": _path_from_url(url)}
+
+    @classmethod
+    def warnings(cls, config: FileConfig) -> list[str]:
+        text = config.path.text
+        told = []
+        for compression, suffix in SUFFIXES.items():
+            if config.compression == compression and not text.endswith(suffix):
+                told.append(f"programs expect the name of a {compression} file to end with {suffix}")
+            if text.endswith(suffix) and config.compression not in ("auto", compression):
+                told.append(f"the path ends with {suffix} but the file is not compressed by {compression}")
+        return told
+
+    def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
+        blocks: dict[str, list[bytes]] = {}
+        for part in batch.slices:
+            for path, events in self._by_path(part):
+                blocks.setdefault(path, []).append(self._lines(path, events))
+        for path, pieces in blocks.items():
+            if data := b"".join(pieces):
+                yield Append(path, data)
+        return Delivered()
+
+    def _by_path(self, part: Slice) -> list[tuple[str, Slice]]:
+        if self._path is not None:
+            return [(self._path, part)]
+        column = part.columns[0]
+        if isinstance(column, str):
+            return [(_bounded(column), part)]
+        places: dict[str, list[int]] = {}
+        for place, path in enumerate(column):
+            places.setdefault(path, []).append(place)
+        return [(_bounded(path), part.pick(chosen)) for path, chosen in places.items()]
+
+    def _lines(self, path: str, part: Slice) -> bytes:
+        if self._encode is not None:
+            return self._encode(part)
+        from logrouter.formats.raw import raw_lines
+
+        data, open_line = raw_lines(part, self._open_lines.pop(path, None))
+        if open_line is not None:
+            self._open_lines[path] = open_line
+        return data
+
+
+def _check(config: FileConfig) -> None:
+    text = config.path.text
+    if text.startswith("~"):
+        raise ValueError("path: ~ is not expanded; write the whole path")
+    if not text or text.endswith("/"):
+        raise ValueError(f"path: {text!r} names no file")
+    if "\0" in text:
+        raise ValueError("path: a NUL cannot stand in a path")
+    if config.format == "raw" and config.include:
+        raise ValueError("include: raw lines have no room for attributes; use format: json or logfmt")
+    if config.keep < 1:
+        raise ValueError("keep: at least 1 rotated file is kept")
+    if config.max_open_files < 1:
+        raise ValueError("max_open_files: at least 1")
+    for name, value in (("rotate_size", config.rotate_size), ("rotate_interval", config.rotate_interval)):
+        if value is not None and value <= 0:
+            raise ValueError(f"{name}: must be more than 0")
+
+
+def _handling(config: FileConfig) -> Handling:
+    return Handling(
+        compression=_compression(config),
+        rotate_size=config.rotate_size,
+        rotate_interval_seconds=config.rotate_interval,
+        keep=config.keep,
+        mode=config.mode,
+        fsync=config.fsync,
+        max_open_files=config.max_open_files,
+        follow_links=config.path.is_constant,
+    )
+
+
+def _compression(config: FileConfig) -> Compression:
+    if config.compression != "auto":
+        return config.compression
+    for compression, suffix in SUFFIXES.items():
+        if config.path.text.endswith(suffix):
+            return compression
+    return "none"
+
+
+@lru_cache(maxsize=1024)
+def _bounded(path: str) -> str:
+    """The path, with names that no file system takes cut short: one long value must not stop the sink.
+
+    Two such names differ still, by a hash.
+    """
+    return "/".join(_bounded_name(name) for name in path.split("/"))
+
+
+def _bounded_name(name: str) -> str:
+    encoded = name.encode("utf-8", "replace")
+    if len(encoded) <= NAME_BYTES - len(".9999.zst"):
+        return name
+    import hashlib
+
+    suffix = next((suffix for suffix in SUFFIXES.values() if name.endswith(suffix)), "")
+    cut = encoded[:_CUT_BYTES].decode("utf-8", "ignore")
+    return f"{cut}~{hashlib.blake2b(encoded, digest_size=8).hexdigest()}{suffix}"
+
+
+def _path_from_url(url: str) -> str:
+    """`file:relative`, `file:/absolute`, `file:///absolute`, `file://localhost/absolute`."""
+    path = url.removeprefix("file:")
+    if path.startswith("//"):
+        host, slash, rest = path[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise ValueError(
+                f"{host!r} is taken for a host; write file:{host}{slash}{rest} or file:///{host}{slash}{rest}"
+            )
+        path = slash + rest
+    if not path or path.endswith("/"):
+        raise ValueError("expected the path of a file, such as file:errors.ndjson or file:///var/log/app.ndjson")
+    if "#" in path:
+        raise ValueError("a # in a file's name is written %23")
+    return _decoded(path)
+
+
+def _decoded(path: str) -> str:
+    """Percent-decoding, which leaves templates alone: `{date:%d}` is no escape, and `%7B` is a literal brace."""
+    from urllib.parse import unquote
+
+    pieces = re.split(r"(\{[^{}]*\})", path)
+    for place in range(0, len(pieces), 2):
+        text = re.sub("%7b", "{{", pieces[place], flags=re.IGNORECASE)
+        pieces[place] = unquote(re.sub("%7d", "}}", text, flags=re.IGNORECASE), errors="strict")
+    return "".join(pieces)

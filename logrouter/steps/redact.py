@@ -1,0 +1,188 @@
+r"""Redact what is private: mask it, put a keyed hash in its place, or remove it, before anything is stored or sent.
+
+    - redact: {fields: [user.email, password], patterns: [email, card]}
+    < {"user": {"email": "ann@example.com"}, "password": {"old": "x"}, "message": "card 4111 1111 1111 1111"}
+    > {"user": {"email": "[redacted]"}, "password": "[redacted]", "message": "card [redacted:card]"}
+    < sent to ann@example.com
+    > sent to [redacted:email]
+
+`fields` redacts the whole value of a field, whatever it is. The literal dotted key and the nested field are both
+redacted, and lists on the way are gone through: `users.email` means that field of each object in the list `users`.
+Lines of text have no field but `message`; for them, use patterns.
+
+`patterns` redacts what looks private wherever it stands in the event: in strings, in the keys of objects, in numbers
+(`card` and expressions of your own), at any depth, and in lines of text. These are known by name:
+
+    email         jane@example.com, also where the @ is written %40 or \u0040
+    ipv4          10.1.2.3
+    card          the number of a payment card: 13 to 19 digits, with spaces or dashes, right by its check digit
+    iban          an international bank account number, right by its check digits
+    jwt           a JSON Web Token: eyJ….eyJ….…
+    bearer        what follows the word Bearer, as in an Authorization header
+    url_password  the password in postgres://user:password@host
+    aws_key       an access key id of AWS (AKIA…, ASIA…), and a secret key where its name stands before it
+
+All else is a regular expression. If it has a group named `secret`, only that is redacted. One whose cost could explode
+is refused.
+
+    - redact: {patterns: ['(?i)pin[ =:]+(?P<secret>\d{4})']}
+    < {"message": "PIN: 1234 accepted"}
+    > {"message": "PIN: [redacted] accepted"}
+
+With `hash`, equal values can still be counted and joined, and nobody without the key can try out which value it was:
+the first 20 hexadecimal digits of HMAC-SHA-256, of a string's UTF-8 or of another value's compact JSON.
+
+    - redact: {fields: [user], patterns: [email], with: hash, key: only an example}
+    < {"user": "ann@example.com", "message": "mail to ann@example.com failed"}
+    > {"user": "[hash:957351694484d82b67a3]", "message": "mail to [hash:957351694484d82b67a3] failed"}
+
+With `remove`, fields are taken out, and matches cut out of the text that holds them.
+
+    - redact: {fields: [token], patterns: [ipv4], with: remove}
+    < {"token": "x", "message": "from 10.1.2.3 today"}
+    > {"message": "from  today"}
+
+It fails closed: should it ever fail on an event, the event is replaced by one that says so, marked and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Literal
+
+import msgspec
+
+from logrouter.documents import Document, encode_document
+from logrouter.facts import Facts
+from logrouter.redaction import Scrubber, StandIn, detector
+from logrouter.references import MISSING
+from logrouter.steps import Step, StepConfig
+from logrouter.steps._paths import Path, field_path
+from logrouter.values import Secret
+
+MASK: Final = "[redacted]"
+SHORT_KEY: Final = 16
+"""Characters below which a key is worth a warning: whoever has the hashes can try all keys."""
+HASH_DIGITS: Final = 20
+"""80 bits: among a billion different values, two have the same hash with a probability of one in two million."""
+
+Replace = Callable[[Any], Any]
+"""What to put in the place of a field's value; MISSING to take the field out."""
+
+
+class RedactConfig(StepConfig, frozen=True, kw_only=True):
+    """At least one of `fields` and `patterns` must be given."""
+
+    fields: tuple[str, ...] = ()
+    """Fields whose whole value is redacted."""
+    patterns: tuple[str, ...] = ()
+    """Names of presets, and regular expressions: what they match is redacted wherever it stands."""
+    method: Literal["mask", "hash", "remove"] = msgspec.field(default="mask", name="with")
+    """What is done: `mask` writes `[redacted]`, with the preset's name; `hash` a keyed hash; `remove` nothing."""
+    key: Secret | None = None
+    """The key of the hashes. Needed with `hash`; best kept in a file."""
+
+
+class Redact(Step[RedactConfig]):
+    """Fields first, then patterns in what is left."""
+
+    Config: ClassVar[type[StepConfig]] = RedactConfig
+    fails_closed: ClassVar[bool] = True
+    placeholder: ClassVar[Document] = {"message": "[redaction failed]", "redact_failed": True}
+
+    def __init__(self, config: RedactConfig) -> None:
+        super().__init__(config)
+        _check(config)
+        paths = [field_path(name, "redacted") for name in config.fields]
+        self._keys = [path[0] for path in paths if len(path) == 1]
+        self._paths = [path for path in paths if len(path) > 1]
+        self._masks = config.method == "mask"
+        self._replace, stand_in = _replacements(config)
+        self._scrubber = Scrubber(map(detector, config.patterns), stand_in) if config.patterns else None
+
+    @classmethod
+    def warnings(cls, config: RedactConfig) -> list[str]:
+        """What is not wrong but may not be meant, for `logrouter check`."""
+        found = []
+        if any(name != "message" for name in config.fields):
+            found.append("fields cannot be found in lines of text; patterns can")
+        if config.key is not None and len(config.key.reveal()) < SHORT_KEY:
+            found.append(
+                f"the key has fewer than {SHORT_KEY} characters: hashes made with it can be undone by guessing"
+            )
+        return found
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        for key in self._keys:
+            if key in document:
+                if self._masks:  # the commonest, without a call
+                    document[key] = MASK
+                else:
+                    _put(document, key, self._replace)
+        for path in self._paths:
+            _redact_field(document, path, self._replace)
+        if self._scrubber is not None:
+            self._scrubber.document(document)
+
+
+def _check(config: RedactConfig) -> None:
+    if not config.fields and not config.patterns:
+        raise ValueError("expected fields or patterns to redact")
+    if config.method == "hash" and not (config.key and config.key.reveal()):
+        raise ValueError("with: hash needs a key, best from a file: key_file")
+    if config.method != "hash" and config.key is not None:
+        raise ValueError(f"a key is for with: hash, and this is with: {config.method}")
+
+
+def _replacements(config: RedactConfig) -> tuple[Replace, StandIn]:
+    """What replaces the value of a field, and what a match in a text."""
+    if config.method == "remove":
+        return (lambda value: MISSING), (lambda text, name: "")
+    if config.method == "mask":
+        return (lambda value: MASK), (lambda text, name: f"[redacted:{name}]" if name else MASK)
+    assert config.key is not None
+    hashed = _hasher(config.key)
+    return hashed, (lambda text, name: hashed(text))
+
+
+def _hasher(secret: Secret) -> Callable[[Any], str]:
+    import hmac  # here, as few configs hash
+
+    key = secret.reveal().encode()
+
+    def hashed(value: Any) -> str:
+        text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else _json(value)
+        return f"[hash:{hmac.digest(key, text, 'sha256').hex()[:HASH_DIGITS]}]"
+
+    return hashed
+
+
+def _json(value: Any) -> bytes:
+    """Compact JSON of any value: `encode_document` takes objects."""
+    return encode_document({"": value})[len('{"":') : -1]
+
+
+def _put(holder: Document, key: str, replace: Replace) -> None:
+    value = replace(holder[key])
+    if value is MISSING:
+        del holder[key]
+    else:
+        holder[key] = value
+
+
+def _redact_field(document: Document, path: Path, replace: Replace) -> None:
+    """Redact a dotted field everywhere: under each way to divide its names into keys, in each object of a list."""
+    waiting: list[tuple[Any, Path]] = [(document, path)]
+    while waiting:
+        container, rest = waiting.pop()
+        if isinstance(container, list):
+            waiting += ((item, rest) for item in container)
+        elif isinstance(container, dict):
+            for taken in range(1, len(rest) + 1):
+                key = ".".join(rest[:taken])
+                if key not in container:
+                    continue
+                if taken == len(rest):
+                    _put(container, key, replace)
+                else:
+                    waiting.append((container[key], rest[taken:]))

@@ -1,0 +1,114 @@
+"""Keep a part of the events, and discard the rest, counted.
+
+    - sample: {keep: 0.05, by: trace_id}
+    < {"trace_id": "trace-2", "path": "/cart"}
+    > {"trace_id": "trace-2", "path": "/cart", "sample_rate": 0.05}
+    < {"trace_id": "trace-3", "path": "/cart"}
+    > (discarded)
+    < {"path": "/about"}
+    > {"path": "/about"}
+
+With `by`, all events that have the same value there stay or go together: in this process and all others, today and
+after an update. The value's text (a number as JSON writes it) is hashed: the first eight bytes of its BLAKE2b digest
+of eight bytes, as a big-endian number, divided by 2^64; the event is kept if that is less than `keep`. So what is kept
+at 0.01 is also kept at 0.05. An event without the field, or where it is null or empty, is kept.
+
+Without `by`, each event is decided for itself, evenly: of any run of events nearly that part is kept, with no pattern
+that could fall in step with one in the log (the multiples of the golden ratio, started from a hash of the first event).
+
+The rate is written into each kept event that was sampled, so that counts can be corrected: it stands for 1/rate events.
+An event that has a rate already, a number up to 1, gets the product.
+
+    - sample: {keep: 1, rate_field: kept.of}
+    < {"message": "a", "kept": {"of": 0.5}}
+    > {"message": "a", "kept": {"of": 0.5}}
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+from logrouter.documents import Document, encode_document
+from logrouter.facts import Facts, resolve
+from logrouter.references import MISSING, Field, lookup
+from logrouter.rules import parse_reference
+from logrouter.steps import DISCARD, Step, StepConfig
+from logrouter.steps._paths import put, settable_path
+
+_RANGE: Final = 2**64
+_GOLDEN: Final = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio, odd: the step whose multiples spread most evenly over the range."""
+
+
+class SampleConfig(StepConfig, frozen=True, kw_only=True):
+    """How much to keep, and which events stay together."""
+
+    keep: float
+    """The part of the events to keep: more than 0, at most 1."""
+    by: str | None = None
+    """A field or attribute: events that have the same value there stay or go together. Default: each for itself."""
+    rate_field: str = "sample_rate"
+    """The field of kept events that `keep` is written into."""
+
+
+class Sample(Step[SampleConfig]):
+    """Keeps a part. Places each event, or its `by`, in a range of 2^64, of which the lower part is kept."""
+
+    Config: ClassVar[type[StepConfig]] = SampleConfig
+    decides: ClassVar[bool] = True
+
+    def __init__(self, config: SampleConfig) -> None:
+        from hashlib import blake2b  # here, as few configs sample
+
+        super().__init__(config)
+        if not 0 < config.keep <= 1:
+            raise ValueError(f"keep: expected a part of the events, more than 0 and at most 1, not {config.keep:g}")
+        self._digest = blake2b
+        self._limit = int(config.keep * _RANGE)
+        self._by = None if config.by is None else parse_reference(config.by)
+        self._rate_path = settable_path(config.rate_field)
+        self._place: int | None = None
+
+    def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
+        if self._by is None:
+            place = self._next_place(document)
+        else:
+            value = self._value(document, facts)
+            if value is MISSING or value is None or value == "":
+                return None
+            place = self._hash(_text(value))
+        if place >= self._limit:
+            return DISCARD
+        self._write_rate(document)
+        return None
+
+    def _next_place(self, document: Document) -> int:
+        """The next of a sequence that differs between processes, as their first events do."""
+        if self._place is None:
+            self._place = self._hash(encode_document(document))
+        else:
+            self._place = (self._place + _GOLDEN) % _RANGE
+        return self._place
+
+    def _value(self, document: Document, facts: Facts) -> Any:
+        if isinstance(self._by, Field):
+            return lookup(document, self._by.path)
+        assert self._by is not None
+        return resolve(self._by, document, facts)
+
+    def _hash(self, text: bytes) -> int:
+        return int.from_bytes(self._digest(text, digest_size=8).digest(), "big")
+
+    def _write_rate(self, document: Document) -> None:
+        before = lookup(document, self._rate_path)
+        rate = self.config.keep
+        if isinstance(before, int | float) and not isinstance(before, bool) and 0 < before <= 1:
+            rate *= before
+        put(document, self._rate_path, rate)
+
+
+def _text(value: Any) -> bytes:
+    """What is hashed of a value: a string itself, all else as compact JSON."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return encode_document({"": value})[4:-1]

@@ -1,0 +1,170 @@
+"""The cases: for each its input, its config, and which lines must come out where, found without logrouter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+READ_BYTES = 1 << 20
+EVERY_NTH = 997
+"""How many changed lines share one that is compared in full. A prime, so that no rhythm of the input hides in it."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table of results."""
+
+    name: str
+    title: str
+    input_kind: str
+    sinks: Mapping[str, str]
+    """For each sink, its rule."""
+    wanted: Mapping[str, Callable[[Any], bool]]
+    """The same rules again, in plain Python, over the parsed event (over the line, for text)."""
+    options: str = ""
+    """What every sink has beside its rule, as lines of YAML."""
+    steps: tuple[str, ...] = ()
+    goal: int | None = None
+    """Events a CPU second, start excluded."""
+    changed: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """What the steps make of an event; None where every line leaves as the bytes it was."""
+
+    def __post_init__(self) -> None:
+        assert set(self.sinks) == set(self.wanted)
+
+    def config(self, folder: Path) -> str:
+        """The config as YAML, with all sinks writing into a folder."""
+        lines = ["steps:", *(f"  - {step}" for step in self.steps)] if self.steps else []
+        lines.append("sinks:")
+        for name, rule in self.sinks.items():
+            lines += [f"  {name}:", "    type: file", f"    path: {folder}/{name}"]
+            lines += [f"    match: >-\n      {rule}"] if rule else []
+            lines += [f"    {self.options}"] if self.options else []
+        return "\n".join(lines) + "\n"
+
+
+class Contents(NamedTuple):
+    """What an output holds, or must hold."""
+
+    lines: int
+    digest: str
+
+
+def _is_text(case: Case) -> bool:
+    return case.input_kind != "json"
+
+
+def expected(case: Case, input_path: Path) -> dict[str, Contents]:
+    """What each output must hold. Digests are of the lines as they came, so not to be had where lines are changed."""
+    counts = dict.fromkeys(case.wanted, 0)
+    digests = {name: blake2b() for name in case.wanted}
+    with input_path.open("rb") as lines:
+        for line in lines:
+            event = line if _is_text(case) else orjson.loads(line)
+            for name, wants in case.wanted.items():
+                if wants(event):
+                    counts[name] += 1
+                    digests[name].update(line)
+    return {name: Contents(counts[name], digests[name].hexdigest()) for name in case.wanted}
+
+
+def check(case: Case, folder: Path, input_path: Path, wanted: Mapping[str, Contents]) -> None:
+    """Every line is where it belongs, once, unharmed and in order. Raises AssertionError where one is not."""
+    for name, contents in wanted.items():
+        found = _contents(folder / name)
+        assert found.lines == contents.lines, f"{case.name}: {name} holds {found.lines} lines, not {contents.lines}"
+        if case.changed is None:
+            assert found.digest == contents.digest, f"{case.name}: {name} holds other lines, or in another order"
+        else:
+            _check_changes(case.changed, input_path, folder / name)
+
+
+def _check_changes(changed: Callable[[dict[str, Any]], dict[str, Any]], input_path: Path, output_path: Path) -> None:
+    with input_path.open("rb") as before, output_path.open("rb") as after:
+        for number, (old, new) in enumerate(zip(before, after, strict=True)):
+            if number % EVERY_NTH == 0:
+                assert orjson.loads(new) == changed(orjson.loads(old)), f"line {number + 1} was changed into {new!r}"
+
+
+def _contents(path: Path) -> Contents:
+    lines, digest = 0, blake2b()
+    for block in _blocks(path):
+        lines += block.count(b"\n")
+        digest.update(block)
+    return Contents(lines, digest.hexdigest())
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            yield block
+
+
+def _change(event: dict[str, Any]) -> dict[str, Any]:
+    event["text"] = event.pop("message")
+    del event["trace_id"]
+    return event | {"env": "prod", "email": "[redacted]"}
+
+
+CASES = (
+    Case(
+        "route",
+        "route: `in`, `==`, `!=` to 3 files",
+        "json",
+        {"errors": 'level in ("error", "fatal")', "checkout": 'service == "checkout"', "visible": 'level != "debug"'},
+        {
+            "errors": lambda event: event["level"] in ("error", "fatal"),
+            "checkout": lambda event: event["service"] == "checkout",
+            "visible": lambda event: event["level"] != "debug",
+        },
+        goal=800_000,
+    ),
+    Case(
+        "deep",
+        "the same with a nested field, a regular expression, a number",
+        "json",
+        {
+            "errors": 'level in ("error", "fatal") and http.status in (500, 502, 503)',
+            "orders": r'service == "checkout" and matches(http.path, r"^/orders/\d+")',
+            "slow": 'level != "debug" and duration_ms > 250',
+        },
+        {
+            "errors": lambda event: event["level"] in ("error", "fatal") and event["http"]["status"] in (500, 502, 503),
+            "orders": lambda event: event["service"] == "checkout" and event["http"]["path"].startswith("/orders/"),
+            "slow": lambda event: event["level"] != "debug" and event["duration_ms"] > 250,
+        },
+        goal=400_000,
+    ),
+    Case(
+        "text", "text to one file, raw", "text", {"all": ""}, {"all": lambda line: True}, "format: raw", goal=1_500_000
+    ),
+    Case(
+        "access",
+        "access log, a regular expression, raw",
+        "access",
+        {"failed": r"""matches(message, r'" 5\d\d ')"""},
+        {"failed": lambda line: re.search(rb'" 5\d\d ', line) is not None},
+        "format: raw",
+    ),
+    Case(
+        "change",
+        "change: set, rename, remove, redact a field",
+        "json",
+        {"all": ""},
+        {"all": lambda event: True},
+        steps=(
+            "set: {env: prod}",
+            "rename: {message: text}",
+            "remove: [trace_id]",
+            "redact: {fields: [email], with: mask}",
+        ),
+        goal=350_000,
+        changed=_change,
+    ),
+)

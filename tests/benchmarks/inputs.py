@@ -1,0 +1,97 @@
+"""Seeded input files: the same bytes on every machine, made once and kept in the folder for temporary files.
+
+json     about 280 bytes, with a nested object, as a web shop's services would write them
+text     about 100 bytes, a plain line of an app
+access   about 215 bytes, the combined format of nginx and Apache
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+SEED = 12
+EDITION = 1
+"""Raise it with every change to what is made, so that no file of an older edition is taken for a new one."""
+LINES_PER_WRITE = 10_000
+
+# Chosen by one draw of 0…99, so that their shares stand here to be read: 15 % debug, 70 % info, 10 %, 4 %, 1 %.
+_LEVELS = ["debug"] * 15 + ["info"] * 70 + ["warning"] * 10 + ["error"] * 4 + ["fatal"]
+_SERVICES = ("catalog", "search", "cart", "checkout", "payment", "mailer", "web", "stock")
+_PATHS = ("/products", "/orders", "/search", "/cart/items")
+_MESSAGES = ("request handled", "cache miss, asked the origin", r"user said \"hello\"", "queue drained", "café opened")
+_TEXTS = (
+    "connection from client accepted by worker number",
+    "cache entry written after a miss for the key with hash",
+    "checkpoint complete: wrote buffers, files added, removed and recycled:",
+)
+_AGENTS = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:128.0) Gecko/20100101 Firefox/128.0",
+)
+
+
+def json_lines(random: Random) -> Iterator[str]:
+    """Endless JSON lines. Every number differs, so that a router gains nothing by remembering whole events."""
+    for number, draw in _draws(random):
+        status = 500 + draw % 4 if draw % 100 > 94 else 200
+        yield (
+            f'{{"time":"2026-11-23T{_clock(number)}.{draw % 1000:03d}Z","level":"{_LEVELS[draw % 100]}",'
+            f'"service":"{_SERVICES[draw >> 8 & 7]}","message":"{_MESSAGES[draw % 5]}",'
+            f'"http":{{"method":"GET","path":"{_PATHS[draw >> 16 & 3]}/{draw >> 20 & 0xFFFF}","status":{status}}},'
+            f'"duration_ms":{(draw >> 40 & 0xFFF) / 8},"host":"shop-{draw >> 52 & 7}","trace_id":"{draw:032x}",'
+            f'"email":"user{draw >> 60 & 0xFFF}@example.com"}}\n'
+        )
+
+
+def text_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        level = _LEVELS[draw % 100].upper()
+        yield f"2026-11-23 {_clock(number)} {level} [{draw & 0xFFFF}] {_TEXTS[draw % 3]} {draw >> 16 & 0xFFFFFF}\n"
+
+
+def access_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        status = 500 + draw % 4 if draw % 100 > 94 else 200
+        yield (
+            f"203.0.113.{draw & 0xFF} - - [23/Nov/2026:{_clock(number)} +0000] "
+            f'"GET {_PATHS[draw >> 16 & 3]}/{draw >> 20 & 0xFFFF} HTTP/1.1" {status} {draw >> 40 & 0xFFFF} '
+            f'"https://shop.example.com/" "{_AGENTS[draw >> 60 & 1]}"\n'
+        )
+
+
+KINDS: dict[str, Callable[[Random], Iterator[str]]] = {"json": json_lines, "text": text_lines, "access": access_lines}
+
+
+def input_file(kind: str, count: int, folder: Path | None = None) -> Path:
+    """A file of `count` lines of a kind. Made where it is not there yet."""
+    folder = folder or Path(tempfile.gettempdir()) / "logrouter-benchmarks"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{kind}-{count}-seed{SEED}-edition{EDITION}.log"
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        _write(unfinished, islice(KINDS[kind](Random(SEED)), count))
+        unfinished.rename(path)
+    return path
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    with path.open("wb") as file:
+        while block := "".join(islice(lines, LINES_PER_WRITE)):
+            file.write(block.encode())
+
+
+def _draws(random: Random) -> Iterator[tuple[int, int]]:
+    number = 0
+    while True:
+        yield number, random.getrandbits(127)
+        number += 1
+
+
+def _clock(number: int) -> str:
+    """The time of day of an event, at 1,000 events a second."""
+    seconds = number // 1000
+    return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logrouter.config import Settings
+
+Loader = Callable[..., Settings]
+Finder = Callable[..., list[str]]
+
+
+PLACE = "logrouter.yaml:"
+
+
+def test_the_long_form_and_the_url(load_text: Loader) -> None:
+    text = """
+    sinks:
+      a: file:a.ndjson?format=raw&rotate_size=1MiB
+      b: {url: "file:b.ndjson?format=raw", format: logfmt, match: level}
+      c: {type: file, path: c.ndjson}
+      d: {type: vault, url: "https://h/x?tenant=1", tags: [1, two], labels: {n: 1.10}, flush: never}
+      stdout: {format: raw}
+      e: stdout
+    """
+    sinks = load_text(text).sinks
+    assert {name: sink.type for name, sink in sinks.items()} == {
+        "a": "file", "b": "file", "c": "file", "d": "vault", "stdout": "stdout", "e": "stdout",
+    }  # fmt: skip
+    assert (sinks["a"].config.format, sinks["a"].config.rotate_size) == ("raw", 2**20)
+    assert (sinks["b"].config.format, sinks["b"].config.match.text) == ("logfmt", "level")
+    d = sinks["d"].config
+    assert (d.url, d.tags, d.labels, d.flush) == ("https://h/x?tenant=1", ("1", "two"), {"n": "1.10"}, "never")
+
+
+def test_secrets_from_files(load_text: Loader, mistakes_in: Finder, tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("s3cret\n")
+    sink = load_text("sinks: {v: {url: 'vault+https://h', password_file: pw}}").sinks["v"]
+    assert sink.config.password.reveal() == "s3cret"
+    text = """\
+sinks:
+  v: {url: 'vault+https://h', password_file: no, user_file: pw}
+  w: {type: vault, url: 'https://h', password: x, password_file: pw}
+"""
+    assert mistakes_in(text) == [
+        f"{PLACE}2:46: sinks.v.password_file: 'no' cannot be read: No such file or directory",
+        f"{PLACE}2:50: unknown key 'user_file' in sinks.v (did you mean 'user'?)",
+        f"{PLACE}3:51: sinks.w.password and sinks.w.password_file are both set",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sink", "told"),
+    [
+        ("5", "1:13: sinks.a: expected a URL or a mapping, not '5'"),
+        ("[x]", "1:13: sinks.a: expected a URL or a mapping, not a list"),
+        ("", "1:10: sinks.a needs a 'type' or a 'url' (types are: file, stdout, vault)"),
+        ("{type: fiel, path: x}", "1:20: sinks.a: unknown sink type 'fiel' (did you mean 'file'?)"),
+        ("{type: stdout, url: 'file:x'}", "1:20: sinks.a: the type is 'stdout', but the URL's is 'file'"),
+        ("{type: file}", "1:13: sinks.a needs 'path'"),
+        ("{url: 5}", "1:19: sinks.a: expected a URL, not '5'"),
+        ("'https://h'", "1:13: sinks.a: a plain https: URL does not tell the type of the sink (add type: …)"),
+        ("stdout:x", "1:13: sinks.a: a stdout sink takes nothing after its name"),
+        ("'file://u:p@h/x'", "1:13: sinks.a: a file sink has no user and password"),
+        ("'file:'", "1:13: sinks.a needs 'path'"),
+        ("'file://'", "1:13: sinks.a: expected a path after 'file:'"),
+        ("file:x?path=y", "1:13: sinks.a: the URL says 'path' twice"),
+        ("file:x?mach=y", "1:13: unknown key 'mach' in sinks.a (did you mean 'match'?)"),
+        ("{type: file, path: [x]}", "1:32: sinks.a.path: expected text, not a list"),
+        ("{type: file, path: true}", "1:32: sinks.a.path: expected text, not 'true' (write \"true\")"),
+        ("{url: 'file:x', fsync: yes}", "1:36: sinks.a.fsync: expected true or false, not 'yes' (write true)"),
+        ("{url: 'file:x', keep: many}", "1:35: sinks.a.keep: expected a whole number, not 'many'"),
+        ("{url: 'file:x', keep: 1.5}", "1:35: sinks.a.keep: expected a whole number, not '1.5'"),
+        ("{url: 'file:x', keep: 0}", "1:35: sinks.a.keep: expected a number >= 1, not '0'"),
+        (
+            "{url: 'file:x', format: jsn}",
+            "1:37: sinks.a.format: expected json, raw or logfmt, not 'jsn' (did you mean 'json'?)",
+        ),
+        ("{url: 'file:x', rotate_size: {}}", "1:42: sinks.a.rotate_size: expected a size such as 16MiB, not a mapping"),
+        (
+            "{url: 'file:x', match: [x]}",
+            "1:36: sinks.a.match: expected a rule such as 'severity >= \"error\"', not a list",
+        ),
+        ("{url: 'file:x', include: meta}", "1:38: sinks.a.include: expected a list, not 'meta' (write [meta])"),
+        ("{url: 'vault:', labels: [x]}", "1:37: sinks.a.labels: expected a mapping, not a list"),
+        ("{url: 'vault:', ratio: x}", "1:36: sinks.a.ratio: expected a number, not 'x'"),
+    ],
+)
+def test_wrong_sinks(mistakes_in: Finder, sink: str, told: str) -> None:
+    if "vault:" in sink:
+        sink = sink.replace("vault:", "vault+https://h")
+        head, _, rest = told.partition(": ")
+        line, column = head.split(":")
+        told = f"{line}:{int(column) + 9}: {rest}"
+    assert mistakes_in(f"sinks: {{ a: {sink}}}") == [f"{PLACE}{told}"]
+
+
+def test_bare_numbers_are_no_quantities(mistakes_in: Finder) -> None:
+    assert mistakes_in("sinks: {a: {url: 'file:x', rotate_size: 64}}\nshutdown_timeout: 25\n") == [
+        f"{PLACE}1:41: sinks.a.rotate_size: expected a size such as 512B, 64KiB, 16MiB or 1GB, not '64' (write 64MiB)",
+        f"{PLACE}2:19: shutdown_timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not '25' (write 25s)",
+    ]
+
+
+def test_a_union_says_what_else_is_allowed(mistakes_in: Finder) -> None:
+    assert mistakes_in("spool: {block_timeout: soon}") == [
+        f"{PLACE}1:24: spool.block_timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not 'soon' (or never)"
+    ]
+
+
+def test_names_must_fit_into_variables(mistakes_in: Finder) -> None:
+    rule = "must be made of a-z, 0-9 and _, and begin with a letter"
+    assert mistakes_in('sinks:\n  My-Sink: stdout\n  "\\e[31m": stdout\n') == [
+        f"{PLACE}2:3: sinks: the name 'My-Sink' {rule} (write my_sink)",
+        f"{PLACE}3:3: sinks: the name '\\x1b[31m' {rule}",
+    ]
+
+
+def test_a_rule_points_at_its_character(mistakes_in: Finder) -> None:
+    text = "sinks:\n  a:\n    url: file:a\n    match: >-\n      level == 'x'\n      and status = 3\n"
+    (mistake,) = mistakes_in(text)
+    place, rule, caret = mistake.split("\n")
+    assert place.startswith(f"{PLACE}6:18: sinks.a.match: ")
+    assert rule == "    level == 'x' and status = 3"
+    assert caret.index("^") == rule.index("= 3")
+
+
+def test_steps(load_text: Loader) -> None:
+    text = """
+    steps:
+      - set: {a: 1, b: "{x}", c: [1, {d: true}]}
+        when: level
+      - set: {a: 1, when: level}
+      - remove: [a, 404]
+      - remove: {fields: [a], when: level}
+      - discard: {when: level}
+      - redact: {patterns: [email], with: hash, key: k}
+    """
+    steps = load_text(text).steps
+    assert [step.name for step in steps] == ["set", "set", "remove", "remove", "discard", "redact"]
+    first, second, third, fourth, fifth, sixth = (step.config for step in steps)
+    assert first.fields == {"a": 1, "b": "{x}", "c": [1, {"d": True}]}
+    assert second.fields == {"a": 1}
+    assert (third.fields, third.when) == (("a", "404"), None)
+    assert [config.when.text for config in (first, second, fourth, fifth)] == ["level"] * 4
+    assert (sixth.action, sixth.key.reveal()) == ("hash", "k")
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("sett: {a: 1}", "1:11: steps.0: unknown step 'sett' (did you mean 'set'?)"),
+        ("[x]", "1:11: steps.0: expected one step such as 'discard: {when: …}', not a list"),
+        ("{}", "1:11: steps.0: expected one step such as 'discard: {when: …}', not nothing"),
+        (
+            "{set: {}, remove: []}",
+            "1:11: steps.0: expected one step such as 'discard: {when: …}', not 'set', 'remove' in one item",
+        ),
+        ("{when: x}", "1:11: steps.0: expected one step such as 'discard: {when: …}', not nothing"),
+        ("discard", "1:11: steps.0.discard: needs 'when': without it every event would be discarded"),
+        ("discard: {}", "1:20: steps.0.discard: needs 'when': without it every event would be discarded"),
+        ("discard: {wen: x}", "1:21: unknown key 'wen' in steps.0.discard (did you mean 'when'?)"),
+        ("remove: [[a]]", "1:20: steps.0.remove.fields.0: expected text, not a list"),
+        ("remove: a", "1:19: steps.0.remove: expected a mapping, not 'a'"),
+        ("{set: {when: a}, when: b}", "1:28: steps.0.set: 'when' stands both inside and beside the step"),
+        ("redact: {with: hsh}", "1:26: steps.0.redact.with: expected mask or hash, not 'hsh' (did you mean 'hash'?)"),
+    ],
+)
+def test_wrong_steps(mistakes_in: Finder, step: str, told: str) -> None:
+    assert mistakes_in(f"steps: [  {step}]") == [f"{PLACE}{told}"]
+
+
+def test_what_a_step_says_is_placed_at_the_text_it_quotes(mistakes_in: Finder) -> None:
+    assert mistakes_in("steps:\n  - set: {a: 1, b: 'so! it'}\n  - set: {'c!': 1}\n") == [
+        f"{PLACE}2:23: steps.0.set: unexpected '!' (leave it out)\n    so! it\n      ^",
+        f"{PLACE}3:11: steps.1.set: unexpected '!' (leave it out)\n    c!\n     ^",
+    ]
+
+
+def test_warnings_are_no_mistakes(load_text: Loader) -> None:
+    settings = load_text("steps:\n  - redact: {}\n")
+    assert [str(warning) for warning in settings.warnings] == [f"{PLACE}2:5: steps.0.redact: nothing to redact"]
+
+
+def test_sources(load_text: Loader, mistakes_in: Finder) -> None:
+    text = "sources: {app: {type: stdin, parse: json, max_line: 2MiB, steps: [{set: {a: 1}}]}}"
+    source = load_text(text).sources["app"]
+    assert (source.type, source.config.parse, source.config.max_line) == ("stdin", "json", 2 * 2**20)
+    assert [step.name for step in source.steps] == ["set"]
+    assert mistakes_in(
+        "sources: {app: {type: stdn, steps: [{st: {}}]}, b: {type: stdin, pares: json, steps: [x]}}"
+    ) == [
+        f"{PLACE}1:23: sources.app: unknown source type 'stdn' (did you mean 'stdin'?)",
+        f"{PLACE}1:66: unknown key 'pares' in sources.b (did you mean 'parse'?)",
+        f"{PLACE}1:87: steps.0: unknown step 'x' (known are: discard, redact, remove, set)".replace(
+            "steps.0", "sources.b.steps.0"
+        ),
+    ]
+
+
+def test_routes(load_text: Loader) -> None:
+    text = """
+    sinks: {a: file:a, b: file:b}
+    routes:
+      - {match: level, to: [a, b], steps: [{set: {x: 1}}], stop: true}
+      - {name: slow, to: b}
+    """
+    first, second = load_text(text).routes
+    assert first.match is not None
+    assert (first.name, first.match.text, first.to, first.stop) == ("route1", "level", ("a", "b"), True)
+    assert [step.config.fields for step in first.steps] == [{"x": 1}]
+    assert (second.name, second.match, second.to, second.stop) == ("slow", None, ("b",), False)
+
+
+@pytest.mark.parametrize(
+    ("routes", "told"),
+    [
+        ("[a]", ["1:10: routes.0: expected a mapping with 'to', not 'a'"]),
+        ("[{match: x}]", ["1:10: routes.0 needs 'to'"]),
+        ("[{to: []}]", ["1:15: routes.0.to: empty, but a route must feed a sink"]),
+        ("[{to: [stdut]}]", ["1:16: routes.0.to: there is no sink 'stdut' (did you mean 'stdout'?)"]),
+        ("[{to: [es]}]", ["1:16: routes.0.to: there is no sink 'es' (the sinks are: stdout)"]),
+        ("[{to: [stdout, stdout]}]", ["1:24: routes.0.to: the sink 'stdout' is named twice"]),
+        ("[{to: {a: b}}]", ["1:15: routes.0.to: expected a list, not a mapping"]),
+        (
+            "[{name: a, to: stdout}, {name: a, to: stdout}]",
+            ["1:33: two routes are called 'a', the first at logrouter.yaml:1:10"],
+        ),
+        ("[{to: stdout, mach: x}]", ["1:23: unknown key 'mach' in routes.0 (did you mean 'match'?)"]),
+        (
+            "[{to: stdout, steps: [{discard: {when: x}}]}]",
+            [
+                (
+                    "1:32: routes.0.steps.0: 'discard' decides about events, which a route's steps cannot"
+                    " (put it under the top-level steps)"
+                )
+            ],
+        ),
+    ],
+)
+def test_wrong_routes(mistakes_in: Finder, routes: str, told: list[str]) -> None:
+    assert mistakes_in(f"routes: {routes}") == [f"{PLACE}{text}" for text in told]
+
+
+def test_the_spool_of_this_version(load_text: Loader, mistakes_in: Finder) -> None:
+    spool = load_text(
+        "spool: {durability: memory, memory: 2MiB, when_full: discard_oldest, block_timeout: never}"
+    ).spool
+    assert (spool.durability, spool.memory, spool.when_full, spool.block_timeout) == (
+        "memory", 2 * 2**20, "discard_oldest", "never",
+    )  # fmt: skip
+    assert mistakes_in("spool: {durability: disk, directory: /x, max_size: 1GiB, memory: 1KiB}") == [
+        f"{PLACE}1:8: spool: memory must be at least 1MiB, not 1KiB",
+        (
+            f"{PLACE}1:21: spool.durability: 'disk' is not in this version, which keeps the spool in memory only"
+            " (write memory)"
+        ),
+        f"{PLACE}1:27: spool.directory: this version keeps the spool in memory only (leave it out)",
+        f"{PLACE}1:42: spool.max_size: this version keeps the spool in memory only (leave it out)",
+    ]
+
+
+def test_a_sink_may_leave_when_full_to_the_spool(load_text: Loader) -> None:
+    text = "spool: {when_full: discard_oldest}\nsinks: {a: file:a, b: {url: file:b, when_full: block}}"
+    sinks = load_text(text).sinks
+    assert (sinks["a"].config.when_full, sinks["b"].config.when_full) == (None, "block")
+
+
+def test_all_mistakes_at_once(mistakes_in: Finder) -> None:
+    text = """\
+sinks:
+  a: {url: fil:x}
+  b: {type: stdout, fromat: raw}
+steps:
+  - discrd: {when: x}
+  - set: {a: 1}
+    when: level = 3
+routes:
+  - to: [c]
+spool: {memory: 5}
+shutdown_timeout: soon
+"""
+    told = mistakes_in(text, {"LOGROUTER_LOG_LEVEL": "loud", "LOGROUTER_X": "1"}, matches=["z=x"])
+    places = [mistake.split(": ", 1)[0] for mistake in told]
+    assert places == [
+        "LOGROUTER_X", "--match z=…",
+        *(PLACE + place for place in ("2:12", "3:21", "5:5", "7:17", "9:10", "10:17", "11:19")),
+        "LOGROUTER_LOG_LEVEL",
+    ]  # fmt: skip
+
+
+def test_many_mistakes_are_cut_off(mistakes_in: Finder) -> None:
+    told = mistakes_in("\n".join(f"k{number}: 1" for number in range(300)))
+    assert len(told) == 101
+    assert told[-1] == "config: and 200 more mistakes, not shown"

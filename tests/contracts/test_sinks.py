@@ -1,0 +1,118 @@
+"""What every sink must keep to, by existing: found by the name of its file."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter import component
+from logrouter.event import Flag
+from logrouter.sinks import Append, Batch, Sink, SinkConfig, SinkContext, Write
+from logrouter.templates import Template
+from logrouter.testing import batch_of, instructions, slice_of
+
+NAMES = component.names("sinks")
+TRANSPORTS = {"files": (Append,), "stream": (Write,), "none": ()}
+EXAMPLES: dict[type, Any] = {Template: Template.parse("example-{app}"), str: "example"}
+"""A value for each type that a required option may have."""
+
+
+def make(name: str, **options: Any) -> Sink[Any]:
+    loaded = component.load("sinks", name)
+    for field in msgspec.structs.fields(loaded.Config):
+        if field.required and field.name not in options:
+            options[field.name] = EXAMPLES[field.type]
+    sink: Sink[Any] = loaded(loaded.Config(**options), SinkContext("example", {"service.name": "checkout"}))
+    return sink
+
+
+def batch(payloads: list[bytes], sink: Sink[Any]) -> Batch:
+    columns = tuple(["example"] * len(payloads) for _ in sink.templates)
+    flags = [Flag.JSON if payload.startswith(b"{") else 0 for payload in payloads]
+    return batch_of(slice_of(payloads, flags, columns=columns))
+
+
+def test_there_are_sinks() -> None:
+    assert {"blackhole", "file", "stderr", "stdout"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_file_tells_users_what_it_does_and_its_url(name: str) -> None:
+    told = component.load_module("sinks", name).__doc__ or ""
+    assert len(told.splitlines()) >= 3
+    assert f"`{name}:" in told
+    assert component.load("sinks", name).__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_options_are_a_frozen_struct_that_refuses_unknown_ones(name: str) -> None:
+    config = component.load("sinks", name).Config
+    assert issubclass(config, SinkConfig)
+    assert config.__struct_config__.frozen
+    assert config.__struct_config__.forbid_unknown_fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_is_explained_below_it(name: str) -> None:
+    for base in component.load("sinks", name).Config.__mro__:
+        if not issubclass(base, SinkConfig):
+            break
+        (definition,) = ast.parse(inspect.getsource(base)).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, after in zip(definition.body, [*definition.body[1:], None], strict=True):
+            if isinstance(statement, ast.AnnAssign):
+                explained = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                assert explained, f"{base.__name__}.{ast.unparse(statement.target)} has no docstring"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_yields_what_its_transport_performs(name: str) -> None:
+    sink = make(name)
+    found = instructions(sink, batch([b'{"a":1}', b"text"], sink))
+    assert {type(instruction) for instruction in found} <= set(TRANSPORTS[sink.transport])
+    assert all(instruction.written == 0 for instruction in found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(payloads=st.lists(st.binary(min_size=1, max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=5))
+@settings(deadline=None, max_examples=25)
+def test_the_same_batch_gives_the_same_instructions(name: str, payloads: list[bytes]) -> None:
+    texts = [b"-" + payload for payload in payloads]
+    first, second = make(name), make(name)
+    part = batch([*texts, b'{"a":1}'], first)
+    before = ([*part.slices[0].payloads], part.slices[0].flags)
+    assert instructions(first, part) == instructions(second, part)
+    assert ([*part.slices[0].payloads], part.slices[0].flags) == before
+    for instruction in instructions(make(name), part):
+        assert instruction.data.endswith(b"\n")
+        assert instruction.data.count(b"\n") == len(payloads) + 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_knows_which_keys_it_adds(name: str) -> None:
+    assert make(name).included_keys == ()
+    assert make(name, include=("service.name", "meta.host")).included_keys == ("meta.host", "service.name")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_cannot_be_included_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"did you mean 'service.name'\?"):
+        make(name, include=("service.nam",))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_url_gives_options_that_it_has(name: str) -> None:
+    loaded = component.load("sinks", name)
+    options = loaded.options_from_url(f"{name}:" + ("example" if loaded.transport == "files" else ""))
+    assert set(options) <= set(loaded.Config.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_warnings_are_texts(name: str) -> None:
+    assert component.load("sinks", name).warnings(make(name).config) == []

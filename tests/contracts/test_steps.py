@@ -1,0 +1,209 @@
+"""What every step keeps to. A new step is tested by existing; EXAMPLE_OPTIONS tells how it may be configured."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter import component, reference
+from logrouter.chain import Chain
+from logrouter.documents import encode_document
+from logrouter.errors import LogrouterError
+from logrouter.event import Flag
+from logrouter.facts import Facts
+from logrouter.rules import Rule
+from logrouter.steps import DISCARD, Step, StepConfig
+from tests.strategies import documents, lines
+
+NAMES = component.names("steps")
+FACTS = Facts({"source": "app", "stream": "stdin"}, 1_700_000_000_000_000_000, {"service.name": "checkout"})
+
+EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "discard": [{"when": Rule.parse('level == "debug"')}],
+    "keep_only": [{"fields": ("level", "a")}, {"fields": ("a.b", "http.status", "http")}],
+    "redact": [
+        {"fields": ("a", "http.status"), "patterns": ("email", "card", "[0-9]+")},
+        {"fields": ("a.b",), "patterns": ("e(?P<secret>r+)",), "method": "remove"},
+    ],
+    "remove": [{"fields": ("a",)}, {"fields": ("a.b", "http.status", "c")}],
+    "rename": [
+        {"fields": {"a": "b"}},
+        {"fields": {"a": "b", "b": "a"}},
+        {"fields": {"a.b": "c", "path": "http.status"}},
+    ],
+    "sample": [{"keep": 0.5}, {"keep": 0.5, "by": "a"}, {"keep": 0.9, "by": "meta.stream", "rate_field": "a.b"}],
+    "set": [{"fields": {"c": 1, "path": "x"}}, {"fields": {"a.b": "{level} {a}", "c": ["{http}", {"x": [None]}]}}],
+}
+CONCERNS = {
+    "discard": set(),
+    "redact": None,
+    "sample": {"sample_rate", "a", "a.b"},
+    "keep_only": None,
+}
+"""The top-level keys that a step may touch, where they are not all that its options name; None: any."""
+NOT_APPLICABLE = {"remove", "rename", "redact"}
+"""Steps that leave an event equal which has none of the fields that they name."""
+
+every_step = pytest.mark.parametrize("name", NAMES)
+every_option = pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        pytest.param(name, options, id=f"{name}-{n}")
+        for name in NAMES
+        for n, options in enumerate(EXAMPLE_OPTIONS[name])
+    ],
+)
+few = settings(deadline=None, max_examples=12)
+
+
+def make(name: str, options: dict[str, Any]) -> Step[Any]:
+    step = component.load("steps", name)
+    made: Step[Any] = step(step.Config(**options))
+    return made
+
+
+def outcome(step: Step[Any], document: dict[str, Any]) -> tuple[str | None, str]:
+    """What a step makes of a document, to be compared: with kinds told apart, and the order of keys."""
+    document = copy.deepcopy(document)
+    try:
+        verdict = step.apply(document, FACTS)
+    except (ValueError, LogrouterError) as error:
+        return "failed", str(error)
+    assert verdict in (None, DISCARD)
+    return verdict, encode_document(document).decode()
+
+
+@every_step
+def test_it_is_documented(name: str) -> None:
+    assert (component.load_module("steps", name).__doc__ or "").strip()
+    for option in reference.options(component.load("steps", name).Config):
+        assert option.text, f"{option.name} has no docstring"
+
+
+@every_step
+def test_its_config_is_a_frozen_struct_that_knows_its_fields(name: str) -> None:
+    config = component.load("steps", name).Config
+    assert issubclass(config, StepConfig)
+    assert config.__struct_config__.frozen
+    assert config.__struct_config__.forbid_unknown_fields
+
+
+@every_step
+def test_what_fails_closed_has_something_to_put_in_the_events_place(name: str) -> None:
+    step = component.load("steps", name)
+    assert bool(step.placeholder) is step.fails_closed
+    assert json.loads(encode_document(step.placeholder)) == step.placeholder
+
+
+@every_option
+def test_what_it_leaves_is_json(name: str, options: dict[str, Any]) -> None:
+    step = make(name, options)
+
+    @few
+    @given(documents)
+    def check(document: dict[str, Any]) -> None:
+        _, payload = outcome(step, document)
+        if payload[:1] == "{":
+            assert isinstance(json.loads(payload), dict)
+
+    check()
+
+
+@every_option
+def test_the_same_events_have_the_same_outcome(name: str, options: dict[str, Any]) -> None:
+    @few
+    @given(st.lists(documents, max_size=5))
+    def check(several: list[dict[str, Any]]) -> None:
+        one, other = make(name, options), make(name, options)
+        assert [outcome(one, document) for document in several] == [outcome(other, document) for document in several]
+
+    check()
+
+
+@every_option
+def test_only_what_decides_discards(name: str, options: dict[str, Any]) -> None:
+    step = make(name, options)
+
+    @few
+    @given(documents)
+    def check(document: dict[str, Any]) -> None:
+        verdict, _ = outcome(step, document)
+        assert verdict != DISCARD or step.decides
+
+    check()
+
+
+@every_option
+def test_it_leaves_other_fields_alone(name: str, options: dict[str, Any]) -> None:
+    step = make(name, options)
+    concerns = CONCERNS.get(name, _named(options))
+    if concerns is None:
+        pytest.skip("it may change anything")
+
+    @few
+    @given(documents)
+    def check(document: dict[str, Any]) -> None:
+        verdict, payload = outcome(step, document)
+        if verdict is None:
+            after = json.loads(payload)
+            others = {key: value for key, value in document.items() if key not in concerns}
+            assert {key: after.get(key) for key in others} == json.loads(encode_document(others))
+
+    check()
+
+
+@pytest.mark.parametrize("name", sorted(NOT_APPLICABLE))
+def test_an_event_without_the_fields_stays_equal(name: str) -> None:
+    document = {"level": "info", "other": {"nested": [1, 2.5, None, {"deep": "text"}]}}
+    step = make(name, {"fields": {"a": "b", "x.y": "z"} if name == "rename" else ("a", "x.y")})
+    assert outcome(step, document) == (None, encode_document(document).decode())
+
+
+@every_option
+def test_no_two_events_share_what_can_change(name: str, options: dict[str, Any]) -> None:
+    step = make(name, options)
+    one: dict[str, Any] = {"a": {"b": [1]}, "level": "debug", "http": {"status": 1}}
+    other = copy.deepcopy(one)
+    if step.apply(one, FACTS) is None and step.apply(other, FACTS) is None:
+        assert not _containers(one) & _containers(other)
+
+
+@every_option
+def test_any_line_passes_a_chain_of_it(name: str, options: dict[str, Any]) -> None:
+    chain = Chain([(name, make(name, options))])
+
+    @few
+    @given(lines)
+    def check(line: bytes) -> None:
+        try:
+            is_json = isinstance(msgspec.json.decode(line), dict)
+        except (ValueError, RecursionError):
+            is_json = False
+        result = chain.apply(line, Flag.JSON if is_json else Flag(0), FACTS)
+        if result is not None and result[1] & Flag.JSON:
+            assert isinstance(json.loads(result[0]), dict)
+
+    check()
+
+
+def _named(options: dict[str, Any]) -> set[str]:
+    """The top-level keys under which the fields that the options name can be."""
+    fields = options.get("fields", ())
+    names = [*fields, *fields.values()] if isinstance(fields, dict) else fields
+    texts = [name for name in names if isinstance(name, str)]
+    return {*texts, *(text.split(".")[0] for text in texts)}
+
+
+def _containers(value: Any) -> set[int]:
+    """The identities of all objects and lists in a value."""
+    if isinstance(value, dict):
+        return {id(value)}.union(*map(_containers, value.values()))
+    if isinstance(value, list):
+        return {id(value)}.union(*map(_containers, value))
+    return set()

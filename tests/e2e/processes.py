@@ -1,0 +1,117 @@
+"""What the end-to-end tests share: the real command as a process, and real programs to pipe through it.
+
+Every process started here is ended here, by its own id.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+TOO_LONG_SECONDS = 30.0
+POLL_SECONDS = 0.01
+LOGROUTER = (sys.executable, "-m", "logrouter")
+
+
+class Workplace:
+    """A folder of its own and an environment without settings, in which processes are started."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self._stack = stack
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("LOGROUTER_", "OTEL_"))
+        }
+
+    def start(
+        self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """A process in the folder, killed at the end of the test if it still runs."""
+        environment = {**self._environment, **(environment or {})}
+        process = subprocess.Popen(command, env=environment, cwd=self.folder, **options)
+        self._stack.enter_context(process)
+        self._stack.callback(process.kill)  # nothing, where it has ended
+        return process
+
+    def start_router(
+        self, *arguments: str, environment: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """logrouter, with pipes unless `options` say otherwise."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return self.start([*LOGROUTER, *arguments], environment, bufsize=0, **{**pipes, **options})
+
+    def route(
+        self, data: bytes, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """`data | logrouter ARGUMENTS`, to its end."""
+        process = self.start_router(*arguments, environment=environment)
+        output, complaints = process.communicate(data, timeout=TOO_LONG_SECONDS)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, complaints)
+
+    def write(self, name: str, text: str) -> str:
+        """A file in the folder; returns its name."""
+        (self.folder / name).write_text(text)
+        return name
+
+    def lines(self, name: str) -> list[bytes]:
+        """The lines of a file in the folder, none if it is not there."""
+        path = self.folder / name
+        return path.read_bytes().splitlines(keepends=True) if path.exists() else []
+
+    def wait_for_line(self, name: str, count: int = 1) -> None:
+        """Until a file holds so many lines."""
+        wait_until(lambda: len(self.lines(name)) >= count, f"{count} lines in {name}")
+
+
+class Piped:
+    """`program 2>&1 | tee seen.log | logrouter …`"""
+
+    def __init__(self, workplace: Workplace, command: Sequence[str | Path], *router_arguments: str) -> None:
+        self._workplace = workplace
+        self.program = workplace.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        tee = workplace.start(["tee", "seen.log"], stdin=self.program.stdout, stdout=subprocess.PIPE)
+        self.router = workplace.start_router(*router_arguments, stdin=tee.stdout)
+        for process in (self.program, tee):  # so that each pipe has one reader, and ends with it
+            pipe(process.stdout).close()
+
+    def stop(self, signal_number: int) -> list[bytes]:
+        """End the program by a signal and let all that it wrote pass. Returns the lines, without empty ones."""
+        self.program.send_signal(signal_number)
+        self.program.wait(TOO_LONG_SECONDS)
+        return self.finish()
+
+    def finish(self) -> list[bytes]:
+        """The same for a program that ends by itself."""
+        output, complaints = self.router.communicate(timeout=TOO_LONG_SECONDS)
+        assert (self.router.returncode, output, complaints) == (0, b"", b"")
+        return [line for line in self._workplace.lines("seen.log") if line.strip(b"\r\n")]
+
+
+def pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """A process's stream that was opened as a pipe."""
+    assert stream is not None
+    return stream
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Look again and again until something outside this process is so."""
+    until = time.monotonic() + TOO_LONG_SECONDS
+    while not condition():
+        assert time.monotonic() < until, f"waited too long for {what}"
+        time.sleep(POLL_SECONDS)
+
+
+def wait_for_port(port: int) -> None:
+    wait_until(lambda: _accepts(port), f"port {port}")
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,128 @@
+"""Small pipelines for tests: routed chunks without a source, sinks and transports that do as they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import trio
+
+from logrouter.errors import DestinationError
+from logrouter.event import Chunk, Flag
+from logrouter.routing import Router, SinkRouting
+from logrouter.rules import Rule
+from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.log import Log
+from logrouter.runtime.spool import MemorySpool, WhenFull
+from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Write
+
+EVENT_BYTES = 1000
+CHUNK_BYTES = 10 * (EVENT_BYTES + 60) + 900
+"""What a chunk of ten such events costs in the spool."""
+
+
+class RecordingSink(Sink[SinkConfig]):
+    """Writes the payloads of its events, one instruction a batch."""
+
+    Config = SinkConfig
+    transport = "none"
+
+    def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
+        yield Write(b"".join(payload + b"\n" for part in batch.slices for payload in part.payloads))
+        return Delivered()
+
+
+class RecordingTransport:
+    """Keeps what was written. Fails, or hangs, while it is told to."""
+
+    def __init__(self, needs_sync: bool = False) -> None:
+        self.needs_sync = needs_sync
+        self.data = b""
+        self.synced = b""
+        self.dead = False
+        self.failures = 0
+        self.syncs = 0
+        self.closed = False
+        self.gate = trio.Event()
+        self.gate.set()
+
+    async def perform(self, instruction: Write) -> None:
+        await self.gate.wait()
+        await trio.lowlevel.checkpoint()
+        if self.dead or self.failures:
+            self.failures = max(0, self.failures - 1)
+            raise DestinationError("out of order")
+        self.data += instruction.data
+
+    async def sync(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.syncs += 1
+        self.synced = self.data
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.closed = True
+
+    def reopen(self) -> None:
+        return None
+
+    @property
+    def lines(self) -> list[bytes]:
+        return self.data.split(b"\n")[:-1]
+
+
+class Pipeline:
+    """A router, a spool and a delivery for each sink."""
+
+    def __init__(
+        self,
+        sinks: dict[str, RecordingTransport],
+        *,
+        matches: dict[str, str] | None = None,
+        when_full: dict[str, WhenFull] | None = None,
+        chunks: int = 10,
+        block_timeout_seconds: float = 10.0,
+    ) -> None:
+        self.transports = sinks
+        self.router = make_router(list(sinks), matches or {})
+        policies = when_full or {}
+        self.spool = MemorySpool(
+            [(name, policies.get(name, "block")) for name in sinks],
+            epoch=7,
+            budget_bytes=chunks * CHUNK_BYTES,
+            block_timeout_seconds=block_timeout_seconds,
+        )
+        self.said: list[bytes] = []
+        log = Log("info", write=self.said.append)
+        self.deliveries = [
+            Delivery(number, name, RecordingSink(SinkConfig(), SinkContext(name)), transport, self.spool, self.router, log)
+            for number, (name, transport) in enumerate(sinks.items())
+        ]
+
+    def chunk(self, first: int, events: int = 10) -> Chunk:
+        """Routed events numbered from `first`."""
+        return routed_chunk(self.router, first, events)
+
+    async def append(self, first: int, events: int = 10, *, live: bool = True) -> None:
+        await self.spool.append(self.chunk(first, events), live=live)
+
+
+def make_router(names: Sequence[str], matches: dict[str, str]) -> Router:
+    return Router([SinkRouting(name, Rule.parse(matches[name]) if name in matches else None) for name in names])
+
+
+def payload(number: int) -> bytes:
+    """An event of EVENT_BYTES that knows its number."""
+    start = b'{"n":%d,"x":"' % number
+    return start + b"x" * (EVENT_BYTES - len(start) - 2) + b'"}'
+
+
+def routed_chunk(router: Router, first: int, events: int = 10) -> Chunk:
+    payloads = [payload(number) for number in range(first, first + events)]
+    (chunk,) = router.route(Chunk(payloads, bytes([Flag.JSON]) * events, {"source": "test"}, first))
+    return chunk
+
+
+def numbers(lines: Sequence[bytes]) -> list[int]:
+    """The numbers of events that were delivered, notices left out."""
+    return [int(line[5 : line.index(b",")]) for line in lines if line.startswith(b'{"n":')]

@@ -1,0 +1,144 @@
+"""The delivery loop, on virtual time: retries, isolation, commits only of what is durable, quiet ends."""
+
+from __future__ import annotations
+
+import orjson
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from logrouter.errors import ClosedByPeer
+from logrouter.sinks import Write
+from tests.runtime.pipelines import Pipeline, RecordingTransport, numbers
+
+
+async def run_all(pipeline: Pipeline) -> None:
+    """Deliver what is there and will be, until the spool has ended."""
+    async with trio.open_nursery() as nursery:
+        for delivery in pipeline.deliveries:
+            nursery.start_soon(delivery.run)
+
+
+async def test_everything_arrives_in_order() -> None:
+    pipeline = Pipeline({"a": RecordingTransport(), "b": RecordingTransport()})
+    for first in range(0, 50, 10):
+        await pipeline.append(first)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    for transport in pipeline.transports.values():
+        assert numbers(transport.lines) == list(range(50))
+        assert transport.closed
+    assert pipeline.said == []
+
+
+async def test_a_sink_gets_what_its_match_accepts_and_the_rest_is_counted() -> None:
+    pipeline = Pipeline({"a": RecordingTransport()}, matches={"a": "n < 3"})
+    await pipeline.append(0)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    ledger = pipeline.spool.cursors[0].ledger
+    assert numbers(pipeline.transports["a"].lines) == [0, 1, 2]
+    assert (ledger.read, ledger.delivered, ledger.unmatched) == (10, 3, 7)
+    assert pipeline.spool.unmatched == 7
+
+
+async def test_a_failing_sink_tries_again_until_it_succeeds(autojump_clock: MockClock) -> None:
+    transport = RecordingTransport()
+    transport.failures = 8
+    pipeline = Pipeline({"a": transport})
+    await pipeline.append(0)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    assert numbers(transport.lines) == list(range(10))
+    assert pipeline.deliveries[0].retries == 8
+    told = [orjson.loads(line)["message"] for line in pipeline.said]
+    assert told == ["cannot deliver", "delivering again"]
+    assert pipeline.deliveries[0].trouble is None
+
+
+async def test_a_dead_sink_is_no_other_sinks_problem(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    dead = RecordingTransport()
+    dead.dead = True
+    alive = RecordingTransport()
+    pipeline = Pipeline({"dead": dead, "alive": alive}, block_timeout_seconds=1, chunks=3)
+    nursery.start_soon(run_all, pipeline)
+    for first in range(0, 2000, 10):
+        await pipeline.append(first)
+    with trio.fail_after(5):
+        while len(alive.lines) < 2000:
+            await trio.sleep(0.01)
+    assert numbers(alive.lines) == list(range(2000))
+    dead.dead = False
+    pipeline.spool.end()
+    await wait_all_tasks_blocked()
+    with trio.fail_after(100):
+        while nursery.child_tasks:
+            await trio.sleep(1)
+    ledger = pipeline.spool.cursors[0].ledger
+    assert ledger.delivered == len(numbers(dead.lines))
+    assert ledger.delivered + ledger.discarded["spool_full"] == 2000
+
+
+async def test_the_gap_is_told_where_the_events_would_have_been(autojump_clock: MockClock) -> None:
+    transport = RecordingTransport()
+    pipeline = Pipeline({"a": transport}, when_full={"a": "discard_oldest"}, chunks=3)
+    for first in range(0, 100, 10):
+        await pipeline.append(first)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    notice = orjson.loads(transport.lines[0])
+    assert notice["logrouter.discarded"] == 70
+    assert notice["logrouter.reason"] == "spool_full"
+    assert notice["severity"] == "warning"
+    assert numbers(transport.lines) == list(range(70, 100))
+
+
+async def test_a_sink_whose_stream_cannot_hold_notices_is_not_told() -> None:
+    transport = RecordingTransport()
+    pipeline = Pipeline({"a": transport}, when_full={"a": "discard_oldest"}, chunks=3)
+    pipeline.deliveries[0].sink.told_of_gaps = False
+    for first in range(0, 100, 10):
+        await pipeline.append(first)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    assert numbers(transport.lines) == list(range(70, 100))
+    assert len(transport.lines) == 30
+
+
+async def test_nothing_is_committed_before_it_is_durable(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    transport = RecordingTransport(needs_sync=True)
+    pipeline = Pipeline({"a": transport}, chunks=100)
+    nursery.start_soon(run_all, pipeline)
+    await pipeline.append(0)
+    await wait_all_tasks_blocked()
+    assert numbers(transport.lines) == list(range(10))
+    assert pipeline.spool.held_bytes > 0
+    await trio.sleep(1.1)
+    assert transport.synced == transport.data
+    assert pipeline.spool.held_bytes == 0
+    pipeline.spool.end()
+
+
+async def test_a_sink_that_pins_much_of_the_spool_is_made_durable_at_once(nursery: trio.Nursery) -> None:
+    transport = RecordingTransport(needs_sync=True)
+    pipeline = Pipeline({"a": transport}, chunks=8)
+    nursery.start_soon(run_all, pipeline)
+    for first in (0, 10):
+        await pipeline.append(first)
+    await wait_all_tasks_blocked()
+    assert transport.syncs == 1
+    assert pipeline.spool.held_bytes == 0
+    pipeline.spool.end()
+
+
+async def test_a_reader_that_has_gone_ends_the_sink_quietly() -> None:
+    class Gone(RecordingTransport):
+        async def perform(self, instruction: Write) -> None:
+            raise ClosedByPeer("gone")
+
+    pipeline = Pipeline({"gone": Gone(), "a": RecordingTransport()})
+    await pipeline.append(0)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    assert pipeline.spool.cursors[0].closed
+    assert numbers(pipeline.transports["a"].lines) == list(range(10))
+    assert pipeline.spool.held_bytes == 0

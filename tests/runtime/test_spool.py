@@ -1,0 +1,203 @@
+"""The spool in memory: bounded, fair to every sink, and every event accounted for (DESIGN's invariants 3, 4, 8)."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from logrouter.event import Chunk
+from logrouter.runtime.spool import Gap, MemorySpool, WhenFull
+from tests.runtime.pipelines import CHUNK_BYTES, make_router, routed_chunk
+
+ROUTER = make_router(["a", "b"], {"b": "n >= 0"})
+
+
+def make_spool(a: WhenFull = "block", b: WhenFull = "block", *, chunks: int = 3, timeout: float = 10.0) -> MemorySpool:
+    return MemorySpool(
+        [("a", a), ("b", b)], epoch=1, budget_bytes=chunks * CHUNK_BYTES, block_timeout_seconds=timeout
+    )
+
+
+def read_all(spool: MemorySpool, sink: int) -> list[Chunk | Gap]:
+    found = []
+    while (item := spool.read(sink)) is not None:
+        found.append(item)
+    return found
+
+
+def commit_all(spool: MemorySpool, sink: int) -> None:
+    """Settle everything that the sink has read."""
+    cursor = spool.cursors[sink]
+    if cursor.handed_out:
+        cursor.ledger.delivered += sum(len(held.chunk) for held in cursor.handed_out)
+        spool.commit(sink, cursor.handed_out[-1].chunk.end)
+
+
+async def test_every_sink_reads_every_chunk_once_and_in_order() -> None:
+    spool = make_spool()
+    chunks = [routed_chunk(ROUTER, first) for first in (0, 10, 20)]
+    for chunk in chunks:
+        await spool.append(chunk)
+    assert read_all(spool, 0) == chunks
+    assert read_all(spool, 1) == chunks
+    assert read_all(spool, 0) == []
+    assert [chunk.offset for chunk in chunks] == [(1, 0), (1, 10), (1, 20)]
+
+
+async def test_a_chunk_is_held_until_every_sink_has_committed_it() -> None:
+    spool = make_spool()
+    await spool.append(routed_chunk(ROUTER, 0))
+    for sink in (0, 1):
+        assert spool.held_bytes == CHUNK_BYTES
+        read_all(spool, sink)
+        commit_all(spool, sink)
+    assert spool.held_bytes == 0
+
+
+async def test_append_waits_for_room(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    spool = make_spool()
+    for first in (0, 10, 20):
+        await spool.append(routed_chunk(ROUTER, first))
+    nursery.start_soon(spool.append, routed_chunk(ROUTER, 30))
+    await wait_all_tasks_blocked()
+    assert spool.appended == 30
+    for sink in (0, 1):
+        read_all(spool, sink)
+        commit_all(spool, sink)
+    await wait_all_tasks_blocked()
+    assert spool.appended == 40
+
+
+async def test_a_chunk_larger_than_the_budget_goes_alone() -> None:
+    spool = make_spool()
+    await spool.append(routed_chunk(ROUTER, 0, 100))
+    assert spool.held_bytes > spool.budget_bytes
+
+
+async def test_discard_oldest_gives_up_at_once_and_tells_the_gap() -> None:
+    spool = make_spool(a="discard_oldest")
+    for first in (0, 10, 20, 30, 40):
+        await spool.append(routed_chunk(ROUTER, first))
+        read_all(spool, 1)
+        commit_all(spool, 1)
+    gap, *chunks = read_all(spool, 0)
+    assert isinstance(gap, Gap)
+    assert (gap.first, gap.end, gap.events, gap.reason) == ((1, 0), (1, 20), 20, "spool_full")
+    assert [chunk.offset.sequence for chunk in chunks if isinstance(chunk, Chunk)] == [20, 30, 40]
+    assert spool.cursors[0].ledger.discarded == {"spool_full": 20}
+    assert not spool.cursors[1].ledger.discarded
+
+
+async def test_block_ends_after_the_timeout_and_comes_back_when_the_sink_moves(autojump_clock: MockClock) -> None:
+    spool = make_spool(timeout=10)
+    for first in (0, 10, 20):
+        await spool.append(routed_chunk(ROUTER, first))
+    read_all(spool, 1)
+    commit_all(spool, 1)
+    started = trio.current_time()
+    await spool.append(routed_chunk(ROUTER, 30))
+    assert trio.current_time() - started == pytest.approx(10)
+    read_all(spool, 1)
+    commit_all(spool, 1)
+    await spool.append(routed_chunk(ROUTER, 40))  # it has given up: no further wait
+    assert trio.current_time() - started == pytest.approx(10)
+    assert spool.cursors[0].ledger.discarded == {"spool_full": 20}
+    assert spool.cursors[0].gave_up
+    read_all(spool, 0)
+    commit_all(spool, 0)
+    assert not spool.cursors[0].gave_up
+
+
+async def test_a_source_that_is_not_live_waits_for_ever(autojump_clock: MockClock) -> None:
+    spool = make_spool(timeout=10)
+    for first in (0, 10, 20):
+        await spool.append(routed_chunk(ROUTER, first))
+    with trio.move_on_after(10_000) as scope:
+        await spool.append(routed_chunk(ROUTER, 30), live=False)
+    assert scope.cancelled_caught
+    assert not spool.cursors[0].ledger.discarded
+
+
+async def test_what_is_being_sent_is_never_given_up() -> None:
+    spool = make_spool(a="discard_oldest", b="discard_oldest")
+    await spool.append(routed_chunk(ROUTER, 0))
+    sent = spool.read(0)
+    for first in range(10, 100, 10):
+        await spool.append(routed_chunk(ROUTER, first))
+    assert isinstance(sent, Chunk)
+    assert spool.waiting(0) == 30
+    commit_all(spool, 0)
+    gap = spool.read(0)
+    assert isinstance(gap, Gap)
+    assert gap.first == (1, 10)
+
+
+async def test_a_closed_sink_holds_nothing() -> None:
+    spool = make_spool()
+    await spool.append(routed_chunk(ROUTER, 0))
+    spool.read(0)
+    await spool.append(routed_chunk(ROUTER, 10))
+    spool.close(0)
+    await spool.append(routed_chunk(ROUTER, 20))
+    read_all(spool, 1)
+    commit_all(spool, 1)
+    assert spool.held_bytes == 0
+    assert spool.cursors[0].ledger.discarded == {"closed": 30}
+
+
+async def test_readers_wake_up_at_the_end(nursery: trio.Nursery) -> None:
+    spool = make_spool()
+    nursery.start_soon(spool.wait_readable, 0)
+    await wait_all_tasks_blocked()
+    spool.end()
+    await wait_all_tasks_blocked()
+    assert not nursery.child_tasks
+
+
+operations = st.lists(
+    st.tuples(st.sampled_from(["append", "read", "commit", "commit_one"]), st.integers(0, 1), st.integers(1, 12)),
+    max_size=60,
+)
+policies = st.sampled_from(["block", "discard_oldest"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(operations, policies, policies, st.integers(1, 4))
+def test_every_event_is_accounted_for(
+    operations: list[tuple[str, int, int]], a: WhenFull, b: WhenFull, chunks: int
+) -> None:
+    """Conservation, after every step: read = delivered + unmatched + discarded + waiting; and the memory is bounded."""
+
+    async def drive() -> None:
+        spool = make_spool(a, b, chunks=chunks, timeout=1)
+        told: list[list[tuple[int, int]]] = [[], []]
+        for verb, sink, amount in operations:
+            if verb == "append":
+                with trio.move_on_after(5):
+                    await spool.append(routed_chunk(ROUTER, spool.appended, amount))
+            elif verb == "read":
+                for item in read_all(spool, sink):
+                    end = item.end.sequence
+                    first = item.offset.sequence if isinstance(item, Chunk) else item.first.sequence
+                    told[sink].append((first, end))
+            elif verb == "commit":
+                commit_all(spool, sink)
+            elif handed_out := spool.cursors[sink].handed_out:
+                spool.cursors[sink].ledger.delivered += len(handed_out[0].chunk)
+                spool.commit(sink, handed_out[0].chunk.end)
+            check(spool, told)
+
+    def check(spool: MemorySpool, told: list[list[tuple[int, int]]]) -> None:
+        for number, cursor in enumerate(spool.cursors):
+            assert cursor.ledger.read == spool.appended
+            assert cursor.ledger.settled + spool.waiting(number) == spool.appended
+            runs = told[number]
+            assert all(left[1] == right[0] for left, right in zip(runs, runs[1:], strict=False))
+        held = sum(held.chunk.size_bytes for held in spool._chunks.values())
+        assert held == spool.held_bytes
+        assert spool.held_bytes <= max(spool.budget_bytes, CHUNK_BYTES * 2)
+
+    trio.run(drive, clock=MockClock(autojump_threshold=0))

@@ -1,0 +1,31 @@
+"""Every example in configs/ is a good config, with the components that are really there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from logrouter.config import config_hash, load, render_effective
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+ENVIRON = {"REDACT_KEY": "0123456789abcdef0123456789abcdef"}
+WARNINGS = {"redact.yaml": ["steps.1.redact: fields cannot be found in lines of text; patterns can"]}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_an_example_loads(path: Path, tmp_path: Path) -> None:
+    settings = load([path], ENVIRON)
+    warned = [warning.problem for warning in settings.warnings]
+    assert warned == WARNINGS.get(path.name, [])
+    shown = render_effective(settings)
+    assert ENVIRON["REDACT_KEY"] not in shown
+    again = tmp_path / "again.yaml"
+    again.write_text(shown)
+    assert config_hash(load([again])) == config_hash(settings)
+
+
+def test_nothing_configured(tmp_path: Path) -> None:
+    settings = load((), {}, folder=tmp_path, system_folder=tmp_path)
+    assert {name: source.type for name, source in settings.sources.items()} == {"stdin": "stdin"}
+    assert {name: sink.type for name, sink in settings.sinks.items()} == {"stdout": "stdout"}
