@@ -20,7 +20,7 @@ class Backoff:
 
     def next_seconds(self) -> float:
         """Another try has failed: how long to wait."""
-        limit = min(self._cap_seconds, self._initial_seconds * 2 ** min(self.failures, 32))
+        limit = min(self._cap_seconds, self._initial_seconds * 2.0 ** min(self.failures, 32))
         self.failures += 1
         return limit * self._random()
 

@@ -13,9 +13,9 @@ What becomes of an event is never an exception: see `sinks.Outcome`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from collections.abc import Iterable
 
 
 class LogrouterError(Exception):
@@ -73,7 +73,7 @@ class ClosedByPeer(DestinationError):
 
 
 class StartError(LogrouterError):
-    """Something that is needed to start cannot be had: a stdin to read, an address to listen on."""
+    """Something that is needed to start cannot be had: an address to listen on."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -22,7 +22,7 @@ class Frame(NamedTuple):
     lines: list[bytes]
     block: bytes
     """The same lines joined by newlines: for checks that look at all of them in one go."""
-    marks: dict[int, Flag]
+    marks: dict[int, int]
     """Which of the lines are pieces of one that was too long."""
     empty: int
     """How many empty lines were left out."""
@@ -85,7 +85,7 @@ class LineFraming:
     def _frame_irregular(self, lines: list[bytes]) -> Frame:
         """Some are empty, too long, or the first one ends a line that has been cut before."""
         kept: list[bytes] = []
-        marks: dict[int, Flag] = {}
+        marks: dict[int, int] = {}
         empty = 0
         for line in lines:
             if self._cutting or len(line) > self.max_line_bytes:
@@ -112,7 +112,7 @@ class LineFraming:
         marks = {number: self._next_mark() for number in range(len(pieces))}
         return Frame(pieces, b"\n".join(pieces), marks, 0)
 
-    def _next_mark(self) -> Flag:
+    def _next_mark(self) -> int:
         mark = Flag.PARTIAL_MIDDLE if self._cutting else Flag.PARTIAL_START
         self._cutting = True
         return mark

@@ -88,7 +88,7 @@ class Ingest:
         return flags, rows
 
     def _mark(
-        self, lines: list[bytes], flags: bytes, rows: list[Row], marks: Mapping[int, Flag]
+        self, lines: list[bytes], flags: bytes, rows: list[Row], marks: Mapping[int, int]
     ) -> tuple[bytes, list[Row]]:
         """Pieces of a line are text, whatever they look like."""
         marked = bytearray(flags)
@@ -112,20 +112,21 @@ class Ingest:
         if TOUCHED not in verdicts:
             untouched = verdicts.translate(_UNTOUCHED)
             return list(compress(lines, untouched)), bytes(compress(flags, untouched)), list(compress(rows, untouched))
-        kept, kept_flags, kept_rows = [], bytearray(), []
+        kept, kept_flags, kept_rows = list[bytes](), bytearray(), list[Row | None]()
         for payload, flag, row, verdict in zip(lines, flags, rows, verdicts, strict=True):
-            if verdict >= FIRST_DISCARD:
-                continue
-            if verdict == TOUCHED:
+            event: tuple[bytes, int] | None = (payload, flag)
+            new_row: Row | None = row
+            if verdict == UNTOUCHED:
+                pass
+            elif verdict == TOUCHED:
                 own = facts if flag in _PLAIN else Facts(self._attributes, facts.received_ns, self._resource, flag)
-                result = chain.apply(payload, flag, own)
-                if result is None:
-                    continue
-                payload, flag = result
-                row = None
-            kept.append(payload)
-            kept_flags.append(flag)
-            kept_rows.append(row)
+                event, new_row = chain.apply(payload, flag, own), None
+            else:
+                continue
+            if event is not None:
+                kept.append(event[0])
+                kept_flags.append(event[1])
+                kept_rows.append(new_row)
         return kept, bytes(kept_flags), self._renewed(kept, kept_flags, kept_rows)
 
     def _renewed(self, payloads: list[bytes], flags: Sequence[int], rows: list[Row | None]) -> list[Row]:

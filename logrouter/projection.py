@@ -241,4 +241,3 @@ def _read(child: _Node, slot: str, rest: tuple[str, ...], variable: str, constan
     nested = f"{variable}_{len(rest)}"
     deeper = _bind(child, nested, rest, variable, constants)
     return [f"{nested} = {slot}", f"if {nested}.__class__ is {struct}:", *(f"    {line}" for line in deeper)]
-

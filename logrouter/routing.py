@@ -20,8 +20,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import or_
 from typing import Any, Final
 
+from logrouter.chain import Chain
 from logrouter.compiling import Generated, Generator
 from logrouter.event import Chunk, Flag
 from logrouter.facts import Facts
@@ -29,7 +31,6 @@ from logrouter.projection import Projection, Row
 from logrouter.references import Field, Meta, Reference
 from logrouter.rules import Rule
 from logrouter.sinks import Chosen, Slice
-from logrouter.chain import Chain
 from logrouter.templates import Template
 
 UNCHANGED: Final = 0
@@ -304,7 +305,8 @@ class Router:
                 payloads[place], flags[place] = chain.change(payloads[place], flags[place], facts)
         part.payloads, part.flags = payloads, bytes(flags)
         if self.sinks[sink].included_keys:
-            part.collides = b"\1" * len(payloads)  # a step may have added any key: take the careful way
+            changed = numbers.translate(classes.changed(sink))  # a step may have added any key: the careful way
+            part.collides = bytes(map(or_, part.collides or bytes(len(payloads)), changed))
         return part
 
 
@@ -333,4 +335,3 @@ def _references(rules: Sequence[Rule], keys: Sequence[str], sinks: Sequence[Sink
             found |= dict.fromkeys(template.references)
     found |= dict.fromkeys(Field((key,)) for key in keys)
     return list(found)
-

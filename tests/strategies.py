@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,17 +14,33 @@ def chunked(data: bytes) -> st.SearchStrategy[list[bytes]]:
 
     def cut(places: list[int]) -> list[bytes]:
         edges = [0, *sorted(set(places)), len(data)]
-        return [data[start:end] for start, end in zip(edges, edges[1:], strict=False) if start < end]
+        return [data[start:end] for start, end in pairwise(edges) if start < end]
 
     return st.lists(st.integers(0, len(data)), max_size=8).map(cut)
 
 
-FIELD_NAMES = ("level", "severity", "http", "http.status", "status", "a", "a.b", "b", "c", "message", "path", "ok", "time")
+FIELD_NAMES = (
+    "level",
+    "severity",
+    "http",
+    "http.status",
+    "status",
+    "a",
+    "a.b",
+    "b",
+    "c",
+    "message",
+    "path",
+    "ok",
+    "time",
+)
 _SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.sampled_from([0, 1, -1, 200, 404, 500, 2**63, 2**64, 10**30, 0.0, 1.0, 500.5, 1e300]),
-    st.sampled_from(["", "error", "info", "W", "500", "1", "é", "\u2028", '"', "\\", "a\nb", "\x00", "2026-11-23T10:00:00Z"]),
+    st.sampled_from(
+        ["", "error", "info", "W", "500", "1", "é", "\u2028", '"', "\\", "a\nb", "\x00", "2026-11-23T10:00:00Z"]
+    ),
 )
 values = st.recursive(
     _SCALARS,

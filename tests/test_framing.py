@@ -19,7 +19,7 @@ class Framed:
     def __init__(self, pieces: list[bytes], max_line_bytes: int = 1024) -> None:
         framing = LineFraming(max_line_bytes)
         self.lines: list[bytes] = []
-        self.marks: list[Flag] = []
+        self.marks: list[int] = []
         self.empty = 0
         for frame in [*map(framing.feed, pieces), framing.finish()]:
             self._add(frame)
@@ -27,7 +27,7 @@ class Framed:
 
     def _add(self, frame: Frame) -> None:
         assert frame.block == b"\n".join(frame.lines)
-        self.marks += [frame.marks.get(number, Flag(0)) for number in range(len(frame.lines))]
+        self.marks += [frame.marks.get(number, 0) for number in range(len(frame.lines))]
         self.lines += frame.lines
         self.empty += frame.empty
 
@@ -36,7 +36,7 @@ class Framed:
         whole = [b""]
         for line, mark in zip(self.lines, self.marks, strict=True):
             whole[-1] += line
-            if mark in (Flag(0), Flag.PARTIAL_END):
+            if mark in (0, Flag.PARTIAL_END):
                 whole.append(b"")
         assert whole.pop() == b""
         return whole
@@ -67,7 +67,7 @@ def test_long_lines_are_cut_into_marked_pieces(data: st.DataObject, stream: byte
 def test_pieces_say_where_they_stand() -> None:
     framed = Framed([b"0123456789ab\nshort\n"], 5)
     assert framed.lines == [b"01234", b"56789", b"ab", b"short"]
-    assert framed.marks == [Flag.PARTIAL_START, Flag.PARTIAL_MIDDLE, Flag.PARTIAL_END, Flag(0)]
+    assert framed.marks == [Flag.PARTIAL_START, Flag.PARTIAL_MIDDLE, Flag.PARTIAL_END, 0]
 
 
 def test_a_character_is_never_cut() -> None:

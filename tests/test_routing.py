@@ -58,6 +58,7 @@ RULES = (
     "null == a",
     "a == null",
 )
+TEMPLATES = ("{level}-{status}", "{a.b}/{http.status}", "{date}", "{severity}", "{meta.stream}")
 rules = st.sampled_from(RULES).map(Rule.parse)
 some_lines = st.lists(strategies.lines, min_size=1, max_size=12)
 
@@ -105,7 +106,7 @@ def test_events_routed_again_go_the_same_way(lines: list[bytes], rule: Rule) -> 
 
 
 @settings(max_examples=200, deadline=None)
-@given(some_lines, st.sampled_from(["{level}-{status}", "{a.b}/{http.status}", "{date}", "{severity}", "{meta.stream}"]))
+@given(some_lines, st.sampled_from(TEMPLATES))
 def test_columns_hold_what_the_template_renders(lines: list[bytes], text: str) -> None:
     template = Template.parse(text)
     router = Router([SinkRouting("s", templates=(template,))], resource=RESOURCE)
@@ -115,9 +116,7 @@ def test_columns_hold_what_the_template_renders(lines: list[bytes], text: str) -
         (column,) = part.columns
         texts = [column] * len(chunk) if isinstance(column, str) else column
         facts = [Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags) for flags in chunk.flags]
-        expected = [
-            template.render(document_of(line)[0], own) for line, own in zip(chunk.payloads, facts, strict=True)
-        ]
+        expected = [template.render(document_of(line)[0], own) for line, own in zip(chunk.payloads, facts, strict=True)]
         assert texts == expected
 
 

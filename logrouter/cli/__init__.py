@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; gives the exit code. Shows no traceback, unless LOGROUTER_LOG_LEVEL is debug."""
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed when we started
+            sys.stdout.flush()
     except BaseException as error:
         return _report(_innermost(error))
     return code

@@ -26,9 +26,23 @@ def parser(command: str, description: str, epilog: str | None = None) -> argpars
 def add_config_options(to: argparse.ArgumentParser) -> None:
     """The flags that say what the config is."""
     group = to.add_argument_group("config", "files, then LOGROUTER_* variables, then these flags; later wins")
-    group.add_argument("--config", "-c", metavar="FILE", action="append", type=Path, default=[], help="a YAML file (repeatable)")
-    group.add_argument("--sink", metavar="NAME=URL", action="append", default=[], help="add or replace a sink: errors=file:errors.ndjson")
-    group.add_argument("--match", metavar="NAME=RULE", action="append", default=[], help="which events a sink takes: errors='severity >= \"error\"'")
+    group.add_argument(
+        "--config", "-c", metavar="FILE", action="append", type=Path, default=[], help="a YAML file (repeatable)"
+    )
+    group.add_argument(
+        "--sink",
+        metavar="NAME=URL",
+        action="append",
+        default=[],
+        help="add or replace a sink: errors=file:errors.ndjson",
+    )
+    group.add_argument(
+        "--match",
+        metavar="NAME=RULE",
+        action="append",
+        default=[],
+        help="which events a sink takes: errors='severity >= \"error\"'",
+    )
     group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any option: spool.memory=32MiB")
 
 

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 def main(argv: Sequence[str]) -> int:
     """Check the config. Exit 0 where it is right, 78 where it is not."""
     from logrouter.cli import _options
+    from logrouter.runtime.preflight import check_destinations
 
     parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
     _options.add_config_options(parser)
     settings = _options.load(parser.parse_args(argv))
+    check_destinations(settings)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     parts = [

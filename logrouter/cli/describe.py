@@ -25,9 +25,9 @@ def main(argv: Sequence[str]) -> int:
     if options.name not in names(kind):
         hint = did_you_mean(options.name, names(kind)) or f"there are {', '.join(names(kind))}"
         raise LogrouterError(f"there is no {options.kind} {options.name!r}; {hint}")
-    from logrouter.reference import render_page
+    from logrouter.reference import page
 
-    print(render_page(kind, options.name), end="")
+    print(page(kind, options.name), end="")
     return 0
 
 

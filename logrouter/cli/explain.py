@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from logrouter import severity, times
+from logrouter.assembly import make_chain, make_router, make_sink
 from logrouter.chain import Chain
 from logrouter.config.settings import RouteSettings, Settings
 from logrouter.documents import Document, decode_document, decode_text
@@ -22,7 +23,6 @@ from logrouter.ingest import Ingest
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, Field, lookup
 from logrouter.rules import Rule
-from logrouter.runtime.topology import make_chain, make_router, make_sink
 from logrouter.sinks import Append, Batch
 
 _KINDS = {0: "text", Flag.JSON: "JSON object", Flag.INVALID_UTF8: "text, with bytes that are not UTF-8"}
@@ -37,9 +37,7 @@ def main(argv: Sequence[str]) -> int:
     )
     _options.add_config_options(parser)
     explanation = Explanation(_options.load(parser.parse_args(argv)))
-    number = 0
-    for line in explanation.lines(sys.stdin.buffer):
-        number += 1
+    for number, line in enumerate(explanation.lines(sys.stdin.buffer), 1):
         print("\n".join(explanation.explain(number, line)), flush=True)
     return 0
 
@@ -154,4 +152,3 @@ def _shown(data: bytes) -> str:
     """Bytes for a terminal: control characters escaped, and not more than anybody reads."""
     text = escape_controls(data[:2000].decode("utf-8", "backslashreplace"))
     return text + (f" … and {len(data) - 2000} bytes more" if len(data) > 2000 else "")
-

@@ -73,6 +73,6 @@ class Log:
         if self._pretty:
             details = " ".join(f"{name}={value}" for name, value in fields.items())
             return f"logrouter: {level}: {message}{' · ' if details else ''}{details}\n".encode("utf-8", "replace")
-        event = {"time": times.format_rfc3339(int(now * 1e6) * 1000), "severity": level, "message": message}
-        event |= {"service.name": "logrouter", **fields}
+        event: dict[str, object] = {"time": times.format_rfc3339(int(now * 1e6) * 1000), "severity": level}
+        event |= {"message": message, "service.name": "logrouter", **fields}
         return orjson.dumps(event, default=str, option=orjson.OPT_APPEND_NEWLINE)

@@ -85,7 +85,7 @@ class Telemetry:
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)  # type: ignore[arg-type]
+        registry.register(self)
         return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -95,9 +95,7 @@ class Telemetry:
         status = self.status()
         build = {"version": __version__, "config": self._config_hash}
         yield InfoMetricFamily("logrouter_build", "The version that runs, and the hash of its config", value=build)
-        yield GaugeMetricFamily(
-            "logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"]
-        )
+        yield GaugeMetricFamily("logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"])
         yield from _source_metrics(status["sources"])
         yield from _spool_metrics(status["spool"], self._topology.router.projection.careful_events)
         yield from _sink_metrics(status["sinks"])
@@ -126,7 +124,10 @@ def _source_metrics(sources: dict[str, Any]) -> Iterator[Metric]:
         for name, figures in sources.items():
             family.add_metric([name], figures[key])
         yield family
-    for key, text in {"discarded": "Events taken out by a step", "step_failed": "Events on which a step failed"}.items():
+    for key, text in {
+        "discarded": "Events taken out by a step",
+        "step_failed": "Events on which a step failed",
+    }.items():
         family = CounterMetricFamily(f"logrouter_source_{key}", text, labels=["source", "step"])
         for name, figures in sources.items():
             for step, count in figures[key].items():
@@ -140,7 +141,9 @@ def _spool_metrics(spool: dict[str, Any], careful_events: int) -> Iterator[Metri
     yield GaugeMetricFamily("logrouter_spool_bytes", "Bytes of memory that events take", value=spool["held_bytes"])
     yield GaugeMetricFamily("logrouter_spool_budget_bytes", "Bytes they may take", value=spool["budget_bytes"])
     yield CounterMetricFamily("logrouter_spool_events", "Events appended", value=spool["events"])
-    yield CounterMetricFamily("logrouter_spool_blocked_seconds", "Time that sources waited", value=spool["blocked_seconds"])
+    yield CounterMetricFamily(
+        "logrouter_spool_blocked_seconds", "Time that sources waited", value=spool["blocked_seconds"]
+    )
     yield CounterMetricFamily("logrouter_unmatched_events", "Events that no sink wanted", value=spool["unmatched"])
     yield CounterMetricFamily(
         "logrouter_careful_events", "Events that went the careful, slower way", value=careful_events
@@ -170,7 +173,9 @@ def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:
         for name, figures in sinks.items():
             gauge.add_metric([name], figures[key])
         yield gauge
-    up = GaugeMetricFamily("logrouter_sink_up", "1 where the sink takes events, 0 where it is in trouble", labels=["sink"])
+    up = GaugeMetricFamily(
+        "logrouter_sink_up", "1 where the sink takes events, 0 where it is in trouble", labels=["sink"]
+    )
     for name, figures in sinks.items():
         up.add_metric([name], 0 if figures["trouble"] else 1)
     yield up

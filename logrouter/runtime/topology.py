@@ -14,22 +14,22 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import trio
 
 from logrouter import component
+from logrouter.assembly import make_chain, make_router, make_sink
 from logrouter.chain import Chain
-from logrouter.config.settings import RouteSettings, Settings, SourceSettings, StepSettings
+from logrouter.config.settings import Settings, SourceSettings
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
-from logrouter.routing import Route, Router, SinkRouting
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import MemorySpool
 from logrouter.runtime.transports import transport_for
-from logrouter.sinks import Sink, SinkContext
+from logrouter.sinks import Sink
 from logrouter.sources import Source
 
 EXIT_OK: Final = 0
@@ -73,7 +73,7 @@ class Topology:
         self.reading = False
         """Whether the sources are open."""
         chains = {name: make_chain((*source.steps, *settings.steps)) for name, source in settings.sources.items()}
-        sinks = {name: make_sink(name, settings) for name in settings.sinks}
+        sinks = {name: _connected_sink(name, settings) for name in settings.sinks}
         self.router = make_router(sinks, settings, chains.values())
         self.spool = make_spool(settings)
         self.deliveries = [
@@ -166,18 +166,16 @@ class Topology:
         return code
 
 
-def make_chain(steps: Sequence[StepSettings]) -> Chain:
-    """The steps of a source or a route."""
-    return Chain([(step.name, component.load("steps", step.name)(step.config)) for step in steps])
+def _connected_sink(name: str, settings: Settings) -> Sink[Any]:
+    """A sink that knows whether it writes to a terminal."""
+    kind: type[Sink[Any]] = component.load("sinks", settings.sinks[name].type)
+    if kind.transport != "stream":
+        return make_sink(name, settings)
+    from logrouter.runtime.streams import is_terminal, wants_colour
 
-
-def make_sink(name: str, settings: Settings) -> Sink[Any]:
-    """One sink, not yet connected to anything."""
-    sink = settings.sinks[name]
-    kind: type[Sink[Any]] = component.load("sinks", sink.type)
-    terminal = kind.transport == "stream" and os.isatty(kind.descriptor)
-    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return kind(sink.config, SinkContext(name, settings.resource, terminal, colour))
+    descriptor = kind.descriptor
+    colour = wants_colour(descriptor, os.environ)
+    return make_sink(name, settings, terminal=is_terminal(descriptor), colour=colour)
 
 
 def make_spool(settings: Settings) -> MemorySpool:
@@ -189,23 +187,3 @@ def make_spool(settings: Settings) -> MemorySpool:
         budget_bytes=settings.spool.memory,
         block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
     )
-
-
-def make_router(sinks: dict[str, Sink[Any]], settings: Settings, chains: Sequence[Chain] | Any = ()) -> Router:
-    """The router for these sinks, which also reads what the conditions of the chains need."""
-    return Router(
-        [_routing_of(name, sink) for name, sink in sinks.items()],
-        [_route(route) for route in settings.routes],
-        settings.resource,
-        further=[reference for chain in chains for reference in chain.references],
-    )
-
-
-def _routing_of(name: str, sink: Sink[Any]) -> SinkRouting:
-    return SinkRouting(
-        name, sink.config.match, sink.templates, included_keys=sink.included_keys, segments=sink.transport == "files"
-    )
-
-
-def _route(route: RouteSettings) -> Route:
-    return Route(route.name, route.match, route.to, make_chain(route.steps) if route.steps else None, route.stop)

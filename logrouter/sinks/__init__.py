@@ -153,6 +153,8 @@ class Sink(Generic[ConfigT]):
     """Which transport performs its instructions."""
     descriptor: ClassVar[int]
     """Which file descriptor the transport `stream` writes to."""
+    known_path: str = ""
+    """What it writes to, as far as it is known before the first event: a file, or a folder with a final slash."""
     ordered: ClassVar[bool] = True
     """Events of one source arrive in the order in which they were read."""
     told_of_gaps: bool = True

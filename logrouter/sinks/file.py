@@ -16,6 +16,7 @@ As a URL: `file:errors.ndjson`, `file:///var/log/app/{date}.ndjson?format=raw&ro
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator
 from functools import lru_cache
@@ -104,9 +105,10 @@ class FileSink(Sink[FileConfig]):
         self.handling = _handling(config)
         self._path: str | None = None
         if config.path.is_constant:
-            self._path = _bounded(config.path.render({}, Facts({}, 0, context.resource)))
+            self.known_path = self._path = _bounded(config.path.render({}, Facts({}, 0, context.resource)))
         else:
             self.templates = (config.path,)
+            self.known_path = os.path.join(config.path.text.partition("{")[0].rpartition("/")[0] or ".", "")
         self._encode = None if config.format == "raw" else formats.encoder(config.format, self.include)
         self._open_lines: dict[str, Offset] = {}
         """Path → the event that continues the overlong line which its raw file ends with."""

@@ -16,11 +16,10 @@ import fcntl
 import os
 import stat
 import time
-from typing import Final
+from typing import ClassVar, Final
 
 import trio
 
-from logrouter.errors import StartError
 from logrouter.framing import LineFraming
 from logrouter.sources import Emit, Source, SourceConfig
 
@@ -33,16 +32,16 @@ BUSY_SHARE: Final = 4
 """A read that gives more than a quarter of what the pipe holds, or of a full read, is followed by the next at once."""
 
 
-class Config(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class StdinConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options of stdin: those that every source has."""
 
 
-class StdinSource(Source[Config]):
+class StdinSource(Source[StdinConfig]):
     """Reads lines from standard input."""
 
-    Config = Config
+    Config: ClassVar[type[SourceConfig]] = StdinConfig
 
-    def __init__(self, config: Config, fd: int = 0) -> None:
+    def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         super().__init__(config)
         self._fd = fd
         self._framing = LineFraming(config.max_line)
@@ -83,8 +82,6 @@ class StdinSource(Source[Config]):
         except OSError:  # closed: nothing will come
             self._stopped = True
             return
-        if stat.S_ISDIR(mode):
-            raise StartError("stdin is a directory: expected a pipe, a file or a terminal")
         self._pollable = self.live = not stat.S_ISREG(mode)
         if stat.S_ISFIFO(mode):
             try:

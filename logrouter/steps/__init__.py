@@ -7,8 +7,6 @@ place. It is a pure function of the document, the facts and its config; only tho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec

@@ -122,6 +122,7 @@ def test_resource_is_flat(load_text: Loader) -> None:
     assert settings.resource == {"service.name": "shop", "service.version": "1.10", "k8s.pod.name": "a-1"}
 
 
+@pytest.mark.slow
 def test_nothing_configured_costs_no_yaml(tmp_path: Path) -> None:
     """Run apart: here yaml is imported already."""
     import subprocess

@@ -185,7 +185,7 @@ def test_any_line_passes_a_chain_of_it(name: str, options: dict[str, Any]) -> No
             is_json = isinstance(msgspec.json.decode(line), dict)
         except (ValueError, RecursionError):
             is_json = False
-        result = chain.apply(line, Flag.JSON if is_json else Flag(0), FACTS)
+        result = chain.apply(line, Flag.JSON if is_json else 0, FACTS)
         if result is not None and result[1] & Flag.JSON:
             assert isinstance(json.loads(result[0]), dict)
 

@@ -95,7 +95,9 @@ class Pipeline:
         self.said: list[bytes] = []
         log = Log("info", write=self.said.append)
         self.deliveries = [
-            Delivery(number, name, RecordingSink(SinkConfig(), SinkContext(name)), transport, self.spool, self.router, log)
+            Delivery(
+                number, name, RecordingSink(SinkConfig(), SinkContext(name)), transport, self.spool, self.router, log
+            )
             for number, (name, transport) in enumerate(sinks.items())
         ]
 

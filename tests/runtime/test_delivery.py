@@ -60,19 +60,21 @@ async def test_a_dead_sink_is_no_other_sinks_problem(autojump_clock: MockClock, 
     dead.dead = True
     alive = RecordingTransport()
     pipeline = Pipeline({"dead": dead, "alive": alive}, block_timeout_seconds=1, chunks=3)
-    nursery.start_soon(run_all, pipeline)
+    ended = trio.Event()
+
+    async def run() -> None:
+        await run_all(pipeline)
+        ended.set()
+
+    nursery.start_soon(run)
     for first in range(0, 2000, 10):
         await pipeline.append(first)
-    with trio.fail_after(5):
-        while len(alive.lines) < 2000:
-            await trio.sleep(0.01)
+    await wait_all_tasks_blocked()
     assert numbers(alive.lines) == list(range(2000))
     dead.dead = False
     pipeline.spool.end()
-    await wait_all_tasks_blocked()
     with trio.fail_after(100):
-        while nursery.child_tasks:
-            await trio.sleep(1)
+        await ended.wait()
     ledger = pipeline.spool.cursors[0].ledger
     assert ledger.delivered == len(numbers(dead.lines))
     assert ledger.delivered + ledger.discarded["spool_full"] == 2000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import trio
 from hypothesis import given, settings
@@ -16,9 +18,7 @@ ROUTER = make_router(["a", "b"], {"b": "n >= 0"})
 
 
 def make_spool(a: WhenFull = "block", b: WhenFull = "block", *, chunks: int = 3, timeout: float = 10.0) -> MemorySpool:
-    return MemorySpool(
-        [("a", a), ("b", b)], epoch=1, budget_bytes=chunks * CHUNK_BYTES, block_timeout_seconds=timeout
-    )
+    return MemorySpool([("a", a), ("b", b)], epoch=1, budget_bytes=chunks * CHUNK_BYTES, block_timeout_seconds=timeout)
 
 
 def read_all(spool: MemorySpool, sink: int) -> list[Chunk | Gap]:
@@ -195,7 +195,7 @@ def test_every_event_is_accounted_for(
             assert cursor.ledger.read == spool.appended
             assert cursor.ledger.settled + spool.waiting(number) == spool.appended
             runs = told[number]
-            assert all(left[1] == right[0] for left, right in zip(runs, runs[1:], strict=False))
+            assert all(left[1] == right[0] for left, right in pairwise(runs))
         held = sum(held.chunk.size_bytes for held in spool._chunks.values())
         assert held == spool.held_bytes
         assert spool.held_bytes <= max(spool.budget_bytes, CHUNK_BYTES * 2)

@@ -1,0 +1,63 @@
+"""What can be known before the start about the places that sinks write to: a config that cannot work is refused.
+
+Only what no waiting would mend is a mistake: a folder that may not be written, a path through a regular file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from logrouter.assembly import make_sink
+from logrouter.config.settings import Settings
+from logrouter.errors import ConfigError, Mistake
+from logrouter.sinks import Sink
+
+
+def check_destinations(settings: Settings) -> None:
+    """Raise ConfigError, with a mistake for each sink that could not be written to."""
+    mistakes = []
+    for name in settings.sinks:
+        problem = problem_with(make_sink(name, settings))
+        if problem is not None:
+            mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def problem_with(sink: Sink[Any]) -> str | None:
+    """Why a sink cannot be written to; None where it can, or where only time will tell."""
+    if sink.transport != "files":
+        return None
+    path = Path(sink.known_path)
+    if path.exists() and not path.is_dir():
+        return _problem_with_file(path)
+    if path.is_dir() and not sink.known_path.endswith("/"):
+        return f"{path} is a folder: expected the path of a file"
+    return _problem_with_folder(path if sink.known_path.endswith("/") else path.parent)
+
+
+def _problem_with_file(path: Path) -> str | None:
+    if not stat.S_ISREG(path.stat().st_mode):
+        return f"{path} is not a regular file"
+    return None if os.access(path, os.W_OK) else f"{path} may not be written"
+
+
+def _problem_with_folder(folder: Path) -> str | None:
+    """The nearest folder that exists must let us make what is missing."""
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        return f"{folder} is not a folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"the folder {folder} may not be written"
+
+
+def _place(settings: Settings, name: str) -> str:
+    """Where the config names the destination."""
+    origins = settings.provenance.origins
+    for path in (("sinks", name, "path"), ("sinks", name, "url"), ("sinks", name)):
+        if path in origins:
+            return str(origins[path])
+    return "default"
