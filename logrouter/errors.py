@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 
 class LogrouterError(Exception):
@@ -78,5 +77,7 @@ class StartError(LogrouterError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest known word, if one is near."""
+    from difflib import get_close_matches  # 5 ms of the start, for those who made a mistake
+
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else None

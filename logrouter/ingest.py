@@ -9,7 +9,7 @@ framed line to routed chunk; 2.9 µs where four steps change it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import compress
 from typing import Final, Literal
 
@@ -18,7 +18,7 @@ from logrouter.compiling import Generator
 from logrouter.event import Attributes, Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame
-from logrouter.projection import Row, is_utf8
+from logrouter.projection import Row, are_utf8, is_utf8
 from logrouter.routing import Router
 
 Parse = Literal["auto", "json", "none"]
@@ -30,6 +30,7 @@ _TEXT_IS_ERROR: Final = bytes(byte if byte & Flag.JSON else byte | Flag.PARSE_ER
 _INVALID_UTF8: Final = bytes((0, Flag.INVALID_UTF8)).ljust(256, b"\0")
 """For `bytes.translate`: from 1 to the flag."""
 _UNTOUCHED: Final = bytes(byte == UNTOUCHED for byte in range(256))
+_TOUCHED: Final = bytes(byte == TOUCHED for byte in range(256))
 
 
 class Ingest:
@@ -79,7 +80,7 @@ class Ingest:
 
     def _recognise(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
         if self._parse == "none":
-            invalid = bytes(len(lines)) if is_utf8(block) else bytes(not is_utf8(line) for line in lines)
+            invalid = bytes(len(lines)) if are_utf8(lines, block) else bytes(not is_utf8(line) for line in lines)
             flags = invalid.translate(_INVALID_UTF8)
             return flags, self._projection.rows(lines, flags)
         flags, rows = self._projection.recognise(lines, block)
@@ -112,28 +113,39 @@ class Ingest:
         if TOUCHED not in verdicts:
             untouched = verdicts.translate(_UNTOUCHED)
             return list(compress(lines, untouched)), bytes(compress(flags, untouched)), list(compress(rows, untouched))
-        kept, kept_flags, kept_rows = list[bytes](), bytearray(), list[Row | None]()
-        for payload, flag, row, verdict in zip(lines, flags, rows, verdicts, strict=True):
-            event: tuple[bytes, int] | None = (payload, flag)
-            new_row: Row | None = row
-            if verdict == UNTOUCHED:
-                pass
-            elif verdict == TOUCHED:
-                own = facts if flag in _PLAIN else Facts(self._attributes, facts.received_ns, self._resource, flag)
-                event, new_row = chain.apply(payload, flag, own), None
-            else:
-                continue
+        changed: list[bytes] | None = None
+        if flags.count(Flag.JSON) == len(lines):
+            touched = list(compress(lines, verdicts.translate(_TOUCHED)))
+            changed = chain.change_all(touched, facts)
+            if changed is not None and len(changed) == len(lines):
+                return changed, flags, self._projection.rows(changed, flags)
+        events = self._changed(chain, lines, flags, verdicts, facts, changed)
+        kept, kept_flags, kept_rows = list[bytes](), bytearray(), list[Row]()
+        for event, row, verdict in zip(events, rows, verdicts, strict=True):
             if event is not None:
                 kept.append(event[0])
                 kept_flags.append(event[1])
-                kept_rows.append(new_row)
-        return kept, bytes(kept_flags), self._renewed(kept, kept_flags, kept_rows)
+                kept_rows.append(row if verdict == UNTOUCHED else self._projection.row(*event))
+        return kept, bytes(kept_flags), kept_rows
 
-    def _renewed(self, payloads: list[bytes], flags: Sequence[int], rows: list[Row | None]) -> list[Row]:
-        """Read the rows of changed events again."""
-        if rows.count(None) == len(rows):
-            return self._projection.rows(payloads, bytes(flags))
-        return [
-            self._projection.row(payload, flag) if row is None else row
-            for payload, flag, row in zip(payloads, flags, rows, strict=True)
-        ]
+    def _changed(
+        self,
+        chain: Chain,
+        lines: list[bytes],
+        flags: bytes,
+        verdicts: bytes,
+        facts: Facts,
+        changed: list[bytes] | None,
+    ) -> Iterator[tuple[bytes, int] | None]:
+        """Each event as the steps leave it; None where one takes it out. `changed`: those touched, where known."""
+        ready = iter(changed or ())
+        for payload, flag, verdict in zip(lines, flags, verdicts, strict=True):
+            if verdict == UNTOUCHED:
+                yield payload, flag
+            elif verdict != TOUCHED:
+                yield None
+            elif changed is not None:
+                yield next(ready), flag
+            else:
+                own = facts if flag in _PLAIN else Facts(self._attributes, facts.received_ns, self._resource, flag)
+                yield chain.apply(payload, flag, own)

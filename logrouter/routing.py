@@ -73,28 +73,29 @@ class _TooManyClasses(Exception):
     """A class would not fit into a byte."""
 
 
-class Classes:
-    """The classes that occurred: what each means to each sink. Shared by many chunks, only ever grows."""
+class Classes(dict[int, int]):
+    """Combination of rule results → class number, and what each class means to each sink.
+
+    Shared by the chunks that were routed with it; only ever grows.
+    """
 
     def __init__(self, decide: Callable[[int], tuple[int | None, ...]], collisions: Sequence[int]) -> None:
+        super().__init__()
         self._decide = decide
         self._collisions = collisions
-        self._numbers: dict[int, int] = {}
         self.shapes: list[tuple[int | None, ...]] = []
         """Class → sink → shape, or None where the sink does not get it."""
         self._bits: list[int] = []
         self._tables: dict[int, tuple[int, bytes]] = {}
 
-    def number(self, bits: int) -> int:
-        """The class of a combination of rule results."""
-        number = self._numbers.get(bits)
-        if number is None:
-            number = len(self.shapes)
-            if number == _MAX_CLASSES:
-                raise _TooManyClasses
-            self._numbers[bits] = number
-            self.shapes.append(self._decide(bits))
-            self._bits.append(bits)
+    def __missing__(self, bits: int) -> int:
+        """A combination that has not occurred yet is a new class."""
+        number = len(self.shapes)
+        if number == _MAX_CLASSES:
+            raise _TooManyClasses
+        self[bits] = number
+        self.shapes.append(self._decide(bits))
+        self._bits.append(bits)
         return number
 
     def wanted(self, sink: int) -> bytes:
@@ -206,7 +207,7 @@ class Router:
         if count < len(payloads):
             sequences = Chosen(range(first, first + len(payloads)), wanted)
             payloads = list(compress(payloads, wanted))
-            flags = bytes(compress(flags, wanted))
+            flags = flags[:count] if flags.count(flags[0]) == len(flags) else bytes(compress(flags, wanted))
             numbers = bytes(compress(numbers, wanted))
             columns = tuple(text if isinstance(text, str) else list(compress(text, wanted)) for text in columns)
         part = Slice(payloads, flags, chunk.attributes, chunk.received_ns, epoch, sequences, columns)
@@ -242,7 +243,7 @@ class Router:
                 return bytes(map(memo.__getitem__, rows))
             except TypeError:  # a list is not hashable
                 pass
-        return bytes(map(self.classes.number, self._classify(rows, facts)))
+        return bytes(map(self.classes.__getitem__, self._classify(rows, facts)))
 
     def _with_flags(self, chunk: Chunk, rows: list[Row], numbers: bytes, columns: Any) -> tuple[bytes, Any]:
         """Once more, event by event, for those whose flags are attributes that somebody reads."""
@@ -253,7 +254,7 @@ class Router:
                 continue
             facts = Facts(chunk.attributes, chunk.received_ns, self.resource, flags)
             row = rows[place : place + 1]
-            classes[place] = self.classes.number(*self._classify(row, facts))
+            classes[place] = self.classes[self._classify(row, facts)[0]]
             for sink, sink_columns in enumerate(self._columns):
                 for number, column in enumerate(sink_columns):
                     text = column(row, facts)
@@ -322,7 +323,7 @@ class _Memo(dict[Row, int]):
     def __missing__(self, row: Row) -> int:
         if len(self) >= _MEMO_LIMIT:
             self.clear()
-        number = self[row] = self._classes.number(*self._classify([row], self._facts))
+        number = self[row] = self._classes[self._classify([row], self._facts)[0]]
         return number
 
 

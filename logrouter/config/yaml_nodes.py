@@ -20,7 +20,7 @@ MAX_BYTES = 2**20
 _MAX_NODES = 20_000
 """After aliases: what a document of MAX_BYTES rarely reaches, and a "billion laughs" does at once."""
 
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
     ("mapping values are not allowed", "a ':' is not allowed here", "quote a value that holds ': '"),
@@ -79,7 +79,7 @@ def _decode(data: bytes | str, name: str, mistakes: Mistakes) -> str | None:
         where = place(name, valid, len(valid))
         mistakes.add(where, f"not UTF-8: byte 0x{error.object[error.start]:02x} cannot stand here")
         return None
-    if bad := _UNPRINTABLE.search(text):
+    if bad := re.search(_UNPRINTABLE, text):
         mistakes.add(place(name, text, bad.start()), f"the character U+{ord(bad[0]):04X} is not allowed in YAML")
         return None
     return text
