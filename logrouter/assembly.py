@@ -11,7 +11,8 @@ from typing import Any
 from logrouter import component
 from logrouter.chain import Chain
 from logrouter.config.settings import RouteSettings, Settings, StepSettings
-from logrouter.routing import Route, Router, SinkRouting
+from logrouter.policy import Route, SinkRouting
+from logrouter.routing import Router
 from logrouter.sinks import Sink, SinkContext
 
 

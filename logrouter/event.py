@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from logrouter.routing import Routed
+    from logrouter.classes import Routed
 
 EVENT_OVERHEAD_BYTES = 60
 """What an event costs in memory beside its payload: a bytes header (33), a list slot (8), flags, class."""
@@ -93,6 +93,9 @@ class Chunk:
         """The offset just after its last event."""
         return Offset(self.offset.epoch, self.offset.sequence + len(self.payloads))
 
+
+MARKS: Final = ("invalid_utf8", "partial", "parse_error", "step_failed", "notice")
+"""Attributes that single events have: see `flag_attributes`."""
 
 PARTIAL_NAMES = {Flag.PARTIAL_START: "start", Flag.PARTIAL_MIDDLE: "middle", Flag.PARTIAL_END: "end"}
 

@@ -10,9 +10,10 @@ from logrouter.event import Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
+from logrouter.policy import Route, SinkRouting
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, lookup
-from logrouter.routing import Route, Router, SinkRouting
+from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.templates import Template
 from tests import strategies

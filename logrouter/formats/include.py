@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Final
 from logrouter import times
 from logrouter.documents import encode_document
 from logrouter.errors import did_you_mean
-from logrouter.event import Attributes, Flag, flag_attributes
+from logrouter.event import MARKS, Attributes, Flag, flag_attributes
 
 if TYPE_CHECKING:
     from logrouter.sinks import Slice
 
-MARKS: Final = ("invalid_utf8", "partial", "parse_error", "step_failed", "notice")
-"""Attributes that single events have: see `event.flag_attributes`."""
 META: Final = ("source", "stream", "host", "received", "file", *MARKS)
 """The attributes known beforehand, so that routing can look for events that have such a key themselves."""
 

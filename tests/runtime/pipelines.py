@@ -9,7 +9,8 @@ import trio
 
 from logrouter.errors import DestinationError
 from logrouter.event import Chunk, Flag
-from logrouter.routing import Router, SinkRouting
+from logrouter.policy import SinkRouting
+from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.log import Log
