@@ -8,7 +8,7 @@ library, with numbers that no machine type holds kept as `Decimal`, so that noth
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -22,12 +22,15 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def decode_document(payload: bytes) -> Document:
     """Parse a payload flagged JSON.
 
-    Raises ValueError when it is no JSON object (or, as `RecursionError`, nested too deep).
+    Raises ValueError when it is no JSON object, or holds a number beyond 1e999999999999999999 (or, as `RecursionError`,
+    nested too deep).
     """
     try:
         document = _decode(payload)
     except msgspec.ValidationError:  # a number out of range
-        document = json.loads(payload, parse_float=_exact_float, parse_constant=_refuse_constant)
+        document = json.loads(
+            payload, parse_float=_exact_float, parse_int=_exact_integer, parse_constant=_refuse_constant
+        )
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     return document
@@ -48,7 +51,19 @@ def decode_text(payload: bytes) -> Document:
 
 def _exact_float(text: str) -> float | Decimal:
     number = float(text)
-    return Decimal(text) if number in (float("inf"), float("-inf")) else number
+    if number not in (float("inf"), float("-inf")):
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of 19 digits
+        raise ValueError("a number that nothing holds") from None
+
+
+def _exact_integer(text: str) -> int | Decimal:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python makes an int of (4300)
+        return Decimal(text)
 
 
 def _refuse_constant(text: str) -> Any:

@@ -14,8 +14,10 @@ _SIZE_UNITS = {
     "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]+)")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
+"""So many digits a float keeps exact, and no quantity of anything needs more."""
+_QUANTITY = re.compile(rf"({_NUMBER})([A-Za-z]+)")
+_DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h|d))+")
 
 
 class Duration(float):
@@ -23,6 +25,7 @@ class Duration(float):
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """Raises ValueError with what was expected."""
         if not _DURATION.fullmatch(text):
             raise ValueError(f"expected a duration such as 250ms, 25s, 1m30s or 2h, not {text!r}")
         return cls(sum(float(number) * _DURATION_UNITS[unit] for number, unit in _QUANTITY.findall(text)))
@@ -31,7 +34,7 @@ class Duration(float):
         for unit, seconds in reversed(_DURATION_UNITS.items()):
             if self >= seconds and (self / seconds).is_integer():
                 return f"{int(self / seconds)}{unit}"
-        return f"{float(self)}s"
+        return f"{float(self):.9f}".rstrip("0").rstrip(".") + "s"
 
 
 class Size(int):
@@ -39,10 +42,12 @@ class Size(int):
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """Raises ValueError with what was expected. A part of a byte is left out."""
         match = _QUANTITY.fullmatch(text)
         if match is None or match[2] not in _SIZE_UNITS:
             raise ValueError(f"expected a size such as 512B, 64KiB, 16MiB or 1GB, not {text!r}")
-        return cls(float(match[1]) * _SIZE_UNITS[match[2]])
+        number = float(match[1]) if "." in match[1] else int(match[1])
+        return cls(number * _SIZE_UNITS[match[2]])
 
     def __str__(self) -> str:
         for unit in ("TiB", "GiB", "MiB", "KiB"):
@@ -56,9 +61,11 @@ class Secret(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """Any text will do."""
         return cls(text)
 
     def reveal(self) -> str:
+        """The text itself: for the destination, and nobody else."""
         return str.__str__(self)
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ Runs the real pipeline on one line at a time, up to the instructions that the si
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ class Explanation:
         self._settings = settings
         self._name, source = next(iter(settings.sources.items()))
         self._source = source
-        self._attributes = {"source": self._name, "stream": "stdin"}
+        self._attributes = {"source": self._name, "host": socket.gethostname(), "stream": "stdin"}
         self._sinks = {name: make_sink(name, settings) for name in settings.sinks}
         self._chain = make_chain((*source.steps, *settings.steps))
         self._router = make_router(self._sinks, settings, [self._chain])
@@ -65,10 +66,10 @@ class Explanation:
     def explain(self, number: int, line: bytes) -> list[str]:
         """Everything about one line, as lines for people."""
         received_ns = time.time_ns()
-        flags = 0 if self._source.config.parse == "none" else recognise_line(line)
+        flags = self._recognise(line)
         facts = Facts(self._attributes, received_ns, self._settings.resource, flags)
         document = _document(line, flags)
-        told = [f"── line {number} · {_KINDS[flags]} · {len(line)} bytes", f"   {_shown(line)}"]
+        told = [f"── line {number} · {_KINDS[flags & ~Flag.PARSE_ERROR]} · {len(line)} bytes", f"   {_shown(line)}"]
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
         told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
         told += _row("steps", self._steps(self._chain, document, facts))
@@ -80,6 +81,16 @@ class Explanation:
         told += _row("routes", [self._route(route, after, facts) for route in self._settings.routes])
         told += _row("sinks", [text for name in self._sinks for text in self._sink(name, chunks, after, facts)])
         return [*told, ""]
+
+    def _recognise(self, line: bytes) -> int:
+        """The flags that ingest gives the line."""
+        flags = recognise_line(line)
+        match self._source.config.parse:
+            case "none":
+                return flags & ~Flag.JSON
+            case "json" if not flags & Flag.JSON:
+                return flags | Flag.PARSE_ERROR
+        return flags
 
     def _steps(self, chain: Chain, document: Document, facts: Facts) -> list[str]:
         """What each step does to the event as those before it have left it."""

@@ -17,6 +17,8 @@ from logrouter.config.yaml_nodes import parse_yaml
 
 
 class Assignment(NamedTuple):
+    """A variable or a flag: what it sets, and to what."""
+
     path: Path
     node: Node
 

@@ -29,6 +29,7 @@ class Mistakes:
         return list(self._found)
 
     def add(self, origin: Origin | str, problem: str, hint: str | None = None, excerpt: str | None = None) -> None:
+        """Add one that is not about a value: `origin` or the name of a place, and a sentence without a full stop."""
         place = origin if isinstance(origin, str) else origin.place
         mistake = Mistake(printable(place), printable(shorten(problem)), hint, excerpt)
         self._found[mistake] = None
@@ -82,6 +83,7 @@ def excerpt(text: str, column: int) -> str:
 
 
 def shorten(text: str) -> str:
+    """The text, cut where nobody would read on."""
     return text if len(text) <= _LONGEST_PROBLEM else text[:_LONGEST_PROBLEM] + "…"
 
 

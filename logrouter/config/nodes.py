@@ -106,10 +106,12 @@ class Node(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def place_of_key(self) -> Origin:
+        """Where its key stands; where the value stands, if it has none."""
         return self.key_origin or self.origin
 
     @property
     def is_scalar(self) -> bool:
+        """Whether it is a single value: text, a number, a boolean, nothing."""
         return not isinstance(self.value, dict | list)
 
 

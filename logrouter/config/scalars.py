@@ -23,6 +23,7 @@ class ScalarError(ValueError):
 
 
 def read_bool(node: Node) -> bool:
+    """`true` or `false`. Raises ScalarError."""
     value = _resolved(node)
     if isinstance(value, bool):
         return value
@@ -32,6 +33,7 @@ def read_bool(node: Node) -> bool:
 
 
 def read_int(node: Node) -> int:
+    """A whole number of any size; `true` is none. Raises ScalarError."""
     value = _resolved(node)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -39,6 +41,7 @@ def read_int(node: Node) -> int:
 
 
 def read_float(node: Node) -> float:
+    """A finite number. Raises ScalarError."""
     value = _resolved(node)
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and isfinite(value):
         return float(value)

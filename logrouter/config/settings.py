@@ -26,6 +26,7 @@ class Address(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """Raises ValueError with what was expected."""
         match = cls._FORM.fullmatch(text)
         if match is None or int(match[1]) > 65535:
             raise ValueError(f"expected an address such as 127.0.0.1:9598 or [::1]:9598, not {text!r}")
@@ -33,10 +34,12 @@ class Address(str):
 
     @property
     def host(self) -> str:
+        """Without brackets, as sockets take it."""
         return self.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
+        """0 to 65535; 0 is any that is free."""
         return int(self.rpartition(":")[2])
 
 

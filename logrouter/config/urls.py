@@ -35,6 +35,7 @@ class Url(msgspec.Struct, frozen=True):
 
     @property
     def is_endpoint(self) -> bool:
+        """Whether it is a plain URL, whose query belongs to the endpoint and not to us."""
         return self.scheme in _ENDPOINT_SCHEMES
 
 

@@ -22,14 +22,17 @@ _IS_NUMBER: Final = joined(".__class__ in ", Constant(semantics.NUMBERS))
 
 
 def negated(code: Code) -> Code:
+    """True where the condition is false."""
     return joined("(not ", code, ")")
 
 
 def all_of(conditions: Sequence[Code]) -> Code:
+    """True where all conditions are; the first that is false ends the asking."""
     return _chained(conditions, " and ")
 
 
 def any_of(conditions: Sequence[Code]) -> Code:
+    """True where one of the conditions is."""
     return _chained(conditions, " or ")
 
 
@@ -46,6 +49,7 @@ def is_boolean_like(value: Any) -> bool:
 
 
 def equal(code: Code, value: Any) -> Code:
+    """Whether a value is equal to a literal, as `semantics.same` says."""
     if value is None or isinstance(value, bool):
         return joined("(", code, " is ", literal(value), ")")
     if not is_boolean_like(value):
@@ -56,6 +60,7 @@ def equal(code: Code, value: Any) -> Code:
 
 
 def ordered(code: Code, sign: str, value: str | float) -> Code:
+    """Whether a value stands on this side of a literal: `sign` is one of `ORDERS`."""
     if len(code) > 1:
         return call(ORDERS[sign], code, literal(value))
     guard = joined(".__class__ is str") if isinstance(value, str) else _IS_NUMBER
@@ -76,6 +81,7 @@ def on_scale(code: Code, sign: str, number: int) -> Code:
 
 
 def one_of_numbers(code: Code, numbers: Sequence[int]) -> Code:
+    """Whether a value on a scale is among these numbers."""
     return joined("(", code, f" in {tuple(numbers)!r})")
 
 
@@ -97,6 +103,7 @@ def one_of(code: Code, values: Sequence[Any]) -> Code:
 
 
 def holds(container: Code, item: Any) -> Code:
+    """Whether a text contains a part, or a list an element, as `semantics.holds` says."""
     general = call(semantics.holds, container, literal(item))
     if not isinstance(item, str) or len(container) > 1:
         return general

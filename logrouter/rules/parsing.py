@@ -18,6 +18,8 @@ MAX_LENGTH: Final = 10_000
 
 
 class Parsed(NamedTuple):
+    """A rule as Python reads it, and where in its text everything stands."""
+
     text: str
     body: ast.expr
     line_starts: list[int]
@@ -29,6 +31,7 @@ class Parsed(NamedTuple):
         return max(self._character(node.lineno, node.col_offset), 0)  # type: ignore[attr-defined]
 
     def end(self, node: ast.expr) -> int:
+        """Just after the node: a place in `text`, in characters."""
         return self._character(node.end_lineno or 1, node.end_col_offset or 0)
 
     def _character(self, line: int, offset_bytes: int) -> int:

@@ -61,6 +61,7 @@ class Pattern:
         return cls(text)
 
     def search(self, text: str) -> re.Match[str] | None:
+        """The first match, within the first `SEARCHED` characters."""
         return self.compiled.search(text, 0, SEARCHED)
 
     def __eq__(self, other: object) -> bool:

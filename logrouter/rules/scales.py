@@ -18,6 +18,7 @@ class ScaleError(ValueError):
 
 
 def has_scale(reference: Reference) -> bool:
+    """Whether a reference has a scale of its own, on which names and times are numbers."""
     return isinstance(reference, Severity | Time) or reference == Meta("received")
 
 

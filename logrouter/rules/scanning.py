@@ -59,6 +59,8 @@ _FOREIGN: Final = {
 
 
 class Token(NamedTuple):
+    """One word or sign of a rule."""
+
     kind: str
     """string, number, name or sign"""
     text: str

@@ -36,14 +36,17 @@ def holds(container: Any, item: Any) -> bool:
 
 
 def holds_any(container: Any, items: Iterable[Any]) -> bool:
+    """Whether the container holds one of the items, as `holds` says."""
     return any(holds(container, item) for item in items)
 
 
 def one_of(value: Any, items: Iterable[Any]) -> bool:
+    """Whether the value is the same as one of the items."""
     return any(same(value, item) for item in items)
 
 
 def between(value: Any, low: Any, high: Any) -> bool:
+    """Whether the value is neither below `low` nor above `high`."""
     return at_most(low, value) and at_most(value, high)
 
 
@@ -63,18 +66,22 @@ at_least: Final = _ordered(operator.ge)
 
 
 def if_string(value: Any, test: Callable[[str], bool]) -> bool:
+    """The test of a text; False for what is none."""
     return value.__class__ is str and test(value)
 
 
 def lower(value: Any) -> Any:
+    """A text in lower case; MISSING for what is none."""
     return value.lower() if value.__class__ is str else MISSING
 
 
 def upper(value: Any) -> Any:
+    """A text in upper case; MISSING for what is none."""
     return value.upper() if value.__class__ is str else MISSING
 
 
 def length(value: Any) -> Any:
+    """Of a text in characters, of a list in elements; else MISSING."""
     return len(value) if value.__class__ is str or value.__class__ is list else MISSING
 
 

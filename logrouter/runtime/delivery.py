@@ -32,8 +32,11 @@ a quarter of the spool, as what is being sent cannot be given up."""
 SYNC_SHARE: Final = 4
 """What has been written is made durable as soon as the sink pins a quarter of the spool, so that sources need not
 wait for it."""
-SYNC_INTERVAL_SECONDS: Final = 1.0
-"""And after so much time, when less comes."""
+TICK_SECONDS: Final = 0.5
+"""How often deliveries are woken to see whether something has waited for too long (`tick`). One timer for all costs
+less than a timeout around every wait."""
+SYNC_DELAY_SECONDS: Final = 1.0
+"""At the next tick after so much time, what has been written is made durable also when it is little."""
 CLOSE_SECONDS: Final = 1.0
 """What closing a destination may take when time is up already."""
 
@@ -90,8 +93,9 @@ class Delivery:
     async def run(self) -> None:
         """Deliver all there is and will be. Returns when nothing is left, or nobody reads any more."""
         try:
-            while await self._deliver_next():
-                pass
+            while self._spool.has_more(self.number) or not self._spool.ended:
+                await self._spool.wait_readable(self.number)
+                await self._deliver()
             await self._sync()
         except ClosedByPeer:
             self._log.info("the reader has gone", sink=self.name)
@@ -111,23 +115,23 @@ class Delivery:
         """Open the destination anew: it may have been moved."""
         self.transport.reopen()
 
-    async def _deliver_next(self) -> bool:
-        batch = self._gather()
-        if batch is None:
-            if self._spool.ended:
-                return False
-            with trio.move_on_at(self._sync_at):
-                await self._spool.wait_readable(self.number)
-        elif batch.slices:
-            self._spool.note(self.number, batch)
-            await self._send(batch)
-            self._unsynced = True
-            self._sync_at = min(self._sync_at, trio.current_time() + SYNC_INTERVAL_SECONDS)
-        if not self._unsynced or not self.transport.needs_sync:
-            self._settle()
-        elif self._pinned_bytes * SYNC_SHARE >= self._spool.budget_bytes or trio.current_time() >= self._sync_at:
+    async def _deliver(self) -> None:
+        """Deliver what is there."""
+        while (batch := self._gather()) is not None:
+            if batch.slices:
+                self._spool.note(self.number, batch)
+                await self._send(batch)
+                self._unsynced = self.transport.needs_sync
+                self._sync_at = min(self._sync_at, trio.current_time() + SYNC_DELAY_SECONDS)
+            if not self._unsynced:
+                self._settle()
+            elif self._pinned_bytes * SYNC_SHARE >= self._spool.budget_bytes:
+                await self._sync()
+            if not self._spool.has_more(self.number):
+                break
+            await trio.lowlevel.checkpoint()  # writing to a file yields to nobody: others must have their turn
+        if self._unsynced and trio.current_time() >= self._sync_at:
             await self._sync()
-        return True
 
     def _gather(self) -> Batch | None:
         """What can be sent now; a batch without slices where all that was read is not for this sink."""
@@ -242,3 +246,10 @@ class Delivery:
     def _since(self) -> str:
         assert self.trouble is not None
         return times.format_rfc3339(int(self.trouble.since) * 10**9)
+
+
+async def tick(spool: MemorySpool) -> None:
+    """Wake all deliveries regularly, for ever."""
+    while True:
+        await trio.sleep(TICK_SECONDS)
+        spool.wake()

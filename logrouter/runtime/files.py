@@ -50,7 +50,6 @@ class Files:
 
     async def perform(self, instruction: Append) -> None:
         """Append. Raises DestinationError; the same instruction then goes on where it stopped."""
-        await trio.lowlevel.checkpoint()
         try:
             await self._pack(instruction)
             file = await self._file_for(instruction)

@@ -45,15 +45,19 @@ class Log:
         self._kept_back: dict[tuple[str, object], int] = {}
 
     def debug(self, message: str, **fields: object) -> None:
+        """For those who look for a mistake of ours."""
         self._event("debug", message, fields)
 
     def info(self, message: str, **fields: object) -> None:
+        """What is well, for those who asked (`-v`)."""
         self._event("info", message, fields)
 
     def warning(self, message: str, **fields: object) -> None:
+        """What went wrong and is over, or costs events that were given up by a policy."""
         self._event("warning", message, fields)
 
     def error(self, message: str, **fields: object) -> None:
+        """What goes wrong now, or has cost events."""
         self._event("error", message, fields)
 
     def _event(self, level: str, message: str, fields: dict[str, object]) -> None:

@@ -134,6 +134,7 @@ class LogFile:
         self._disk.fdatasync(self._fd)
 
     def close(self) -> None:
+        """Let go of it, as it is."""
         self._disk.close(self._fd)
 
     def _write(self, data: memoryview | bytes) -> int:

@@ -142,7 +142,7 @@ class MemorySpool:
         if held.readers:
             self._chunks[chunk.offset.sequence] = held
             self.held_bytes += chunk.size_bytes
-        self._readers.unpark_all()
+        self.wake()
         await trio.lowlevel.checkpoint()
 
     async def safe(self, offset: Offset) -> None:
@@ -152,7 +152,7 @@ class MemorySpool:
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""
         self.ended = True
-        self._readers.unpark_all()
+        self.wake()
 
     def _account(self, chunk: Chunk) -> None:
         routed = chunk.routed
@@ -226,10 +226,18 @@ class MemorySpool:
     # ── reading ──
 
     async def wait_readable(self, sink: int) -> None:
-        """Until `read` has something for the sink, or nothing will come any more."""
-        cursor = self.cursors[sink]
-        while cursor.gap is None and cursor.next == self.appended and not self.ended:
+        """Until `read` has something for the sink, nothing will come any more, or somebody called `wake`."""
+        if not self.has_more(sink) and not self.ended:
             await self._readers.park()
+
+    def wake(self) -> None:
+        """Wake all that wait to read."""
+        self._readers.unpark_all()
+
+    def has_more(self, sink: int) -> bool:
+        """Whether `read` has something for the sink now."""
+        cursor = self.cursors[sink]
+        return cursor.next != self.appended or cursor.gap is not None
 
     def read(self, sink: int) -> Chunk | Gap | None:
         """The next chunk for a sink, or the gap before it; None where there is nothing now."""

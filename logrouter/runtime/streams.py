@@ -47,7 +47,6 @@ class Stream:
 
     async def perform(self, instruction: Write) -> None:
         """Write all of it. Raises ClosedByPeer when the reader has gone, or DestinationError."""
-        await trio.lowlevel.checkpoint()
         data = memoryview(instruction.data)
         try:
             if self._write is None:

@@ -25,7 +25,7 @@ from logrouter.chain import Chain
 from logrouter.config.settings import Settings, SourceSettings
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
-from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.delivery import Delivery, tick
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import MemorySpool
 from logrouter.runtime.transports import transport_for
@@ -95,6 +95,7 @@ class Topology:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey, signals)
+                background.start_soon(tick, self.spool)
                 if self.settings.admin.listen is not None:
                     from logrouter.runtime.admin import Admin
 

@@ -24,7 +24,7 @@ class Transport(Protocol):
         """Open destinations anew at the next instruction: they may have been moved."""
 
 
-class NoTransport:
+class NoTransport(Transport):
     """For sinks that do nothing outside."""
 
     needs_sync = False

@@ -43,6 +43,7 @@ class FileMode(int):
 
     @classmethod
     def parse(cls, text: str) -> Self:
+        """Three octal digits, with or without a 0 before them. Raises ValueError."""
         if not re.fullmatch(r"0?[0-7]{3}", text):
             raise ValueError(f"expected permissions such as 0640, not {text!r}")
         return cls(text, 8)

@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import stat
+import termios
 import time
 from typing import ClassVar, Final
 
@@ -94,10 +95,12 @@ class StdinSource(Source[StdinConfig]):
     async def _read(self, earliest: float) -> bytes | None:
         """One read, not before `earliest`. None: nothing was there after all, or `stop` was called."""
         if self._pollable:
-            with trio.CancelScope() as self._waiting:
-                if earliest:
-                    await trio.sleep_until(earliest)
-                await self._wait_readable()
+            if earliest:
+                with trio.CancelScope(deadline=earliest) as self._waiting:
+                    await trio.sleep_forever()
+            if not (earliest and _has_bytes(self._fd)) and not self._stopped:
+                with trio.CancelScope() as self._waiting:
+                    await self._wait_readable()
             self._waiting = None
             if self._stopped:
                 return None
@@ -117,3 +120,11 @@ class StdinSource(Source[StdinConfig]):
             await trio.lowlevel.wait_readable(self._fd)
         except PermissionError:  # a file or device that epoll does not take: always readable
             self._pollable = False
+
+
+def _has_bytes(fd: int) -> bool:
+    """Whether a read would give something: cheaper to ask than to wait, where it is likely."""
+    try:
+        return any(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))
+    except OSError:
+        return False

@@ -7,15 +7,19 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.errors import ClosedByPeer
+from logrouter.runtime.delivery import tick
 from logrouter.sinks import Write
 from tests.runtime.pipelines import Pipeline, RecordingTransport, numbers
 
 
 async def run_all(pipeline: Pipeline) -> None:
     """Deliver what is there and will be, until the spool has ended."""
-    async with trio.open_nursery() as nursery:
-        for delivery in pipeline.deliveries:
-            nursery.start_soon(delivery.run)
+    async with trio.open_nursery() as ticking:
+        ticking.start_soon(tick, pipeline.spool)
+        async with trio.open_nursery() as delivering:
+            for delivery in pipeline.deliveries:
+                delivering.start_soon(delivery.run)
+        ticking.cancel_scope.cancel()
 
 
 async def test_everything_arrives_in_order() -> None:
@@ -114,7 +118,7 @@ async def test_nothing_is_committed_before_it_is_durable(autojump_clock: MockClo
     await wait_all_tasks_blocked()
     assert numbers(transport.lines) == list(range(10))
     assert pipeline.spool.held_bytes > 0
-    await trio.sleep(1.1)
+    await trio.sleep(1.6)
     assert transport.synced == transport.data
     assert pipeline.spool.held_bytes == 0
     pipeline.spool.end()
