@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 Document = dict[str, Any]
+
+_LARGEST: Final = Decimal("1e999999999999999999")
+"""What is larger still becomes this."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -22,8 +25,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 def decode_document(payload: bytes) -> Document:
     """Parse a payload flagged JSON.
 
-    Raises ValueError when it is no JSON object, or holds a number beyond 1e999999999999999999 (or, as `RecursionError`,
-    nested too deep).
+    Raises ValueError when it is no JSON object (or, as `RecursionError`, nested too deep).
     """
     try:
         document = _decode(payload)
@@ -55,8 +57,8 @@ def _exact_float(text: str) -> float | Decimal:
         return number
     try:
         return Decimal(text)
-    except InvalidOperation:  # an exponent of 19 digits
-        raise ValueError("a number that nothing holds") from None
+    except InvalidOperation:  # an exponent of more than 18 digits: not even Decimal holds it
+        return _LARGEST.copy_sign(Decimal(number))
 
 
 def _exact_integer(text: str) -> int | Decimal:

@@ -42,7 +42,9 @@ EXIT_UNDELIVERED: Final = 75
 class RunningSource:
     """A source, its ingest, and what it has in hand."""
 
-    def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: MemorySpool) -> None:
+    def __init__(
+        self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: MemorySpool, log: Log
+    ) -> None:
         self.name = name
         self.source = source
         self.ingest = ingest
@@ -50,6 +52,9 @@ class RunningSource:
         self.in_hand = 0
         """Events that have been read and wait for room in the spool."""
         self._spool = spool
+        self._log = log
+        self._told_unmatched = False
+        self._told_failed = 0
 
     async def emit(self, frame: Frame, received_ns: int) -> None:
         """Make events of a frame and append them, once there is room."""
@@ -58,6 +63,12 @@ class RunningSource:
         for chunk in chunks:
             await self._spool.append(chunk, live=self.source.live)
             self.in_hand -= len(chunk)
+        if self._spool.unmatched and not self._told_unmatched:
+            self._told_unmatched = True
+            self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)
+        if (failed := self.chain.failed.total()) != self._told_failed:
+            self._told_failed = failed
+            self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))
 
     async def run(self) -> None:
         """Read until it ends."""
@@ -88,7 +99,7 @@ class Topology:
         source: Source[Any] = component.load("sources", settings.type)(settings.config)
         attributes = {"source": name, "host": socket.gethostname(), **source.attributes}
         ingest = Ingest(self.router, attributes, settings.config.parse, chain)
-        return RunningSource(name, source, ingest, chain, self.spool)
+        return RunningSource(name, source, ingest, chain, self.spool, self.log)
 
     async def run(self) -> int:
         """Run until the input has ended and everything is delivered, or time is up. Gives the exit code."""
@@ -162,8 +173,6 @@ class Topology:
         if in_hand:
             self.log.error("read but not delivered to any sink", events=in_hand)
             code = EXIT_UNDELIVERED
-        if self.spool.unmatched:
-            self.log.info("events that no sink wanted", events=self.spool.unmatched)
         return code
 
 
