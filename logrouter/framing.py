@@ -11,9 +11,12 @@ nothing is done in Python in the usual case (whole lines, none empty, none over 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
-from logrouter.event import Flag
+from logrouter.event import EVENT_OVERHEAD_BYTES, Flag
 
 
 class Frame(NamedTuple):
@@ -26,6 +29,20 @@ class Frame(NamedTuple):
     """Which of the lines are pieces of one that was too long."""
     empty: int
     """How many empty lines were left out."""
+
+    def cut(self, limit_bytes: int) -> Iterator[Frame]:
+        """The same in frames whose events cost at most `limit_bytes` in memory, or are a single one."""
+        if len(self.block) + EVENT_OVERHEAD_BYTES * len(self.lines) <= limit_bytes:
+            yield self
+            return
+        costs = list(accumulate((len(line) + EVENT_OVERHEAD_BYTES for line in self.lines), initial=0))
+        start, empty = 0, self.empty
+        while start < len(self.lines):
+            stop = max(start + 1, bisect_right(costs, costs[start] + limit_bytes) - 1)
+            lines = self.lines[start:stop]
+            marks = {number - start: mark for number, mark in self.marks.items() if start <= number < stop}
+            yield Frame(lines, b"\n".join(lines), marks, empty)
+            start, empty = stop, 0
 
 
 class LineFraming:

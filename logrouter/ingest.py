@@ -15,10 +15,11 @@ from typing import Final, Literal
 
 from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain
 from logrouter.compiling import Generator
-from logrouter.event import Attributes, Chunk, Flag
+from logrouter.event import MARKS, Attributes, Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame
 from logrouter.projection import Row, are_utf8, is_utf8
+from logrouter.references import Meta
 from logrouter.routing import Router
 
 Parse = Literal["auto", "json", "none"]
@@ -47,6 +48,7 @@ class Ingest:
         self._chain = chain if chain is not None and chain.steps else None
         if self._chain is not None:
             self._verdicts = Generator(self._projection, self._resource).verdicts(self._chain)
+            self._reads_marks = any(isinstance(ref, Meta) and ref.name in MARKS for ref in self._chain.references)
         self.read_events = 0
         self.read_bytes = 0
         self.empty_lines = 0
@@ -71,6 +73,8 @@ class Ingest:
         if self._chain is not None:
             facts = Facts(self._attributes, received_ns, self._resource)
             verdicts = bytes(self._verdicts(rows, facts))
+            if self._reads_marks and flags.translate(None, _PLAIN):
+                verdicts = self._with_marks(verdicts, flags, rows, received_ns)
             if verdicts.count(UNTOUCHED) != len(lines):
                 lines, flags, rows = self._run(self._chain, lines, flags, rows, verdicts, facts)
                 payload_bytes = None
@@ -98,6 +102,15 @@ class Ingest:
             marked[place] = (marked[place] & ~Flag.JSON) | mark
             rows[place] = self._projection.row(lines[place], 0)
         return bytes(marked), rows
+
+    def _with_marks(self, verdicts: bytes, flags: bytes, rows: list[Row], received_ns: int) -> bytes:
+        """Ask again about the events that have attributes of their own (`meta.partial` …)."""
+        marked = bytearray(verdicts)
+        for place, flag in enumerate(flags):
+            if flag not in _PLAIN:
+                facts = Facts(self._attributes, received_ns, self._resource, flag)
+                (marked[place],) = self._verdicts(rows[place : place + 1], facts)
+        return bytes(marked)
 
     def _count(self, flags: bytes) -> None:
         self.invalid_utf8 += sum(1 for flag in flags if flag & Flag.INVALID_UTF8)

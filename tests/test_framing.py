@@ -103,3 +103,20 @@ def test_the_last_line_needs_no_newline() -> None:
 def test_empty_lines_are_counted() -> None:
     framed = Framed([b"\n\na\n\r\n\n", b"b\n"])
     assert (framed.lines, framed.empty) == ([b"a", b"b"], 4)
+
+
+@given(streams, st.integers(70, 400))
+def test_frames_are_cut_by_what_they_cost(stream: bytes, limit: int) -> None:
+    framing = LineFraming(12)
+    whole = framing.feed(stream)
+    parts = list(whole.cut(limit))
+    assert [line for part in parts for line in part.lines] == whole.lines
+    assert sum(part.empty for part in parts) == whole.empty
+    shifts = [sum(len(part.lines) for part in parts[:number]) for number in range(len(parts))]
+    marks = {
+        shift + place: mark for shift, part in zip(shifts, parts, strict=True) for place, mark in part.marks.items()
+    }
+    assert marks == whole.marks
+    for part in parts:
+        assert part.block == b"\n".join(part.lines)
+        assert len(part.lines) <= 1 or sum(map(len, part.lines)) + 60 * len(part.lines) <= limit

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from msgspec.structs import replace
+
 from logrouter.config.components import Components
 from logrouter.config.conversion import WRONG, Converter, fields_of
 from logrouter.config.files import Document
@@ -20,8 +22,11 @@ from logrouter.config.settings import (
     SpoolSettings,
 )
 from logrouter.errors import Mistake, did_you_mean
+from logrouter.values import Size
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+LINES_IN_SPOOL = 8
+"""How many of the longest lines the spool must hold."""
 _LATER_SPOOL_KEYS = ("directory", "max_size", "sync_interval")
 """Known words of the design that this version does not have: told apart from typing mistakes."""
 
@@ -34,6 +39,7 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Se
     sources = _sources(document, components, mistakes)
     steps = components.steps(document.get("steps"), ("steps",))
     spool = _section(document, "spool", SpoolSettings, converter)
+    sources = _fitted(sources, spool, converter)
     sinks = _sinks(document, components, mistakes)
     routes = _routes(document, components, converter)
     admin = _section(document, "admin", AdminSettings, converter)
@@ -66,6 +72,24 @@ def _sources(document: Document, components: Components, mistakes: Mistakes) -> 
         name: components.source(name, node) for name, node in nodes.items() if _named("sources", name, node, mistakes)
     }
     return {name: source for name, source in found.items() if source is not None}
+
+
+def _fitted(
+    sources: dict[str, SourceSettings], spool: SpoolSettings, converter: Converter
+) -> dict[str, SourceSettings]:
+    """A line must leave room for others, as a sink may hang in the middle of it: `max_line` by what the spool holds."""
+    most = Size(spool.memory // LINES_IN_SPOOL)
+    fitted = {}
+    for name, source in sources.items():
+        if source.config.max_line > most:
+            if place := converter.origins.get(("sources", name, "max_line")):
+                problem = (
+                    f"sources.{name}.max_line: at most an eighth of spool.memory, {most}, not {source.config.max_line}"
+                )
+                converter.mistakes.add(place, problem, "or raise spool.memory")
+            source = replace(source, config=replace(source.config, max_line=most))
+        fitted[name] = source
+    return fitted
 
 
 def _sinks(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SinkSettings]:

@@ -32,6 +32,8 @@ from logrouter.runtime.transports import transport_for
 from logrouter.sinks import Sink
 from logrouter.sources import Source
 
+CHUNK_SHARE: Final = 8
+"""A chunk takes at most an eighth of the spool: with what is being sent (a quarter) there is always room to move."""
 EXIT_OK: Final = 0
 EXIT_LOST: Final = 74
 """EX_IOERR of sysexits.h: something was given up because the spool was full."""
@@ -58,11 +60,12 @@ class RunningSource:
 
     async def emit(self, frame: Frame, received_ns: int) -> None:
         """Make events of a frame and append them, once there is room."""
-        chunks = self.ingest.chunks(frame, received_ns)
-        self.in_hand = sum(map(len, chunks))
-        for chunk in chunks:
-            await self._spool.append(chunk, live=self.source.live)
-            self.in_hand -= len(chunk)
+        for part in frame.cut(self._spool.budget_bytes // CHUNK_SHARE):
+            chunks = self.ingest.chunks(part, received_ns)
+            self.in_hand = sum(map(len, chunks))
+            for chunk in chunks:
+                await self._spool.append(chunk, live=self.source.live)
+                self.in_hand -= len(chunk)
         if self._spool.unmatched and not self._told_unmatched:
             self._told_unmatched = True
             self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)

@@ -26,7 +26,8 @@ class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """How lines become events. `auto`: JSON objects are recognised, all else is text. `json`: the same, and what is
     not JSON is marked `meta.parse_error` and counted. `none`: all is text."""
     max_line: Size = Size(1024 * 1024)
-    """Longer lines are split into pieces, marked `meta.partial` (`start`, `middle`, `end`); nothing is lost."""
+    """Longer lines are split into pieces, marked `meta.partial` (`start`, `middle`, `end`); nothing is lost.
+    At most, and by default where that is less, an eighth of `spool.memory`."""
 
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)
