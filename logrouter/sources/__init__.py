@@ -27,7 +27,11 @@ class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     not JSON is marked `meta.parse_error` and counted. `none`: all is text."""
     max_line: Size = Size(1024 * 1024)
     """Longer lines are split into pieces, marked `meta.partial` (`start`, `middle`, `end`); nothing is lost.
-    At most, and by default where that is less, an eighth of `spool.memory`."""
+    At least 64B; at most, and by default where that is less, an eighth of `spool.memory`."""
+
+    def __post_init__(self) -> None:
+        if self.max_line < 64:
+            raise ValueError(f"max_line: at least 64B, not {self.max_line}")
 
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)
