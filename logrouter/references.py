@@ -11,6 +11,7 @@ between the two, longer literal keys come before shorter ones. `projection.py` d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -33,6 +34,14 @@ _ROOTS: Final = ("event", "meta", "resource", "severity", "time")
 """Names that mean something else than a field."""
 
 
+_WORD = re.compile(r"\w[\w-]*")
+"""What `rules/naming.py` takes without quotes, and a little less."""
+
+
+def _is_plain(name: str) -> bool:
+    return name.replace("-", "_").isidentifier() and _WORD.fullmatch(name) is not None
+
+
 def _escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace('"', '\\"')
 
@@ -44,7 +53,7 @@ class Field(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
 
     def __str__(self) -> str:
-        plain = all(part.replace("-", "_").isidentifier() for part in self.path) and self.path[0] not in _ROOTS
+        plain = all(map(_is_plain, self.path)) and self.path[0] not in _ROOTS
         return ".".join(self.path) if plain else "event" + "".join(f'["{_escaped(part)}"]' for part in self.path)
 
 

@@ -2,7 +2,12 @@
 
 slice_of([b'{"a":1}', b"text"])     events as a sink gets them
 instructions(sink, batch)           what a sink wants done
+ScriptedSource([b"line\\n", 0.5])    a source that gives these bytes, and pauses so many seconds between
+RecordingSink(SinkConfig(), …)      a sink that writes payloads as they are
+RecordingTransport()                keeps what a sink writes; fails, hangs or is gone while a test says so
 FaultyDisk()                        the real file system, with faults at chosen calls
+
+Nothing here reads a real clock: `trio.testing.MockClock` drives pauses and retries.
 """
 
 from __future__ import annotations
@@ -10,11 +15,16 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, ClassVar
 
+import trio
+
+from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Attributes, Flag
-from logrouter.sinks import Batch, Delivered, Instruction, Sink, Slice
+from logrouter.framing import LineFraming
+from logrouter.sinks import Append, Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, Slice, Write
+from logrouter.sources import Emit, Source, SourceConfig
 
 Fault = Callable[..., Any]
 
@@ -53,6 +63,115 @@ def instructions(sink: Sink[Any], batch: Batch) -> list[Instruction]:
             if done.value != Delivered():
                 raise AssertionError(f"not delivered: {done.value}") from None
             return found
+
+
+class ScriptedSource(Source[SourceConfig]):
+    """Gives what a script says: bytes are emitted as one read, a number is a pause of so many seconds.
+
+    With `endless` it does not end after that: it waits for `stop`, as a source does whose app is silent.
+    """
+
+    Config = SourceConfig
+
+    def __init__(self, script: Iterable[bytes | float] = (), *, endless: bool = False, live: bool = True) -> None:
+        super().__init__(SourceConfig())
+        self.live = live
+        self.emitted = 0
+        """Lines that have been emitted, and for which there was room."""
+        self._script = script
+        self._endless = endless
+        self._framing = LineFraming(self.config.max_line)
+        self._stopped = trio.Event()
+
+    def stop(self) -> None:
+        """Give no more."""
+        self._stopped.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Do what the script says."""
+        for item in self._script:
+            if self._stopped.is_set():
+                break
+            if isinstance(item, bytes):
+                await self._emit(emit, item)
+            else:
+                with trio.move_on_after(item):
+                    await self._stopped.wait()
+        if self._endless:
+            await self._stopped.wait()
+        frame = self._framing.finish()
+        await emit(frame, 0)
+        self.emitted += len(frame.lines)
+
+    async def _emit(self, emit: Emit, data: bytes) -> None:
+        frame = self._framing.feed(data)
+        await emit(frame, 0)
+        self.emitted += len(frame.lines)
+
+
+class RecordingSink(Sink[SinkConfig]):
+    """Writes the payloads of its events as they are, one a line; one instruction a batch."""
+
+    Config = SinkConfig
+    transport: ClassVar[Any] = "none"
+
+    def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
+        yield Write(b"".join(payload + b"\n" for part in batch.slices for payload in part.payloads))
+        return Delivered()
+
+
+class RecordingTransport:
+    """Keeps what `Append` and `Write` say. Fails, hangs, or has lost its reader, while it is told to."""
+
+    def __init__(self, needs_sync: bool = False) -> None:
+        self.needs_sync = needs_sync
+        self.data = b""
+        """All that was written, whatever the path."""
+        self.synced = b""
+        """What of it was made durable."""
+        self.dead = False
+        """Whether everything fails."""
+        self.failures = 0
+        """How many more times it fails."""
+        self.gone = False
+        """Whether nobody reads any more."""
+        self.syncs = 0
+        self.reopened = 0
+        self.closed = False
+        self.gate = trio.Event()
+        """Nothing is written before it is set: give it a new one to make the destination hang."""
+        self.gate.set()
+
+    async def perform(self, instruction: Append | Write) -> None:
+        """Keep what is to be written."""
+        await self.gate.wait()
+        await trio.lowlevel.checkpoint()
+        if self.gone:
+            raise ClosedByPeer("nobody reads")
+        if self.dead or self.failures:
+            self.failures = max(0, self.failures - 1)
+            raise DestinationError("out of order")
+        self.data += instruction.data
+
+    async def sync(self) -> None:
+        """Make durable what was written."""
+        await trio.lowlevel.checkpoint()
+        self.syncs += 1
+        self.synced = self.data
+
+    async def aclose(self) -> None:
+        """Note that it was closed."""
+        await trio.lowlevel.checkpoint()
+        self.closed = True
+
+    def reopen(self) -> None:
+        """Count it."""
+        self.reopened += 1
+
+    @property
+    def lines(self) -> list[bytes]:
+        """What was written, line by line."""
+        return self.data.split(b"\n")[:-1]
 
 
 class FaultyDisk:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {
     "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
@@ -28,13 +28,20 @@ class Duration(float):
         """Raises ValueError with what was expected."""
         if not _DURATION.fullmatch(text):
             raise ValueError(f"expected a duration such as 250ms, 25s, 1m30s or 2h, not {text!r}")
-        return cls(sum(float(number) * _DURATION_UNITS[unit] for number, unit in _QUANTITY.findall(text)))
+        return cls(sum(_seconds(float(number), unit) for number, unit in _QUANTITY.findall(text)))
 
     def __str__(self) -> str:
         for unit, seconds in reversed(_DURATION_UNITS.items()):
             if self >= seconds and (self / seconds).is_integer():
                 return f"{int(self / seconds)}{unit}"
+        milliseconds = round(self * 1000)
+        if milliseconds and milliseconds / 1000 == self:
+            return f"{milliseconds}ms"
         return f"{float(self):.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def _seconds(number: float, unit: str) -> float:
+    return number / 1000 if unit == "ms" else number * _DURATION_UNITS[unit]  # times 0.001 would round twice
 
 
 class Size(int):

@@ -66,6 +66,7 @@ hostile_lines = st.sampled_from(
         b'{"a":1}{"b":2}',
         b'{"a":1e400}',
         b'{"z":1e400,"level":"error"}',
+        b'{"z":1e99999999999999999999,"level":"error"}',
         b'{"a":18446744073709551616}',
         b'{"a":NaN}',
         b'{"level":"\\ud800"}',

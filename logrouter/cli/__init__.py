@@ -69,8 +69,12 @@ def _report(error: BaseException) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    name, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("_route", argv)
-    if name != "_route" and name not in commands():
+    if not argv or argv[0].startswith("-"):
+        from logrouter.cli import _route
+
+        return _route.main(argv)
+    name, *rest = argv
+    if name not in commands():
         from logrouter.errors import LogrouterError, did_you_mean
 
         hint = did_you_mean(name, commands())

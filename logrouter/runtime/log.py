@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from logrouter import severity, times
+from logrouter.formats.values import escape_controls
 
 RATE_LIMIT_SECONDS: Final = 60.0
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -76,7 +77,12 @@ class Log:
     def _line(self, level: str, message: str, fields: dict[str, object], now: float) -> bytes:
         if self._pretty:
             details = " ".join(f"{name}={value}" for name, value in fields.items())
-            return f"logrouter: {level}: {message}{' · ' if details else ''}{details}\n".encode("utf-8", "replace")
+            text = f"logrouter: {level}: {message}{' · ' if details else ''}{details}"
+            return f"{escape_controls(text)}\n".encode()
         event: dict[str, object] = {"time": times.format_rfc3339(int(now * 1e6) * 1000), "severity": level}
         event |= {"message": message, "service.name": "logrouter", **fields}
-        return orjson.dumps(event, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            return orjson.dumps(event, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # half a character in a path, a number that no JSON library takes: say it in plain text
+            plain = {name: escape_controls(str(value)) for name, value in event.items()}
+            return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)

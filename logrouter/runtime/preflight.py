@@ -32,11 +32,11 @@ def problem_with(sink: Sink[Any]) -> str | None:
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)
-    if path.exists() and not path.is_dir():
-        return _problem_with_file(path)
-    if path.is_dir() and not sink.known_path.endswith("/"):
+    if sink.known_path.endswith("/"):
+        return _problem_with_folder(path)
+    if path.is_dir():
         return f"{path} is a folder: expected the path of a file"
-    return _problem_with_folder(path if sink.known_path.endswith("/") else path.parent)
+    return _problem_with_file(path) if path.exists() else _problem_with_folder(path.parent)
 
 
 def _problem_with_file(path: Path) -> str | None:

@@ -70,6 +70,7 @@ class Telemetry:
             "unmatched": ledger.unmatched,
             "discarded": dict(ledger.discarded),
             "lost": dict(ledger.lost),
+            "closed": spool.cursors[delivery.number].closed,
             "waiting": spool.waiting(delivery.number),
             "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
             "batches": delivery.batches,
@@ -177,5 +178,5 @@ def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:
         "logrouter_sink_up", "1 where the sink takes events, 0 where it is in trouble", labels=["sink"]
     )
     for name, figures in sinks.items():
-        up.add_metric([name], 0 if figures["trouble"] else 1)
+        up.add_metric([name], 0 if figures["trouble"] or figures["closed"] else 1)
     yield up

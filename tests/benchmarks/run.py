@@ -123,9 +123,7 @@ def start_and_size(plan: Plan) -> Iterator[str]:
         nothing = Path(os.devnull)
         start = measure.medians([measure.run_piped(routed, nothing) for _ in range(plan.rounds)])
         bare = measure.medians([measure.run_piped([sys.executable, "-c", ""], nothing) for _ in range(plan.rounds)])
-        trio = measure.medians(
-            [measure.run_piped([sys.executable, "-c", "import trio"], nothing) for _ in range(plan.rounds)]
-        )
+        trio = measure.medians([measure.run_piped(trio_alone, nothing) for _ in range(plan.rounds)])
         first = sorted(measure.first_line_seconds(LOGROUTER, ONE_LINE) for _ in range(plan.rounds))[plan.rounds // 2]
         idle = measure.idle_mib(LOGROUTER, ONE_LINE)
     yield "| what | measured | goal | bare Python | that and `import trio` |"

@@ -1,13 +1,9 @@
-"""Small pipelines for tests: routed chunks without a source, sinks and transports that do as they are told."""
+"""Small pipelines for tests: routed chunks without a source, delivered to sinks that do as they are told."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import trio
-
-from logrouter.errors import DestinationError
 from logrouter.event import Chunk, Flag
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
@@ -15,61 +11,12 @@ from logrouter.rules import Rule
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import MemorySpool, WhenFull
-from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Write
+from logrouter.sinks import SinkConfig, SinkContext
+from logrouter.testing import RecordingSink, RecordingTransport
 
 EVENT_BYTES = 1000
 CHUNK_BYTES = 10 * (EVENT_BYTES + 60) + 900
 """What a chunk of ten such events costs in the spool."""
-
-
-class RecordingSink(Sink[SinkConfig]):
-    """Writes the payloads of its events, one instruction a batch."""
-
-    Config = SinkConfig
-    transport = "none"
-
-    def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
-        yield Write(b"".join(payload + b"\n" for part in batch.slices for payload in part.payloads))
-        return Delivered()
-
-
-class RecordingTransport:
-    """Keeps what was written. Fails, or hangs, while it is told to."""
-
-    def __init__(self, needs_sync: bool = False) -> None:
-        self.needs_sync = needs_sync
-        self.data = b""
-        self.synced = b""
-        self.dead = False
-        self.failures = 0
-        self.syncs = 0
-        self.closed = False
-        self.gate = trio.Event()
-        self.gate.set()
-
-    async def perform(self, instruction: Write) -> None:
-        await self.gate.wait()
-        await trio.lowlevel.checkpoint()
-        if self.dead or self.failures:
-            self.failures = max(0, self.failures - 1)
-            raise DestinationError("out of order")
-        self.data += instruction.data
-
-    async def sync(self) -> None:
-        await trio.lowlevel.checkpoint()
-        self.syncs += 1
-        self.synced = self.data
-
-    async def aclose(self) -> None:
-        await trio.lowlevel.checkpoint()
-        self.closed = True
-
-    def reopen(self) -> None:
-        return None
-
-    @property
-    def lines(self) -> list[bytes]:
-        return self.data.split(b"\n")[:-1]
 
 
 class Pipeline:

@@ -9,7 +9,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from logrouter.errors import ClosedByPeer
 from logrouter.runtime.delivery import tick
 from logrouter.sinks import Write
-from tests.runtime.pipelines import Pipeline, RecordingTransport, numbers
+from logrouter.testing import RecordingTransport
+from tests.runtime.pipelines import Pipeline, numbers
 
 
 async def run_all(pipeline: Pipeline) -> None:

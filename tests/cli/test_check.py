@@ -1,0 +1,128 @@
+"""`logrouter check`: all that is wrong, at once, each with its place and what may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+WRONG = """\
+resource: {service.name: shop}
+sinks:
+  errors:
+    type: fil
+  rest:
+    type: file
+    path: rest.log
+    mtach: level == "x"
+  bad:
+    url: file:b.log?formt=raw
+    match: severity >= "error" and
+routes:
+  - {to: [restt]}
+step: []
+spool: {memory: lots}
+steps:
+  - set: {a: "${NOWHERE}"}
+  - redcat: {fields: [a]}
+  - discard: {}
+"""
+MISTAKES = """\
+logrouter.yaml:4:11: sinks.errors: unknown sink type 'fil' (did you mean 'file'?)
+logrouter.yaml:8:5: unknown key 'mtach' in sinks.rest (did you mean 'match'?)
+logrouter.yaml:10:10: unknown key 'formt' in sinks.bad (did you mean 'format'?)
+logrouter.yaml:11:32: sinks.bad.match: the rule ends after `and` \
+(in YAML, ` #` starts a comment: put the rule in quotes, or after `>-`)
+    severity >= "error" and
+                        ^
+logrouter.yaml:13:11: routes.0.to: there is no sink 'restt' (did you mean 'rest'?)
+logrouter.yaml:14:1: unknown key 'step' (did you mean 'steps'?)
+logrouter.yaml:15:17: spool.memory: expected a size such as 512B, 64KiB, 16MiB or 1GB, not 'lots'
+logrouter.yaml:17:15: steps.0.set.a: the variable NOWHERE is not set; write ${NOWHERE:-} where it may be missing
+logrouter.yaml:18:5: steps.1: unknown step 'redcat' (did you mean 'redact'?)
+logrouter.yaml:19:14: steps.2.discard needs 'when'
+--match nosuch=…: there is no sink 'nosuch' (the sinks are: bad, errors, rest)
+--set spool.memry=…: unknown key 'memry' in spool (did you mean 'memory'?)
+LOGROUTER_SHUTDOWN_TIMEOUT: shutdown_timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not 'soon'
+"""
+
+
+def test_every_mistake_at_once(
+    command: Command, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(WRONG)
+    monkeypatch.setenv("LOGROUTER_SHUTDOWN_TIMEOUT", "soon")
+
+    done = command("check", "--match", "nosuch=a", "--set", "spool.memry=1")
+
+    assert (done.code, done.output) == (78, "")
+    assert sorted(done.complaints.splitlines()) == sorted(MISTAKES.splitlines())
+    in_file = [line for line in done.complaints.splitlines() if line.startswith("logrouter.yaml")]
+    assert in_file == [line for line in MISTAKES.splitlines() if line.startswith("logrouter.yaml")]
+    assert [path.name for path in tmp_path.iterdir()] == ["logrouter.yaml"]
+
+
+def test_a_right_config(command: Command, write: Callable[..., None], tmp_path: Path) -> None:
+    write("steps: [{set: {a: 1}}]\nroutes: [{to: [a, b]}]\nsinks: {a: 'file:logs/a.ndjson', b: 'stdout:'}\n")
+
+    assert command("check") == (0, "the config is right: 1 source (stdin), 1 step, 1 route, 2 sinks (a, b)\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["logrouter.yaml"]  # nothing is made by checking
+
+
+def test_no_config_is_right(command: Command) -> None:
+    assert command("check").output == "the config is right: 1 source (stdin), 0 steps, 0 routes, 1 sink (stdout)\n"
+
+
+def test_what_is_probably_not_meant_is_a_warning(command: Command, write: Callable[..., None]) -> None:
+    write("steps: [{redact: {fields: [password]}}]\n")
+
+    done = command("check")
+
+    assert done.code == 0
+    assert done.complaints == (
+        "warning: logrouter.yaml:1:10: steps.0.redact: fields cannot be found in lines of text; patterns can\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["directory", "missing", "not UTF-8", "list", "10 MB", "bomb"])
+def test_files_that_are_no_config(command: Command, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "it"
+    contents = {
+        "not UTF-8": b"sinks: \xff\n",
+        "list": b"- a\n",
+        "10 MB": b"a: [" + b"x," * 5_000_000 + b"]",
+        "bomb": b"a: &a [x]\n" + b"".join(b"%c: &%c [*%c,*%c]\n" % (c + 1, c + 1, c, c) for c in range(97, 120)),
+    }
+    if kind == "directory":
+        path.mkdir()
+    elif kind in contents:
+        path.write_bytes(contents[kind])
+
+    done = command("check", "--config", "it")
+
+    assert (done.code, done.output) == (78, "")
+    assert done.complaints.startswith(("it:", "--config it: cannot be read: "))
+    assert len(done.complaints) < 2000
+
+
+def test_an_unwritable_destination_is_a_mistake(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a-file").write_text("")
+
+    assert command("check", "--sink", "out=file:a-file/out.ndjson") == (
+        78,
+        "",
+        "--sink out=…: sinks.out: a-file is not a folder\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("spool.memory", "9" * 400 + "B"), ("shutdown_timeout", "9" * 400 + "s")]
+)
+def test_no_quantity_is_too_large_to_be_refused(command: Command, option: str, value: str) -> None:
+    done = command("check", "--set", f"{option}={value}")
+
+    assert done.code == 78
+    assert done.complaints.startswith(f"--set {option}=…: {option}: expected a ")

@@ -1,0 +1,66 @@
+"""`logrouter describe`: what there is, and every option of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from logrouter import component, reference
+from tests.cli.conftest import Command
+
+COMPONENTS = [(kind, name) for kind in reference.KINDS for name in component.names(kind)]
+
+
+def summary(kind: component.Kind, name: str) -> str:
+    return (component.load_module(kind, name).__doc__ or "").splitlines()[0]
+
+
+def test_all_there_is(command: Command) -> None:
+    done = command("describe")
+
+    expected = []
+    for kind in ("sources", "steps", "sinks"):
+        expected.append(kind)
+        expected += [f"  {name:<12}{summary(kind, name)}" for name in component.names(kind)]
+    assert (done.code, done.complaints) == (0, "")
+    assert done.output.splitlines() == [*expected, "", "logrouter describe KIND NAME shows the options of one"]
+
+
+def test_one_kind(command: Command) -> None:
+    listed = command("describe", "step").output
+
+    assert listed.splitlines()[0] == "steps"
+    assert all(f"\n  {name} " in listed for name in component.names("steps"))
+    assert "stdout" not in listed
+
+
+@pytest.mark.parametrize(("kind", "name"), COMPONENTS)
+def test_every_option_of_one(command: Command, kind: component.Kind, name: str) -> None:
+    done = command("describe", kind.removesuffix("s"), name)
+
+    assert (done.code, done.complaints) == (0, "")
+    assert done.output == reference.page(kind, name)
+    options = reference.options(component.load(kind, name).Config)
+    assert [f"| `{option.name}` |" for option in options if f"| `{option.name}` |" not in done.output] == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (("sink", "fil"), "logrouter: there is no sink 'fil'; did you mean 'file'?\n"),
+        (("source", "kafka"), "logrouter: there is no source 'kafka'; there are stdin\n"),
+        (("step", "../sinks/file"), "logrouter: there is no step '../sinks/file'; there are "),
+        (("step", "_paths"), "logrouter: there is no step '_paths'; there are "),
+    ],
+)
+def test_what_there_is_not(command: Command, argv: tuple[str, ...], complaint: str) -> None:
+    done = command("describe", *argv)
+
+    assert (done.code, done.output) == (2, "")
+    assert done.complaints.startswith(complaint)
+
+
+def test_a_kind_that_there_is_not(command: Command) -> None:
+    done = command("describe", "snik")
+
+    assert done.code == 2
+    assert all(kind in done.complaints for kind in ("source", "step", "sink"))

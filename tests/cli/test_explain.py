@@ -1,0 +1,202 @@
+"""`logrouter explain`: what becomes of each line, and why; nothing is written, and no line drives the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+CONFIG = """\
+resource: {service.name: shop}
+steps:
+  - discard: {when: path == "/healthz"}
+  - set: {slow: true}
+    when: ms > 100
+  - rename: {a: b}
+routes:
+  - {name: bad, match: 'severity >= "error"', steps: [{set: {alert: true}}], to: [errors]}
+  - {name: slow, match: slow == true, to: [errors, all]}
+sinks:
+  errors: {url: "file:errors-{service.name}.ndjson"}
+  all: {url: "stdout:?format=json", match: exists(ms), include: [meta.host]}
+  rest: {url: "stderr:?format=raw"}
+"""
+
+
+def blocks(output: str) -> list[list[str]]:
+    return [block.splitlines() for block in output.removesuffix("\n\n").split("\n\n")]
+
+
+@pytest.fixture
+def explain(command: Command, write: Callable[..., None], tmp_path: Path) -> Callable[[bytes], list[list[str]]]:
+    write(CONFIG)
+
+    def run(data: bytes) -> list[list[str]]:
+        done = command("explain", stdin=data)
+        assert (done.code, done.complaints) == (0, "")
+        assert [path.name for path in tmp_path.iterdir()] == ["logrouter.yaml"]
+        return blocks(done.output)
+
+    return run
+
+
+Explain = Callable[[bytes], list[list[str]]]
+
+
+def test_a_json_line(explain: Explain) -> None:
+    line = b'{"ts":"2026-11-23T10:00:00.5+01:00","lvl":"W","ms":101,"x":18446744073709551616}'
+    changed = b'{"ts":"2026-11-23T10:00:00.5+01:00","lvl":"W","ms":101,"x":18446744073709551616,"slow":true}'
+    with_host = changed[:-1] + b',"meta.host":%s}' % json.dumps(socket.gethostname()).encode()
+
+    assert explain(line + b"\n") == [
+        [
+            f"── line 1 · JSON object · {len(line)} bytes",
+            f"   {line.decode()}",
+            "   time     2026-11-23T09:00:00.500Z, from ts = '2026-11-23T10:00:00.5+01:00'",
+            "   severity warning, from lvl = 'W'",
+            '   steps    discard: not for this event: path == "/healthz"',
+            "            set: changes the event",
+            "            rename: changes nothing",
+            '   routes   no  bad → errors: severity >= "error"',
+            "            yes slow → errors, all: slow == true",
+            "   sinks    yes errors: everything",
+            f"                  {len(changed) + 1} bytes to errors-shop.ndjson: {changed.decode()}",
+            "            yes all: exists(ms)",
+            f"                  {len(with_host) + 1} bytes: {with_host.decode()}",
+            "            yes rest: everything",
+            f"                  {len(changed) + 1} bytes: {changed.decode()}",
+        ]
+    ]
+
+
+def test_a_route_shows_its_own_copy(explain: Explain) -> None:
+    (told,) = explain(b'{"level":"error"}')
+
+    assert '                  31 bytes to errors-shop.ndjson: {"level":"error","alert":true}' in told
+    assert "            no  all: exists(ms)" in told
+    assert '                  18 bytes: {"level":"error"}' in told
+
+
+def test_a_sink_whose_routes_do_not_hold(explain: Explain) -> None:
+    (told,) = explain(b'{"ms":1}')
+
+    assert "   sinks    no  errors: no route that names it holds" in told
+    assert "            no  all: no route that names it holds" in told
+
+
+def test_a_discarded_line(explain: Explain) -> None:
+    assert explain(b'{"path":"/healthz","ms":500}')[0][4:] == [
+        "   steps    discard: takes the event out",
+        "   sinks    none: a step has taken it out",
+    ]
+
+
+def test_text_and_lines_that_are_numbered(explain: Explain) -> None:
+    told = explain(b"one\r\n\n\ntwo")
+
+    assert [block[:4] for block in told] == [
+        [
+            f"── line {number} · text · 3 bytes",
+            f"   {text}",
+            "   time     none in ts, time, timestamp, @timestamp",
+            "   severity none in level, severity, lvl, log.level",
+        ]
+        for number, text in ((1, "one"), (2, "two"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "shown"),
+    [
+        (b"caf\xe9 \xff", "text, with bytes that are not UTF-8", r"caf\xe9 \xff"),
+        (b"\x1b[31mred\x1b]0;title\x07", "text", r"\x1b[31mred\x1b]0;title\x07"),
+        (b'{"a":"\x9b31m"}', "text, with bytes that are not UTF-8", r'{"a":"\x9b31m"}'),
+        ('{"a":"\u202etxt.exe\u200b"}'.encode(), "JSON object", '{"a":"\\u202etxt.exe\\u200b"}'),
+        (b'{"a":"\xc2\x9b31m"}', "JSON object", r'{"a":"\x9b31m"}'),
+        (b"\x00\x01", "text", r"\x00\x01"),
+    ],
+)
+def test_nothing_drives_the_terminal(explain: Explain, line: bytes, kind: str, shown: str) -> None:
+    (told,) = explain(line)
+
+    assert told[0] == f"── line 1 · {kind} · {len(line)} bytes"
+    assert told[1] == f"   {shown}"
+    assert [text for text in told if not text.isprintable()] == []
+
+
+def test_a_level_that_drives_the_terminal(explain: Explain) -> None:
+    (told,) = explain('{"level":"\u001b[31m","time":"\u009b","lvl":"E\u200b"}'.encode())
+
+    assert [text for text in told if not text.isprintable()] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        (b'{"level":30}', "info, from level = 30"),
+        (b'{"level":"nonsense","log":{"level":"ERR"}}', "error, from log.level = 'ERR'"),
+        (b'{"level":"nonsense","log":{"level":"Error"}}', "error, from log.level = 'Error'"),
+        (b'{"severity":3}', "error, from severity = 3"),
+        (b'{"level":true}', "none in level, severity, lvl, log.level"),
+    ],
+)
+def test_severity_names_its_field(explain: Explain, line: bytes, severity: str) -> None:
+    assert explain(line)[0][3] == f"   severity {severity}"
+
+
+def test_a_long_line_is_cut_in_what_is_shown(explain: Explain) -> None:
+    (told,) = explain(b"x" * 5000)
+
+    assert told[1] == f"   {'x' * 2000} … and 3000 bytes more"
+    assert told[-1] == f"                  5001 bytes: {'x' * 2000} … and 3000 bytes more"
+
+
+def test_a_step_that_fails_says_why(command: Command, write: Callable[..., None]) -> None:
+    write('steps: [{set: {"a.b": 1}}]\nsinks: {o: "stdout:"}\n')
+
+    told = blocks(command("explain", stdin=b'{"a":1}\n').output)[0]
+
+    (failure,) = [text for text in told if text.startswith("   steps    ")]
+    assert failure.startswith("   steps    set: fails: ")
+    assert told[-1].endswith(' bytes: {"a":1}')
+
+
+@pytest.mark.parametrize(
+    ("parse", "rule", "holds"),
+    [
+        ("json", "meta.parse_error", {b"text": True, b'{"a":1}': False, b"\xff": True}),
+        ("none", "meta.invalid_utf8", {b"text": False, b'{"a":1}': False, b"\xff": True}),
+        ("none", "exists(a)", {b"text": False, b'{"a":1}': False}),
+        ("auto", "exists(a)", {b"text": False, b'{"a":1}': True}),
+    ],
+)
+def test_lines_are_recognised_as_the_source_does(
+    command: Command, write: Callable[..., None], parse: str, rule: str, holds: dict[bytes, bool]
+) -> None:
+    write(
+        f"sources: {{in: {{type: stdin, parse: {parse}}}}}\n"
+        f"routes: [{{to: [o], match: {rule}}}]\n"
+        "sinks: {o: 'stdout:'}\n"
+    )
+
+    told = blocks(command("explain", stdin=b"\n".join(holds)).output)
+
+    routes = [re.search(r"^   routes   (yes|no ) route1", "\n".join(block), re.MULTILINE) for block in told]
+    sinks = [re.search(r"^   sinks    (yes|no ) o:", "\n".join(block), re.MULTILINE) for block in told]
+    expected = ["yes" if is_so else "no " for is_so in holds.values()]
+    assert [match and match[1] for match in routes] == expected
+    assert [match and match[1] for match in sinks] == expected
+
+
+def test_no_lines(command: Command) -> None:
+    assert command("explain") == (0, "", "")
+
+
+def test_a_wrong_config(command: Command) -> None:
+    assert command("explain", "--match", "stdout=(", stdin=b"x").code == 78

@@ -1,0 +1,207 @@
+"""What all commands share: names, help, versions, exit codes, and no traceback for anybody."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import logrouter
+from logrouter.cli import check as check_command
+from logrouter.cli import commands, main, summaries
+from logrouter.errors import ConfigError, LogrouterError, Mistake, StartError
+from tests.cli.conftest import Command
+
+LOGROUTER = (sys.executable, "-m", "logrouter")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+# ── names, help, version ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_commands_are_the_files() -> None:
+    assert {"check", "completion", "config", "demo", "describe", "explain"} <= set(commands())
+    assert [name for name in commands() if name.startswith("_")] == []
+
+
+@pytest.mark.parametrize("name", commands())
+def test_each_command_says_what_it_does(command: Command, name: str) -> None:
+    assert summaries()[name], f"the first line of cli/{name}.py is '`logrouter {name}`: …'"
+
+    done = command(name, "--help")
+
+    assert (done.code, done.complaints) == (0, "")
+    assert done.output.startswith(f"usage: logrouter {name} [-h]")
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_all_commands_and_flags(command: Command, flag: str) -> None:
+    done = command(flag)
+
+    assert (done.code, done.complaints) == (0, "")
+    listed = dict(re.findall(r"^  (\w+) +(.+)$", done.output.partition("commands:\n")[2], re.MULTILINE))
+    assert {name: listed.get(name) for name in commands()} == summaries()
+    assert all(f in done.output for f in ("--config", "--sink", "--match", "--set", "--verbose", "--version"))
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("chek", "; did you mean 'check'?"), ("explian", "; did you mean 'explain'?"), ("zzz", ""), ("_route", "")],
+)
+def test_an_unknown_command(command: Command, word: str, hint: str) -> None:
+    complaint = f"logrouter: there is no command {word!r}{hint} (see logrouter --help)\n"
+    assert command(word) == (2, "", complaint)
+
+
+@pytest.mark.parametrize("argv", [("--nosuch",), ("check", "--nosuch"), ("check", "extra"), ("--conf", "x"), ("-x",)])
+def test_wrong_usage(command: Command, argv: tuple[str, ...]) -> None:
+    done = command(*argv)
+
+    assert (done.code, done.output) == (2, "")
+    assert done.complaints.startswith("usage: logrouter")
+    assert argv[-1] in done.complaints or "--conf" in argv
+
+
+def test_the_version_names_the_config(command: Command) -> None:
+    def hash_of(*argv: str) -> str:
+        done = command("--version", *argv)
+        assert (done.code, done.complaints) == (0, "")
+        match = re.fullmatch(
+            rf"logrouter {re.escape(logrouter.__version__)} \(config ([0-9a-f]{{12}})\)\n", done.output
+        )
+        assert match is not None
+        return match[1]
+
+    plain = hash_of()
+
+    assert hash_of() == plain
+    assert hash_of("--set", "shutdown_timeout=25s") == plain  # the default, said again
+    assert hash_of("--set", "shutdown_timeout=26s") != plain
+    assert hash_of("--match", "stdout=a == 1") != hash_of("--match", "stdout=a == 2")
+
+
+def test_the_version_of_a_wrong_config(command: Command) -> None:
+    assert command("--version", "--set", "shutdown_timeout=soon").code == 78
+
+
+INTERNAL_ERROR = (
+    "logrouter: internal error: ZeroDivisionError('oops')\n"
+    "This is a bug in logrouter. LOGROUTER_LOG_LEVEL=debug shows where; please report it.\n"
+)
+
+
+# ── errors ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "complaint"),
+    [
+        (ConfigError([Mistake("a:1:2", "x"), Mistake("b", "y", "z?")]), 78, "a:1:2: x\nb: y (z?)\n"),
+        (StartError("cannot listen"), 2, "logrouter: cannot listen\n"),
+        (LogrouterError("no"), 2, "logrouter: no\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (ExceptionGroup("", [ExceptionGroup("", [StartError("deep")])]), 2, "logrouter: deep\n"),
+        (BaseExceptionGroup("", [KeyboardInterrupt()]), 130, ""),
+        (
+            ZeroDivisionError("oops"),
+            70,
+            INTERNAL_ERROR,
+        ),
+    ],
+)
+def test_errors_have_an_exit_code_and_no_traceback(
+    command: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, complaint: str
+) -> None:
+    monkeypatch.setattr(check_command, "main", _raising(error))
+
+    assert command("check") == (code, "", complaint)
+
+
+def test_debugging_shows_where_a_bug_is(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_command, "main", _raising(ZeroDivisionError("oops")))
+    monkeypatch.setenv("LOGROUTER_LOG_LEVEL", "debug")
+
+    with pytest.raises(ZeroDivisionError, match="oops"):
+        main(["check"])
+
+
+def _raising(error: BaseException) -> Callable[[object], int]:
+    def run(argv: object) -> int:
+        raise error
+
+    return run
+
+
+# ── as processes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def clean_environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOGROUTER_", "OTEL_"))}
+    return {**kept, "PYTHONPATH": str(REPOSITORY)}
+
+
+@pytest.mark.slow
+def test_help_on_a_terminal_without_input(tmp_path: Path) -> None:
+    terminal, inner = os.openpty()
+    try:
+        done = subprocess.run(
+            LOGROUTER, stdin=inner, capture_output=True, cwd=tmp_path, env=clean_environment(), timeout=30, check=False
+        )
+    finally:
+        os.close(terminal)
+        os.close(inner)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"usage: logrouter")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argv", [("describe",), ("config",), ("--help",)])
+def test_nobody_reads_the_output(tmp_path: Path, argv: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*LOGROUTER, *argv],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=clean_environment(),
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+def test_an_internal_error_of_a_process(tmp_path: Path) -> None:
+    """Where it matters most: while routing, inside nurseries."""
+    (tmp_path / "broken.py").write_text(
+        "import sys\n"
+        "from logrouter.sources import stdin\n"
+        "def run(self, emit): raise ZeroDivisionError('oops')\n"
+        "stdin.StdinSource.run = run\n"
+        "from logrouter.cli import main\n"
+        "sys.exit(main([]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "broken.py"],
+        input=b"x\n",
+        capture_output=True,
+        cwd=tmp_path,
+        env=clean_environment(),
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (70, b"")
+    assert done.stderr.splitlines()[0] == b"logrouter: internal error: ZeroDivisionError('oops')"
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,146 @@
+"""What every source must keep to, by existing: found by the name of its file. FED_WITH tells how it gets its input."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter import component
+from logrouter.framing import Frame
+from logrouter.sources import Emit, Source, SourceConfig
+from logrouter.values import Size
+
+NAMES = component.names("sources")
+
+
+@contextmanager
+def stdin_fed_with(data: bytes, **options: Any) -> Iterator[Source[Any]]:
+    """A source whose input is this and then ends. Small enough for a pipe that has not grown."""
+    loaded = component.load("sources", "stdin")
+    reader, writer = os.pipe()
+    os.write(writer, data)
+    os.close(writer)
+    try:
+        yield loaded(loaded.Config(**options), reader)
+    finally:
+        os.close(reader)
+
+
+FED_WITH: dict[str, Callable[..., Any]] = {"stdin": stdin_fed_with}
+every_source = pytest.mark.parametrize("name", NAMES)
+
+
+def collector(frames: list[Frame], slowness: int = 1) -> Emit:
+    """An `emit` that takes so many turns of the others for each frame."""
+
+    async def emit(frame: Frame, received_ns: int) -> None:
+        for _ in range(slowness):
+            await trio.lowlevel.checkpoint()
+        assert received_ns > 0
+        frames.append(frame)
+
+    return emit
+
+
+def lines_of(frames: list[Frame]) -> list[bytes]:
+    return [line for frame in frames for line in frame.lines]
+
+
+def test_there_is_a_way_to_feed_each() -> None:
+    assert set(NAMES) == set(FED_WITH)
+
+
+@every_source
+def test_its_file_tells_users_what_it_does(name: str) -> None:
+    assert len((component.load_module("sources", name).__doc__ or "").splitlines()) >= 3
+    assert component.load("sources", name).__doc__
+
+
+@every_source
+def test_its_options_are_a_frozen_struct_that_refuses_unknown_ones(name: str) -> None:
+    config = component.load("sources", name).Config
+    assert issubclass(config, SourceConfig)
+    assert config.__struct_config__.frozen
+    assert config.__struct_config__.forbid_unknown_fields
+
+
+@every_source
+def test_every_option_is_explained_below_it(name: str) -> None:
+    for base in component.load("sources", name).Config.__mro__:
+        if not issubclass(base, SourceConfig):
+            break
+        (definition,) = ast.parse(inspect.getsource(base)).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, after in zip(definition.body, [*definition.body[1:], None], strict=True):
+            if isinstance(statement, ast.AnnAssign):
+                explained = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                assert explained, f"{base.__name__}.{ast.unparse(statement.target)} has no docstring"
+
+
+@every_source
+def test_its_attributes_are_plain_values_that_routing_may_share(name: str) -> None:
+    with FED_WITH[name](b"") as source:
+        attributes = source.attributes
+        assert {type(value) for value in attributes.values()} <= {str, int, bool}
+        assert not {"source", "host", "received"} & set(attributes)
+        assert source.attributes == attributes
+        assert isinstance(source.live, bool)
+
+
+@every_source
+@settings(max_examples=10, deadline=None)
+@given(data=st.binary(max_size=200), slowness=st.integers(1, 5))
+def test_all_that_comes_in_is_emitted_in_order(name: str, data: bytes, slowness: int) -> None:
+    data = data.replace(b"\r", b"-")
+    frames: list[Frame] = []
+    with FED_WITH[name](data) as source:
+        trio.run(source.run, collector(frames, slowness))
+    assert lines_of(frames) == [line for line in data.split(b"\n") if line]
+    parts = data.removesuffix(b"\n").split(b"\n") if data else []
+    assert sum(frame.empty for frame in frames) == parts.count(b"")
+
+
+@every_source
+def test_every_frame_is_its_lines_joined(name: str) -> None:
+    frames: list[Frame] = []
+    with FED_WITH[name](b"one\n\ntwo\r\n" + b"x" * 100 + b"\nlast", max_line=Size(40)) as source:
+        trio.run(source.run, collector(frames))
+    for frame in frames:
+        assert frame.block == b"\n".join(frame.lines)
+        assert all(frame.lines)
+        assert set(frame.marks) <= set(range(len(frame.lines)))
+    assert b"".join(lines_of(frames)) == b"onetwo" + b"x" * 100 + b"last"
+    assert sum(len(frame.marks) for frame in frames) == 3
+
+
+@every_source
+def test_stopped_before_it_runs_it_returns(name: str) -> None:
+    frames: list[Frame] = []
+    with FED_WITH[name](b"one\n") as source:
+        source.stop()
+        source.stop()
+        trio.run(source.run, collector(frames))
+    assert lines_of(frames) == []
+
+
+@every_source
+def test_stopped_while_it_emits_it_loses_nothing_of_what_it_has_read(name: str) -> None:
+    frames: list[Frame] = []
+    take = collector(frames)
+    with FED_WITH[name](b"one\ntwo\nunfinished") as source:
+
+        async def emit(frame: Frame, received_ns: int) -> None:
+            source.stop()
+            await take(frame, received_ns)
+
+        trio.run(source.run, emit)
+    assert lines_of(frames) == [b"one", b"two", b"unfinished"]

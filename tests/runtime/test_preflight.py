@@ -1,0 +1,105 @@
+"""What is known before the start about places that sinks write to. Run as root, who may write everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from logrouter import config
+from logrouter.errors import ConfigError
+from logrouter.runtime.preflight import check_destinations
+
+
+def mistakes(*sinks: str) -> list[str]:
+    settings = config.load(flags=config.Flags(sinks=sinks), system_folder=Path("/nonexistent"))
+    try:
+        check_destinations(settings)
+    except ConfigError as error:
+        return [str(mistake) for mistake in error.mistakes]
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    (tmp_path / "regular").write_text("")
+    (tmp_path / "link-to-file").symlink_to("regular")
+    (tmp_path / "link-to-nothing").symlink_to("nowhere")
+    (tmp_path / "link-to-itself").symlink_to("link-to-itself")
+    os.mkfifo(tmp_path / "fifo")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:new", "file:regular", "file:link-to-file", "file:folder/new", "file:not/yet/made/new", "file:../new",
+        "file:{date}.log", "file:folder/{date}.log", "file:not/yet/{service}/{date}.log", "file:{service}/a",
+        "file:regular-{date}.log", "stdout:", "stderr:", "blackhole:",
+    ],
+)  # fmt: skip
+def test_what_can_be_written(url: str, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+
+    assert mistakes(f"a={url}") == []
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("file:regular/new", "regular is not a folder"),
+        ("file:regular/deep/down/new", "regular is not a folder"),
+        ("file:link-to-file/new", "link-to-file is not a folder"),
+        ("file:link-to-nothing/new", "link-to-nothing is not a folder"),
+        ("file:link-to-itself/new", "link-to-itself is not a folder"),
+        ("file:regular/{date}.log", "regular is not a folder"),
+        ("file:regular/{service}/a.log", "regular is not a folder"),
+        ("file:fifo", "fifo is not a regular file"),
+        ("file:fifo/new", "fifo is not a folder"),
+        ("file:///dev/null", "/dev/null is not a regular file"),
+        ("file:folder", "folder is a folder: expected the path of a file"),
+        ("file:folder/inner", "folder/inner is a folder: expected the path of a file"),
+    ],
+)
+def test_what_no_waiting_would_mend(url: str, problem: str) -> None:
+    assert mistakes(f"a={url}") == [f"--sink a=…: sinks.a: {problem}"]
+
+
+def test_all_at_once() -> None:
+    told = mistakes("a=file:regular/x", "b=file:new", "c=file:fifo")
+
+    assert [line.partition(": ")[0] for line in told] == ["--sink a=…", "--sink c=…"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("sinks: {a: 'file:fifo'}", "c.yaml:1:12"),
+        ("sinks:\n  a: {type: file, path: fifo}", "c.yaml:2:25"),
+        ("sinks:\n  a: {url: 'file:fifo'}", "c.yaml:2:12"),
+    ],
+)
+def test_the_place_is_where_the_path_is_written(text: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+
+    with pytest.raises(ConfigError) as wrong:
+        check_destinations(config.load([Path("c.yaml")]))
+    assert str(wrong.value) == f"{place}: sinks.a: fifo is not a regular file"
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("file:regular", "regular may not be written"),
+        ("file:folder/new", "the folder folder may not be written"),
+        ("file:folder/not/yet/new", "the folder folder may not be written"),
+        ("file:new", "the folder . may not be written"),
+    ],
+)
+def test_what_may_not_be_written(url: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+
+    assert mistakes(f"a={url}") == [f"--sink a=…: sinks.a: {problem}"]

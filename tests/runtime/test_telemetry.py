@@ -1,0 +1,115 @@
+"""Figures are those that the parts keep: nothing is counted twice, no label is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+
+from logrouter import config
+from logrouter.event import Chunk, Flag
+from logrouter.runtime.delivery import Trouble
+from logrouter.runtime.log import Log
+from logrouter.runtime.telemetry import Telemetry
+from logrouter.runtime.topology import Topology
+
+Samples = dict[tuple[str, frozenset[str]], float]
+
+
+def make_topology(text: str = "blackhole:") -> Topology:
+    settings = config.load(flags=config.Flags(sinks=[f"a={text}", "b=blackhole:"]), system_folder=Path("/nonexistent"))
+    return Topology(settings, Log("error"))
+
+
+def samples_of(telemetry: Telemetry) -> Samples:
+    families = text_string_to_metric_families(telemetry.metrics().decode())
+    return {
+        (sample.name.removeprefix("logrouter_"), frozenset(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_outcomes_and_reasons() -> None:
+    topology = make_topology()
+    ledger = topology.spool.cursors[0].ledger
+    ledger.read, ledger.delivered, ledger.unmatched = 20, 10, 4
+    ledger.discarded.update(spool_full=3, closed=1)
+    ledger.lost.update(torn=2)
+
+    samples = samples_of(Telemetry(topology))
+    ours = {labels: value for (name, labels), value in samples.items() if name == "sink_events_total"}
+    found = {labels - {"a"}: value for labels, value in ours.items() if "a" in labels}
+
+    assert found == {
+        frozenset({"delivered", ""}): 10,
+        frozenset({"unmatched", ""}): 4,
+        frozenset({"discarded", "spool_full"}): 3,
+        frozenset({"discarded", "closed"}): 1,
+        frozenset({"lost", "torn"}): 2,
+    }
+    assert sum(found.values()) == ledger.settled == ledger.read
+
+
+def test_a_sink_in_trouble() -> None:
+    topology = make_topology()
+    topology.deliveries[1].trouble = Trouble("connection refused", 1_795_428_000.9)
+    topology.deliveries[1].retries = 7
+    telemetry = Telemetry(topology)
+
+    samples = samples_of(telemetry)
+    assert (samples["sink_up", frozenset({"a"})], samples["sink_up", frozenset({"b"})]) == (1, 0)
+    assert samples["sink_retries_total", frozenset({"b"})] == 7
+    assert telemetry.status()["sinks"]["b"]["trouble"] == {
+        "reason": "connection refused",
+        "since": "2026-11-23T10:00:00Z",
+    }
+
+
+async def test_what_waits() -> None:
+    topology = make_topology()
+    (chunk,) = topology.router.route(Chunk([b"{}", b"text"], bytes((Flag.JSON, 0)), {"source": "s"}, 0))
+    await topology.spool.append(chunk)
+    telemetry = Telemetry(topology)
+
+    sinks, spool = telemetry.status()["sinks"], telemetry.status()["spool"]
+    assert (sinks["a"]["waiting"], sinks["b"]["waiting"], spool["events"]) == (2, 2, 2)
+    assert spool["held_bytes"] == chunk.size_bytes
+    assert sinks["a"]["oldest_seconds"] > 1_000_000_000  # read in 1970
+    assert samples_of(telemetry)["sink_waiting", frozenset({"a"})] == 2
+
+
+def test_steps_are_told_apart() -> None:
+    settings = config.load(
+        environ={"LOGROUTER_STEPS": "[{discard: {when: a == 1}}, {set: {b: 2}}]"}, system_folder=Path("/nonexistent")
+    )
+    topology = Topology(settings, Log("error"))
+    topology.sources[0].chain.discarded["discard"] = 5
+    topology.sources[0].chain.failed["set"] = 2
+    samples = samples_of(Telemetry(topology))
+
+    assert samples["source_discarded_total", frozenset({"stdin", "discard"})] == 5
+    assert samples["source_step_failed_total", frozenset({"stdin", "set"})] == 2
+
+
+def test_names_that_prometheus_must_escape() -> None:
+    topology = make_topology()
+    topology.spool.cursors[0].ledger.lost['torn "twice"\n\\'] = 1
+
+    assert samples_of(Telemetry(topology))["sink_events_total", frozenset({"a", "lost", 'torn "twice"\n\\'})] == 1
+
+
+def test_every_metric_says_what_it_is() -> None:
+    families = list(text_string_to_metric_families(Telemetry(make_topology()).metrics().decode()))
+
+    assert len(families) > 15
+    assert [family.name for family in families if not family.documentation or family.type == "unknown"] == []
+    assert [family.name for family in families if not family.name.startswith("logrouter_")] == []
+    assert len({family.name for family in families}) == len(families)
+
+
+def test_status_is_json() -> None:
+    status = Telemetry(make_topology()).status()
+
+    assert orjson.loads(orjson.dumps(status)) == status

@@ -1,0 +1,229 @@
+"""Several steps on one event, the careful way: order, conditions, discards, and what happens when one fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain
+from logrouter.compiling import Generator
+from logrouter.documents import Document, encode_document
+from logrouter.event import Flag
+from logrouter.facts import Facts
+from logrouter.projection import Projection
+from logrouter.rules import Rule
+from logrouter.steps import Step, StepConfig
+from tests.steps.conftest import steps_from
+from tests.strategies import documents
+
+FACTS = Facts({"source": "app"}, 1_700_000_000_000_000_000, {})
+
+
+class Refusing(Step[StepConfig]):
+    """Changes the event, and then raises."""
+
+    Config = StepConfig
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        document["spoilt"] = True
+        document.pop("level", None)
+        raise KeyError("out of order")
+
+
+class RefusingClosed(Refusing):
+    """The same, where nothing of the event may pass."""
+
+    fails_closed: ClassVar[bool] = True
+    placeholder: ClassVar[Document] = {"message": "[out of order]"}
+
+
+class Unwritable(Step[StepConfig]):
+    """Leaves something that is no JSON."""
+
+    Config = StepConfig
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        document["spoilt"] = object()
+
+
+REFUSING = ("refusing", Refusing(StepConfig()))
+REFUSING_CLOSED = ("closed", RefusingClosed(StepConfig()))
+UNWRITABLE = ("unwritable", Unwritable(StepConfig()))
+
+
+def chain_of(yaml: str) -> Chain:
+    return Chain(steps_from(yaml))
+
+
+def with_failing(before: str, failing: tuple[str, Step[Any]], after: str) -> Chain:
+    return Chain([*steps_from(before), failing, *steps_from(after)])
+
+
+def changed(chain: Chain, document: Document) -> Document:
+    result = chain.apply(encode_document(document), Flag.JSON, FACTS)
+    assert result is not None
+    assert result[1] == Flag.JSON
+    decoded: Document = json.loads(result[0])
+    return decoded
+
+
+# ── in order ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_step_sees_what_the_one_before_left() -> None:
+    chain = chain_of("- rename: {level: severity}\n- set: {seen: '{severity}'}\n- remove: [severity]")
+    assert changed(chain, {"level": "error"}) == {"seen": "error"}
+
+
+def test_conditions_are_asked_of_the_event_as_it_is_then() -> None:
+    chain = chain_of("- set: {a: 2}\n- set: {b: 1, when: a == 1}\n- set: {c: 1, when: a == 2}")
+    assert changed(chain, {"a": 1}) == {"a": 2, "c": 1}
+
+
+def test_after_a_discard_no_step_runs() -> None:
+    chain = chain_of("- set: {a: 1}\n- discard: {when: a == 1}\n- sample: {keep: 0.000001}")
+    assert chain.apply(b"{}", Flag.JSON, FACTS) is None
+    assert chain.discarded == {"discard": 1}
+
+
+def test_facts_are_read() -> None:
+    chain = chain_of("- discard: {when: meta.source == 'other'}\n- set: {x: 1, when: meta.source == 'app'}")
+    assert changed(chain, {}) == {"x": 1}
+
+
+# ── text ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("yaml", "payload", "flags", "expected"),
+    [
+        ("- remove: [level]", b"text", 0, (b"text", 0)),
+        ("- remove: [level]", b"\xff", Flag.INVALID_UTF8, (b"\xff", Flag.INVALID_UTF8)),
+        ("- set: {message: other}", b"text", 0, (b"other", 0)),
+        ("- set: {message: other}", b"\xff", Flag.INVALID_UTF8, (b"other", 0)),
+        ('- set: {message: "two\\n lines"}', b"text", 0, (b'{"message":"two\\n lines"}', Flag.JSON)),
+        ("- set: {message: ''}", b"text", 0, (b'{"message":""}', Flag.JSON)),
+        ("- set: {message: 5}", b"text", 0, (b'{"message":5}', Flag.JSON)),
+        ("- set: {a: 1}", b"text", 0, (b'{"message":"text","a":1}', Flag.JSON)),
+        ("- set: {a: 1}", b"text", Flag.PARTIAL_START, (b'{"message":"text","a":1}', Flag.JSON | Flag.PARTIAL_START)),
+        ("- remove: [message]", b"text", 0, (b"{}", Flag.JSON)),
+    ],
+)
+def test_text_stays_text_while_it_can(yaml: str, payload: bytes, flags: int, expected: tuple[bytes, int]) -> None:
+    assert chain_of(yaml).apply(payload, flags, FACTS) == expected
+
+
+# ── a step that fails ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("failing", [REFUSING, UNWRITABLE], ids=["raises", "leaves no JSON"])
+def test_a_failing_step_leaves_the_event_as_it_got_it(failing: tuple[str, Step[Any]]) -> None:
+    chain = with_failing("- set: {before: 1}", failing, "- set: {after: 1}")
+    assert chain.apply(b'{"level":"error"}', Flag.JSON, FACTS) == (
+        b'{"level":"error","before":1,"after":1}',
+        Flag.JSON | Flag.STEP_FAILED,
+    )
+    assert chain.failed == {failing[0]: 1}
+    assert chain.discarded == {}
+
+
+def test_a_failing_step_leaves_text_as_it_was() -> None:
+    chain = Chain([REFUSING])
+    assert chain.apply(b"te\xffxt", Flag.INVALID_UTF8, FACTS) == (b"te\xffxt", Flag.INVALID_UTF8 | Flag.STEP_FAILED)
+
+
+def test_where_it_fails_closed_nothing_of_the_event_passes() -> None:
+    chain = with_failing("- set: {before: 1}", REFUSING_CLOSED, "- set: {after: 1}")
+    assert chain.apply(b'{"card":"4111"}', Flag.JSON, FACTS) == (
+        b'{"message":"[out of order]"}',
+        Flag.JSON | Flag.STEP_FAILED,
+    )
+    assert chain.failed == {"closed": 1}
+
+
+def test_an_event_on_which_one_failed_can_still_be_discarded_and_is_counted_once() -> None:
+    chain = with_failing("- set: {before: 1}", REFUSING, "- discard: {when: before == 1}")
+    assert chain.apply(b"{}", Flag.JSON, FACTS) is None
+    assert (chain.failed, chain.discarded) == ({"refusing": 1}, {"discard": 1})
+
+
+UNREADABLE = b'{"a":'
+"""Stands for an object that the decoder skips but does not read: one nested just too deep."""
+
+
+def test_an_event_that_cannot_be_read_passes_unchanged_and_marked() -> None:
+    chain = chain_of("- set: {x: 1}\n- discard: {when: x == 1}")
+    assert chain.apply(UNREADABLE, Flag.JSON, FACTS) == (UNREADABLE, Flag.JSON | Flag.STEP_FAILED)
+    assert chain.failed == {"set": 1, "discard": 1}
+
+
+def test_an_event_that_cannot_be_read_is_replaced_where_it_would_be_redacted() -> None:
+    chain = chain_of("- set: {x: 1}\n- redact: {patterns: [card]}")
+    result = chain.apply(UNREADABLE, Flag.JSON, FACTS)
+    assert result == (b'{"message":"[redaction failed]","redact_failed":true}', Flag.JSON | Flag.STEP_FAILED)
+
+
+# ── on whole chunks ───────────────────────────────────────────────────────────────────────────────────
+
+CHANGING = (
+    "- set: {a: 1}",
+    "- rename: {a: b}\n- set: {c: '{b}', when: exists(b)}",
+    "- discard: {when: a == 1}\n- remove: [http.status, level]",
+    "- redact: {fields: [a], patterns: ['e+']}",
+    "- keep_only: [a, http.status]",
+)
+
+
+@pytest.mark.parametrize("yaml", CHANGING)
+def test_a_chunk_is_changed_as_each_of_its_events(yaml: str) -> None:
+    steps = steps_from(yaml)
+
+    @settings(max_examples=6, deadline=None)
+    @given(st.lists(documents, min_size=1, max_size=4))
+    def check(several: list[Document]) -> None:
+        payloads = [encode_document(document) for document in several]
+        chain = Chain(steps)
+        single = [chain.apply(payload, Flag.JSON, FACTS) for payload in payloads]
+        kept = [payload for payload, result in zip(payloads, single, strict=True) if result is not None]
+        expected = [result for result in single if result is not None]
+        together = chain.change_all(kept, FACTS)
+        if together is None:  # one of them failed: each must be looked at
+            assert any(flags & Flag.STEP_FAILED for _, flags in expected)
+        else:
+            assert [(payload, Flag.JSON) for payload in together] == expected
+
+    check()
+
+
+def test_where_one_event_fails_or_may_be_discarded_no_whole_chunk_is_changed() -> None:
+    assert Chain([REFUSING]).change_all([b"{}"], FACTS) is None
+    assert Chain([UNWRITABLE]).change_all([b"{}"], FACTS) is None
+    assert chain_of("- set: {a: 1}\n- discard: {when: a == 2}").change_all([b"{}"], FACTS) is None
+    assert chain_of("- sample: {keep: 1}").change_all([b"{}"], FACTS) is None
+    assert chain_of("- set: {a: 1}").change_all([UNREADABLE], FACTS) is None
+
+
+@pytest.mark.parametrize(
+    ("yaml", "expected"),
+    [
+        ("- set: {a: 1}", [TOUCHED, TOUCHED, TOUCHED]),
+        ("- set: {a: 1, when: n == 1}", [UNTOUCHED, TOUCHED, UNTOUCHED]),
+        ("- discard: {when: n == 0}\n- discard: {when: n <= 1}", [FIRST_DISCARD, FIRST_DISCARD + 1, UNTOUCHED]),
+        ("- discard: {when: n == 0}\n- set: {a: 1, when: n <= 1}", [FIRST_DISCARD, TOUCHED, UNTOUCHED]),
+        ("- set: {a: 1, when: n == 2}\n- discard: {when: n == 0}", [TOUCHED, UNTOUCHED, TOUCHED]),
+    ],
+)
+def test_verdicts(yaml: str, expected: list[int]) -> None:
+    chain = chain_of(yaml)
+    projection = Projection(chain.references)
+    rows = projection.rows([b'{"n":%d}' % n for n in range(3)], bytes([Flag.JSON]) * 3)
+    assert Generator(projection, {}).verdicts(chain)(rows, FACTS) == expected
+
+
+def test_what_a_chain_reads_is_what_its_conditions_read() -> None:
+    chain = chain_of("- set: {a: '{b}', when: n == 1 and meta.stream == 'x'}\n- remove: [c]")
+    assert chain.references == Rule.parse("n == 1 and meta.stream == 'x'").references

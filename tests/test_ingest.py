@@ -1,0 +1,315 @@
+"""Ingest: whole chunks through recognition and steps, the fast way, as each line alone, the careful way."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from logrouter.chain import Chain
+from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.event import Chunk, Flag
+from logrouter.facts import Facts
+from logrouter.framing import Frame, LineFraming
+from logrouter.ingest import Ingest, Parse
+from logrouter.policy import SinkRouting
+from logrouter.projection import recognise_line
+from logrouter.routing import Router
+from logrouter.rules import Rule
+from logrouter.steps import Step, StepConfig
+from tests.steps.conftest import steps_from
+from tests.strategies import chunked, lines
+
+RESOURCE = {"service.name": "shop"}
+ATTRIBUTES = {"source": "app", "stream": "stdin"}
+RECEIVED_NS = 1_700_000_000_000_000_000
+
+
+class Fragile(Step[StepConfig]):
+    """Raises on errors and on text that has an `a` in it, after it has changed them."""
+
+    Config = StepConfig
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        document["spoilt"] = True
+        if document.get("level") == "error" or "a" in str(document.get("message", "")):
+            raise ValueError("too much")
+        del document["spoilt"]
+
+
+class FragileClosed(Fragile):
+    fails_closed: ClassVar[bool] = True
+    placeholder: ClassVar[Document] = {"message": "[failed]"}
+
+
+FRAGILE = {"fragile": Fragile(StepConfig()), "closed": FragileClosed(StepConfig())}
+STEPS = (
+    "",
+    "- set: {a: 1}",
+    "- set: {seen: '{level}', when: exists(level)}",
+    "- rename: {level: severity}\n- remove: [http.status]",
+    "- rename: {a: b, b: a}\n- set: {c: '{b}', when: b == 1}",
+    "- keep_only: [level, message, http.status]",
+    "- discard: {when: level == 'error'}",
+    "- discard: {when: not exists(a)}\n- discard: {when: severity >= 'warning'}\n- set: {x: 1, when: status == 1}",
+    "- discard: {when: meta.invalid_utf8}\n- discard: {when: exists(meta.partial)}",
+    "- set: {a: 1, when: level == 'error'}\n- discard: {when: a == 1}\n- remove: [ok]",
+    "- sample: {keep: 0.5}",
+    "- discard: {when: status == 1}\n- sample: {keep: 0.5, by: level}\n- remove: [level]",
+    "- redact: {fields: [a, http.status], patterns: [email, '[0-9]+', 'e+']}",
+    "- redact: {patterns: ['t+'], when: not exists(status)}",
+    "- fragile",
+    "- set: {seen: 1}\n- fragile\n- set: {after: 1, when: seen == 1}",
+    "- discard: {when: level == 'info'}\n- fragile\n- discard: {when: level == 'error'}",
+    "- closed\n- set: {a: 1}",
+    "- set: {message: '', when: meta.parse_error}\n- set: {message: 'x', when: len(message) > 4}",
+)
+some_lines = st.lists(lines, min_size=1, max_size=10)
+parses = st.sampled_from(["auto", "json", "none"])
+
+
+@lru_cache
+def steps_of(yaml: str) -> tuple[tuple[str, Step[Any]], ...]:
+    """The steps of YAML, one a line, of which a name alone is one of ours."""
+    found: list[tuple[str, Step[Any]]] = []
+    for line in yaml.splitlines():
+        name = line.removeprefix("- ")
+        found += [(name, FRAGILE[name])] if name in FRAGILE else steps_from(line)
+    return tuple(found)
+
+
+def chain_of(yaml: str) -> Chain:
+    """A new chain: counters, and places in samples, start anew."""
+    return Chain([(name, type(step)(step.config)) for name, step in steps_of(yaml)])
+
+
+def frame_of(some: list[bytes], marks: dict[int, int] | None = None, empty: int = 0) -> Frame:
+    return Frame(some, b"\n".join(some), marks or {}, empty)
+
+
+def ingest_of(chain: Chain | None = None, parse: Parse = "auto", match: str | None = None) -> Ingest:
+    further = chain.references if chain else ()
+    rule = Rule.parse(match) if match else None
+    return Ingest(Router([SinkRouting("s", rule)], resource=RESOURCE, further=further), ATTRIBUTES, parse, chain)
+
+
+def events_of(chunks: list[Chunk]) -> list[tuple[bytes, int]]:
+    return [pair for chunk in chunks for pair in zip(chunk.payloads, chunk.flags, strict=True)]
+
+
+def told(events: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
+    """Events with JSON written one way: what no step touched keeps its blanks, which the careful way does not."""
+    return [(encode_document(decode_document(pair[0])), pair[1]) if pair[1] & Flag.JSON else pair for pair in events]
+
+
+def flags_of(line: bytes, parse: Parse, mark: int = 0) -> int:
+    """What is known of one line."""
+    flags = recognise_line(line)
+    if parse == "none":
+        return (flags & ~Flag.JSON) | mark
+    if parse == "json" and not flags & Flag.JSON:
+        flags |= Flag.PARSE_ERROR
+    return (flags & ~Flag.JSON) | mark if mark else flags
+
+
+def carefully(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int]]:
+    """Each line of a frame through all steps, one by one."""
+    found = []
+    for place, line in enumerate(frame.lines):
+        flags = flags_of(line, parse, frame.marks.get(place, 0))
+        result = chain.apply(line, flags, Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags))
+        if result is not None:
+            found.append(result)
+    return found
+
+
+# ── fast and careful ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(st.lists(some_lines, min_size=1, max_size=3), st.sampled_from(STEPS), parses)
+def test_chunks_become_what_their_lines_become_one_by_one(several: list[list[bytes]], yaml: str, parse: Parse) -> None:
+    fast, careful = chain_of(yaml), chain_of(yaml)
+    ingest = ingest_of(fast, parse)
+    for some in several:
+        frame = frame_of(some)
+        chunks = ingest.chunks(frame, RECEIVED_NS)
+        assert told(events_of(chunks)) == told(carefully(careful, frame, parse))
+        for chunk in chunks:
+            assert chunk.payload_bytes == sum(map(len, chunk.payloads))
+            assert (chunk.attributes, chunk.received_ns) == (ATTRIBUTES, RECEIVED_NS)
+    assert (+fast.discarded, +fast.failed) == (+careful.discarded, +careful.failed)
+    event(f"discarded: {bool(fast.discarded)}, failed: {bool(fast.failed)}")
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None)
+@given(st.data(), some_lines, st.sampled_from(STEPS), parses)
+def test_long_lines_go_through_steps_in_pieces(data: Any, some: list[bytes], yaml: str, parse: Parse) -> None:
+    fast, careful = chain_of(yaml), chain_of(yaml)
+    ingest, framing = ingest_of(fast, parse), LineFraming(12)
+    reads = data.draw(chunked(b"\n".join(some)))
+    for frame in [*map(framing.feed, reads), framing.finish()]:
+        assert told(events_of(ingest.chunks(frame, RECEIVED_NS))) == told(carefully(careful, frame, parse))
+    assert (+fast.discarded, +fast.failed) == (+careful.discarded, +careful.failed)
+
+
+MATCHES = ("a == 1", "exists(spoilt)", 'level == "error"', "http.status > 1", "len(message) > 3", "meta.step_failed")
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None)
+@given(some_lines, st.sampled_from(STEPS), st.sampled_from(MATCHES))
+def test_sinks_get_events_by_what_the_steps_made_of_them(some: list[bytes], yaml: str, match: str) -> None:
+    rule, chain = Rule.parse(match), chain_of(yaml)
+    ingest = ingest_of(chain_of(yaml), match=match)
+    router = ingest._router
+    parts = [router.slice(chunk, 0) for chunk in ingest.chunks(frame_of(some), RECEIVED_NS)]
+    got = [pair for part in parts if part is not None for pair in zip(part.payloads, part.flags, strict=True)]
+    expected = [
+        (payload, flags)
+        for payload, flags in carefully(chain, frame_of(some), "auto")
+        if rule.test(
+            decode_document(payload) if flags & Flag.JSON else decode_text(payload),
+            Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags),
+        )
+    ]
+    assert told(got) == told(expected)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "kept"),
+    [
+        ("- discard: {when: meta.invalid_utf8}", [b"{}", b"long", b"li", b"ne", b"text"]),
+        ("- discard: {when: exists(meta.partial)}", [b"\xff", b"{}", b"text"]),
+        ("- discard: {when: not exists(meta.partial)}", [b"long", b"li", b"ne"]),
+        ("- discard: {when: meta.parse_error}", [b"{}"]),
+    ],
+)
+def test_conditions_of_steps_see_what_is_known_of_single_events(yaml: str, kept: list[bytes]) -> None:
+    marks = {2: Flag.PARTIAL_START, 3: Flag.PARTIAL_MIDDLE, 4: Flag.PARTIAL_END}
+    ingest = ingest_of(chain_of(yaml), "json" if "parse" in yaml else "auto")
+    frame = frame_of([b"\xff", b"{}", b"long", b"li", b"ne", b"text"], marks)
+    (chunk,) = ingest.chunks(frame, RECEIVED_NS)
+    assert chunk.payloads == kept
+
+
+# ── counters ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(some_lines, max_size=3), parses)
+def test_what_is_counted(several: list[list[bytes]], parse: Parse) -> None:
+    ingest = ingest_of(parse=parse)
+    for empty, some in enumerate(several):
+        ingest.chunks(frame_of(some, empty=empty), RECEIVED_NS)
+    flags = [flags_of(line, parse) for some in several for line in some]
+    assert ingest.read_events == len(flags)
+    assert ingest.read_bytes == sum(len(line) + 1 for some in several for line in some)
+    assert ingest.empty_lines == sum(range(len(several)))
+    assert ingest.invalid_utf8 == sum(1 for flag in flags if flag & Flag.INVALID_UTF8)
+    assert ingest.parse_errors == sum(1 for flag in flags if flag & Flag.PARSE_ERROR)
+    assert ingest.pieces == 0
+
+
+def test_empty_lines_alone_are_no_chunk_but_counted() -> None:
+    ingest = ingest_of()
+    assert ingest.chunks(Frame([], b"", {}, 3), RECEIVED_NS) == []
+    assert (ingest.empty_lines, ingest.read_events, ingest.read_bytes) == (3, 0, 0)
+
+
+def test_pieces_are_counted_and_text_whatever_they_look_like() -> None:
+    ingest = ingest_of()
+    marks = {0: Flag.PARTIAL_START, 1: Flag.PARTIAL_MIDDLE, 2: Flag.PARTIAL_END}
+    chunks = ingest.chunks(frame_of([b'{"a":1}', b"{}", b'{"b":1}', b'{"c":1}'], marks), RECEIVED_NS)
+    assert events_of(chunks) == [
+        (b'{"a":1}', Flag.PARTIAL_START),
+        (b"{}", Flag.PARTIAL_MIDDLE),
+        (b'{"b":1}', Flag.PARTIAL_END),
+        (b'{"c":1}', Flag.JSON),
+    ]
+    assert (ingest.pieces, ingest.read_events) == (3, 4)
+
+
+def test_a_piece_is_routed_as_text() -> None:
+    ingest = ingest_of(match='exists(a) or meta.partial == "end" or message == "{}"')
+    frame = frame_of([b'{"a":1}', b"{}", b"x"], {0: Flag.PARTIAL_START, 1: Flag.PARTIAL_MIDDLE, 2: Flag.PARTIAL_END})
+    (chunk,) = ingest.chunks(frame, RECEIVED_NS)
+    part = ingest._router.slice(chunk, 0)
+    assert part is not None
+    assert part.payloads == [b"{}", b"x"]
+
+
+# ── steps on chunks ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_where_a_step_fails_the_other_events_are_as_if_it_had_not() -> None:
+    chain = chain_of("- set: {seen: 1}\n- fragile\n- set: {after: 1}")
+    ingest = ingest_of(chain)
+    some = [b'{"level":"info"}', b'{"level":"error"}', b'{"level":"warn"}']
+    assert events_of(ingest.chunks(frame_of(some), RECEIVED_NS)) == [
+        (b'{"level":"info","seen":1,"after":1}', Flag.JSON),
+        (b'{"level":"error","seen":1,"after":1}', Flag.JSON | Flag.STEP_FAILED),
+        (b'{"level":"warn","seen":1,"after":1}', Flag.JSON),
+    ]
+    assert chain.failed == {"fragile": 1}
+
+
+def test_where_a_step_fails_closed_only_that_event_is_replaced() -> None:
+    chain = chain_of("- closed")
+    some = [b'{"level":"info"}', b'{"level":"error","card":"4111 1111 1111 1111"}', b"text"]
+    assert events_of(ingest_of(chain).chunks(frame_of(some), RECEIVED_NS)) == [
+        (b'{"level":"info"}', Flag.JSON),
+        (b'{"message":"[failed]"}', Flag.JSON | Flag.STEP_FAILED),
+        (b"text", 0),
+    ]
+    assert chain.failed == {"closed": 1}
+
+
+def test_events_that_no_step_touches_leave_as_the_bytes_that_came() -> None:
+    chain = chain_of("- set: {a: 1, when: level == 'error'}")
+    some = [b' {"level" : "info" }', b'{"level" : "error" }', b"\xff"]
+    assert events_of(ingest_of(chain).chunks(frame_of(some), RECEIVED_NS)) == [
+        (some[0], Flag.JSON),
+        (b'{"level":"error","a":1}', Flag.JSON),
+        (b"\xff", Flag.INVALID_UTF8),
+    ]
+
+
+def test_a_chunk_of_which_nothing_is_left_is_none() -> None:
+    chain = chain_of("- discard: {when: exists(level)}\n- discard: {when: exists(message)}")
+    ingest = ingest_of(chain)
+    assert ingest.chunks(frame_of([b'{"level":1}', b"text", b'{"level":2}']), RECEIVED_NS) == []
+    assert chain.discarded == {"discard": 3}
+    assert ingest.read_events == 3
+
+
+def test_an_object_nested_as_deep_as_can_be_is_never_lost() -> None:
+    """How deep can be read depends on where in the program it is: what was recognised may be too deep for a step."""
+    chain = chain_of("- set: {x: 1}")
+    ingest = ingest_of(chain)
+    some = [b'{"a":' + b"[" * depth + b"]" * depth + b"}" for depth in range(860, 1000, 3)]
+    found = events_of(ingest.chunks(frame_of(some), RECEIVED_NS))
+    assert len(found) == len(some)
+    for line, (payload, flags) in zip(some, found, strict=True):
+        if payload != line:  # unchanged where it could not be read, else changed as an object or as text
+            assert flags == Flag.JSON
+            assert payload in (line[:-1] + b',"x":1}', b'{"message":"' + line.replace(b'"', b'\\"') + b'","x":1}')
+        else:
+            assert flags == Flag.JSON | Flag.STEP_FAILED
+    assert found[0][0] == some[0][:-1] + b',"x":1}'
+
+
+@pytest.mark.parametrize("yaml", ["- redact: {patterns: ['4111']}", "- redact: {patterns: ['4111'], when: a == 1}"])
+def test_no_depth_of_nesting_gets_past_a_redaction(yaml: str) -> None:
+    chain = chain_of(yaml)
+    some = [b'{"a":1,"card":"4111","x":' + b"[" * depth + b"]" * depth + b"}" for depth in range(860, 1000)]
+    recognised = [line for line in some if recognise_line(line) & Flag.JSON]
+    found = events_of(ingest_of(chain).chunks(frame_of(recognised), RECEIVED_NS))
+    assert len(found) == len(recognised)
+    for payload, flags in found:
+        assert b"4111" not in payload or not flags & Flag.JSON
