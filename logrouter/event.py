@@ -48,6 +48,10 @@ class Flag:
     """Written by logrouter itself into a sink's stream: so many events are missing here, and why."""
 
 
+PLAIN: Final = bytes((0, Flag.JSON))
+"""The flags of events about which there is nothing to say but whether they are JSON."""
+
+
 class Offset(NamedTuple):
     """Where an event stands in the spool, and its id: never used twice."""
 

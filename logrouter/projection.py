@@ -142,8 +142,11 @@ class Projection:
 
     def row(self, payload: bytes, flags: int) -> Row:
         """One event's row, whatever it takes."""
-        if not flags & Flag.JSON:
-            return self._row_of_text(payload)
+        row = self._read(payload) if flags & Flag.JSON else None
+        return self._row_of_text(payload) if row is None else row
+
+    def _read(self, payload: bytes) -> Row | None:
+        """A JSON event's row; None where it cannot be read after all."""
         try:
             return self._decode(payload)
         except _NOT_JSON:
@@ -151,7 +154,7 @@ class Projection:
         try:
             return self.row_of(decode_document(payload))
         except (ValueError, RecursionError):
-            return self._text_row  # an object that can be skipped but not read: none of its fields is known
+            return None
 
     def row_of(self, document: Document) -> Row:
         """The row of a parsed document."""
@@ -159,8 +162,14 @@ class Projection:
 
     def _recognise_carefully(self, lines: list[bytes]) -> tuple[bytes, list[Row]]:
         self.careful_events += len(lines)
-        flags = bytes(map(recognise_line, lines))
-        return flags, [self.row(line, flag) for line, flag in zip(lines, flags, strict=True)]
+        flags, rows = bytearray(map(recognise_line, lines)), []
+        for place, line in enumerate(lines):
+            row = self._read(line) if flags[place] & Flag.JSON else None
+            if row is None:
+                flags[place] &= ~Flag.JSON  # also an object nested so deep that it can be skipped, but not read
+                row = self._row_of_text(line)
+            rows.append(row)
+        return bytes(flags), rows
 
     def _with_text(self, payloads: Sequence[bytes], json_flags: bytes, json_rows: list[Row]) -> list[Row]:
         """Put the rows of text events between those of JSON events."""

@@ -26,14 +26,13 @@ from typing import Any
 
 from logrouter.classes import MAX_CLASSES, Classes, Memo, Routed, TooManyClasses
 from logrouter.compiling import Generator
-from logrouter.event import MARKS, Chunk, Flag
+from logrouter.event import MARKS, PLAIN, Chunk
 from logrouter.facts import Facts
 from logrouter.policy import Policy, Route, SinkRouting
 from logrouter.projection import Projection, Row
 from logrouter.references import Meta, Reference
 from logrouter.sinks import Chosen, Slice
 
-_USUAL_FLAGS = bytes((0, Flag.JSON))
 _MEMOS = 64
 """Sets of attributes for which classes are remembered."""
 
@@ -138,7 +137,7 @@ class Router:
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         numbers = self._numbers(rows, facts)
         columns = tuple(tuple(column(rows, facts) for column in columns) for columns in self._columns)
-        if self._reads_marks and chunk.flags.translate(None, _USUAL_FLAGS):
+        if self._reads_marks and chunk.flags.translate(None, PLAIN):
             numbers, columns = self._with_marks(chunk, rows, numbers, columns)
         return Routed(self.classes, numbers, columns)
 
@@ -161,7 +160,7 @@ class Router:
         classes = bytearray(numbers)
         texts = [[[text] * len(rows) if isinstance(text, str) else text for text in sink] for sink in columns]
         for place, flags in enumerate(chunk.flags):
-            if flags in _USUAL_FLAGS:
+            if flags in PLAIN:
                 continue
             facts = Facts(chunk.attributes, chunk.received_ns, self.resource, flags)
             row = rows[place : place + 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +81,7 @@ def got(router: Router, chunks: list[Chunk], sink: int) -> list[bytes]:
     return [payload for part in slices if part is not None for payload in part.payloads]
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(some_lines, st.lists(rules, min_size=1, max_size=4))
 def test_the_fast_way_agrees_with_the_slow_way(lines: list[bytes], matches: list[Rule]) -> None:
@@ -96,6 +98,7 @@ def test_the_fast_way_agrees_with_the_slow_way(lines: list[bytes], matches: list
         assert got(router, chunks, sink) == expected, rule.text
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(some_lines, rules)
 def test_events_routed_again_go_the_same_way(lines: list[bytes], rule: Rule) -> None:
@@ -106,6 +109,7 @@ def test_events_routed_again_go_the_same_way(lines: list[bytes], rule: Rule) -> 
         assert got(router, [again], 0) == got(router, [chunk], 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(some_lines, st.sampled_from(TEMPLATES))
 def test_columns_hold_what_the_template_renders(lines: list[bytes], text: str) -> None:
@@ -121,6 +125,7 @@ def test_columns_hold_what_the_template_renders(lines: list[bytes], text: str) -
         assert texts == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(some_lines)
 def test_events_that_have_an_included_key_are_marked(lines: list[bytes]) -> None:

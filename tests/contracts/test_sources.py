@@ -112,13 +112,13 @@ def test_all_that_comes_in_is_emitted_in_order(name: str, data: bytes, slowness:
 @every_source
 def test_every_frame_is_its_lines_joined(name: str) -> None:
     frames: list[Frame] = []
-    with FED_WITH[name](b"one\n\ntwo\r\n" + b"x" * 100 + b"\nlast", max_line=Size(40)) as source:
+    with FED_WITH[name](b"one\n\ntwo\r\n" + b"x" * 150 + b"\nlast", max_line=Size(64)) as source:
         trio.run(source.run, collector(frames))
     for frame in frames:
         assert frame.block == b"\n".join(frame.lines)
         assert all(frame.lines)
         assert set(frame.marks) <= set(range(len(frame.lines)))
-    assert b"".join(lines_of(frames)) == b"onetwo" + b"x" * 100 + b"last"
+    assert b"".join(lines_of(frames)) == b"onetwo" + b"x" * 150 + b"last"
     assert sum(len(frame.marks) for frame in frames) == 3
 
 

@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe
+from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, troubles
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def test_environment_alone(workplace: Workplace) -> None:
         },
     )
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout, troubles(done.stderr)) == (0, b"", [])
     assert (workplace.lines("errors.ndjson"), workplace.lines("text.log")) == ([ERROR], [TEXT])
 
 
@@ -99,7 +99,7 @@ def test_flags_win_over_environment_over_file(workplace: Workplace) -> None:
         environment={"LOGROUTER_SINK_ERRORS__PATH": "elsewhere", "LOGROUTER_SINK_REST__MATCH": "n == 2"},
     )
 
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, troubles(done.stderr)) == (0, [])
     assert workplace.lines("elsewhere") == [ERROR]
     assert workplace.lines("rest.log") == [INFO]
     assert workplace.lines("errors.ndjson") == []
