@@ -49,7 +49,7 @@ class Chain:
         self.failed: Counter[str] = Counter()
         self._leading = self._count_leading_discards()
         self._decides = any(named.step.decides for named in self.steps[self._leading :])
-        self._fails_closed = next((named.step for named in self.steps if named.step.fails_closed), None)
+        self._closing = [named for named in self.steps if named.step.fails_closed]
 
     @property
     def conditions(self) -> list[Rule]:
@@ -99,6 +99,11 @@ class Chain:
 
     def apply(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
         """The event after all steps; None if one took it out."""
+        if not flags & Flag.JSON:
+            for named in self._closing:
+                if named.step.withholds(payload, flags):
+                    self.failed[named.name] += 1
+                    return _withheld(named)
         try:
             document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
         except (ValueError, RecursionError):  # an object that can be skipped but not read
@@ -133,7 +138,7 @@ class Chain:
             except Exception:
                 self.failed[named.name] += 1
                 if named.step.fails_closed:
-                    return encode_document(named.step.placeholder), Flag.JSON | Flag.STEP_FAILED
+                    return _withheld(named)
                 document = before
                 flags |= Flag.STEP_FAILED
         return _encoded(document, payload, flags)
@@ -141,8 +146,8 @@ class Chain:
     def _unreadable(self, payload: bytes, flags: int) -> tuple[bytes, int]:
         for named in self.steps:
             self.failed[named.name] += 1
-        if self._fails_closed is not None:
-            return encode_document(self._fails_closed.placeholder), Flag.JSON | Flag.STEP_FAILED
+        if self._closing:
+            return _withheld(self._closing[0])
         return payload, flags | Flag.STEP_FAILED
 
     def _count_leading_discards(self) -> int:
@@ -152,6 +157,11 @@ class Chain:
                 break
             leading += 1
         return leading
+
+
+def _withheld(named: NamedStep) -> tuple[bytes, int]:
+    """What stands for an event that a step must not let through."""
+    return encode_document(named.step.placeholder), Flag.JSON | Flag.STEP_FAILED
 
 
 def _encoded(document: Document, payload: bytes, flags: int) -> tuple[bytes, int]:

@@ -50,6 +50,10 @@ class Step(Generic[ConfigT]):
         """The long form of what stands after the step's name, where a step has a short one (`remove: [a, b]`)."""
         return value
 
+    def withholds(self, text: bytes, flags: int) -> bool:
+        """Whether a text event may hold what this step must take away, and it cannot look: it fails closed then."""
+        return False
+
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
         """Change the document in place, or return DISCARD. `when` has been asked already."""
         raise NotImplementedError

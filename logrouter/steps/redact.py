@@ -42,7 +42,9 @@ With `remove`, fields are taken out, and matches cut out of the text that holds 
     < {"token": "x", "message": "from 10.1.2.3 today"}
     > {"message": "from  today"}
 
-It fails closed: should it ever fail on an event, the event is replaced by one that says so, marked and counted.
+It fails closed: should it ever fail on an event, the event is replaced by one that says so, marked and counted. So
+is, where `fields` are redacted, a line that looks like an object with such a field but is not valid JSON (a `NaN`, a
+byte that is not UTF-8), and a piece of a line over `max_line`: what cannot be looked into is not let through.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from logrouter.documents import Document, encode_document
+from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.redaction import Scrubber, StandIn, detector
 from logrouter.references import MISSING
@@ -96,6 +99,7 @@ class Redact(Step[RedactConfig]):
         paths = [field_path(name, "redacted") for name in config.fields]
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
+        self._names = [path[-1].encode() for path in paths if path != ("message",)]
         self._masks = config.method == "mask"
         self._replace, stand_in = _replacements(config)
         self._scrubber = Scrubber(map(detector, config.patterns), stand_in) if config.patterns else None
@@ -111,6 +115,15 @@ class Redact(Step[RedactConfig]):
                 f"the key has fewer than {SHORT_KEY} characters: hashes made with it can be undone by guessing"
             )
         return found
+
+    def withholds(self, text: bytes, flags: int) -> bool:
+        """An object that is not quite JSON, or a piece of a line, may hold the fields that cannot be found in it."""
+        if not self._names:
+            return False
+        if flags & Flag.PARTIAL_MIDDLE:
+            return True
+        looks_like_object = text.lstrip(b" \t\xef\xbb\xbf").startswith(b"{")
+        return looks_like_object and (b"\\u" in text or any(name in text for name in self._names))
 
     def apply(self, document: Document, facts: Facts) -> None:
         for key in self._keys:
