@@ -18,7 +18,7 @@ This one is in memory. Invariants:
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -198,9 +198,6 @@ class MemorySpool:
         furthest = min((cursor.next for cursor in behind), default=0)
         return [cursor for cursor in behind if cursor.next == furthest]
 
-    def _low_water(self, cursor: Cursor) -> int:
-        return cursor.handed_out[0].chunk.offset.sequence if cursor.handed_out else cursor.next
-
     def _give_up_next(self, cursor: Cursor, reason: str) -> None:
         held = self._chunks[cursor.next]
         chunk = held.chunk
@@ -282,20 +279,18 @@ class MemorySpool:
 
     def waiting(self, sink: int) -> int:
         """How many events wait for a sink: read or not, but not settled. Counted from the chunks themselves."""
-        cursor = self.cursors[sink]
-        if cursor.closed:
-            return 0
-        low = self._low_water(cursor)
-        return sum(len(held.chunk) for first, held in self._chunks.items() if first >= low)
+        return sum(map(len, self._waiting(sink)))
 
     def wanted_waiting(self, sink: int) -> int:
         """How many of the waiting events the sink wants."""
+        return sum(chunk.routed.count(sink) for chunk in self._waiting(sink) if chunk.routed is not None)
+
+    def _waiting(self, sink: int) -> Iterator[Chunk]:
+        """The chunks that are being sent, and those to be read; what was given up between is held for others only."""
         cursor = self.cursors[sink]
-        if cursor.closed:
-            return 0
-        low = self._low_water(cursor)
-        chunks = [held.chunk for first, held in self._chunks.items() if first >= low]
-        return sum(chunk.routed.count(sink) for chunk in chunks if chunk.routed is not None)
+        if not cursor.closed:
+            yield from (held.chunk for held in cursor.handed_out)
+            yield from (held.chunk for first, held in self._chunks.items() if first >= cursor.next)
 
     def oldest_received_ns(self, sink: int) -> int | None:
         """When the oldest event that waits for a sink was read."""
