@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from logrouter.config import config_hash, load, render_effective
+from logrouter.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ENVIRON = {"REDACT_KEY": "0123456789abcdef0123456789abcdef"}
@@ -29,3 +30,11 @@ def test_nothing_configured(tmp_path: Path) -> None:
     settings = load((), {}, folder=tmp_path, system_folder=tmp_path)
     assert {name: source.type for name, source in settings.sources.items()} == {"stdin": "stdin"}
     assert {name: sink.type for name, sink in settings.sinks.items()} == {"stdout": "stdout"}
+
+
+def test_there_is_one_stdin() -> None:
+    with pytest.raises(ConfigError) as error:
+        load((), {"LOGROUTER_CONFIG_YAML": "sources: {a: stdin, b: stdin}"})
+    assert [mistake.problem for mistake in error.value.mistakes] == [
+        "sources.b: there is one stdin, and sources.a reads it already"
+    ]

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 EXIT_USAGE: Final = 2
+EXIT_IO: Final = 74
+"""EX_IOERR: what a command prints could not be written."""
 EXIT_INTERNAL: Final = 70
 """EX_SOFTWARE: our fault."""
 EXIT_CONFIG: Final = 78
@@ -61,6 +63,9 @@ def _report(error: BaseException) -> int:
         case BrokenPipeError():  # `logrouter describe | head`: what stdout's buffer still holds has no reader either
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
+        case OSError():
+            print(f"logrouter: {error}", file=sys.stderr)
+            return EXIT_IO
     if os.environ.get("LOGROUTER_LOG_LEVEL") == "debug":
         raise error
     print(f"logrouter: internal error: {error!r}", file=sys.stderr)

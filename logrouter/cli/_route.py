@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   app | logrouter                                    each line as a JSON event; pretty on a terminal
-  app | logrouter --sink errors=file:errors.ndjson --match errors='severity >= "error"'
+  app | logrouter --sink errors=file:errors.ndjson --match errors='severity >= "error"' --sink all=stdout:
   app | logrouter --config logrouter.yaml
   logrouter demo | logrouter                         something to try it with
 
@@ -85,6 +85,11 @@ def _show_version(options: argparse.Namespace) -> int:
     from logrouter import __version__
     from logrouter.cli import _options
     from logrouter.config import config_hash
+    from logrouter.errors import ConfigError
 
-    print(f"logrouter {__version__} (config {config_hash(_options.load(options))})")
+    try:
+        shown = config_hash(_options.load(options))
+    except ConfigError:
+        shown = "wrong: see logrouter check"
+    print(f"logrouter {__version__} (config {shown})")
     return 0

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from typing import Any
 
 from logrouter import severity, times
@@ -38,7 +39,8 @@ def main(argv: Sequence[str]) -> int:
     )
     _options.add_config_options(parser)
     explanation = Explanation(_options.load(parser.parse_args(argv)))
-    for number, line in enumerate(explanation.lines(sys.stdin.buffer), 1):
+    stream = sys.stdin.buffer if sys.stdin is not None else BytesIO()  # None: it was closed when we started
+    for number, line in enumerate(explanation.lines(stream), 1):
         print("\n".join(explanation.explain(number, line)), flush=True)
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from logrouter import component
 from logrouter.config.components import Components
 from logrouter.config.conversion import WRONG, Converter, fields_of
 from logrouter.config.files import Document
@@ -71,7 +72,13 @@ def _sources(document: Document, components: Components, mistakes: Mistakes) -> 
     found = {
         name: components.source(name, node) for name, node in nodes.items() if _named("sources", name, node, mistakes)
     }
-    return {name: source for name, source in found.items() if source is not None}
+    sources = {name: source for name, source in found.items() if source is not None}
+    for name, source in sources.items():
+        first = next(other for other, settings in sources.items() if settings.type == source.type)
+        if name != first and component.load("sources", source.type).only_once:
+            problem = f"sources.{name}: there is one {source.type}, and sources.{first} reads it already"
+            mistakes.add(nodes[name].place_of_key, problem)
+    return sources
 
 
 def _fitted(

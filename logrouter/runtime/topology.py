@@ -95,6 +95,7 @@ class Topology:
             for number, (name, sink) in enumerate(sinks.items())
         ]
         self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]
+        self._asked_to_stop = 0
         self._until = trio.CancelScope()
         """Everything that reads or delivers runs in it; its deadline is set when the end begins."""
 
@@ -142,12 +143,16 @@ class Topology:
                 if number == signal.SIGHUP:
                     for delivery in self.deliveries:
                         delivery.reopen()
-                elif self._until.deadline == float("inf"):
+                    continue
+                self._asked_to_stop += 1
+                if self._asked_to_stop == 1:
                     self.log.info("stopping", signal=signal.Signals(number).name)
                     self._begin_end()
                     waiting.start_soon(self._stop_sources_after, self.settings.shutdown_timeout / 2)
-                else:  # asked twice: read no more
+                elif self.reading:  # asked twice: read no more
                     self._stop_sources()
+                else:  # and again: deliver no more
+                    self._until.cancel()
 
     def _begin_end(self) -> None:
         """From now on `shutdown_timeout` is all there is, for everything."""

@@ -41,6 +41,8 @@ class Source(Generic[ConfigT]):
     """Base of all sources."""
 
     Config: ClassVar[type[SourceConfig]]
+    only_once: ClassVar[bool] = False
+    """Whether a config may have no more than one source of this kind."""
     live: bool = True
     """Whether it cannot wait for ever: an app hangs on it. See `spool.block_timeout`."""
 

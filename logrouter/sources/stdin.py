@@ -42,6 +42,7 @@ class StdinSource(Source[StdinConfig]):
     """Reads lines from standard input."""
 
     Config: ClassVar[type[SourceConfig]] = StdinConfig
+    only_once = True
 
     def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         super().__init__(config)

@@ -180,6 +180,25 @@ async def test_a_second_signal_ends_the_reading(autojump_clock: MockClock) -> No
     assert run.seconds == pytest.approx(2.5)
 
 
+async def test_a_third_signal_ends_the_delivery(autojump_clock: MockClock) -> None:
+    run = Run(ScriptedSource(a_line_a_second(100), endless=True), "dead", SHUTDOWN_TIMEOUT="10s")
+    run.transports["dead"].dead = True
+    asking = [(seconds, raising(signal.SIGINT)) for seconds in (0.5, 2.5, 3.0)]
+    await run.to_the_end(*asking)
+    assert run.code == EXIT_UNDELIVERED
+    assert run.seconds == pytest.approx(3.0)
+    (told,) = run.told("not delivered")
+    assert told["events"] == 3
+
+
+async def test_after_the_end_of_input_a_second_signal_ends_the_delivery(autojump_clock: MockClock) -> None:
+    run = Run(ScriptedSource([lines(0)]), "dead", SHUTDOWN_TIMEOUT="10s")
+    run.transports["dead"].dead = True
+    await run.to_the_end((1, raising(signal.SIGTERM)), (2, raising(signal.SIGINT)))
+    assert run.code == EXIT_UNDELIVERED
+    assert run.seconds == pytest.approx(2)
+
+
 async def test_the_timeout_counts_from_the_signal(autojump_clock: MockClock) -> None:
     run = Run(ScriptedSource(a_line_a_second(100), endless=True), "dead", SHUTDOWN_TIMEOUT="10s")
     run.transports["dead"].dead = True
