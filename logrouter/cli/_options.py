@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def load_default() -> Settings:
     return config.load((), os.environ)
 
 
-def show_warnings(settings: Settings, shown: Sequence[str] = ()) -> None:
+def show_warnings(settings: Settings) -> None:
     """What is allowed and probably not meant, on stderr."""
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)

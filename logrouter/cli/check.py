@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,8 +14,7 @@ def main(argv: Sequence[str]) -> int:
     _options.add_config_options(parser)
     settings = _options.load(parser.parse_args(argv))
     check_destinations(settings)
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    _options.show_warnings(settings)
     parts = [
         _counted(settings.sources, "source"),
         _counted(settings.steps, "step"),
@@ -27,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _counted(parts: Sequence[object] | dict[str, object] | object, name: str) -> str:
-    number = len(parts)  # type: ignore[arg-type]
+def _counted(parts: Collection[object], name: str) -> str:
+    number = len(parts)
     names = f" ({', '.join(parts)})" if isinstance(parts, dict) and parts else ""
     return f"{number} {name}{'' if number == 1 else 's'}{names}"

@@ -53,6 +53,14 @@ class Ledger:
         self.discarded: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
 
+    def count_discarded(self, chunk: Chunk, sink: int, reason: str) -> int:
+        """Count a chunk that the sink will not get. Gives how many of its events the sink wanted."""
+        assert chunk.routed is not None
+        wanted = chunk.routed.count(sink)
+        self.discarded[reason] += wanted
+        self.unmatched += len(chunk) - wanted
+        return wanted
+
     @property
     def settled(self) -> int:
         """All terms but `waiting`."""
@@ -161,9 +169,7 @@ class MemorySpool:
         for number, cursor in enumerate(self.cursors):
             cursor.ledger.read += len(chunk)
             if cursor.closed:
-                wanted = routed.count(number)
-                cursor.ledger.discarded["closed"] += wanted
-                cursor.ledger.unmatched += len(chunk) - wanted
+                cursor.ledger.count_discarded(chunk, number, "closed")
 
     def _has_room(self, size_bytes: int) -> bool:
         """Whether a chunk fits, after those that give events up have done so."""
@@ -201,10 +207,7 @@ class MemorySpool:
     def _give_up_next(self, cursor: Cursor, reason: str) -> None:
         held = self._chunks[cursor.next]
         chunk = held.chunk
-        assert chunk.routed is not None
-        wanted = chunk.routed.count(self.cursors.index(cursor))
-        cursor.ledger.discarded[reason] += wanted
-        cursor.ledger.unmatched += len(chunk) - wanted
+        wanted = cursor.ledger.count_discarded(chunk, self.cursors.index(cursor), reason)
         if cursor.gap is None:
             cursor.gap = Gap(chunk.offset, chunk.end, 0, reason, chunk.received_ns, chunk.received_ns)
         cursor.gap.end = chunk.end
@@ -267,10 +270,7 @@ class MemorySpool:
             self._give_up_next(cursor, "closed")
         while cursor.handed_out:
             held = cursor.handed_out.popleft()
-            assert held.chunk.routed is not None
-            wanted = held.chunk.routed.count(sink)
-            cursor.ledger.discarded["closed"] += wanted
-            cursor.ledger.unmatched += len(held.chunk) - wanted
+            cursor.ledger.count_discarded(held.chunk, sink, "closed")
             self._release(held)
         cursor.gap = None
         cursor.closed = True
