@@ -69,7 +69,7 @@ class Secret(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Any text will do."""
-        return cls(text)
+        return cls(str.__str__(text))  # a secret's own `str` is its mask
 
     def reveal(self) -> str:
         """The text itself: for the destination, and nobody else."""

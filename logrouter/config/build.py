@@ -45,9 +45,7 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Se
     routes = _routes(document, components, converter)
     admin = _section(document, "admin", AdminSettings, converter)
     scalars = _scalars(document, converter)
-    provenance = Provenance(
-        origins=converter.origins, hidden=frozenset(converter.hidden), warnings=(*warnings, *components.warnings)
-    )
+    provenance = Provenance(origins=converter.origins, warnings=(*warnings, *components.warnings))
     return Settings(
         resource=resource,
         sources=sources,
@@ -204,7 +202,7 @@ def _check_sinks(node: Node, sinks: dict[str, Node], path: Path, mistakes: Mista
     seen: set[str] = set()
     for item in node.value:
         name = item.value
-        if not isinstance(name, str):
+        if not isinstance(name, str) or item.secret:
             continue
         if name not in sinks:
             hint = did_you_mean(name, sinks) or f"the sinks are: {', '.join(sinks)}"

@@ -102,20 +102,23 @@ class Components:
 
     def _url(self, kind: Kind, node: Node, path: Path) -> Url | None:
         where = dotted(path[:2])
+        if self._converter.refuses_secret(node, path[:2]):
+            return None
         if not isinstance(node.value, str):
             self._mistakes.add(node.origin, f"{where}: expected a URL, not {shown(node)}")
             return None
         try:
             return split_url(node.value, component.names(kind))
         except UrlError as error:
-            hint = None if node.secret else error.hint
-            self._mistakes.add_value(node, where, error, hint)
+            self._mistakes.add_value(node, where, error, error.hint)
             return None
 
     def _type(self, kind: Kind, name: str, node: Node, type_node: Node | None, url: Url | None) -> str | None:
         """The type: as said, else the URL's scheme, else the component's own name."""
         known, where = component.names(kind), dotted((kind, name))
         if type_node is not None:
+            if self._converter.refuses_secret(type_node, (kind, name, "type")):
+                return None
             said = type_node.text or ""
             if said not in known:
                 hint = did_you_mean(said, known) or f"known are: {', '.join(known)}"
@@ -154,17 +157,16 @@ class Components:
             return None
         userinfo = {"user": url.user, "password": url.password}
         values |= {key: value for key, value in userinfo.items() if value is not None}
-        origin, secret = node_of(None, node.origin).origin, node.secret
-        options = {key: node_of(value, origin) for key, value in values.items()}
+        options = {key: node_of(value, node.origin) for key, value in values.items()}
         for key, value in url.options:
             if key in options and key in values:
                 self._mistakes.add(node.origin, f"{where}: the URL says {key!r} twice")
-            options[key] = Node(value, origin, text=value, style="text", secret=secret)
+            options[key] = Node(value, node.origin, text=value, style="text")
         return options
 
     def _step(self, node: Node, path: Path, may_decide: bool) -> StepSettings | None:
         """`- name: options`, where `when` may stand beside the name."""
-        entry = self._step_entry(node, path)
+        entry = None if self._converter.refuses_secret(node, path) else self._step_entry(node, path)
         if entry is None:
             return None
         name, value, when = entry

@@ -52,14 +52,12 @@ class Converter:
         self.mistakes = mistakes
         self.origins: dict[Path, Origin] = {}
         """Of every value that was set."""
-        self.hidden: set[Path] = set()
-        """Values that came out of a file of secrets."""
 
     def convert(self, node: Node, kind: Any, path: Path) -> Any:
         """The node as `kind`, or WRONG."""
         self.origins[path] = node.origin
-        if node.secret:
-            self.hidden.add(path)
+        if not _is_secret(kind) and self.refuses_secret(node, path):
+            return WRONG
         origin = get_origin(kind)
         if kind is Any or kind is object:
             return self._any(node, path)
@@ -74,6 +72,13 @@ class Converter:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and not hasattr(kind, "parse"):
             return self.struct(node, kind, path)
         return self._scalar(node, kind, path)
+
+    def refuses_secret(self, node: Node, path: Path) -> bool:
+        """Whether the value is a secret, where what stands is shown. If so, adds the mistake."""
+        if node.secret:
+            problem = f"{dotted(path)}: ${{file:…}} is for secrets, and this is shown by `config` and in errors"
+            self.mistakes.add(node.origin, problem, "use ${VAR} here; a secret goes into an option such as password")
+        return node.secret
 
     def struct(self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = ()) -> Any:
         """A mapping as a struct; keys in `ignored` are somebody else's."""
@@ -140,7 +145,8 @@ class Converter:
             self.mistakes.add(node.place_of_key, f"{dotted(where)} and {dotted(where)}_file are both set")
             return WRONG
         self.origins[where] = node.origin
-        self.hidden.add(where)
+        if self.refuses_secret(node, (*path, f"{base}_file")):
+            return WRONG
         try:
             return Secret.parse(read_secret(read_str(node)))
         except ValueError as error:
@@ -163,7 +169,9 @@ class Converter:
         if node.style == "text" and isinstance(node.value, str) and node.value[:1] in ("[", "{"):
             parsed = parse_text(node, self.mistakes)
             return WRONG if parsed is None else plain(parsed)
-        return plain(node)
+        if isinstance(node.value, dict):
+            return self._mapping(node, dict[str, Any], path)
+        return self._list(node, list[Any], path) if isinstance(node.value, list) else plain(node)
 
     def _annotated(self, node: Node, kind: Any, path: Path) -> Any:
         """A value within `msgspec.Meta` bounds."""
@@ -205,11 +213,8 @@ class Converter:
             node = parsed
         if isinstance(node.value, list):
             return node.value
-        hint = (
-            f"write [{node.text}]" if isinstance(node.value, str) and len(node.value) < 60 and not node.secret else None
-        )
-        problem = "is kept secret, and is not a list" if node.secret else f"expected a list, not {shown(node)}"
-        self.mistakes.add(node.origin, f"{dotted(path)}: {problem}", hint)
+        hint = f"write [{node.text}]" if isinstance(node.value, str) and len(node.value) < 60 else None
+        self.mistakes.add(node.origin, f"{dotted(path)}: expected a list, not {shown(node)}", hint)
         return None
 
     def _mapping(self, node: Node, kind: Any, path: Path) -> Any:
@@ -233,7 +238,6 @@ class Converter:
             value = trial.convert(node, member, path)
             if value is not WRONG:
                 self.origins |= trial.origins
-                self.hidden |= trial.hidden
                 return value
             told = told or trial.mistakes
         also = _also(members[1:])

@@ -1,6 +1,6 @@
 """The effective configuration, as `logrouter config` shows it: every value, and where it came from.
 
-Secrets are masked: values of type Secret, and all that came out of `${file:…}`.
+Secrets are masked: values of type Secret, which are all that can come out of `${file:…}`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def config_hash(settings: Settings) -> str:
 
 def _tree(settings: Settings) -> dict[str, Tree]:
     provenance = settings.provenance
-    walk = _Walk(provenance.origins, provenance.hidden)
+    walk = _Walk(provenance.origins)
     return {
         key: walk.tree(getattr(settings, field.name), (key,), provenance.origins.get((key,), DEFAULT))
         for key, field in fields_of(Settings).items()
@@ -75,13 +75,12 @@ def _tree(settings: Settings) -> dict[str, Tree]:
 class _Walk:
     """Turns settings back into what a document would hold."""
 
-    def __init__(self, origins: Mapping[Path, Origin], hidden: frozenset[Path]) -> None:
+    def __init__(self, origins: Mapping[Path, Origin]) -> None:
         self._origins = origins
-        self._hidden = hidden
 
     def tree(self, value: Any, path: Path, inherited: Origin) -> Tree:
         origin = self._origins.get(path, inherited)
-        if path in self._hidden or isinstance(value, Secret):
+        if isinstance(value, Secret):
             return Leaf(MASK, origin)
         if isinstance(value, StepSettings):
             return self._step(value, path, origin)

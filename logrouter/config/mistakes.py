@@ -35,18 +35,13 @@ class Mistakes:
         self._found[mistake] = None
 
     def add_expression(self, node: Node, where: str, error: ExpressionError) -> None:
-        """A rule or template is wrong at a character, which is shown unless the text is a secret."""
-        if node.secret:
-            self.add(node.origin, f"{where}: {_UNSHOWN}")
-            return
+        """A rule or template is wrong at a character, which is shown."""
         place = node.origin.place_at(error.text, error.column)
         self.add(place, f"{where}: {error.problem}", error.hint, excerpt(error.text, error.column))
 
     def add_value(self, node: Node, where: str, error: ValueError, hint: str | None = None) -> None:
         """A value is not what was expected."""
-        if node.secret:
-            self.add(node.origin, f"{where}: {_UNSHOWN}")
-        elif isinstance(error, ExpressionError):
+        if isinstance(error, ExpressionError):
             self.add_expression(node, where, error)
         else:
             self.add(node.origin, f"{where}: {error}", hint)
@@ -65,9 +60,6 @@ class Mistakes:
             return ordered
         rest = len(ordered) - _MOST_SHOWN
         return [*ordered[:_MOST_SHOWN], Mistake("config", f"and {rest} more mistakes, not shown")]
-
-
-_UNSHOWN = "the value, which is kept secret, is not what this option expects"
 
 
 def excerpt(text: str, column: int) -> str:

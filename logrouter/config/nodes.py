@@ -18,6 +18,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from logrouter.values import Secret
+
 Path: TypeAlias = tuple[str, ...]
 """Where a node stands in the configuration: `("sinks", "errors", "match")`."""
 
@@ -101,8 +103,6 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     text: str | None = None
     """A scalar as written; None for a mapping or a list."""
     style: Style = "quoted"
-    secret: bool = False
-    """It came out of a file of secrets and is never shown."""
 
     @property
     def place_of_key(self) -> Origin:
@@ -113,6 +113,11 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     def is_scalar(self) -> bool:
         """Whether it is a single value: text, a number, a boolean, nothing."""
         return not isinstance(self.value, dict | list)
+
+    @property
+    def secret(self) -> bool:
+        """Whether it came out of a file of secrets: it is never shown, and serves options that are secret only."""
+        return isinstance(self.value, Secret)
 
 
 def text_node(text: str, place: str) -> Node:

@@ -123,8 +123,6 @@ class Provenance(_Settings, kw_only=True, frozen=True):
 
     origins: dict[Path, Origin] = msgspec.field(default_factory=dict)
     """Where each value came from; what is not in it is a default."""
-    hidden: frozenset[Path] = frozenset()
-    """Values that are never shown, beside those of type Secret."""
     warnings: tuple[Mistake, ...] = ()
     """What is allowed and probably not meant."""
 

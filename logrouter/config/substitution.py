@@ -4,6 +4,9 @@ Done after parsing, so that a value can never become structure; before typing, s
 In a URL each value enters one component, percent-encoded: `x@evil.example:443/#` stays a (bad) host name.
 Only a value that is `${X}` alone may be a whole URL. `$${` stands for a literal `${`.
 
+What comes out of a file is a secret: only options that are secret take it (`password`, `key` …), as all others are
+shown, by `logrouter config` and in errors.
+
 Variables and flags are not substituted: the shell has done that, and a password may hold `${`.
 """
 
@@ -15,6 +18,7 @@ from collections.abc import Mapping
 from logrouter.config.files import read_secret
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import Node, Origin, Path, dotted, resolve_plain
+from logrouter.values import Secret
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
@@ -61,10 +65,11 @@ class Substitution:
             return _encoded(value) if encode else value
 
         text = _REFERENCE.sub(replace, node.value)
-        secret = any(via.startswith("${file:") for via in vias)
-        value = resolve_plain(text) if node.style == "plain" else text
         origin = Origin(node.origin.place, " ".join(vias)) if vias else Origin(node.origin.place)
-        return Node(value, origin, node.key_origin, text, node.style, secret)
+        if any(via.startswith("${file:") for via in vias):
+            return Node(Secret(text), origin, node.key_origin, Secret(text))
+        value = resolve_plain(text) if node.style == "plain" else text
+        return Node(value, origin, node.key_origin, text, node.style)
 
     def _value(self, inside: str | None) -> str:
         """What `${inside}` stands for. Raises ValueError with what is wrong."""

@@ -17,7 +17,7 @@ NOWHERE = Path("/nonexistent")
 WORDS = [
     "sinks", "sources", "steps", "routes", "resource", "spool", "admin", "shutdown_timeout", "log_level", "type",
     "url", "match", "path", "format", "file", "stdout", "vault", "file:x", "stdin", "set", "discard", "when", "to",
-    "name", "memory", "25s", "16MiB", "level == 'x'", "level = 3", "${X}", "${file:/nowhere}", "password_file",
+    "name", "memory", "25s", "16MiB", "level == 'x'", "level = 3", "${X}", "${file:s}", "password_file",
     "labels", "tags", "keep", "include", "vault+https://u:p@h/?a=b", "redact", "listen", "127.0.0.1:1", "never",
 ]  # fmt: skip
 SCALARS = st.sampled_from(WORDS) | st.text(max_size=8) | st.integers() | st.floats() | st.booleans() | st.none()
@@ -53,6 +53,15 @@ VARIABLES = st.dictionaries(
 relaxed = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+SECRET = "hunter2hunter2"
+
+
+@pytest.fixture(autouse=True)
+def _secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s").write_text(SECRET)
+
+
 def settings_or_mistakes(environ: dict[str, str], flags: Flags | None = None) -> None:
     found, mistakes = None, []
     try:
@@ -61,7 +70,9 @@ def settings_or_mistakes(environ: dict[str, str], flags: Flags | None = None) ->
         mistakes = error.mistakes
     assert all(mistake.place.isprintable() and mistake.problem.isprintable() for mistake in mistakes)
     assert isinstance(found, Settings) != bool(mistakes)
+    assert SECRET not in f"{mistakes} {found}"
     if found is not None:
+        assert SECRET not in render_effective(found)
         assert render_effective(found).replace("\n", "").isprintable()
         assert len(config_hash(found)) == 12
 

@@ -20,7 +20,8 @@ sinks:
   vault:
     url: vault+https://app:hunter2@h:9200
     tags: [one, two]
-    labels: {token: "${file:secret}"}
+    labels: {app: shop}
+  other: {url: "vault+https://h", password: "${file:secret}"}
 routes:
   - to: [errors]
 """
@@ -52,10 +53,11 @@ def test_every_value_tells_its_origin(load_text: Loader, environ: dict[str, str]
         "sinks.vault.password": ('"********"', "logrouter.yaml:8:10"),
         "sinks.vault.user": ("app", "logrouter.yaml:8:10"),
         "sinks.vault.tags.1": ("two", "logrouter.yaml:9:17"),
-        "sinks.vault.labels.token": ('"********"', "logrouter.yaml:10:21 ${file:secret}"),
+        "sinks.vault.labels.app": ("shop", "logrouter.yaml:10:19"),
+        "sinks.other.password": ('"********"', "logrouter.yaml:11:45 ${file:secret}"),
         "sinks.vault.flush": ("1s", "default"),
         "routes.0.name": ("route1", "default"),
-        "routes.0.to.0": ("errors", "logrouter.yaml:12:10"),
+        "routes.0.to.0": ("errors", "logrouter.yaml:13:10"),
         "spool.memory": ("32MiB", "--set spool.memory=…"),
         "spool.block_timeout": ("10s", "default"),
         "shutdown_timeout": ("25s", "default"),
@@ -68,7 +70,7 @@ def test_secrets_are_not_shown(load_text: Loader, environ: dict[str, str]) -> No
     settings = load_text(TEXT, environ)
     shown = render_effective(settings) + repr(describe_effective(settings)) + repr(settings)
     assert "hunter2" not in shown
-    assert "hunter3" not in render_effective(settings) + repr(describe_effective(settings))
+    assert "hunter3" not in shown
 
 
 def test_what_is_shown_can_be_loaded(load_text: Loader, environ: dict[str, str]) -> None:
