@@ -88,14 +88,14 @@ def _with_variables_and_flags(
 ) -> Document:
     """The document after all assignments; the default source and sink where there is none."""
     for assignment in (*read_environment(environ, mistakes), *read_sinks(flags, mistakes)):
-        document = assign(document, assignment)
+        document = assign(document, assignment, mistakes)
     sets = read_sets(flags, mistakes)
     named = {assignment.path[0] for assignment in sets}
     for section, name in (("sources", "stdin"), ("sinks", "stdout")):
         if not (section in document and document[section].value) and section not in named:
             document[section] = Node({name: Node(name, DEFAULT, text=name)}, DEFAULT)
     for assignment in sets:
-        document = assign(document, assignment)
+        document = assign(document, assignment, mistakes)
     for assignment in read_matches(flags, document, mistakes):
-        document = assign(document, assignment)
+        document = assign(document, assignment, mistakes)
     return document

@@ -23,7 +23,7 @@ class Assignment(NamedTuple):
     node: Node
 
 
-def assign(document: Document, assignment: Assignment) -> Document:
+def assign(document: Document, assignment: Assignment, mistakes: Mistakes) -> Document:
     """The document with one value set. It is not changed: nodes are shared."""
     section, *rest = assignment.path
     node = assignment.node
@@ -34,29 +34,30 @@ def assign(document: Document, assignment: Assignment) -> Document:
     if section == "resource":
         added = {".".join(rest): node} if rest else flatten(node)
         return {**document, section: Node({**(old.value if old else {}), **added}, node.origin)}
-    return {**document, section: _set(old, rest, node, is_component=False, depth=1 if section in _NAMED else 9)}
+    set_node = _set(old, rest, node, mistakes, is_component=False, depth=1 if section in _NAMED else 9)
+    return {**document, section: set_node}
 
 
 _NAMED = ("sinks", "sources")
 
 
-def _set(old: Node | None, path: list[str], node: Node, is_component: bool, depth: int) -> Node:
+def _set(old: Node | None, path: list[str], node: Node, mistakes: Mistakes, *, is_component: bool, depth: int) -> Node:
     """`old` with `path` in it set to `node`. `depth` counts down to where a component stands."""
     if not path:
         return node
-    keys = _keys_of(old, is_component)
+    keys = _keys_of(old, is_component, mistakes)
     first, *rest = path
-    keys[first] = _set(keys.get(first), rest, node, is_component=depth == 1, depth=depth - 1)
+    keys[first] = _set(keys.get(first), rest, node, mistakes, is_component=depth == 1, depth=depth - 1)
     return Node(keys, old.origin if old else node.origin)
 
 
-def _keys_of(old: Node | None, is_component: bool) -> dict[str, Node]:
+def _keys_of(old: Node | None, is_component: bool, mistakes: Mistakes) -> dict[str, Node]:
     """The keys that a node has, copied. A component written as a URL has one: `url`."""
     if old is None:
         return {}
     if is_component and old.is_scalar and old.value is not None and not is_mapping_text(old):
         return {"url": old}
-    mapping = parse_text(old, Mistakes()) if old.style == "text" and old.is_scalar else old
+    mapping = parse_text(old, mistakes) if old.style == "text" and old.is_scalar else old
     return dict(mapping.value) if mapping and isinstance(mapping.value, dict) else {}
 
 

@@ -67,9 +67,8 @@ def _resource(document: Document, converter: Converter) -> dict[str, str]:
 
 def _sources(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SourceSettings]:
     nodes = document["sources"].value
-    found = {
-        name: components.source(name, node) for name, node in nodes.items() if _named("sources", name, node, mistakes)
-    }
+    _check_names("sources", nodes, mistakes)
+    found = {name: components.source(name, node) for name, node in nodes.items()}
     sources = {name: source for name, source in found.items() if source is not None}
     for name, source in sources.items():
         first = next(other for other, settings in sources.items() if settings.type == source.type)
@@ -99,20 +98,19 @@ def _fitted(
 
 def _sinks(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SinkSettings]:
     nodes = document["sinks"].value
-    named = {name: node for name, node in nodes.items() if _named("sinks", name, node, mistakes)}
-    found = {name: components.sink(name, node) for name, node in named.items()}
+    _check_names("sinks", nodes, mistakes)
+    found = {name: components.sink(name, node) for name, node in nodes.items()}
     return {name: sink for name, sink in found.items() if sink is not None}
 
 
-def _named(section: str, name: str, node: Node, mistakes: Mistakes) -> bool:
-    """Whether a name is one: it must also fit into a variable's name."""
-    if _NAME.fullmatch(name):
-        return True
-    better = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    hint = f"write {better}" if _NAME.fullmatch(better) else None
-    problem = f"{section}: the name {name!r} must be made of a-z, 0-9 and _, and begin with a letter"
-    mistakes.add(node.place_of_key, problem, hint)
-    return False
+def _check_names(section: str, nodes: dict[str, Node], mistakes: Mistakes) -> None:
+    """A name must also fit into a variable's name."""
+    for name, node in nodes.items():
+        if not _NAME.fullmatch(name):
+            better = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+            hint = f"write {better}" if _NAME.fullmatch(better) else None
+            problem = f"{section}: the name {name!r} must be made of a-z, 0-9 and _, and begin with a letter"
+            mistakes.add(node.place_of_key, problem, hint)
 
 
 def _section(document: Document, key: str, struct: Any, converter: Converter) -> Any:

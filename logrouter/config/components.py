@@ -6,7 +6,7 @@ that do not go together) is then a mistake like any other. Components are pure, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from logrouter import component
@@ -77,17 +77,31 @@ class Components:
             return None
         url_node, type_node = keys.pop("url", None), keys.pop("type", None)
         url = self._url(kind, url_node, (*path, "url")) if url_node else None
-        if url_node and url is None:
-            return None
-        type_name = self._type(kind, name, node, type_node, url)
+        type_name = self._type(kind, name, node, type_node, url) if url or not url_node else None
         if type_name is None:
+            self._check_options(kind, keys, path, component.names(kind))
             return None
         self._converter.origins[(*path, "type")] = (type_node or url_node or node).origin
         loaded = component.load(kind, type_name)
         if url is None or url_node is None:
             return type_name, loaded, keys
         options = self._url_options(url, url_node, type_name, loaded, path)
-        return None if options is None else (type_name, loaded, {**options, **keys})
+        if options is None:
+            self._check_options(kind, keys, path, [type_name])
+            return None
+        return type_name, loaded, {**options, **keys}
+
+    def _check_options(self, kind: Kind, keys: Mapping[str, Node], path: Path, types: Sequence[str]) -> None:
+        """Find the mistakes in options of a component that cannot be made, which is of one of these types."""
+        structs = [fields_of(component.load(kind, name).Config) for name in types]
+        known = {key: field.type for fields in structs for key, field in fields.items()}
+        for key, item in keys.items():
+            if kind == "sources" and key == "steps":
+                self.steps(item, (*path, key))
+            elif all(key in fields for fields in structs):
+                self._converter.convert(item, known[key], (*path, key))
+            elif key.removesuffix("_file") not in known:
+                self._converter.unknown(key, item, path, list(known))
 
     def _keys(self, kind: Kind, node: Node, path: Path) -> dict[str, Node] | None:
         """The long form of a component: a URL is `{url: …}`."""
@@ -174,12 +188,14 @@ class Components:
         if name not in known:
             hint = did_you_mean(name, known) or f"known are: {', '.join(known)}"
             self._mistakes.add(value.place_of_key, f"{dotted(path)}: unknown step {name!r}", hint)
+            inside = value.value.get("when") if isinstance(value.value, dict) else None
+            if when := when or inside:
+                self._check_options("steps", {"when": when}, path, known)
             return None
         step = component.load("steps", name)
         if step.decides and not may_decide:
             problem = f"{dotted(path)}: {name!r} decides about events, which a route's steps cannot"
             self._mistakes.add(value.place_of_key, problem, "put it under the top-level steps")
-            return None
         return self._build_step(name, step, value, when, (*path, name))
 
     def _step_entry(self, node: Node, path: Path) -> tuple[str, Node, Node | None] | None:
@@ -210,7 +226,6 @@ class Components:
         if isinstance(node.value, dict) and "when" in node.value:
             if when is not None:
                 self._mistakes.add(when.place_of_key, f"{dotted(path)}: 'when' stands both inside and beside the step")
-                return None
             when = node.value["when"]
             node = Node({key: item for key, item in node.value.items() if key != "when"}, node.origin, node.key_origin)
         try:

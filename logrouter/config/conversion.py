@@ -93,7 +93,7 @@ class Converter:
             elif (base := key.removesuffix("_file")) != key and base in fields and _is_secret(fields[base].type):
                 values.update({fields[base].name: self._secret_file(item, keys, base, path)})
             elif key not in ignored:
-                self._unknown(key, item, path, [*fields, *ignored])
+                self.unknown(key, item, path, [*fields, *ignored])
                 values[key] = WRONG
         self._require(node, fields, values, path)
         return self._construct(node, struct, values, path)
@@ -112,7 +112,8 @@ class Converter:
         self.mistakes.add(node.origin, f"{dotted(path)}: expected a mapping, not {shown(node)}")
         return None
 
-    def _unknown(self, key: str, node: Node, path: Path, known: Sequence[str]) -> None:
+    def unknown(self, key: str, node: Node, path: Path, known: Sequence[str]) -> None:
+        """Add the mistake that there is no such key."""
         where = f" in {dotted(path)}" if path else ""
         hint = did_you_mean(key, known) or (f"known are: {', '.join(sorted(known))}" if known else None)
         self.mistakes.add(node.place_of_key, f"unknown key {key!r}{where}", hint)
@@ -236,7 +237,7 @@ class Converter:
         for member in members:
             trial = Converter(Mistakes())
             value = trial.convert(node, member, path)
-            if value is not WRONG:
+            if value is not WRONG and not trial.mistakes:
                 self.origins |= trial.origins
                 return value
             told = told or trial.mistakes

@@ -46,7 +46,7 @@ class _Refused(Exception):
 
 
 def parse_yaml(data: bytes | str, name: str, mistakes: Mistakes) -> Node | None:
-    """The node of a document, or None with at least one mistake. Never raises for any data.
+    """The node of a document, without what is wrong in it; None where it cannot be read. Never raises for any data.
 
     `name` is a file's or a variable's, as places show it.
     """
@@ -55,17 +55,16 @@ def parse_yaml(data: bytes | str, name: str, mistakes: Mistakes) -> Node | None:
         return None
     import yaml
 
-    before = len(mistakes)
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        node = _Builder(yaml.parse(text, Loader=loader), text, name, mistakes).document()
+        return _Builder(yaml.parse(text, Loader=loader), text, name, mistakes).document()
     except yaml.MarkedYAMLError as error:
         _add_syntax(error, text, name, mistakes)
     except yaml.YAMLError as error:
         mistakes.add(name, f"not valid YAML: {str(error).splitlines()[0]}")
     except _Refused:
         pass
-    return node if len(mistakes) == before else None
+    return None
 
 
 def _decode(data: bytes | str, name: str, mistakes: Mistakes) -> str | None:

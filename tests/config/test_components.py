@@ -109,6 +109,56 @@ def test_a_union_says_what_else_is_allowed(mistakes_in: Finder) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sink", "told"),
+    [
+        ("{LATER}", ["sinks.a needs a 'type' or a 'url'"]),
+        ("{type: fil, LATER}", ["sinks.a: unknown sink type 'fil'"]),
+        ("{type: file, url: 'stdout:', LATER}", ["sinks.a: the type is 'file'"]),
+        ("{url: 'fil:x', LATER}", ["sinks.a: unknown scheme 'fil'"]),
+        ("{type: file, url: 5, LATER}", ["sinks.a: expected a URL, not '5'"]),
+        ("{url: 'stdout:x', LATER}", ["sinks.a: a stdout sink takes nothing after its name"]),
+        ("{url: 'file:x', LATER, include: []}", ["the key 'include' stands twice"]),
+    ],
+)
+def test_a_sink_that_cannot_be_made_has_its_options_checked(mistakes_in: Finder, sink: str, told: list[str]) -> None:
+    found = mistakes_in("sinks: {a: " + sink.replace("LATER", "match: x =, include: [[]], mtach: y") + "}")
+    expected = [
+        *told,
+        "sinks.a.match: `=` compares nothing",
+        "sinks.a.include.0: expected text",
+        "unknown key 'mtach' in sinks.a (did you mean 'match'?)",
+    ]
+    messages = [mistake.partition(": ")[2] for mistake in found]
+    assert [text for text in expected if not any(message.startswith(text) for message in messages)] == []
+    assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sinks: {a: {format: raw, paht: x, password_file: y}}", ["needs a 'type'", "unknown key 'paht'"]),
+        ("steps: [{st: {when: x =}}]", ["unknown step", "`=` compares nothing"]),
+        ("steps: [{st: {}, when: x =}]", ["unknown step", "`=` compares nothing"]),
+        ("routes: [{to: stdout, steps: [{discard: {when: x =}}]}]", ["decides about events", "`=` compares nothing"]),
+        ("steps: [{discard: {when: x =}, when: y}]", ["both inside and beside", "`=` compares nothing"]),
+        ("sinks: {A: {type: fil}}", ["the name 'A'", "unknown sink type"]),
+        ("sources: {A: {type: stdn}}", ["the name 'A'", "unknown source type"]),
+        ("sinks: {a: 'file:x', a: 'file:y', b: 'fil:x'}", ["stands twice", "unknown scheme"]),
+    ],
+)
+def test_one_mistake_hides_no_other(mistakes_in: Finder, text: str, told: list[str]) -> None:
+    found = mistakes_in(text)
+    assert len(found) == len(told)
+    assert all(any(part in mistake for mistake in found) for part in told)
+
+
+def test_a_doubled_key_in_a_variable_is_told(mistakes_in: Finder) -> None:
+    environ = {"LOGROUTER_SINK_A": "{url: 'file:a', url: 'file:b'}", "LOGROUTER_SINK_A__MATCH": "x"}
+    (told,) = mistakes_in(environ=environ)
+    assert "the key 'url' stands twice in one mapping" in told
+
+
 def test_names_must_fit_into_variables(mistakes_in: Finder) -> None:
     rule = "must be made of a-z, 0-9 and _, and begin with a letter"
     assert mistakes_in('sinks:\n  My-Sink: stdout\n  "\\e[31m": stdout\n') == [
@@ -192,6 +242,7 @@ def test_sources(load_text: Loader, mistakes_in: Finder) -> None:
         "sources: {app: {type: stdn, steps: [{st: {}}]}, b: {type: stdin, pares: json, steps: [x]}}"
     ) == [
         f"{PLACE}1:23: sources.app: unknown source type 'stdn' (did you mean 'stdin'?)",
+        f"{PLACE}1:38: sources.app.steps.0: unknown step 'st' (did you mean 'set'?)",
         f"{PLACE}1:66: unknown key 'pares' in sources.b (did you mean 'parse'?)",
         f"{PLACE}1:87: steps.0: unknown step 'x' (known are: discard, redact, remove, set)".replace(
             "steps.0", "sources.b.steps.0"

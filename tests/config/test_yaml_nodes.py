@@ -139,13 +139,15 @@ LAUGHS = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
 )
 def test_what_is_refused(document: str | bytes, told: str) -> None:
     mistakes = Mistakes()
-    assert parse_yaml(document, "f.yaml", mistakes) is None
+    parse_yaml(document, "f.yaml", mistakes)
     assert [str(mistake) for mistake in mistakes.found] == [told]
 
 
 def test_several_mistakes_are_told_at_once() -> None:
     mistakes = Mistakes()
-    parse_yaml("a: !x 1\na: 2\n3: 4\n", "f.yaml", mistakes)
+    node = parse_yaml("a: !x 1\na: 2\n3: 4\nb: 5", "f.yaml", mistakes)
+    assert node is not None
+    assert plain(node) == {"a": "1", "b": 5}  # in which more mistakes may be found
     assert [mistake.place for mistake in mistakes.found] == ["f.yaml:1:4", "f.yaml:2:1", "f.yaml:3:1"]
 
 
@@ -155,12 +157,14 @@ def test_several_mistakes_are_told_at_once() -> None:
 def test_no_data_raises(data: bytes | str) -> None:
     mistakes = Mistakes()
     node = parse_yaml(data, "f.yaml", mistakes)
-    assert (node is None) == bool(mistakes.found)
+    assert node is not None or mistakes.found
 
 
+# PyYAML writes YAML 1.1, where `0E0` is text and needs no quotes.
+TEXTS = st.text().filter(lambda text: not isinstance(resolve_plain(text), float))
 VALUES = st.recursive(
-    st.text() | st.integers() | st.booleans() | st.none(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    TEXTS | st.integers() | st.booleans() | st.none(),
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
     max_leaves=20,
 )
 
@@ -172,7 +176,7 @@ def test_what_a_dumper_writes_is_read_back(value: object) -> None:
     text = yaml.safe_dump({"key": value})
     mistakes = Mistakes()
     node = parse_yaml(text, "f.yaml", mistakes)
-    if node is not None:
+    if not mistakes:
+        assert node is not None
         assert plain(node) == {"key": value}
-    else:  # a key that is `<<`, or that is not printable, may need what is refused on purpose
-        assert mistakes.found
+    # else a key that is `<<`, or that is not printable, needs what is refused on purpose
