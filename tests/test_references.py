@@ -146,7 +146,6 @@ DOCUMENT = json.loads('{"level":"warn","time":"2026-11-23T10:00:00Z","http":{"st
         ("none", MISSING),
         ("meta.stream", "stderr"),
         ("meta.received", 1_700_000_000_000_000_000),
-        ("meta.none", MISSING),
         ("meta.partial", MISSING),
         ('resource["service.name"]', "shop"),
         ('resource["none"]', MISSING),

@@ -15,7 +15,7 @@ from logrouter.templates import MAX_SEGMENT_BYTES, Template, path_segment, text_
 from tests import strategies
 
 FACTS = Facts(
-    {"stream": "stderr", "file": "/var/x"}, 1_769_903_999_123_000_000, {"service.name": "shop/eu", "app": "a"}
+    {"stream": "stderr", "source": "/var/x"}, 1_769_903_999_123_000_000, {"service.name": "shop/eu", "app": "a"}
 )
 DOCUMENT: dict[str, Any] = {
     "msg": "hi", "n": 1.5, "big": 10**30, "yes": True, "nil": None, "list": [1, {"a": "é"}], "object": {"a": "x"},
@@ -45,7 +45,7 @@ DOCUMENT: dict[str, Any] = {
         ('{event["service.name"]}', "unknown"),
         ("{user-agent}{ msg }", "curlhi"),
         ("{@timestamp}", "2026-01-02T03:04:05Z"),
-        ("{meta.stream} {meta.nope}", "stderr unknown"),
+        ("{meta.stream} {meta.partial}", "stderr unknown"),
         ('{resource["service.name"]} {resource.app} {resource.nope}', "shop/eu a unknown"),
         ("'\"\\{msg}\n", "'\"\\hi\n"),
     ],
@@ -59,7 +59,7 @@ def test_render(text: str, expected: str) -> None:
     [
         ("/logs/{path}/x", "/logs/.._etc/x"),
         ("{service.name}/{date:%Y/%m}", "shop/eu/2026/01"),
-        ("{meta.file}", "_var_x"),
+        ("{meta.source}", "_var_x"),
         ("{app}/{missing}", "a/unknown"),
         ("{severity}", "warning"),
     ],
@@ -96,7 +96,7 @@ def test_dates_at_the_edge(time: str, expected: str) -> None:
         ("{date}{hour}{time}", {Time()}),
         ("{severity}", {Severity()}),
         ("{service.name}", {Field(("service", "name")), Resource("service.name")}),
-        ('{event["a"]}{meta.b}{resource.c}', {Field(("a",)), Meta("b"), Resource("c")}),
+        ('{event["a"]}{meta.host}{resource.c}', {Field(("a",)), Meta("host"), Resource("c")}),
     ],
 )
 def test_references(text: str, references: set[Reference]) -> None:

@@ -178,12 +178,11 @@ def _route(
     if to := keys.get("to"):
         keys["to"] = _as_list(to)
         _check_sinks(keys["to"], sinks, (*path, "to"), converter.mistakes)
-    route = converter.struct(Node(keys, node.origin), RouteSettings, path)
-    return (
-        None
-        if route is WRONG
-        else RouteSettings(name=route.name, match=route.match, steps=steps, to=route.to, stop=route.stop)
-    )
+    route: Any = converter.struct(Node(keys, node.origin), RouteSettings, path)
+    if route is WRONG:
+        return None
+    components.warn_of_resource(route.match, (), node, path)
+    return RouteSettings(name=route.name, match=route.match, steps=steps, to=route.to, stop=route.stop)
 
 
 def _as_list(node: Node) -> Node:

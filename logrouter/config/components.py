@@ -18,6 +18,9 @@ from logrouter.config.nodes import Node, Path, dotted, node_of, plain, rewrap
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
 from logrouter.config.urls import Url, UrlError, split_url
 from logrouter.errors import Mistake, did_you_mean
+from logrouter.references import Resource
+from logrouter.rules import Rule
+from logrouter.templates import Place, Template
 
 _NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
 
@@ -41,9 +44,11 @@ class Components:
             return None
         type_name, sink, options = found
         config = self._converter.struct(Node(options, node.origin), sink.Config, path)
-        if config is WRONG or not self._try(sink, (config, SinkContext(name, self._resource)), node, path):
+        made = None if config is WRONG else self._try(sink, (config, SinkContext(name, self._resource)), node, path)
+        if made is None:
             return None
         self._warn(sink, config, node, path)
+        self.warn_of_resource(config.match, made.templates, node, path)
         return SinkSettings(type=type_name, config=config)
 
     def source(self, name: str, node: Node) -> SourceSettings | None:
@@ -216,9 +221,11 @@ class Components:
         if options is None:
             return None
         config = self._converter.struct(Node(options, node.origin), step.Config, path)
-        if config is WRONG or not self._try(step, (config,), node, path):
+        made = None if config is WRONG else self._try(step, (config,), node, path)
+        if made is None:
             return None
         self._warn(step, config, node, path)
+        self.warn_of_resource(config.when, made.templates, node, path)
         return StepSettings(name=name, config=config)
 
     def _step_options(self, step: Any, node: Node, when: Node | None, path: Path) -> dict[str, Node] | None:
@@ -239,14 +246,13 @@ class Components:
             return keys
         return {**keys, "when": when}
 
-    def _try(self, made: Any, arguments: tuple[Any, ...], node: Node, path: Path) -> bool:
-        """Make the component, to hear what it says."""
+    def _try(self, kind: Any, arguments: tuple[Any, ...], node: Node, path: Path) -> Any:
+        """Make the component, to hear what it says; None after adding its mistake."""
         try:
-            made(*arguments)
+            return kind(*arguments)
         except ValueError as error:
             self._converter.complain(node, path, error)
-            return False
-        return True
+            return None
 
     def _warn(self, made: Any, config: Any, node: Node, path: Path) -> None:
         """Collect what the component finds odd about its options."""
@@ -254,6 +260,17 @@ class Components:
         found = Mistakes()
         for text in told:
             found.add(node.place_of_key, f"{dotted(path)}: {text}")
+        self.warnings += found.found
+
+    def warn_of_resource(self, rule: Rule | None, templates: Iterable[Template], node: Node, path: Path) -> None:
+        """Collect keys that `resource` does not have: no mistake, as where it runs the environment may give them."""
+        filled_in = {part.reference for template in templates for part in template.parts if isinstance(part, Place)}
+        read = filled_in | (rule.references if rule else set())
+        named = {reference.name for reference in read if isinstance(reference, Resource)}
+        found = Mistakes()
+        for name in sorted(named - self._resource.keys()):
+            problem = f"{dotted(path)}: {Resource(name)} is not in `resource`"
+            found.add(node.place_of_key, problem, did_you_mean(name, self._resource))
         self.warnings += found.found
 
 

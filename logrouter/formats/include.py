@@ -8,18 +8,15 @@ the event has itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from logrouter import times
 from logrouter.documents import encode_document
 from logrouter.errors import did_you_mean
-from logrouter.event import MARKS, Attributes, Flag, flag_attributes
+from logrouter.event import ATTRIBUTES, Attributes, Flag, flag_attributes
 
 if TYPE_CHECKING:
     from logrouter.sinks import Slice
-
-META: Final = ("source", "stream", "host", "received", "file", *MARKS)
-"""The attributes known beforehand, so that routing can look for events that have such a key themselves."""
 
 PLAIN_JSON, PLAIN_TEXT, OWN_WAY = 0, 1, 2
 """How an event is turned into JSON: passed through with a suffix, quoted with a suffix, or taken apart."""
@@ -36,9 +33,9 @@ class Include:
         self._resource = _wanted_resource(names, resource or {})
         self._every_attribute = "meta" in names
         self._attributes = frozenset(name.removeprefix("meta.") for name in names if name.startswith("meta."))
-        known = META if self._every_attribute else sorted(self._attributes)
+        known = ATTRIBUTES if self._every_attribute else sorted(self._attributes)
         self.keys: tuple[str, ...] = (*(f"meta.{name}" for name in known), *self._resource)
-        """Every key that it may add and that is known beforehand."""
+        """Every key that it may add."""
         self.kinds: bytes = bytes(map(self._kind, range(256)))
         """For `bytes.translate`: the kind of an event with these flags."""
         self._tail_of: tuple[Attributes, int] | None = None
@@ -68,8 +65,6 @@ class Include:
 
     def kinds_of(self, part: Slice) -> bytes:
         """The kind of each event."""
-        if self._every_attribute and not part.attributes.keys() <= _META_SET:
-            return bytes((OWN_WAY,)) * len(part.flags)  # nobody has looked for such keys in the events
         kinds = part.flags.translate(self.kinds)
         if part.collides is None:
             return kinds
@@ -86,19 +81,16 @@ class Include:
         return OWN_WAY if "message" in self.keys else PLAIN_TEXT
 
 
-_META_SET = frozenset(META)
-
-
 def tail_of(additions: Additions) -> bytes:
     """The end of an object that has other keys before these."""
     return b"," + encode_document(dict(additions))[1:] if additions else b"}"
 
 
 def _refuse_misspelt(names: Sequence[str]) -> None:
-    """Sources may have attributes of their own, so that only what is nearly a known one is a mistake."""
-    known = [f"meta.{name}" for name in META]
+    known = [f"meta.{name}" for name in ATTRIBUTES]
     for name in names:
-        if name.startswith("meta.") and name not in known and (hint := did_you_mean(name, known)):
+        if name.startswith("meta.") and name not in known:
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
             raise ValueError(f"include: there is no attribute {name!r} ({hint})")
 
 

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from logrouter.errors import ExpressionError
+from logrouter.errors import ExpressionError, did_you_mean
+from logrouter.event import ATTRIBUTES
 from logrouter.references import Field, Meta, Reference, Resource, Severity, Time
 
 _ROOTS: Final = {"event": 'event["name"]', "meta": "meta.stream", "resource": 'resource["service.name"]'}
@@ -70,11 +71,21 @@ def reference_of(parts: list[Part], text: str) -> Reference:
     if root.name == "resource":
         return Resource(".".join(names))
     if root.name == "meta":
-        if len(rest) > 1:
-            raise ExpressionError("an attribute has one name", text, rest[1].column, f"did you mean meta.{names[0]}?")
-        return Meta(names[0])
+        return _attribute(rest, text)
     if not rest[0].quoted:
         dotted = ".".join(names)
         hint = f'a field is written {dotted}, or event["event"].{dotted} where it is inside a field `event`'
         raise ExpressionError("event takes a name in brackets", text, rest[0].column, hint)
     return Field(names)
+
+
+def _attribute(parts: list[Part], text: str) -> Meta:
+    """Raises ExpressionError for one that no event can have: the event may have a field `meta`, which is another."""
+    name = parts[0].name
+    if name in ATTRIBUTES and len(parts) == 1:
+        return Meta(name)
+    hint = f"a field is written {Field(('meta', *(part.name for part in parts)))}"
+    if name in ATTRIBUTES:
+        raise ExpressionError("an attribute has one name", text, parts[1].column, f"did you mean meta.{name}? {hint}")
+    known = did_you_mean(name, ATTRIBUTES) or f"there are {', '.join(ATTRIBUTES)}; {hint}"
+    raise ExpressionError(f"there is no attribute {name!r}", text, parts[0].column, known)

@@ -14,6 +14,7 @@ import msgspec
 from logrouter.documents import Document
 from logrouter.facts import Facts
 from logrouter.rules import Rule
+from logrouter.templates import Template
 
 DISCARD: Final = "discard"
 """What a step returns to take the event out."""
@@ -44,6 +45,8 @@ class Step(Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        self.templates: tuple[Template, ...] = ()
+        """Those that it fills in from events."""
 
     @classmethod
     def options_from(cls, value: Any) -> Any:

@@ -34,7 +34,7 @@ A key `when` is the condition, as everywhere; a field of that name is written `e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, ClassVar
 
@@ -69,6 +69,7 @@ class Set(Step[SetConfig]):
         self._made: list[tuple[Path, Make]] = []
         fields = [(settable_path(name), value) for name, value in config.fields.items()]
         check_apart(path for path, _ in fields)
+        self.templates = tuple(_templates(list(config.fields.values())))
         for path, value in fields:
             self._add(path, value)
 
@@ -96,6 +97,14 @@ class Set(Step[SetConfig]):
                 document[path[0]] = value
             else:
                 put(document, path, value)
+
+
+def _templates(value: Any) -> Iterator[Template]:
+    if isinstance(value, str):
+        yield Template.parse(value)
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _templates(item)
 
 
 def _constant(value: Any) -> Any:

@@ -87,6 +87,30 @@ def test_what_is_probably_not_meant_is_a_warning(command: Command, write: Callab
     )
 
 
+def test_a_resource_that_is_not_set_is_a_warning(command: Command, write: Callable[..., None]) -> None:
+    """Where it runs, OTEL_RESOURCE_ATTRIBUTES may set it."""
+    write("""\
+resource: {service.name: shop}
+sinks:
+  a: {url: 'file:{resource["service.nam"]}.log', match: resource.env == "prod" and resource.service.name == "x"}
+steps:
+  - set: {a: [{b: '{resource["pod"]}'}], c: "{service.version}"}
+    when: exists(resource.zone)
+routes:
+  - {to: a, match: resource.service.naem == "x"}
+""")
+    done = command("check")
+
+    assert done.code == 0
+    assert [line.removeprefix("warning: logrouter.yaml:") for line in done.complaints.splitlines()] == [
+        '5:5: steps.0.set: resource["pod"] is not in `resource`',
+        '5:5: steps.0.set: resource["zone"] is not in `resource`',
+        '3:3: sinks.a: resource["env"] is not in `resource`',
+        "3:3: sinks.a: resource[\"service.nam\"] is not in `resource` (did you mean 'service.name'?)",
+        "8:5: routes.0: resource[\"service.naem\"] is not in `resource` (did you mean 'service.name'?)",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["directory", "missing", "not UTF-8", "list", "10 MB", "bomb"])
 def test_files_that_are_no_config(command: Command, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logrouter import component
+from logrouter.event import ATTRIBUTES
 from logrouter.framing import Frame
 from logrouter.sources import Emit, Source, SourceConfig
 from logrouter.values import Size
@@ -71,6 +72,12 @@ def test_its_options_are_a_frozen_struct_that_refuses_unknown_ones(name: str) ->
     assert issubclass(config, SourceConfig)
     assert config.__struct_config__.frozen
     assert config.__struct_config__.forbid_unknown_fields
+
+
+@every_source
+def test_its_attributes_are_listed(name: str) -> None:
+    with FED_WITH[name](b"") as source:
+        assert source.attributes.keys() <= set(ATTRIBUTES)
 
 
 @every_source

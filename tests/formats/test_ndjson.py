@@ -114,14 +114,6 @@ def test_json_passes_through_as_it_came(part: Slice) -> None:
             assert line == payload
 
 
-def test_an_attribute_nobody_looked_for_never_doubles_a_key() -> None:
-    part = slice_of([b'{"meta.pod":"mine"}', b'{"a":1}'], attributes={"pod": "p1"})
-    assert json_lines(part, Include(("meta",))) == (
-        b'{"meta.pod":"mine","meta.received":"1970-01-01T00:00:00Z"}\n'
-        b'{"a":1,"meta.pod":"p1","meta.received":"1970-01-01T00:00:00Z"}\n'
-    )
-
-
 @pytest.mark.parametrize(
     ("payload", "line"),
     [

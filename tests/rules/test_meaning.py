@@ -11,7 +11,7 @@ from logrouter.facts import Facts
 from logrouter.references import Field, Meta, Reference, Resource, Severity, Time
 from logrouter.rules import Rule, parse_reference
 
-FACTS = Facts({"stream": "stderr", "line": 7}, 1_769_903_999_000_000_000, {"service.name": "checkout"})
+FACTS = Facts({"stream": "stderr", "host": 7}, 1_769_903_999_000_000_000, {"service.name": "checkout"})
 
 
 def holds(text: str, document: dict[str, Any]) -> bool:
@@ -156,8 +156,8 @@ def test_a_rule_is_true_for_just_these(text: str) -> None:
         ("len == 1 and lower == 2", {"len": 1, "lower": 2}, True),
         # attributes and the resource
         ('meta.stream == "stderr"', {}, True),
-        ("meta.line == 7", {}, True),
-        ("exists(meta.file)", {}, False),
+        ("meta.host == 7", {}, True),
+        ("exists(meta.partial)", {}, False),
         ('resource["service.name"] == "checkout"', {}, True),
         ('resource.service.name == "checkout"', {}, True),
         ("exists(resource.nope)", {}, False),
@@ -213,7 +213,7 @@ def test_a_rule_on_a_document(text: str, document: dict[str, Any], expected: boo
     [
         ("a.b == 1 and a.b != 2", {Field(("a", "b"))}),
         ('event["a.b"] or a["b.c"].d', {Field(("a.b",)), Field(("a", "b.c", "d"))}),
-        ("meta.x or resource.x or x", {Meta("x"), Resource("x"), Field(("x",))}),
+        ("meta.host or resource.x or x", {Meta("host"), Resource("x"), Field(("x",))}),
         ('severity == "info" and time > "2026-01-01"', {Severity(), Time()}),
         ("true", set()),
     ],

@@ -134,7 +134,7 @@ def compare(op: ast.cmpop, left: Any, right: Any) -> bool:
 
 # ── rules and documents ──
 
-NAMES = ("a", "b", "a.b", "http.status", 'event["a.b"]', "tags", "meta.stream", "meta.line", 'resource["a"]')
+NAMES = ("a", "b", "a.b", "http.status", 'event["a.b"]', "tags", "meta.stream", "meta.partial", 'resource["a"]')
 TEXTS = (
     "",
     "a",

@@ -97,4 +97,4 @@ def test_keep_is_a_part(mistake, keep):
 
 def test_mistakes(mistake):
     assert "needs 'keep'" in mistake("sample: {by: x}")
-    assert "meta.x cannot be set" in mistake("sample: {keep: 1, rate_field: meta.x}")
+    assert "meta.host cannot be set" in mistake("sample: {keep: 1, rate_field: meta.host}")

@@ -17,7 +17,7 @@ import pytest
         ("set: {a: '{b}'}", {"a": 1}, {"a": 1}),  # nothing there to copy
         ("set: {a: 'x{b}'}", {}, {"a": "xunknown"}),
         ("set: {a: '{b.c}'}", {"b.c": None}, {"b.c": None, "a": None}),
-        ("set: {a: '{meta.stream}', b: '{meta.nothing}'}", {}, {"a": "stdin"}),
+        ("set: {a: '{meta.stream}', b: '{meta.partial}'}", {}, {"a": "stdin"}),
         ("set: {a: '{service.name}'}", {}, {"a": "checkout"}),
         ("set: {a: '{service.name}'}", {"service": {"name": 7}}, {"service": {"name": 7}, "a": 7}),
         ("set: {a: '{severity}'}", {"level": "WARN"}, {"level": "WARN", "a": "warning"}),
