@@ -6,6 +6,7 @@ Only what no waiting would mend is a mistake: a folder that may not be written, 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from logrouter.assembly import make_sink
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
 from logrouter.sinks import Sink
+
+_OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")
+_STREAM_SINKS = {"stdout": "stdout:", "1": "stdout:", "stderr": "stderr:", "2": "stderr:"}
+_NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
 
 def check_destinations(settings: Settings) -> None:
@@ -32,6 +37,9 @@ def problem_with(sink: Sink[Any]) -> str | None:
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)
+    if _OWN_STREAM.fullmatch(str(path)):
+        hint = f"write {_STREAM_SINKS.get(path.name, 'stdout: or stderr:')}"
+        return f"{path} is a stream of logrouter's own: expected a file, which can be opened anew and rotated ({hint})"
     if sink.known_path.endswith("/"):
         return _problem_with_folder(path)
     if path.is_dir():
@@ -40,8 +48,8 @@ def problem_with(sink: Sink[Any]) -> str | None:
 
 
 def _problem_with_file(path: Path) -> str | None:
-    if not stat.S_ISREG(path.stat().st_mode):
-        return f"{path} is not a regular file"
+    if kind := _NO_FILES.get(stat.S_IFMT(path.stat().st_mode)):
+        return f"{path} is {kind}: expected a file, or a device such as /dev/null"
     return None if os.access(path, os.W_OK) else f"{path} may not be written"
 
 

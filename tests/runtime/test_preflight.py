@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link-to-nothing").symlink_to("nowhere")
     (tmp_path / "link-to-itself").symlink_to("link-to-itself")
     os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,8 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         "file:new", "file:regular", "file:link-to-file", "file:folder/new", "file:not/yet/made/new", "file:../new",
         "file:{date}.log", "file:folder/{date}.log", "file:not/yet/{service}/{date}.log", "file:{service}/a",
-        "file:regular-{date}.log", "stdout:", "stderr:", "blackhole:",
+        "file:regular-{date}.log", "file:/dev/null", "file:/dev/full", "file:///dev/null", "stdout:", "stderr:",
+        "blackhole:",
     ],
 )  # fmt: skip
 def test_what_can_be_written(url: str, tmp_path: Path) -> None:
@@ -57,15 +61,43 @@ def test_what_can_be_written(url: str, tmp_path: Path) -> None:
         ("file:link-to-itself/new", "link-to-itself is not a folder"),
         ("file:regular/{date}.log", "regular is not a folder"),
         ("file:regular/{service}/a.log", "regular is not a folder"),
-        ("file:fifo", "fifo is not a regular file"),
+        ("file:fifo", "fifo is a named pipe: expected a file, or a device such as /dev/null"),
+        ("file:socket", "socket is a socket: expected a file, or a device such as /dev/null"),
         ("file:fifo/new", "fifo is not a folder"),
-        ("file:///dev/null", "/dev/null is not a regular file"),
         ("file:folder", "folder is a folder: expected the path of a file"),
         ("file:folder/inner", "folder/inner is a folder: expected the path of a file"),
     ],
 )
 def test_what_no_waiting_would_mend(url: str, problem: str) -> None:
     assert mistakes(f"a={url}") == [f"--sink a=…: sinks.a: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/dev/stdout", "write stdout:"),
+        ("/dev/stderr", "write stderr:"),
+        ("/dev/fd/1", "write stdout:"),
+        ("/proc/self/fd/2", "write stderr:"),
+        ("/dev/fd/7", "write stdout: or stderr:"),
+        ("/dev/stdin", "write stdout: or stderr:"),
+    ],
+)
+def test_streams_have_sinks_of_their_own(path: str, hint: str) -> None:
+    """Whatever they are now: one that leads to a regular file would be rotated away."""
+    (told,) = mistakes(f"a=file:{path}")
+
+    assert told.startswith(f"--sink a=…: sinks.a: {path} is a stream of logrouter's own: expected a file")
+    assert told.endswith(f"({hint})")
+
+
+def test_a_terminal_can_be_written() -> None:
+    terminal, inner = os.openpty()
+    try:
+        assert mistakes(f"a=file:{os.ttyname(inner)}") == []
+    finally:
+        os.close(terminal)
+        os.close(inner)
 
 
 def test_all_at_once() -> None:
@@ -87,7 +119,7 @@ def test_the_place_is_where_the_path_is_written(text: str, place: str, tmp_path:
 
     with pytest.raises(ConfigError) as wrong:
         check_destinations(config.load([Path("c.yaml")]))
-    assert str(wrong.value) == f"{place}: sinks.a: fifo is not a regular file"
+    assert str(wrong.value) == f"{place}: sinks.a: fifo is a named pipe: expected a file, or a device such as /dev/null"
 
 
 @pytest.mark.parametrize(
