@@ -22,14 +22,25 @@ _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFB
 
 
 def check_destinations(settings: Settings) -> None:
-    """Raise ConfigError, with a mistake for each sink that could not be written to."""
+    """Raise ConfigError, with a mistake for each sink that could not be written to, or only into another's file."""
     mistakes = []
+    owners: dict[str, str] = {}
     for name in settings.sinks:
-        problem = problem_with(make_sink(name, settings))
+        sink = make_sink(name, settings)
+        problem = problem_with(sink)
+        if problem is None and (file := _whole_file(sink)) and (owner := owners.setdefault(file, name)) != name:
+            problem = f"{sink.known_path} is the file of sinks.{owner} already, at {_place(settings, owner)}"
         if problem is not None:
             mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))
     if mistakes:
         raise ConfigError(mistakes)
+
+
+def _whole_file(sink: Sink[Any]) -> str | None:
+    """The file that a sink must have for itself: two would mix their lines, and rotate each other's file away."""
+    path = os.path.realpath(sink.known_path)
+    is_one = sink.transport == "files" and not sink.known_path.endswith("/") and not Path(path).is_char_device()
+    return path if is_one else None
 
 
 def problem_with(sink: Sink[Any]) -> str | None:

@@ -100,6 +100,25 @@ def test_a_terminal_can_be_written() -> None:
         os.close(inner)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["file:new", "file:./new", "file:folder/../new", "file:{absolute}/new", "file:link-to-new", "file:linked/../new"],
+)
+def test_a_file_belongs_to_one_sink(url: str, tmp_path: Path) -> None:
+    (tmp_path / "link-to-new").symlink_to("new")
+    (tmp_path / "linked").symlink_to("folder")
+    url = url.replace("{absolute}", str(tmp_path))
+
+    (told,) = mistakes("a=file:new?rotate_size=1MiB", "b=stdout:", f"c={url}", "d=file:new-{date}")
+
+    assert told == f"--sink c=…: sinks.c: {url[5:]} is the file of sinks.a already, at --sink a=…"
+
+
+def test_what_two_sinks_may_share() -> None:
+    """A device has no lines to mix; what templates lead to is known only with the events."""
+    assert mistakes("a=file:/dev/null", "b=file:/dev/null", "c=file:{date}", "d=file:{date}", "e=file:x") == []
+
+
 def test_all_at_once() -> None:
     told = mistakes("a=file:regular/x", "b=file:new", "c=file:fifo")
 
