@@ -9,6 +9,10 @@ where it is set, the last two places are not looked at.
 
 from __future__ import annotations
 
+import errno
+import os
+import select
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -64,19 +68,43 @@ def _is_file(path: Path) -> bool:
 
 def _read(path: Path, said_by: str, mistakes: Mistakes) -> Node | None:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = _read_bytes(path, MAX_BYTES + 1)
+    except IsADirectoryError:
+        example = next(iter(sorted(path.glob("*.yaml"))), None)
+        hint = f"for example {example}" if example else None
+        mistakes.add(f"{said_by} {path}".strip(), "is a folder: expected a file", hint)
+        return None
     except (OSError, ValueError) as error:  # ValueError: NUL in the name
         mistakes.add(f"{said_by} {path}".strip(), f"cannot be read: {_reason(error)}")
         return None
     return parse_yaml(data, str(path), mistakes)
 
 
+def _read_bytes(path: Path, most: int) -> bytes:
+    """What a file, a pipe or a terminal holds, until it ends. Raises OSError.
+
+    A pipe is waited for as long as it has a writer, as a shell's `<(…)` has; without one it would be for ever.
+    """
+    data = bytearray()
+    with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+        while len(data) < most and (piece := file.read(most - len(data))) != b"":
+            if piece is None:  # nothing yet
+                select.select([file], [], [])
+            else:
+                data += piece
+        if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EPIPE, "it is a pipe that nobody has written to")
+    return bytes(data)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def read_secret(path: str) -> str:
     """The text of a file of secrets, without one newline at its end. Raises ValueError with the reason."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_MAX_SECRET_BYTES + 1)
+        data = _read_bytes(Path(path), _MAX_SECRET_BYTES + 1)
         if len(data) > _MAX_SECRET_BYTES:
             raise ValueError("it is larger than 64KiB")
         return data.decode().removesuffix("\n").removesuffix("\r")

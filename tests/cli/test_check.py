@@ -128,7 +128,7 @@ def test_files_that_are_no_config(command: Command, tmp_path: Path, kind: str) -
     done = command("check", "--config", "it")
 
     assert (done.code, done.output) == (78, "")
-    assert done.complaints.startswith(("it:", "--config it: cannot be read: "))
+    assert done.complaints.startswith(("it:", "--config it: "))
     assert len(done.complaints) < 2000
 
 

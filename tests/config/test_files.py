@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load([missing, tmp_path, Path("nul\0byte")])
     assert [str(mistake) for mistake in caught.value.mistakes] == [
         f"--config {missing}: cannot be read: No such file or directory",
-        f"--config {tmp_path}: cannot be read: Is a directory",
+        f"--config {tmp_path}: is a folder: expected a file",
         "--config nul\\x00byte: cannot be read: embedded null byte",
     ]
 
@@ -100,6 +101,47 @@ def test_a_pipe_is_a_file_too(tmp_path: Path) -> None:
         assert load([Path(f"/dev/fd/{read}")]).log_level == "info"
     finally:
         os.close(read)
+
+
+@pytest.mark.parametrize("what", ["FIFO", "pipe"])
+def test_a_pipe_without_a_writer_is_a_mistake(tmp_path: Path, what: str) -> None:
+    """It would be waited for for ever."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    if what == "pipe":
+        read, write_end = os.pipe()
+        os.close(write_end)
+        path = Path(f"/dev/fd/{read}")
+    for environ in (
+        {"LOGROUTER_CONFIG": str(path)},
+        {"LOGROUTER_CONFIG_YAML": f"resource:\n  a: ${{file:{path}}}\n"},
+    ):
+        with pytest.raises(ConfigError, match="it is a pipe that nobody has written to"):
+            load((), environ)
+
+
+def test_a_slow_writer_of_a_pipe_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR)  # the writer is there, and has not written
+
+    def write_later() -> None:
+        os.write(writer, b"log_level: in")
+        os.write(writer, b"fo")
+        os.close(writer)
+
+    timer = threading.Timer(0.05, write_later)
+    timer.start()
+    assert load([path]).log_level == "info"
+    timer.join()
+
+
+def test_a_folder_names_a_file_in_it(tmp_path: Path) -> None:
+    write(tmp_path, "b.yaml", "")
+    write(tmp_path, "a.yaml", "")
+    with pytest.raises(ConfigError) as caught:
+        load([tmp_path])
+    assert str(caught.value) == f"--config {tmp_path}: is a folder: expected a file (for example {tmp_path}/a.yaml)"
 
 
 def test_sections_of_the_wrong_kind(mistakes_in: Finder) -> None:
