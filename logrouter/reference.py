@@ -1,6 +1,7 @@
-"""Reference pages, in Markdown, made from the components themselves: documentation that cannot lie.
+"""Reference pages, made from the components themselves: documentation that cannot lie.
 
     python -m logrouter.reference docs        writes docs/steps/*.md, docs/sinks/*.md, docs/sources/*.md anew
+    logrouter describe sink file              shows the same as plain text
 
 A page is the docstring of the component's file, and a table of the options of its `Config`: their names and types, the
 defaults, and the docstring under each field. Indented blocks of the file's docstring stand as they are, but for
@@ -13,6 +14,7 @@ examples, which are tests as well:
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import typing
@@ -48,6 +50,11 @@ _WORDS = {
 """Types in plain words. Our own are given by name: a page about one component should not load all."""
 
 
+_WIDTH = 80
+"""Characters in a line of plain text: every terminal has so many."""
+_ARROWS = {"<": "in  ", ">": "out "}
+
+
 class Option(NamedTuple):
     """One field of a `Config`, as a user sees it."""
 
@@ -80,6 +87,20 @@ def page(kind: Kind, name: str) -> str:
         "## Options",
         config.__doc__ or "",
         table(options(config)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain_page(kind: Kind, name: str) -> str:
+    """The same page as text for a terminal."""
+    text = component.load_module(kind, name).__doc__ or ""
+    config = component.load(kind, name).Config
+    parts = [
+        f"{kind.removesuffix('s')} {name}",
+        *(_plain(block) for block in blocks(text)),
+        "options",
+        _plain(config.__doc__ or ""),
+        *(_plain_option(option) for option in options(config)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -211,6 +232,22 @@ def _markdown(block: str) -> str:
         return f"```text\n{_dedent(block)}\n```"
     shown = "\n".join(f"in   {before}\nout  {after}" for before, after in example.events)
     return f"```yaml\n{example.config}\n```\n\n```text\n{shown}\n```"
+
+
+def _plain(block: str, indent: str = "") -> str:
+    """A paragraph wrapped, without backticks (words that need a mark get quotes), an example, or a block as it is."""
+    from textwrap import fill
+
+    if not block.startswith("    "):
+        text = re.sub(r"`(\w+)`", r"'\1'", " ".join(block.split())).replace("`", "")
+        return fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return re.sub("^    ([<>]) ", lambda match: f"    {_ARROWS[match[1]]} ", block, flags=re.MULTILINE)
+
+
+def _plain_option(option: Option) -> str:
+    default = option.default if option.default in ("", "needed") else f"default {option.default}"
+    head = f"  {option.name}   {'; '.join(filter(None, (option.type, default)))}"
+    return f"{head.replace('`', '')}\n{_plain(option.text, ' ' * 6)}"
 
 
 def _example(block: str) -> Example | None:

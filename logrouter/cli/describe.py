@@ -25,9 +25,9 @@ def main(argv: Sequence[str]) -> int:
     if options.name not in names(kind):
         hint = did_you_mean(options.name, names(kind)) or f"there are {', '.join(names(kind))}"
         raise LogrouterError(f"there is no {options.kind} {options.name!r}; {hint}")
-    from logrouter.reference import page
+    from logrouter.reference import plain_page
 
-    print(page(kind, options.name), end="")
+    print(plain_page(kind, options.name), end="")
     return 0
 
 
@@ -36,6 +36,6 @@ def _listing(kinds: Sequence[str]) -> list[str]:
     for kind in kinds:
         lines.append(f"{kind}s")
         for name in names(_KINDS[kind]):
-            summary = (load_module(_KINDS[kind], name).__doc__ or "").splitlines()[0]
+            summary = (load_module(_KINDS[kind], name).__doc__ or "").splitlines()[0].replace("`", "")
             lines.append(f"  {name:<12}{summary}")
     return [*lines, "", "logrouter describe KIND NAME shows the options of one"]

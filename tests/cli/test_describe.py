@@ -11,7 +11,7 @@ COMPONENTS = [(kind, name) for kind in reference.KINDS for name in component.nam
 
 
 def summary(kind: component.Kind, name: str) -> str:
-    return (component.load_module(kind, name).__doc__ or "").splitlines()[0]
+    return (component.load_module(kind, name).__doc__ or "").splitlines()[0].replace("`", "")
 
 
 def test_all_there_is(command: Command) -> None:
@@ -38,9 +38,47 @@ def test_every_option_of_one(command: Command, kind: component.Kind, name: str) 
     done = command("describe", kind.removesuffix("s"), name)
 
     assert (done.code, done.complaints) == (0, "")
-    assert done.output == reference.page(kind, name)
+    assert done.output == reference.plain_page(kind, name)
     options = reference.options(component.load(kind, name).Config)
-    assert [f"| `{option.name}` |" for option in options if f"| `{option.name}` |" not in done.output] == []
+    assert [option.name for option in options if f"\n  {option.name}   " not in done.output] == []
+
+
+@pytest.mark.parametrize(("kind", "name"), COMPONENTS)
+def test_it_is_plain_text(command: Command, kind: component.Kind, name: str) -> None:
+    output = command("describe", kind.removesuffix("s"), name).output
+
+    assert not any(mark in output for mark in ("`", "<!--", "| ---", "\n#", "\n\n\n"))
+    paragraphs = [line for line in output.splitlines() if not line.startswith("    ")]
+    assert max(map(len, paragraphs)) <= 80
+
+
+def test_what_one_looks_like(command: Command) -> None:
+    assert (
+        command("describe", "step", "discard").output
+        == """\
+step discard
+
+Discard events: take them out, counted, before they are stored or sent anywhere.
+
+    - discard: {when: path == "/healthz"}
+    in   {"path": "/healthz", "status": 200}
+    out  (discarded)
+    in   {"path": "/cart", "status": 200}
+    out  {"path": "/cart", "status": 200}
+
+Discarded events are counted by step, so that nothing is missing without a
+trace. To keep a part of them, see 'sample'. It stands before the spool only,
+never in a route: a route that should not have an event says so in its 'match'.
+
+options
+
+'when' must be given: without it, every event would be discarded.
+
+  when   rule; needed
+      Which events to discard, as a rule. Needed: without it, every event would
+      be discarded.
+"""
+    )
 
 
 @pytest.mark.parametrize(
