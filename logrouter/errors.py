@@ -54,12 +54,16 @@ class ConfigError(LogrouterError):
 class ExpressionError(LogrouterError, ValueError):
     """A rule or a template is wrong at a character of its text."""
 
-    def __init__(self, problem: str, text: str, column: int = 0, hint: str | None = None) -> None:
+    def __init__(
+        self, problem: str, text: str, column: int = 0, hint: str | None = None, *, unfinished: bool = False
+    ) -> None:
         self.problem = problem
         self.text = text
         self.column = column
         """Counted from 0, in characters of `text`."""
         self.hint = hint
+        self.unfinished = unfinished
+        """Whether the text may have been cut short."""
         super().__init__(f"{problem} at column {column + 1} of {text!r}" + (f" ({hint})" if hint else ""))
 
 

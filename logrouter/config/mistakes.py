@@ -37,7 +37,8 @@ class Mistakes:
     def add_expression(self, node: Node, where: str, error: ExpressionError) -> None:
         """A rule or template is wrong at a character, which is shown."""
         place = node.origin.place_at(error.text, error.column)
-        self.add(place, f"{where}: {error.problem}", error.hint, excerpt(error.text, error.column))
+        hint = _CUT_SHORT if error.unfinished and node.ends_at_comment else error.hint
+        self.add(place, f"{where}: {error.problem}", hint, excerpt(error.text, error.column))
 
     def add_value(self, node: Node, where: str, error: ValueError, hint: str | None = None) -> None:
         """A value is not what was expected."""
@@ -60,6 +61,9 @@ class Mistakes:
             return ordered
         rest = len(ordered) - _MOST_SHOWN
         return [*ordered[:_MOST_SHOWN], Mistake("config", f"and {rest} more mistakes, not shown")]
+
+
+_CUT_SHORT = "in YAML, ` #` starts a comment: put the rule in quotes, or after `>-`"
 
 
 def excerpt(text: str, column: int) -> str:

@@ -41,6 +41,11 @@ class ScalarSource(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"ScalarSource({self.name!r}, {self.start}, {self.end})"  # the document may hold a password
 
+    @property
+    def ends_at_comment(self) -> bool:
+        """Whether a comment follows it on its line."""
+        return _COMMENT.match(self.document, self.end) is not None
+
     def place_at(self, value: str, column: int) -> str | None:
         """The place of the character `value[column]`, or None where escapes hide it.
 
@@ -54,6 +59,9 @@ class ScalarSource(msgspec.Struct, frozen=True):
         header = raw.find("\n") + 1 if quote in ("|", ">") else int(quote in ("'", '"'))
         body = raw[header : len(raw) - int(quote in ("'", '"'))]
         return place(self.name, self.document, self.start + header + _matching_index(body, value, column))
+
+
+_COMMENT = re.compile(r"[ \t]+#")
 
 
 def _matching_index(body: str, value: str, column: int) -> int:
@@ -113,6 +121,11 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     def is_scalar(self) -> bool:
         """Whether it is a single value: text, a number, a boolean, nothing."""
         return not isinstance(self.value, dict | list)
+
+    @property
+    def ends_at_comment(self) -> bool:
+        """Whether a ` #` in YAML may have cut it short."""
+        return self.style == "plain" and self.origin.source is not None and self.origin.source.ends_at_comment
 
     @property
     def secret(self) -> bool:

@@ -11,7 +11,7 @@ import warnings
 from typing import Final, NamedTuple
 
 from logrouter.errors import ExpressionError
-from logrouter.rules.scanning import CUT_SHORT, Token, scan
+from logrouter.rules.scanning import Token, scan
 
 MAX_LENGTH: Final = 10_000
 """Characters in a rule. A longer one is a generated list, which wants another shape."""
@@ -84,7 +84,7 @@ def _syntax_error(text: str, column: int, error: SyntaxError, tokens: list[Token
         return ExpressionError("the rule is nested too deep or holds too long a number", text, 0)
     token = next((token for token in tokens if token.column <= column < token.column + len(token.text)), None)
     if token is None:
-        return ExpressionError(f"the rule ends after `{tokens[-1].text}`", text, tokens[-1].column, CUT_SHORT)
+        return ExpressionError(f"the rule ends after `{tokens[-1].text}`", text, tokens[-1].column, unfinished=True)
     if token.kind == "number":
         return ExpressionError(f"`{token.text[:40]}` is no number", text, token.column)
     return ExpressionError(f"`{token.text[:40]}` was not expected here", text, token.column)

@@ -13,8 +13,6 @@ from typing import Final, NamedTuple
 from logrouter.errors import ExpressionError
 from logrouter.rules.functions import FUNCTIONS
 
-CUT_SHORT: Final = "in YAML, ` #` starts a comment: put the rule in quotes, or after `>-`"
-
 _TOKEN = re.compile(
     r"""
       (?P<space>\s+|\\\r?\n)
@@ -72,11 +70,11 @@ def scan(text: str) -> list[Token]:
     tokens: list[Token] = []
     for match in _TOKEN.finditer(text):
         if match[0] in ("'", '"'):
-            raise ExpressionError("a quote is not closed", text, match.start(), CUT_SHORT)
+            raise ExpressionError("a quote is not closed", text, match.start(), unfinished=True)
         if match.lastgroup != "space":
             tokens.append(Token(match.lastgroup or "sign", match[0], match.start()))
     if not tokens:
-        raise ExpressionError("the rule is empty", text, 0, CUT_SHORT)
+        raise ExpressionError("the rule is empty", text, unfinished=True)
     for previous, token in zip([None, *tokens], tokens, strict=False):
         _check_string(token, previous, text)
         _check_word(token, previous, text)
@@ -174,4 +172,5 @@ def _check_brackets(tokens: list[Token], text: str) -> None:
         elif token.text in _OPENING and (not open_brackets or open_brackets.pop().text != _OPENING[token.text]):
             raise ExpressionError(f"`{token.text}` closes nothing", text, token.column)
     if open_brackets:
-        raise ExpressionError(f"`{open_brackets[-1].text}` is not closed", text, open_brackets[-1].column, CUT_SHORT)
+        last = open_brackets[-1]
+        raise ExpressionError(f"`{last.text}` is not closed", text, last.column, unfinished=True)

@@ -20,7 +20,7 @@ sinks:
     mtach: level == "x"
   bad:
     url: file:b.log?formt=raw
-    match: severity >= "error" and
+    match: severity >= "error" and # all of them
 routes:
   - {to: [restt]}
 step: []

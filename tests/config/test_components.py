@@ -176,6 +176,36 @@ def test_a_rule_points_at_its_character(mistakes_in: Finder) -> None:
     assert caret.index("^") == rule.index("= 3")
 
 
+CUT_SHORT = "(in YAML, ` #` starts a comment: put the rule in quotes, or after `>-`)"
+
+
+@pytest.mark.parametrize(
+    ("text", "hinted"),
+    [
+        ('sinks:\n  a:\n    url: file:a\n    match: message == "issue #7"\n', True),
+        ("sinks:\n  a:\n    url: file:a\n    match: startswith(message,\n      level and #7\n", True),
+        ("steps:\n  - discard: {when: a in ( # b)\n }", True),
+        ("sinks:\n  a: {url: file:a, match: level == }  # all\n", False),
+        ("sinks:\n  a:\n    url: file:a\n    match: 'level ==' # all\n", False),
+        ("sinks:\n  a:\n    url: file:a\n    match: level ==\n    # all\n", False),
+        ("sinks:\n  a:\n    url: file:a\n    match: exists(5) # all\n", False),
+        ("sinks:\n  a:\n    url: file:a\n    match: >- # all\n      level ==\n", False),
+    ],
+)
+def test_a_rule_that_a_comment_cut_short(mistakes_in: Finder, text: str, hinted: bool) -> None:
+    (told,) = mistakes_in(text)
+    assert (CUT_SHORT in told) is hinted
+
+
+def test_nothing_is_a_comment_outside_of_yaml(mistakes_in: Finder) -> None:
+    rule = 'message == "issue #'
+    told = mistakes_in("sinks: {a: 'file:a', b: 'file:b'}", {"LOGROUTER_SINK_A__MATCH": rule}, matches=[f"b={rule}"])
+    assert len(told) == 2
+    assert "starts a comment" not in "".join(told)
+    (told_of_steps,) = mistakes_in(environ={"LOGROUTER_STEPS": f"- discard:\n    when: {rule}7"})
+    assert CUT_SHORT in told_of_steps  # which is YAML
+
+
 def test_steps(load_text: Loader) -> None:
     text = """
     steps:

@@ -10,8 +10,6 @@ from logrouter.errors import ExpressionError
 from logrouter.rules import Rule, parse_reference
 from logrouter.rules.parsing import MAX_LENGTH
 
-CUT = "in YAML, ` #` starts a comment: put the rule in quotes, or after `>-`"
-
 # A rule, a line with a caret under the wrong character, and a part of the hint (None: there is no hint).
 MISTAKES = [
     ('level = "error"', "      ^", "write =="),
@@ -112,15 +110,15 @@ MISTAKES = [
     ("a == '\ud800'", "      ^", None),
     ("é == 1 and ü = 2", "             ^", "write =="),
     ("é == 'ü' and a == b()", "                  ^", "there are"),
-    # what YAML cut short
-    ("", "^", CUT),
-    ("  ", "^", CUT),
-    ('message == "a', "           ^", CUT),
-    ("startswith(message,", "          ^", CUT),
-    ("a in (1, 2", "     ^", CUT),
-    ("level ==", "      ^", CUT),
-    ("a and", "  ^", CUT),
-    ("a and\n  not", "        ^", CUT),
+    # what may have been cut short
+    ("", "^", None),
+    ("  ", "^", None),
+    ('message == "a', "           ^", None),
+    ("startswith(message,", "          ^", None),
+    ("a in (1, 2", "     ^", None),
+    ("level ==", "      ^", None),
+    ("a and", "  ^", None),
+    ("a and\n  not", "        ^", None),
 ]
 
 
@@ -132,6 +130,14 @@ def test_a_mistake_is_shown_at_its_character(text: str, caret: str, hint: str | 
     assert raised.value.text == text
     assert raised.value.column == caret.index("^")
     assert hint is None or hint in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("text", [" ", 'a == "b', "startswith(a,", "a in (1, 2", "level ==", "a and\n  not"])
+def test_what_may_have_been_cut_short_says_so(text: str) -> None:
+    """In YAML ` #` does it, which only `config` can see."""
+    with pytest.raises(ExpressionError) as raised:
+        Rule.parse(text)
+    assert raised.value.unfinished
 
 
 def test_columns_count_over_lines() -> None:
