@@ -23,6 +23,8 @@ from logrouter.errors import did_you_mean
 
 _SECTION = re.compile(r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?")
 _NESTED = re.compile(r"LOGROUTER_(SPOOL|ADMIN|RESOURCE)__(.+)")
+_SLIP = re.compile(r"LOGROUTER_(SINK|SOURCE)S?_*(.*)")
+_LIST_SLIP = re.compile(r"LOGROUTER_(STEP|ROUTE)S?(?:_.*)?")
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
 _READ_ELSEWHERE = ("LOGROUTER_CONFIG", "LOGROUTER_CONFIG_YAML")
 _SINGLE = {"LOGROUTER_SHUTDOWN_TIMEOUT": "shutdown_timeout", "LOGROUTER_LOG_LEVEL": "log_level"}
@@ -85,6 +87,13 @@ def _document(name: str, value: str, environ: Mapping[str, str], mistakes: Mista
 
 def _path(name: str, mistakes: Mistakes) -> Path | None:
     """What a variable sets, or None after adding the mistake."""
+    path = _path_of(name)
+    if path is None:
+        mistakes.add(name, "unknown variable", _meant(name))
+    return path
+
+
+def _path_of(name: str) -> Path | None:
     if name in _SINGLE:
         return (_SINGLE[name],)
     if match := _SECTION.fullmatch(name):
@@ -93,8 +102,17 @@ def _path(name: str, mistakes: Mistakes) -> Path | None:
             return (f"{match[1].lower()}s", component, *_keys(keys))
     elif (match := _NESTED.fullmatch(name)) and _all_named(f"__{match[2]}"):
         return (match[1].lower(), *_keys(f"__{match[2]}"))
-    mistakes.add(name, "unknown variable", did_you_mean(name, _KNOWN) or _HOW)
     return None
+
+
+def _meant(name: str) -> str:
+    """A hint: among others for a section in the plural, or one underscore too many, or a list written by names."""
+    if match := _LIST_SLIP.fullmatch(name):
+        return f"all {match[1].lower()}s are one list: LOGROUTER_{match[1]}S='[…]'"
+    match = _SLIP.fullmatch(name)
+    if match and _path_of(better := f"LOGROUTER_{match[1]}_{match[2]}"):
+        return f"did you mean {better!r}?"
+    return (not match and did_you_mean(name, _KNOWN)) or _HOW
 
 
 _HOW = "a sink is LOGROUTER_SINK_<NAME>, an option of it LOGROUTER_SINK_<NAME>__<KEY>"
