@@ -57,10 +57,14 @@ def run(settings: Settings, *, verbose: bool) -> int:
 
 
 def _is_configured() -> bool:
-    """Whether there is any config at all, or the user wants to type lines into it."""
+    """Whether there is any config at all: then the user wants to type lines into it."""
     from pathlib import Path
 
-    return Path("logrouter.yaml").exists() or any(name.startswith("LOGROUTER_") for name in os.environ)
+    from logrouter.config import files
+
+    if any(name.startswith("LOGROUTER_") for name in os.environ):
+        return True
+    return bool(files.find_files((), os.environ, Path(), files.SYSTEM_FOLDER)[0])
 
 
 def make_parser() -> argparse.ArgumentParser:

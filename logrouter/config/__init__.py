@@ -20,7 +20,7 @@ from logrouter.config.assignments import assign
 from logrouter.config.build import build
 from logrouter.config.effective import config_hash, describe_effective, render_effective
 from logrouter.config.environment import otel_resource, read_environment
-from logrouter.config.files import Document, merge_documents, read_documents
+from logrouter.config.files import SYSTEM_FOLDER, Document, merge_documents, read_documents
 from logrouter.config.flags import Flags, read_matches, read_sets, read_sinks
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import DEFAULT, Node
@@ -58,7 +58,7 @@ def load(
     flags: Flags | None = None,
     *,
     folder: Path = Path(),
-    system_folder: Path = Path("/etc/logrouter"),
+    system_folder: Path = SYSTEM_FOLDER,
 ) -> Settings:
     """The settings that files, variables and flags make together.
 

@@ -30,6 +30,8 @@ SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "admin",
 Document = dict[str, Node]
 """Sections: those of MAPPINGS hold mappings, those of LISTS lists."""
 
+SYSTEM_FOLDER = Path("/etc/logrouter")
+"""Where a service's config is looked for."""
 _MAX_SECRET_BYTES = 64 * 1024
 
 
@@ -37,14 +39,14 @@ def read_documents(
     files: Sequence[Path], environ: Mapping[str, str], folder: Path, system_folder: Path, mistakes: Mistakes
 ) -> list[Node]:
     """The documents that make up the config, in order. A bad one is left out, its mistakes added."""
-    paths, said_by = _choose(files, environ, folder, system_folder)
+    paths, said_by = find_files(files, environ, folder, system_folder)
     nodes = [_read(path, said_by, mistakes) for path in paths]
     if text := environ.get("LOGROUTER_CONFIG_YAML"):
         nodes.append(parse_yaml(text, "LOGROUTER_CONFIG_YAML", mistakes))
     return [node for node in nodes if node is not None]
 
 
-def _choose(
+def find_files(
     files: Sequence[Path], environ: Mapping[str, str], folder: Path, system_folder: Path
 ) -> tuple[Sequence[Path], str]:
     """The files to read, and who asked for them (for mistakes)."""

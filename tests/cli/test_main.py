@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import logrouter
+from logrouter.cli import _route, commands, main, summaries
 from logrouter.cli import check as check_command
-from logrouter.cli import commands, main, summaries
 from logrouter.errors import ConfigError, LogrouterError, Mistake, StartError
 from tests.cli.conftest import Command
 
@@ -144,6 +144,26 @@ def _raising(error: BaseException) -> Callable[[object], int]:
 def clean_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOGROUTER_", "OTEL_"))}
     return {**kept, "PYTHONPATH": str(REPOSITORY)}
+
+
+@pytest.mark.parametrize(
+    ("place", "configured"),
+    [("logrouter.yaml", True), ("etc/a.yaml", True), ("etc/a.txt", False), ("logrouter.yaml/x", False)],
+)
+def test_on_a_terminal_any_config_is_enough_to_route(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, configured: bool
+) -> None:
+    """Whoever has one wants to type lines into it; all others get the help."""
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("log_level: info")
+    monkeypatch.setattr("logrouter.config.files.SYSTEM_FOLDER", tmp_path / "etc")
+    monkeypatch.setattr(os, "isatty", lambda descriptor: True)
+    monkeypatch.setattr(_route, "run", lambda settings, verbose: 0)
+
+    done = command()
+
+    assert done.code == 0
+    assert done.output.startswith("usage: logrouter") is not configured
 
 
 @pytest.mark.slow
