@@ -168,7 +168,7 @@ class Components:
             except ValueError as error:
                 self._mistakes.add_value(node, where, error)
                 return None
-            except (AttributeError, NotImplementedError):
+            except AttributeError:  # a source
                 self._mistakes.add(node.origin, f"{where}: a {type_name} {_NOUN[path[0]]} takes nothing after its name")
                 return None
         if url.user is not None and not {"user", "password"} <= fields.keys():

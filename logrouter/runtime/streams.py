@@ -19,6 +19,7 @@ import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -123,13 +124,14 @@ class Stream:
                 await trio.lowlevel.wait_writable(self._descriptor)
 
 
-def grow_pipe(descriptor: int) -> None:
-    """Make a pipe as large as an unprivileged process may. What is no pipe, or may not grow, stays as it is."""
-    try:
-        if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < PIPE_BYTES:
-            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    except OSError:
-        pass
+def grow_pipe(descriptor: int) -> int:
+    """Make a pipe as large as an unprivileged process may, if it is not. Gives its size in bytes; 0: it is no pipe."""
+    size = 0
+    with suppress(OSError):  # over the user's limit it stays as it is
+        size = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+        if size < PIPE_BYTES:
+            size = fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return size
 
 
 def is_terminal(descriptor: int) -> bool:

@@ -176,11 +176,14 @@ class Sink(Generic[ConfigT]):
 
     @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
-        """The options that a URL stands for, without its query, which the config adds itself.
+        """The options that a URL stands for, without its query, which the config adds itself: here none.
 
         Raises ValueError when the URL makes no sense for this sink.
         """
-        raise NotImplementedError
+        name, _, rest = url.partition(":")
+        if rest.strip("/"):
+            raise ValueError(f"a {name} sink takes nothing after its name: write {name}: alone")
+        return {}
 
     def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
         """Deliver a batch: yield instructions, return what became of it."""

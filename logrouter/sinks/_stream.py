@@ -42,13 +42,6 @@ class StreamSink(Sink[ConfigT]):
         self._encode = self._encoder()
         self._open_line: Offset | None = None
 
-    @classmethod
-    def options_from_url(cls, url: str) -> dict[str, Any]:
-        name, _, rest = url.partition(":")
-        if rest.strip("/"):
-            raise ValueError(f"{name}: has no path; write {name}: alone, or file:{rest}")
-        return {}
-
     def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
         if data := b"".join([self._encode(part) for part in batch.slices]):
             yield Write(data)

@@ -23,13 +23,6 @@ class BlackholeSink(Sink[BlackholeConfig]):
     ordered: ClassVar[bool] = False
     told_of_gaps: bool = False
 
-    @classmethod
-    def options_from_url(cls, url: str) -> dict[str, Any]:
-        name, _, rest = url.partition(":")
-        if rest.strip("/"):
-            raise ValueError(f"{name}: takes no path, not {rest!r}")
-        return {}
-
     def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
         yield from ()
         return Delivered()

@@ -22,13 +22,12 @@ from typing import ClassVar, Final
 import trio
 
 from logrouter.framing import LineFraming
+from logrouter.runtime.streams import grow_pipe
 from logrouter.sources import Emit, Source, SourceConfig
 
 READ_BYTES: Final = 512 * 1024
 """Waking the tasks for a chunk costs 0.3 ms: at 256 KiB that is a fifth of all, at 512 KiB a tenth. More costs memory
 (1 MiB: 10 MiB at the peak) and gains nothing."""
-PIPE_BYTES: Final = 1024 * 1024
-"""The most that Linux gives an unprivileged process (fs.pipe-max-size)."""
 READ_INTERVAL_SECONDS: Final = 0.02
 BUSY_SHARE: Final = 4
 """A read that gives more than a quarter of what the pipe holds, or of a full read, is followed by the next at once."""
@@ -87,11 +86,7 @@ class StdinSource(Source[StdinConfig]):
             return
         self._pollable = self.live = not stat.S_ISREG(mode)
         if stat.S_ISFIFO(mode):
-            try:
-                size = fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            except OSError:  # over the user's limit: it stays as it is
-                size = fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ)
-            self._busy_bytes = min(READ_BYTES, size) // BUSY_SHARE
+            self._busy_bytes = min(READ_BYTES, grow_pipe(self._fd)) // BUSY_SHARE
 
     async def _read(self, earliest: float) -> bytes | None:
         """One read, not before `earliest`. None: nothing was there after all, or `stop` was called."""

@@ -61,7 +61,7 @@ sinks:
         ("{type: file}", "1:13: sinks.a needs 'path'"),
         ("{url: 5}", "1:19: sinks.a: expected a URL, not '5'"),
         ("'https://h'", "1:13: sinks.a: a plain https: URL does not tell the type of the sink (add type: …)"),
-        ("stdout:x", "1:13: sinks.a: a stdout sink takes nothing after its name"),
+        ("stdout:x", "1:13: sinks.a: a stdout sink takes nothing after its name: write stdout: alone"),
         ("'file://u:p@h/x'", "1:13: sinks.a: a file sink has no user and password"),
         ("'file:'", "1:13: sinks.a needs 'path'"),
         ("'file://'", "1:13: sinks.a: expected a path after 'file:'"),

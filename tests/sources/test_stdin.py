@@ -15,7 +15,8 @@ import trio
 from trio.testing import MockClock
 
 from logrouter.framing import Frame
-from logrouter.sources.stdin import PIPE_BYTES, READ_BYTES, READ_INTERVAL_SECONDS, StdinConfig, StdinSource
+from logrouter.runtime.streams import PIPE_BYTES
+from logrouter.sources.stdin import READ_BYTES, READ_INTERVAL_SECONDS, StdinConfig, StdinSource
 from logrouter.values import Size
 
 
