@@ -51,7 +51,7 @@ class Source(Generic[ConfigT]):
 
     @property
     def attributes(self) -> dict[str, str | int | bool]:
-        """What is known of all its events, beside `source` and `host`."""
+        """What is known of all its events, beside `source` and `host`; named in `event.ATTRIBUTES`."""
         return {}
 
     async def run(self, emit: Emit) -> None:
