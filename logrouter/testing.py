@@ -20,9 +20,11 @@ from typing import Any, ClassVar
 
 import trio
 
+from logrouter.cursors import Place
 from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Attributes, Flag
 from logrouter.framing import LineFraming
+from logrouter.runtime.transports import Resumed
 from logrouter.sinks import Append, Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, Slice, Write
 from logrouter.sources import Emit, Source, SourceConfig
 
@@ -138,9 +140,18 @@ class RecordingTransport:
         self.syncs = 0
         self.reopened = 0
         self.closed = False
+        self.doubts = 0
         self.gate = trio.Event()
         """Nothing is written before it is set: give it a new one to make the destination hang."""
         self.gate.set()
+
+    async def seal(self, instruction: Append | Write, checksum: bool) -> Place | None:
+        """None: nobody can tell later what has arrived."""
+        return None
+
+    async def resume(self, instruction: Append | Write, place: Place, distrust: bool) -> Resumed:
+        """All of it is to be performed."""
+        return "new"
 
     async def perform(self, instruction: Append | Write) -> None:
         """Keep what is to be written."""

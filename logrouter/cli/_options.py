@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logrouter import config
 from logrouter.config.settings import Settings
+from logrouter.errors import Mistake
 
 if TYPE_CHECKING:
     import argparse
@@ -61,7 +63,7 @@ def load_default() -> Settings:
     return config.load((), os.environ)
 
 
-def show_warnings(settings: Settings) -> None:
+def show_warnings(warnings: Iterable[Mistake]) -> None:
     """What is allowed and probably not meant, on stderr."""
-    for warning in settings.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)

@@ -43,10 +43,10 @@ def run(settings: Settings, *, verbose: bool) -> int:
     import trio
 
     from logrouter.runtime.log import Log
-    from logrouter.runtime.preflight import check_destinations
+    from logrouter.runtime.preflight import check_places
     from logrouter.runtime.topology import Topology
 
-    check_destinations(settings)
+    check_places(settings)
     level = "info" if verbose and settings.log_level in ("warning", "error") else settings.log_level
     log = Log(level, pretty=os.isatty(2))
     topology = Topology(settings, log)

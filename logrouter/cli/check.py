@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 def main(argv: Sequence[str]) -> int:
     """Check the config. Exit 0 where it is right, 78 where it is not."""
     from logrouter.cli import _options
-    from logrouter.runtime.preflight import check_destinations
+    from logrouter.runtime.preflight import check_places, warnings_about_places
 
     parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
     _options.add_config_options(parser)
     settings = _options.load(parser.parse_args(argv))
-    check_destinations(settings)
-    _options.show_warnings(settings)
+    check_places(settings)
+    _options.show_warnings([*settings.warnings, *warnings_about_places(settings)])
     parts = [
         _counted(settings.sources, "source"),
         _counted(settings.steps, "step"),

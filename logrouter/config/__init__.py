@@ -19,7 +19,7 @@ from pathlib import Path
 from logrouter.config.assignments import assign
 from logrouter.config.build import build
 from logrouter.config.effective import config_hash, describe_effective, render_effective
-from logrouter.config.environment import otel_resource, read_environment
+from logrouter.config.environment import otel_resource, read_environment, state_directory
 from logrouter.config.files import SYSTEM_FOLDER, Document, merge_documents, read_documents
 from logrouter.config.flags import Flags, read_matches, read_sets, read_sinks
 from logrouter.config.mistakes import Mistakes
@@ -70,6 +70,7 @@ def load(
     fill = Substitution(environ, mistakes).fill
     documents = [fill(node) for node in read_documents(files, environ, folder, system_folder, mistakes)]
     document = _with_defaults(merge_documents(documents, mistakes), otel_resource(environ, warnings))
+    document = _with_state_directory(document, environ)
     document = _with_variables_and_flags(document, environ, flags, mistakes)
     settings = build(document, mistakes, warnings.found)
     if mistakes:
@@ -81,6 +82,15 @@ def _with_defaults(document: Document, resource: dict[str, Node]) -> Document:
     """The document with the resource that the environment knows, where the document does not say better."""
     own = document["resource"].value if "resource" in document else {}
     return {**document, "resource": Node({**resource, **own}, DEFAULT)}
+
+
+def _with_state_directory(document: Document, environ: Mapping[str, str]) -> Document:
+    """The document with the folder that systemd gives a service for the spool, where it does not name one."""
+    spool = document.get("spool", Node({}, DEFAULT))
+    folder = state_directory(environ)
+    if folder is None or not isinstance(spool.value, dict) or "directory" in spool.value:
+        return document
+    return {**document, "spool": Node({**spool.value, "directory": folder}, spool.origin, spool.key_origin)}
 
 
 def _with_variables_and_flags(

@@ -28,8 +28,6 @@ from logrouter.values import Size
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 LINES_IN_SPOOL = 8
 """How many of the longest lines the spool must hold."""
-_LATER_SPOOL_KEYS = ("directory", "max_size", "sync_interval")
-"""Known words of the design that this version does not have: told apart from typing mistakes."""
 
 
 def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Settings:
@@ -40,6 +38,8 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Se
     sources = _sources(document, components, mistakes)
     steps = components.steps(document.get("steps"), ("steps",))
     spool = _section(document, "spool", SpoolSettings, converter)
+    if spool.durability is None:
+        spool = replace(spool, durability="memory" if spool.directory is None else "disk")
     sources = _fitted(sources, spool, converter)
     sinks = _sinks(document, components, mistakes)
     routes = _routes(document, components, converter)
@@ -116,24 +116,8 @@ def _check_names(section: str, nodes: dict[str, Node], mistakes: Mistakes) -> No
 def _section(document: Document, key: str, struct: Any, converter: Converter) -> Any:
     """A section that is a plain struct; its defaults where it is wrong."""
     node = document.get(key, Node({}, DEFAULT))
-    if struct is SpoolSettings:
-        node = _without_later_keys(node, converter.mistakes)
     value = converter.struct(node, struct, (key,))
     return struct() if value is WRONG else value
-
-
-def _without_later_keys(node: Node, mistakes: Mistakes) -> Node:
-    """Say of what is not built yet that it is not, so that nobody believes to have it."""
-    kept = dict(node.value)
-    for key in _LATER_SPOOL_KEYS:
-        if item := kept.pop(key, None):
-            mistakes.add(item.place_of_key, f"spool.{key}: this version keeps the spool in memory only", "leave it out")
-    level = kept.get("durability")
-    if level and level.text in ("disk", "sync"):
-        problem = f"spool.durability: {level.text!r} is not in this version, which keeps the spool in memory only"
-        mistakes.add(level.origin, problem, "write memory")
-        del kept["durability"]
-    return Node(kept, node.origin, node.key_origin)
 
 
 def _scalars(document: Document, converter: Converter) -> dict[str, Any]:

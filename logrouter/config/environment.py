@@ -3,7 +3,7 @@
     LOGROUTER_SINK_<NAME>=URL            LOGROUTER_SINK_<NAME>__<KEY>[__<SUBKEY>]=value      the same for SOURCE
     LOGROUTER_SPOOL__<KEY>=value         LOGROUTER_ADMIN__<KEY>=value                LOGROUTER_RESOURCE__<KEY>=value
     LOGROUTER_SHUTDOWN_TIMEOUT, LOGROUTER_LOG_LEVEL, LOGROUTER_STEPS, LOGROUTER_ROUTES, LOGROUTER_RESOURCE
-    LOGROUTER_CONFIG, LOGROUTER_CONFIG_YAML (read in files.py)
+    LOGROUTER_CONFIG, LOGROUTER_CONFIG_YAML (read in files.py); STATE_DIRECTORY, which systemd sets
 
 Any other name that begins with LOGROUTER_ is a mistake, but for what Kubernetes injects into every pod beside
 a Service called `logrouter…` ("service links"): those are told by their names and by their values.
@@ -32,6 +32,8 @@ _DOCUMENTS = {"LOGROUTER_STEPS": list, "LOGROUTER_ROUTES": list, "LOGROUTER_RESO
 _KNOWN = (
     *_READ_ELSEWHERE, *_SINGLE, *_DOCUMENTS, "LOGROUTER_ADMIN__LISTEN", "LOGROUTER_SPOOL__MEMORY",
     "LOGROUTER_SPOOL__DURABILITY", "LOGROUTER_SPOOL__WHEN_FULL", "LOGROUTER_SPOOL__BLOCK_TIMEOUT",
+    "LOGROUTER_SPOOL__DIRECTORY", "LOGROUTER_SPOOL__MAX_SIZE", "LOGROUTER_SPOOL__SYNC_INTERVAL",
+    "LOGROUTER_SPOOL__KEEP",
 )  # fmt: skip
 
 _LINK_PREFIX = r"LOGROUTER_(?:(?!.*__).+_)?"
@@ -71,6 +73,12 @@ def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Ass
         elif path := _path(name, mistakes):
             assignments.append(Assignment(path, text_node(value, name)))
     return assignments
+
+
+def state_directory(environ: Mapping[str, str]) -> Node | None:
+    """Where the spool is in the folder that systemd gives a service (`STATE_DIRECTORY`, systemd.exec(5)), if any."""
+    folder = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return text_node(f"{folder}/spool", "STATE_DIRECTORY") if folder else None
 
 
 def _document(name: str, value: str, environ: Mapping[str, str], mistakes: Mistakes) -> list[Assignment]:

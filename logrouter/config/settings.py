@@ -94,11 +94,22 @@ class RouteSettings(_Settings, kw_only=True, frozen=True):
 class SpoolSettings(_Settings, kw_only=True, frozen=True):
     """The one buffer, between the sources and the sinks."""
 
-    durability: Literal["memory"] = "memory"
-    """When an event is safe. `memory`, the only one in this version: as soon as it is in the spool; a crash loses
-    what was not delivered."""
+    durability: Literal["memory", "disk", "sync"] | None = None
+    """When an event is safe. `memory`: as soon as it is in the spool; a crash loses what was not delivered. `disk`:
+    when it is written to a file; `kill -9` loses nothing that was safe, a power cut up to `sync_interval` of it.
+    `sync`: when the disk has confirmed it; nothing that was safe is lost. Default: `disk` where there is a directory,
+    else `memory`."""
+    directory: str | None = None
+    """Where events wait on disk: a folder for this process alone. With `durability: memory` it takes what the memory
+    cannot hold, and what is left at the end. Default: `$STATE_DIRECTORY/spool`, which systemd gives, else none."""
+    max_size: Size = Size(2**30)
+    """How much disk the events may take; at least 16MiB. Less than what is there already throws nothing away."""
     memory: Size = Size(16 * 2**20)
     """How much memory the events may take, all in all; at least 1MiB."""
+    sync_interval: Duration = Duration(0.2)
+    """With `disk`: how often what was written is made to survive a power cut; more than 0."""
+    keep: Duration = Duration(0.0)
+    """How long delivered events stay on disk, to be looked at (`logrouter spool export`); within `max_size`."""
     when_full: Literal["block", "discard_oldest"] = "block"
     """What happens when a sink lags and the spool is full, for sinks that do not say it themselves: `block` makes
     the sources wait, `discard_oldest` gives up the lagging sink's oldest events, counted."""
@@ -109,6 +120,12 @@ class SpoolSettings(_Settings, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         if self.memory < 2**20:
             raise ValueError(f"memory must be at least 1MiB, not {self.memory}")
+        if self.max_size < 2**24:
+            raise ValueError(f"max_size must be at least 16MiB, not {self.max_size}")
+        if self.durability in ("disk", "sync") and self.directory is None:
+            raise ValueError(f"durability: {self.durability} needs a directory (spool.directory)")
+        if self.sync_interval <= 0:
+            raise ValueError("sync_interval must be more than 0")
 
 
 class AdminSettings(_Settings, kw_only=True, frozen=True):

@@ -1,16 +1,21 @@
-"""The one delivery loop, the same for every sink: read, batch, send, make durable, commit.
+"""The one delivery loop, the same for every sink: read, batch, note, send, make durable, commit.
 
     read chunks for the sink → its slices → a batch → sink.send(batch) yields instructions
-    → the transport performs each, again and again until it succeeds → sync, where it is due → commit
+    → each is sealed and noted, then performed, again and again until it succeeds → sync, where it is due → commit
 
-Invariant: a cursor moves only past what is settled, and as durable at the destination as the transport can make
-it. A destination that fails costs this task its time, and nobody else.
+Invariants:
+- a cursor moves only past what is settled, and as durable at the destination as the transport can make it;
+- a batch is noted before its first byte leaves. What was noted and not settled is sent again before anything else, cut
+  the same, and the transport is asked how much of it has arrived: after a crash, and after a sync that has failed;
+- a destination that fails costs this task its time, and nobody else.
 """
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -18,20 +23,15 @@ import trio
 
 from logrouter import times
 from logrouter.backoff import Backoff
+from logrouter.cursors import Gap, Note, Place
 from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool import Gap, MemorySpool
-from logrouter.runtime.transports import Transport
+from logrouter.runtime.spool import Spool
+from logrouter.runtime.transports import Resumed, Transport
 from logrouter.sinks import Batch, Delivered, Instruction, Retry, Sink, Slice
 
-BATCH_BYTES: Final = 1024 * 1024
-"""A batch takes from what is there so many bytes of chunks: enough to make system calls rare. It is never more than
-a quarter of the spool, as what is being sent cannot be given up."""
-SYNC_SHARE: Final = 4
-"""What has been written is made durable as soon as the sink pins a quarter of the spool, so that sources need not
-wait for it."""
 TICK_SECONDS: Final = 0.5
 """How often deliveries are woken to see whether something has waited for too long (`tick`). One timer for all costs
 less than a timeout around every wait."""
@@ -39,6 +39,7 @@ SYNC_DELAY_SECONDS: Final = 1.0
 """At the next tick after so much time, what has been written is made durable also when it is little."""
 CLOSE_SECONDS: Final = 1.0
 """What closing a destination may take when time is up already."""
+_VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
 
 
 class Trouble(NamedTuple):
@@ -48,11 +49,14 @@ class Trouble(NamedTuple):
     since: float
 
 
-class _Settling(NamedTuple):
-    """What is counted and committed once it is durable."""
+class _Taken(NamedTuple):
+    """What was read for one batch."""
 
-    end: Offset
+    batch: Batch
+    first: int
+    end: int
     delivered: int
+    """How many events of it the sink gets."""
     unmatched: int
 
 
@@ -65,7 +69,7 @@ class Delivery:
         name: str,
         sink: Sink[Any],
         transport: Transport,
-        spool: MemorySpool,
+        spool: Spool,
         router: Router,
         log: Log,
         *,
@@ -83,17 +87,18 @@ class Delivery:
         self._router = router
         self._log = log
         self._backoff = backoff or Backoff(random.random)
-        self._batch_bytes = min(BATCH_BYTES, spool.budget_bytes // 4)
-        self._unsettled: list[_Settling] = []
+        self._unsettled: list[_Taken] = []
+        """What has been sent and is not known to be durable."""
         self._unsynced = False
-        self._pinned_bytes = 0
+        self._in_hand_bytes = 0
         """What the spool holds for it alone, perhaps: read, sent, but not settled."""
         self._sync_at = float("inf")
 
     async def run(self) -> None:
         """Deliver all there is and will be. Returns when nothing is left, or nobody reads any more."""
         try:
-            while self._spool.has_more(self.number) or not self._spool.ended:
+            await self._resend(distrust=False)
+            while not self._spool.is_over(self.number):
                 await self._spool.wait_readable(self.number)
                 await self._deliver()
             await self._sync()
@@ -117,15 +122,15 @@ class Delivery:
 
     async def _deliver(self) -> None:
         """Deliver what is there."""
-        while (batch := self._gather()) is not None:
-            if batch.slices:
-                self._spool.note(self.number, batch)
-                await self._send(batch)
+        while (taken := await self._take()) is not None:
+            if taken.batch.slices:
+                await self._send(taken)
                 self._unsynced = self.transport.needs_sync
                 self._sync_at = min(self._sync_at, trio.current_time() + SYNC_DELAY_SECONDS)
+            self._unsettled.append(taken)
             if not self._unsynced:
                 self._settle()
-            elif self._pinned_bytes * SYNC_SHARE >= self._spool.budget_bytes:
+            elif self._in_hand_bytes >= self._spool.in_hand_bytes:
                 await self._sync()
             if not self._spool.has_more(self.number):
                 break
@@ -133,59 +138,89 @@ class Delivery:
         if self._unsynced and trio.current_time() >= self._sync_at:
             await self._sync()
 
-    def _gather(self) -> Batch | None:
-        """What can be sent now; a batch without slices where all that was read is not for this sink."""
+    async def _resend(self, *, distrust: bool) -> None:
+        """Send again what was noted and not settled, cut the same. `distrust`: a sync has failed since."""
+        for note in self._spool.notes(self.number):
+            while self._spool.next(self.number) < note.end:
+                noted = self._spool.next(self.number) >= note.first
+                taken = await self._take(until=note.end if noted else note.first)
+                if taken is None:
+                    return  # the log has lost it
+                if taken.batch.slices:
+                    await self._send(taken, note.places if noted else (), distrust=distrust)
+                    self._unsynced = self.transport.needs_sync
+                    self._sync_at = trio.current_time()
+                self._unsettled.append(taken)
+
+    # ── reading ──
+
+    async def _take(self, until: int | None = None) -> _Taken | None:
+        """What can be sent now, or up to a sequence; a batch without slices where nothing of it is for this sink."""
         slices: list[Slice] = []
-        before = self._pinned_bytes
-        found = self._spool.read(self.number)
-        if found is None:
-            return None
-        while found is not None:
-            part = self._notice(found) if isinstance(found, Gap) else self._take(found)
+        delivered = unmatched = size_bytes = 0
+        first = self._spool.next(self.number)
+        while size_bytes < self._spool.batch_bytes or until is not None:
+            found = await self._read()
+            if found is None:
+                break
+            part = self._notice(found) if isinstance(found, Gap) else self._router.slice(found, self.number)
             if part is not None:
                 slices.append(part)
-            if self._pinned_bytes - before >= self._batch_bytes:
+            if isinstance(found, Chunk):
+                wanted = len(part.payloads) if part else 0
+                delivered, unmatched = delivered + wanted, unmatched + len(found) - wanted
+                size_bytes += found.size_bytes
+            if until is not None and self._spool.next(self.number) >= until:
                 break
-            found = self._spool.read(self.number)
-        return Batch(slices)
+        end = self._spool.next(self.number)
+        if end == first:
+            return None
+        self._in_hand_bytes += size_bytes
+        return _Taken(Batch(slices), first, end, delivered, unmatched)
 
-    def _take(self, chunk: Chunk) -> Slice | None:
-        part = self._router.slice(chunk, self.number)
-        wanted = len(part.payloads) if part else 0
-        self._pinned_bytes += chunk.size_bytes
-        self._unsettled.append(_Settling(chunk.end, wanted, len(chunk) - wanted))
-        return part
+    async def _read(self) -> Chunk | Gap | None:
+        while True:
+            try:
+                return self._spool.read(self.number)
+            except OSError as error:
+                await self._wait_after(f"cannot read the spool: {error.strerror}", None)
 
     def _notice(self, gap: Gap) -> Slice | None:
         """An event that tells of a gap, where the sink's stream can hold one."""
-        self._log.warning("events discarded", sink=self.name, reason=gap.reason, events=gap.events)
+        self._log.warning(f"events {gap.outcome}", sink=self.name, reason=gap.reason, events=gap.events)
         if not gap.events or not self.sink.told_of_gaps:
             return None
-        event = {
-            "time": times.format_rfc3339(gap.last_received_ns),
+        since, until = gap.first_received_ns or gap.last_received_ns, gap.last_received_ns
+        event: dict[str, object] = {
+            "time": times.format_rfc3339(until),
             "severity": "warning",
-            "message": f"logrouter discarded {gap.events} events here ({gap.reason})",
-            "logrouter.discarded": gap.events,
+            "message": f"logrouter {_VERBS[gap.outcome]} {gap.events} events here ({gap.reason})",
+            f"logrouter.{gap.outcome}": gap.events,
             "logrouter.reason": gap.reason,
             "logrouter.sink": self.name,
-            "logrouter.from": times.format_rfc3339(gap.first_received_ns),
-            "logrouter.to": times.format_rfc3339(gap.last_received_ns),
+            "logrouter.from": times.format_rfc3339(since),
+            "logrouter.to": times.format_rfc3339(until),
         }
-        chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, gap.last_received_ns)
-        chunk.offset = gap.first
+        chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, until)
+        chunk.offset = Offset(gap.epoch, gap.first)
         return self._router.whole(chunk, self.number)
 
-    async def _send(self, batch: Batch) -> None:
+    # ── sending ──
+
+    async def _send(self, taken: _Taken, places: Iterable[Place] = (), *, distrust: bool = False) -> None:
+        """Send a batch until it is delivered. `places`: where it was about to be written before."""
+        known = {place.path: place for place in places}
         while True:
-            outcome = await self._attempt(batch)
+            outcome = await self._attempt(taken, known, distrust)
             if isinstance(outcome, Delivered):
                 break
             await self._wait_after(outcome.reason, outcome.after_seconds)
         self.batches += 1
         self._recovered()
 
-    async def _attempt(self, batch: Batch) -> Delivered | Retry:
-        conversation = self.sink.send(batch)
+    async def _attempt(self, taken: _Taken, known: dict[str, Place], distrust: bool) -> Delivered | Retry:
+        conversation = self.sink.send(taken.batch)
+        noted = bool(known)
         reply: Any = None
         while True:
             try:
@@ -193,41 +228,68 @@ class Delivery:
             except StopIteration as done:
                 outcome: Delivered | Retry = done.value
                 return outcome
-            reply = await self._perform(instruction)
+            how = await self._resume(instruction, known, distrust)
+            if how == "new":
+                await self._insist(partial(self._note, instruction, taken, noted))
+                noted = True
+            if how != "whole":
+                reply = await self._insist(partial(self.transport.perform, instruction))
+                self.sent_bytes += len(instruction.data)
 
-    async def _perform(self, instruction: Instruction) -> Any:
+    async def _resume(self, instruction: Instruction, known: dict[str, Place], distrust: bool) -> Resumed:
+        place = known.pop(getattr(instruction, "path", ""), None)
+        if place is None:
+            return "new"
+        how: Resumed = await self._insist(partial(self.transport.resume, instruction, place, distrust))
+        return how
+
+    async def _note(self, instruction: Instruction, taken: _Taken, noted: bool) -> None:
+        """Write down what is about to be sent, and where to."""
+        place = await self.transport.seal(instruction, self._spool.keeps_notes)
+        try:
+            if not noted:
+                places = [place] if place is not None else []
+                await self._spool.note(self.number, Note(taken.first, taken.end, places))
+            elif place is not None:
+                await self._spool.add_place(self.number, taken.first, place)
+        except OSError as error:
+            raise DestinationError(f"cannot note a batch in the spool: {error.strerror}") from error
+
+    async def _insist(self, act: Callable[[], Awaitable[Any]]) -> Any:
+        """Do it again and again, until it succeeds."""
         while True:
             try:
-                reply = await self.transport.perform(instruction)
+                return await act()
             except ClosedByPeer:
                 raise
             except DestinationError as error:
                 await self._wait_after(str(error), None)
-            else:
-                self.sent_bytes += len(instruction.data)
-                return reply
 
     async def _sync(self) -> None:
+        """Make durable what was sent, and settle it. What a sync has failed on is written again first."""
         while self.transport.needs_sync and self._unsynced:
             try:
                 await self.transport.sync()
                 break
             except DestinationError as error:
                 await self._wait_after(str(error), None)
+                self._spool.rewind(self.number)
+                self._forget_unsettled()
+                await self._resend(distrust=True)
         self._settle()
 
     def _settle(self) -> None:
-        self._unsynced = False
-        self._pinned_bytes = 0
-        self._sync_at = float("inf")
-        if not self._unsettled:
-            return
-        ledger = self._spool.cursors[self.number].ledger
-        for settling in self._unsettled:
-            ledger.delivered += settling.delivered
-            ledger.unmatched += settling.unmatched
-        self._spool.commit(self.number, self._unsettled[-1].end)
+        if self._unsettled:
+            delivered = sum(taken.delivered for taken in self._unsettled)
+            unmatched = sum(taken.unmatched for taken in self._unsettled)
+            self._spool.commit(self.number, self._unsettled[-1].end, delivered, unmatched)
+        self._forget_unsettled()
+
+    def _forget_unsettled(self) -> None:
         self._unsettled.clear()
+        self._unsynced = False
+        self._in_hand_bytes = 0
+        self._sync_at = float("inf")
 
     async def _wait_after(self, reason: str, after_seconds: float | None) -> None:
         self.retries += 1
@@ -248,7 +310,7 @@ class Delivery:
         return times.format_rfc3339(int(self.trouble.since) * 10**9)
 
 
-async def tick(spool: MemorySpool) -> None:
+async def tick(spool: Spool) -> None:
     """Wake all deliveries regularly, for ever."""
     while True:
         await trio.sleep(TICK_SECONDS)

@@ -12,13 +12,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
+from typing import Literal
+from zlib import crc32
 
 import trio
 
 from logrouter.compression import compress
+from logrouter.cursors import Place
 from logrouter.errors import DestinationError
-from logrouter.runtime.logfile import Disk, LogFile, rotate, sync_folder
+from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
+from logrouter.runtime.logfile import LogFile, rotate, rotated_path
+from logrouter.runtime.transports import Resumed
 from logrouter.sinks import Append
 from logrouter.sinks.file import Handling
 
@@ -36,6 +42,7 @@ class Files:
         self, handling: Handling, *, disk: Disk = os, clock: Callable[[], float] = time.time
     ) -> None:  # `clock` gives seconds since 1970
         self.needs_sync = handling.fsync
+        self.doubts = 0
         self._handling = handling
         self._disk = disk
         self._clock = clock
@@ -47,6 +54,62 @@ class Files:
         """Device and inode of a closed compressed file → its size."""
         self._closing = trio.Lock()
         """Held while files are synced or closed: the one must not happen in the middle of the other."""
+
+    async def seal(self, instruction: Append, checksum: bool) -> Place | None:
+        """Where the instruction is about to write. Raises DestinationError."""
+        try:
+            await self._pack(instruction)
+            file = await self._file_for(instruction)
+        except OSError as error:
+            raise _destination_error("open", instruction.path, error) from error
+        if not file.is_regular:
+            return None
+        data = instruction.packed or instruction.data
+        return Place(instruction.path, *file.identity, file.append_at, len(data), crc32(data) if checksum else 0)
+
+    async def resume(self, instruction: Append, place: Place, distrust: bool) -> Resumed:
+        """Compare what stands where the instruction was about to write with what it writes. Raises DestinationError."""
+        try:
+            await self._pack(instruction)
+            path = self._path_of(place)
+            found = b"" if path is None else self._read(path, place)
+            how = arrived(instruction.packed or instruction.data, place, found)
+            if path is None or how == "other":
+                self.doubts += 1
+                return "new"
+            if found and distrust:
+                rewrite(self._disk, path, place.start, found)
+            return await self._go_on(instruction, path, found, how)
+        except OSError as error:
+            raise _destination_error("continue", instruction.path, error) from error
+
+    async def _go_on(self, instruction: Append, path: str, found: bytes, how: Arrived) -> Resumed:
+        """Open the file that holds what has arrived; it must be synced before that counts."""
+        if how == "none" or (path != instruction.path and how == "part"):
+            return "new"
+        file = self._files.get(path) or await self._open(path, self._clock())
+        file.dirty = file.is_regular
+        if how == "whole":
+            return "whole"
+        if self._handling.compression != "none":
+            return "new"  # opening it has cut the unfinished member off
+        file.continue_line()
+        instruction.written = len(found)
+        return "part"
+
+    def _path_of(self, place: Place) -> str | None:
+        """The file that the place was in: under its own name, or rotated since. None where it is gone."""
+        names = [place.path, *(rotated_path(place.path, number) for number in range(1, self._handling.keep + 1))]
+        for name in names:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                status = self._disk.stat(name)
+                if (status.st_dev, status.st_ino) == (place.device, place.inode):
+                    return name
+        return None
+
+    def _read(self, path: str, place: Place) -> bytes:
+        with opened(self._disk, path, os.O_RDONLY) as fd:
+            return pread_all(self._disk, fd, place.length, place.start)
 
     async def perform(self, instruction: Append) -> None:
         """Append. Raises DestinationError; the same instruction then goes on where it stopped."""
@@ -172,6 +235,22 @@ class Files:
                 pass  # removed by somebody, with all that was in it
             except OSError as error:
                 raise _destination_error("sync the folder", folder, error) from error
+
+
+Arrived = Literal["whole", "part", "none", "other"]
+
+
+def arrived(data: bytes, place: Place, found: bytes) -> Arrived:
+    """How much of a batch stands at its place, where `found` was read. `other`: something else stands there.
+
+    `data` is the batch made again; under another config it may be another one, but what was written is known by its
+    length and checksum.
+    """
+    if len(found) == place.length and (found == data or (place.crc and crc32(found) == place.crc)):
+        return "whole"
+    if not found:
+        return "none"
+    return "part" if len(data) == place.length and data.startswith(found) else "other"
 
 
 def _destination_error(verb: str, path: str, error: OSError) -> DestinationError:

@@ -16,34 +16,15 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from logrouter.compression import SUFFIXES, whole_bytes
+from logrouter.runtime.disk import Disk, exists, make_folders, opened, read_pieces
 from logrouter.sinks import Append
 from logrouter.sinks.file import Handling
 
 _APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK, which regular files ignore, so that a named pipe without a reader is an error and does not hang."""
-_FOLDER_MODE: Final = 0o755
-_PIECE_BYTES: Final = 1024 * 1024
-"""What is read at once of a compressed file that is checked."""
-
-
-class Disk(Protocol):
-    """What is needed of the module `os`."""
-
-    def open(self, path: str, flags: int, mode: int = 0o777) -> int: ...
-    def close(self, fd: int) -> None: ...
-    def write(self, fd: int, data: memoryview | bytes, /) -> int: ...
-    def pread(self, fd: int, length: int, offset: int, /) -> bytes: ...
-    def ftruncate(self, fd: int, length: int) -> None: ...
-    def fchmod(self, fd: int, mode: int) -> None: ...
-    def fstat(self, fd: int) -> os.stat_result: ...
-    def stat(self, path: str, *, follow_symlinks: bool = True) -> os.stat_result: ...
-    def mkdir(self, path: str, mode: int = 0o777) -> None: ...
-    def rename(self, src: str, dst: str) -> None: ...
-    def fdatasync(self, fd: int) -> None: ...
-    def fsync(self, fd: int) -> None: ...
 
 
 class LogFile:
@@ -119,6 +100,15 @@ class LogFile:
         self.needs_check = False
         return whole is not None
 
+    @property
+    def append_at(self) -> int:
+        """Where what is written next begins."""
+        return self.size + self._needs_newline
+
+    def continue_line(self) -> None:
+        """What is written next goes on where the file's last line stops: it is known to be a part of it."""
+        self._needs_newline = False
+
     def write(self, instruction: Append) -> None:
         """Write what is left of it. `written` is right whatever happens."""
         data = memoryview(instruction.data if instruction.packed is None else instruction.packed)
@@ -165,28 +155,19 @@ class LogFile:
     def _last_byte(self) -> bytes:
         """Empty where the file must not be read."""
         try:
-            fd = self._disk.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            with opened(self._disk, self.path, os.O_RDONLY | os.O_NONBLOCK) as fd:
+                return self._disk.pread(fd, 1, self.size - 1)
         except PermissionError:
             return b""
-        try:
-            return self._disk.pread(fd, 1, self.size - 1)
-        finally:
-            self._disk.close(fd)
 
     def _pieces(self) -> Iterator[bytes]:
-        fd = self._disk.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            offset = 0
-            while piece := self._disk.pread(fd, _PIECE_BYTES, offset):
-                offset += len(piece)
-                yield piece
-        finally:
-            self._disk.close(fd)
+        with opened(self._disk, self.path, os.O_RDONLY) as fd:
+            yield from read_pieces(self._disk, fd)
 
 
 def rotate(disk: Disk, path: str, keep: int) -> None:
     """Rename the file to its first number, that one to the second, and so on. What had the last is gone."""
-    last = next((n for n in range(1, keep) if not _exists(disk, rotated_path(path, n))), keep)
+    last = next((n for n in range(1, keep) if not exists(disk, rotated_path(path, n))), keep)
     for number in range(last, 1, -1):
         disk.rename(rotated_path(path, number - 1), rotated_path(path, number))
     disk.rename(path, rotated_path(path, 1))
@@ -198,37 +179,6 @@ def rotated_path(path: str, number: int) -> str:
         if path.endswith(suffix):
             return f"{path.removesuffix(suffix)}.{number}{suffix}"
     return f"{path}.{number}"
-
-
-def make_folders(disk: Disk, folder: str) -> list[str]:
-    """Make the folder and those above it. Gives the folders whose entries have changed, or are about to."""
-    changed = [folder or "."]
-    missing = []
-    while folder and not _exists(disk, folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-        changed.append(folder or ".")
-    for path in reversed(missing):
-        with suppress(FileExistsError):  # somebody else was quicker
-            disk.mkdir(path, _FOLDER_MODE)
-    return changed
-
-
-def sync_folder(disk: Disk, folder: str) -> None:
-    """Wait until the entries of a folder are on the disk: a new file has no name before."""
-    fd = disk.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        disk.fsync(fd)
-    finally:
-        disk.close(fd)
-
-
-def _exists(disk: Disk, path: str) -> bool:
-    try:
-        disk.stat(path, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _next_multiple(now: float, interval: float | None) -> float:

@@ -1,4 +1,4 @@
-"""What can be known before the start about the places that sinks write to: a config that cannot work is refused.
+"""What can be known before the start about the places that are written to: a config that cannot work is refused.
 
 Only what no waiting would mend is a mistake: a folder that may not be written, a path through a regular file.
 """
@@ -14,6 +14,9 @@ from typing import Any
 from logrouter.assembly import make_sink
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
+from logrouter.runtime.directory import problem_with as problem_with_directory
+from logrouter.runtime.directory import warning_about
+from logrouter.runtime.disk import problem_with_folder
 from logrouter.sinks import Sink
 
 _OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")
@@ -21,9 +24,12 @@ _STREAM_SINKS = {"stdout": "stdout:", "1": "stdout:", "stderr": "stderr:", "2": 
 _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
 
-def check_destinations(settings: Settings) -> None:
-    """Raise ConfigError, with a mistake for each sink that could not be written to, or only into another's file."""
+def check_places(settings: Settings) -> None:
+    """Raise ConfigError, with a mistake for each sink that could not be written to, or only into another's file, and
+    one where the spool's folder cannot be used."""
     mistakes = []
+    if settings.spool.directory is not None and (problem := problem_with_directory(settings.spool.directory)):
+        mistakes.append(Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {problem}"))
     owners: dict[str, str] = {}
     for name in settings.sinks:
         sink = make_sink(name, settings)
@@ -52,10 +58,10 @@ def problem_with(sink: Sink[Any]) -> str | None:
         hint = f"write {_STREAM_SINKS.get(path.name, 'stdout: or stderr:')}"
         return f"{path} is a stream of logrouter's own: expected a file, which can be opened anew and rotated ({hint})"
     if sink.known_path.endswith("/"):
-        return _problem_with_folder(path)
+        return problem_with_folder(str(path))
     if path.is_dir():
         return f"{path} is a folder: expected the path of a file"
-    return _problem_with_file(path) if path.exists() else _problem_with_folder(path.parent)
+    return _problem_with_file(path) if path.exists() else problem_with_folder(str(path.parent))
 
 
 def _problem_with_file(path: Path) -> str | None:
@@ -64,19 +70,18 @@ def _problem_with_file(path: Path) -> str | None:
     return None if os.access(path, os.W_OK) else f"{path} may not be written"
 
 
-def _problem_with_folder(folder: Path) -> str | None:
-    """The nearest folder that exists must let us make what is missing."""
-    while not os.path.lexists(folder):
-        folder = folder.parent
-    if not folder.is_dir():
-        return f"{folder} is not a folder"
-    return None if os.access(folder, os.W_OK | os.X_OK) else f"the folder {folder} may not be written"
+def warnings_about_places(settings: Settings) -> list[Mistake]:
+    """What is odd about them, though not wrong."""
+    folder = settings.spool.directory
+    odd = folder and warning_about(folder)
+    return [Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {odd}")] if odd else []
 
 
 def _place(settings: Settings, name: str) -> str:
     """Where the config names the destination."""
+    return _origin(settings, ("sinks", name, "path"), ("sinks", name, "url"), ("sinks", name))
+
+
+def _origin(settings: Settings, *paths: tuple[str, ...]) -> str:
     origins = settings.provenance.origins
-    for path in (("sinks", name, "path"), ("sinks", name, "url"), ("sinks", name)):
-        if path in origins:
-            return str(origins[path])
-    return "default"
+    return next((str(origins[path]) for path in paths if path in origins), "default")

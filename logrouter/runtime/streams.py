@@ -24,7 +24,9 @@ from functools import partial
 
 import trio
 
+from logrouter.cursors import Place
 from logrouter.errors import ClosedByPeer, DestinationError
+from logrouter.runtime.transports import Resumed
 from logrouter.sinks import Write
 
 PIPE_BYTES = 1024 * 1024
@@ -39,12 +41,21 @@ class Stream:
     """Writes to a stream of this process."""
 
     needs_sync = False
+    doubts = 0
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._close: Callable[[], None] | None = None
         """Closes what was opened here, if anything was."""
         self._write: Callable[[memoryview], Awaitable[int]] | None = None
+
+    async def seal(self, instruction: Write, checksum: bool) -> Place | None:
+        """None: whoever reads a stream is not asked what has arrived."""
+        return None
+
+    async def resume(self, instruction: Write, place: Place, distrust: bool) -> Resumed:
+        """Never anything but all of it."""
+        return "new"
 
     async def perform(self, instruction: Write) -> None:
         """Write all of it. Raises ClosedByPeer when the reader has gone, or DestinationError."""

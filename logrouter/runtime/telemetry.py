@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from logrouter import __version__, times
 from logrouter.config import config_hash
 
@@ -36,13 +38,7 @@ class Telemetry:
             "uptime_seconds": round(time.time() - self._started, 3),
             "reading": topology.reading,
             "sources": {running.name: self._source(running) for running in topology.sources},
-            "spool": {
-                "held_bytes": topology.spool.held_bytes,
-                "budget_bytes": topology.spool.budget_bytes,
-                "events": topology.spool.appended,
-                "unmatched": topology.spool.unmatched,
-                "blocked_seconds": round(topology.spool.blocked_seconds, 3),
-            },
+            "spool": msgspec.structs.asdict(topology.spool.statistics()),
             "sinks": {delivery.name: self._sink(delivery) for delivery in topology.deliveries},
         }
 
@@ -61,7 +57,7 @@ class Telemetry:
 
     def _sink(self, delivery: Any) -> dict[str, Any]:
         spool = self._topology.spool
-        ledger = spool.cursors[delivery.number].ledger
+        ledger = spool.ledger(delivery.number)
         oldest = spool.oldest_received_ns(delivery.number)
         trouble = delivery.trouble
         return {
@@ -70,12 +66,13 @@ class Telemetry:
             "unmatched": ledger.unmatched,
             "discarded": dict(ledger.discarded),
             "lost": dict(ledger.lost),
-            "closed": spool.cursors[delivery.number].closed,
+            "closed": spool.is_closed(delivery.number),
             "waiting": spool.waiting(delivery.number),
             "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
             "batches": delivery.batches,
             "retries": delivery.retries,
             "sent_bytes": delivery.sent_bytes,
+            "doubts": delivery.transport.doubts,
             "trouble": None
             if trouble is None
             else {"reason": trouble.reason, "since": times.format_rfc3339(int(trouble.since) * 10**9)},
@@ -110,7 +107,12 @@ _SOURCE_COUNTERS = {
     "pieces": "Pieces of lines that were longer than max_line",
     "parse_errors": "Events that the configured parser did not take",
 }
-_SINK_COUNTERS = {"batches": "Batches sent", "retries": "Tries that failed", "sent_bytes": "Encoded bytes sent"}
+_SINK_COUNTERS = {
+    "batches": "Batches sent",
+    "retries": "Tries that failed",
+    "sent_bytes": "Encoded bytes sent",
+    "doubts": "Times that something was sent again which may have arrived before",
+}
 _SINK_GAUGES = {
     "waiting": "Events that wait for the sink",
     "oldest_seconds": "Age of the oldest event that waits for the sink",
@@ -136,15 +138,33 @@ def _source_metrics(sources: dict[str, Any]) -> Iterator[Metric]:
         yield family
 
 
+_SPOOL_COUNTERS = {
+    "events": "Events appended",
+    "blocked_seconds": "Time that sources waited",
+    "syncs": "Times that the log was synced",
+    "lost_bytes": "Bytes of files of the log that could not be read at all",
+}
+_SPOOL_GAUGES = {
+    "held_bytes": "Bytes of memory that events take",
+    "budget_bytes": "Bytes of memory they may take",
+    "disk_bytes": "Bytes of disk that events take",
+    "disk_limit_bytes": "Bytes of disk they may take",
+    "seconds_until_full": "Time until the disk limit is reached, at the rate of the last minute",
+    "sync_seconds": "How long the last sync took",
+}
+
+
 def _spool_metrics(spool: dict[str, Any], careful_events: int) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    yield GaugeMetricFamily("logrouter_spool_bytes", "Bytes of memory that events take", value=spool["held_bytes"])
-    yield GaugeMetricFamily("logrouter_spool_budget_bytes", "Bytes they may take", value=spool["budget_bytes"])
-    yield CounterMetricFamily("logrouter_spool_events", "Events appended", value=spool["events"])
-    yield CounterMetricFamily(
-        "logrouter_spool_blocked_seconds", "Time that sources waited", value=spool["blocked_seconds"]
-    )
+    for key, text in _SPOOL_COUNTERS.items():
+        yield CounterMetricFamily(f"logrouter_spool_{key}", text, value=spool[key])
+    for key, text in _SPOOL_GAUGES.items():
+        if spool[key] is not None:
+            yield GaugeMetricFamily(f"logrouter_spool_{key}", text, value=spool[key])
+    up = GaugeMetricFamily("logrouter_spool_up", "1 where the spool works, 0 where its log is in trouble")
+    up.add_metric([], 0 if spool["trouble"] else 1)
+    yield up
     yield CounterMetricFamily("logrouter_unmatched_events", "Events that no sink wanted", value=spool["unmatched"])
     yield CounterMetricFamily(
         "logrouter_careful_events", "Events that went the careful, slower way", value=careful_events

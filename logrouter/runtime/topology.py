@@ -11,7 +11,6 @@ The end comes when all sources have ended, by themselves or by a signal. Then wh
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -23,17 +22,17 @@ from logrouter import component
 from logrouter.assembly import make_chain, make_router, make_sink
 from logrouter.chain import Chain
 from logrouter.config.settings import Settings, SourceSettings
+from logrouter.event import Chunk
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.runtime.delivery import Delivery, tick
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool import MemorySpool
+from logrouter.runtime.opening import open_spool
+from logrouter.runtime.spool import Spool
 from logrouter.runtime.transports import transport_for
 from logrouter.sinks import Sink
 from logrouter.sources import Source
 
-CHUNK_SHARE: Final = 8
-"""A chunk takes at most an eighth of the spool: with what is being sent (a quarter) there is always room to move."""
 EXIT_OK: Final = 0
 EXIT_LOST: Final = 74
 """EX_IOERR of sysexits.h: something was given up because the spool was full."""
@@ -44,9 +43,7 @@ EXIT_UNDELIVERED: Final = 75
 class RunningSource:
     """A source, its ingest, and what it has in hand."""
 
-    def __init__(
-        self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: MemorySpool, log: Log
-    ) -> None:
+    def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: Spool, log: Log) -> None:
         self.name = name
         self.source = source
         self.ingest = ingest
@@ -60,18 +57,23 @@ class RunningSource:
 
     async def emit(self, frame: Frame, received_ns: int) -> None:
         """Make events of a frame and append them, once there is room."""
-        for part in frame.cut(self._spool.budget_bytes // CHUNK_SHARE):
+        for part in frame.cut(self._spool.chunk_bytes):
             chunks = self.ingest.chunks(part, received_ns)
             self.in_hand = sum(map(len, chunks))
             for chunk in chunks:
                 await self._spool.append(chunk, live=self.source.live)
                 self.in_hand -= len(chunk)
-        if self._spool.unmatched and not self._told_unmatched:
-            self._told_unmatched = True
-            self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)
+                self._look_for_unmatched(chunk)
+            if chunks:
+                await self._spool.safe(chunks[-1].end, live=self.source.live)
         if (failed := self.chain.failed.total()) != self._told_failed:
             self._told_failed = failed
             self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))
+
+    def _look_for_unmatched(self, chunk: Chunk) -> None:
+        if not self._told_unmatched and chunk.routed is not None and chunk.routed.unmatched():
+            self._told_unmatched = True
+            self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)
 
     async def run(self) -> None:
         """Read until it ends."""
@@ -89,7 +91,8 @@ class Topology:
         chains = {name: make_chain((*source.steps, *settings.steps)) for name, source in settings.sources.items()}
         sinks = {name: _connected_sink(name, settings) for name in settings.sinks}
         self.router = make_router(sinks, settings, chains.values())
-        self.spool = make_spool(settings)
+        self._opened = open_spool(settings, self.router, log)
+        self.spool: Spool = self._opened.spool
         self.deliveries = [
             Delivery(number, name, sink, transport_for(sink), self.spool, self.router, log)
             for number, (name, sink) in enumerate(sinks.items())
@@ -107,17 +110,21 @@ class Topology:
 
     async def run(self) -> int:
         """Run until the input has ended and everything is delivered, or time is up. Gives the exit code."""
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async with trio.open_nursery() as background:
-                background.start_soon(self._obey, signals)
-                background.start_soon(tick, self.spool)
-                if self.settings.admin.listen is not None:
-                    from logrouter.runtime.admin import Admin
+        try:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                async with trio.open_nursery() as background:
+                    background.start_soon(self._obey, signals)
+                    background.start_soon(tick, self.spool)
+                    background.start_soon(self.spool.maintain)
+                    if self.settings.admin.listen is not None:
+                        from logrouter.runtime.admin import Admin
 
-                    await background.start(Admin(self, self.settings.admin.listen).serve)
-                await self._flow()
-                background.cancel_scope.cancel()
-        return self._conclude()
+                        await background.start(Admin(self, self.settings.admin.listen).serve)
+                    await self._flow()
+                    background.cancel_scope.cancel()
+            return self._conclude()
+        finally:
+            await self._opened.aclose()
 
     async def _flow(self) -> None:
         with self._until:
@@ -134,7 +141,7 @@ class Topology:
 
     async def _deliver(self, delivery: Delivery) -> None:
         await delivery.run()
-        if all(cursor.closed for cursor in self.spool.cursors):
+        if all(self.spool.is_closed(delivery.number) for delivery in self.deliveries):
             self._stop_sources()
 
     async def _obey(self, signals: AsyncIterator[int]) -> None:
@@ -170,18 +177,22 @@ class Topology:
         """Say what was not delivered, and give the exit code."""
         in_hand = sum(running.in_hand for running in self.sources)
         code = EXIT_OK
-        for delivery, cursor in zip(self.deliveries, self.spool.cursors, strict=True):
-            ledger = cursor.ledger
-            if undelivered := self.spool.wanted_waiting(delivery.number):
-                reason = delivery.trouble.reason if delivery.trouble else "time was up"
-                self.log.error("not delivered", sink=delivery.name, events=undelivered, reason=reason)
+        for delivery in self.deliveries:
+            ledger = self.spool.ledger(delivery.number)
+            if undelivered := self.spool.undelivered(delivery.number):
+                self._tell_undelivered(delivery, undelivered)
                 code = EXIT_UNDELIVERED
-            elif (ledger.discarded["spool_full"] or ledger.lost) and code == EXIT_OK:
+            elif (ledger.discarded.get("spool_full") or ledger.lost) and code == EXIT_OK:
                 code = EXIT_LOST
         if in_hand:
             self.log.error("read but not delivered to any sink", events=in_hand)
             code = EXIT_UNDELIVERED
         return code
+
+    def _tell_undelivered(self, delivery: Delivery, events: int) -> None:
+        reason = delivery.trouble.reason if delivery.trouble else "time was up"
+        kept = {"kept": self._opened.directory.path} if self._opened.directory else {}
+        self.log.error("not delivered", sink=delivery.name, events=events, reason=reason, **kept)
 
 
 def _connected_sink(name: str, settings: Settings) -> Sink[Any]:
@@ -194,14 +205,3 @@ def _connected_sink(name: str, settings: Settings) -> Sink[Any]:
     descriptor = kind.descriptor
     colour = wants_colour(descriptor, os.environ)
     return make_sink(name, settings, terminal=is_terminal(descriptor), colour=colour)
-
-
-def make_spool(settings: Settings) -> MemorySpool:
-    """The spool, with a cursor for each sink."""
-    timeout = settings.spool.block_timeout
-    return MemorySpool(
-        [(name, sink.config.when_full or settings.spool.when_full) for name, sink in settings.sinks.items()],
-        epoch=secrets.randbits(64),
-        budget_bytes=settings.spool.memory,
-        block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
-    )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from logrouter.cursors import Place
+
+Resumed = Literal["whole", "part", "new"]
+"""All of it has arrived; the rest is to be performed; it is to be sealed and performed anew."""
 
 
 class Transport(Protocol):
@@ -10,6 +15,17 @@ class Transport(Protocol):
 
     needs_sync: bool
     """Whether what has been performed becomes durable only by `sync`."""
+    doubts: int
+    """How many instructions were performed again although some of it may have arrived before."""
+
+    async def seal(self, instruction: Any, checksum: bool) -> Place | None:
+        """Where the instruction is about to write, for the note; None where nobody could tell later."""
+
+    async def resume(self, instruction: Any, place: Place, distrust: bool) -> Resumed:
+        """Find out how much of an instruction that was sealed has arrived, and go on from there.
+
+        `distrust`: a sync has failed since, and what has arrived must be written again where it stands.
+        """
 
     async def perform(self, instruction: Any) -> Any:
         """Do it. Called again with the same instruction, it goes on where it stopped."""
@@ -28,6 +44,13 @@ class NoTransport(Transport):
     """For sinks that do nothing outside."""
 
     needs_sync = False
+    doubts = 0
+
+    async def seal(self, instruction: Any, checksum: bool) -> Place | None:
+        return None
+
+    async def resume(self, instruction: Any, place: Place, distrust: bool) -> Resumed:
+        return "new"
 
     async def perform(self, instruction: Any) -> Any:
         raise AssertionError(f"nothing performs {instruction!r}")

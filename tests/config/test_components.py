@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from logrouter.config import Settings
+from logrouter.config import Settings, load
 
 Loader = Callable[..., Settings]
 Finder = Callable[..., list[str]]
@@ -324,22 +324,31 @@ def test_wrong_routes(mistakes_in: Finder, routes: str, told: list[str]) -> None
     assert mistakes_in(f"routes: {routes}") == [f"{PLACE}{text}" for text in told]
 
 
-def test_the_spool_of_this_version(load_text: Loader, mistakes_in: Finder) -> None:
-    spool = load_text(
-        "spool: {durability: memory, memory: 2MiB, when_full: discard_oldest, block_timeout: never}"
-    ).spool
+def test_the_spool(load_text: Loader, mistakes_in: Finder) -> None:
+    spool = load_text("spool: {memory: 2MiB, when_full: discard_oldest, block_timeout: never}").spool
     assert (spool.durability, spool.memory, spool.when_full, spool.block_timeout) == (
         "memory", 2 * 2**20, "discard_oldest", "never",
     )  # fmt: skip
-    assert mistakes_in("spool: {durability: disk, directory: /x, max_size: 1GiB, memory: 1KiB}") == [
-        f"{PLACE}1:8: spool: memory must be at least 1MiB, not 1KiB",
-        (
-            f"{PLACE}1:21: spool.durability: 'disk' is not in this version, which keeps the spool in memory only"
-            " (write memory)"
-        ),
-        f"{PLACE}1:27: spool.directory: this version keeps the spool in memory only (leave it out)",
-        f"{PLACE}1:42: spool.max_size: this version keeps the spool in memory only (leave it out)",
+    spool = load_text("spool: {directory: /x, max_size: 2GiB, sync_interval: 1s, keep: 1h}").spool
+    assert (spool.durability, spool.directory, spool.max_size, spool.sync_interval, spool.keep) == (
+        "disk", "/x", 2 * 2**30, 1.0, 3600.0,
+    )  # fmt: skip
+    assert load_text("spool: {directory: /x, durability: memory}").spool.durability == "memory"
+    assert mistakes_in("spool: {durability: sync}") == [
+        f"{PLACE}1:8: spool: durability: sync needs a directory (spool.directory)"
     ]
+    assert mistakes_in("spool: {directory: /x, max_size: 1MiB}") == [
+        f"{PLACE}1:8: spool: max_size must be at least 16MiB, not 1MiB"
+    ]
+
+
+def test_systemd_gives_the_spool_a_folder() -> None:
+    environ = {"STATE_DIRECTORY": "/var/lib/logrouter:/var/lib/other"}
+    nowhere = Path("/nonexistent")
+    spool = load(environ=environ, folder=nowhere, system_folder=nowhere).spool
+    assert (spool.durability, spool.directory) == ("disk", "/var/lib/logrouter/spool")
+    chosen = {**environ, "LOGROUTER_SPOOL__DIRECTORY": "/mine"}
+    assert load(environ=chosen, folder=nowhere, system_folder=nowhere).spool.directory == "/mine"
 
 
 def test_a_sink_may_leave_when_full_to_the_spool(load_text: Loader) -> None:

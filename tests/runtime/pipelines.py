@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from logrouter.cursors import Ledger, State
 from logrouter.event import Chunk, Flag
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
 from logrouter.rules import Rule
+from logrouter.runtime.cursor import Cursor, WhenFull
 from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.local_spool import LocalSpool
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool import MemorySpool, WhenFull
 from logrouter.sinks import SinkConfig, SinkContext
 from logrouter.testing import RecordingSink, RecordingTransport
 
@@ -34,14 +37,16 @@ class Pipeline:
         self.transports = sinks
         self.router = make_router(list(sinks), matches or {})
         policies = when_full or {}
-        self.spool = MemorySpool(
-            [(name, policies.get(name, "block")) for name in sinks],
+        self.said: list[bytes] = []
+        log = Log("info", write=self.said.append)
+        self.spool = memory_spool(
+            [new_cursor(name, policies.get(name, "block")) for name in sinks],
+            self.router,
+            log,
             epoch=7,
             budget_bytes=chunks * CHUNK_BYTES,
             block_timeout_seconds=block_timeout_seconds,
         )
-        self.said: list[bytes] = []
-        log = Log("info", write=self.said.append)
         self.deliveries = [
             Delivery(
                 number, name, RecordingSink(SinkConfig(), SinkContext(name)), transport, self.spool, self.router, log
@@ -55,6 +60,16 @@ class Pipeline:
 
     async def append(self, first: int, events: int = 10, *, live: bool = True) -> None:
         await self.spool.append(self.chunk(first, events), live=live)
+
+
+def new_cursor(name: str, when_full: WhenFull = "block") -> Cursor:
+    """Of a sink that has seen nothing yet."""
+    return Cursor(name, when_full, State(name, 0, 0, Ledger()))
+
+
+def memory_spool(cursors: Sequence[Cursor], router: Router, log: Log | None = None, **options: Any) -> LocalSpool:
+    """A spool without a folder."""
+    return LocalSpool(cursors, router, log or Log("error", write=lambda line: None), **options)
 
 
 def make_router(names: Sequence[str], matches: dict[str, str]) -> Router:

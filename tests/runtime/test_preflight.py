@@ -10,13 +10,13 @@ import pytest
 
 from logrouter import config
 from logrouter.errors import ConfigError
-from logrouter.runtime.preflight import check_destinations
+from logrouter.runtime.preflight import check_places
 
 
 def mistakes(*sinks: str) -> list[str]:
     settings = config.load(flags=config.Flags(sinks=sinks), system_folder=Path("/nonexistent"))
     try:
-        check_destinations(settings)
+        check_places(settings)
     except ConfigError as error:
         return [str(mistake) for mistake in error.mistakes]
     return []
@@ -137,7 +137,7 @@ def test_the_place_is_where_the_path_is_written(text: str, place: str, tmp_path:
     (tmp_path / "c.yaml").write_text(text)
 
     with pytest.raises(ConfigError) as wrong:
-        check_destinations(config.load([Path("c.yaml")]))
+        check_places(config.load([Path("c.yaml")]))
     assert str(wrong.value) == f"{place}: sinks.a: fifo is a named pipe: expected a file, or a device such as /dev/null"
 
 

@@ -13,8 +13,8 @@ import trio
 from trio.testing import MockClock
 
 from logrouter.config import load
+from logrouter.cursors import Ledger
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool import Ledger
 from logrouter.runtime.topology import EXIT_LOST, EXIT_OK, EXIT_UNDELIVERED, Topology
 from logrouter.testing import RecordingTransport, ScriptedSource
 from tests.runtime.pipelines import numbers, payload
@@ -58,8 +58,8 @@ class Run:
         """Conservation, and that what was counted as delivered is what the destinations hold."""
         (running,) = self.topology.sources
         appended = self.source.emitted - running.chain.discarded.total()
-        for delivery, cursor in zip(self.topology.deliveries, self.topology.spool.cursors, strict=True):
-            ledger, transport = cursor.ledger, self.transports[delivery.name]
+        for delivery in self.topology.deliveries:
+            ledger, transport = self.topology.spool.ledger(delivery.number), self.transports[delivery.name]
             assert ledger.read == ledger.settled + self.topology.spool.waiting(delivery.number)
             assert ledger.read >= appended
             assert ledger.delivered <= len(numbers(transport.lines))
@@ -69,8 +69,8 @@ class Run:
             assert transport.closed
 
     def ledger(self, sink: str) -> Ledger:
-        (found,) = (cursor.ledger for cursor in self.topology.spool.cursors if cursor.name == sink)
-        return found
+        (number,) = (delivery.number for delivery in self.topology.deliveries if delivery.name == sink)
+        return self.topology.spool.ledger(number)
 
     def numbers(self, sink: str) -> list[int]:
         """Which events a destination holds."""
@@ -227,7 +227,7 @@ async def test_when_all_readers_have_gone_it_ends(autojump_clock: MockClock) -> 
     assert run.code == EXIT_OK
     assert run.numbers("a") == run.numbers("b") == list(range(10))
     assert {event["message"] for event in run.said} == {"the reader has gone"}
-    assert run.topology.spool.held_bytes == 0
+    assert run.topology.spool.statistics().held_bytes == 0
 
 
 async def test_when_one_reader_has_gone_the_others_get_all(autojump_clock: MockClock) -> None:
@@ -257,7 +257,7 @@ async def test_what_is_discarded_as_the_spool_is_full_is_counted_told_and_exits_
     assert run.numbers("a") == list(range(40 * 64))
     assert slow.discarded["spool_full"] == 40 * 64 - len(run.numbers("slow")) > 0
     assert run.numbers("slow")[-64:] == list(range(39 * 64, 40 * 64))
-    assert alive.discarded.total() == 0
+    assert alive.discarded == {}
     assert [event["sink"] for event in run.told("events discarded")] == ["slow"]
     notices = [orjson.loads(line) for line in run.transports["slow"].lines if b"logrouter.discarded" in line]
     assert sum(notice["logrouter.discarded"] for notice in notices) == slow.discarded["spool_full"]
@@ -268,7 +268,7 @@ async def test_a_live_source_waits_for_a_while_and_then_the_slow_sink_discards(a
     await run.to_the_end((20, opening(run.transports["slow"])))
     assert run.code == EXIT_LOST
     assert run.numbers("a") == list(range(40 * 64))
-    assert run.topology.spool.blocked_seconds == pytest.approx(3)
+    assert run.topology.spool.statistics().blocked_seconds == pytest.approx(3)
     assert run.ledger("slow").discarded["spool_full"] > 0
 
 
@@ -277,7 +277,7 @@ async def test_a_source_that_can_wait_waits_and_loses_nothing(autojump_clock: Mo
     await run.to_the_end((100, opening(run.transports["slow"])))
     assert run.code == EXIT_OK
     assert run.numbers("slow") == run.numbers("a") == list(range(40 * 64))
-    assert run.topology.spool.blocked_seconds == pytest.approx(100)
+    assert run.topology.spool.statistics().blocked_seconds == pytest.approx(100)
 
 
 async def test_what_was_read_and_found_no_room_is_told(autojump_clock: MockClock) -> None:

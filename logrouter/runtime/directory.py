@@ -1,0 +1,147 @@
+"""The spool's folder on disk: whose it is, whether it can be used, and that only one process does.
+
+    lock                          held with flock(2) while a process uses the folder; holds its id
+    spool.json                    {"version": 1, "machine": "<machine-id>"}
+    segments/000000000007.segment the log: `store.py`
+    cursors/errors.0, errors.1    how far the sink `errors` is: `journal.py`
+
+Folders are made 0700, files 0600. Whatever else stands there is left alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from logrouter.errors import StartError
+from logrouter.runtime.disk import make_folders, problem_with_folder
+from logrouter.segments import VERSION
+
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_MACHINE_ID: Final = Path("/etc/machine-id")
+
+
+class Marker(msgspec.Struct):
+    """What `spool.json` holds."""
+
+    version: int = VERSION
+    machine: str = ""
+
+
+class SpoolDirectory:
+    """The folder of one spool, in use by this process from `open` to `close`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.segments = os.path.join(path, "segments")
+        self.cursors = os.path.join(path, "cursors")
+        self.copied = False
+        """Whether it was written on another machine: a cloned disk, or a moved one."""
+        self._lock: int | None = None
+
+    def open(self) -> None:
+        """Make what is missing, and take possession. Raises StartError."""
+        problem = problem_with(self.path)
+        if problem is not None:
+            raise StartError(f"spool.directory: {problem}")
+        try:
+            for folder in (self.path, self.segments, self.cursors):
+                make_folders(os, folder, _FOLDER_MODE)
+            self._take_lock()
+            self._mark()
+        except OSError as error:
+            raise StartError(f"spool.directory: cannot use {self.path}: {error.strerror}") from error
+
+    def journal(self, sink: str) -> str:
+        """The path of a sink's cursor, without its ending."""
+        return os.path.join(self.cursors, sink)
+
+    def close(self) -> None:
+        """Let somebody else use it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        path = os.path.join(self.path, "lock")
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(fd)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            raise StartError(
+                f"spool.directory: {self.path} is in use by process {holder or '?'}; each process needs its own"
+            ) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        self._lock = fd
+
+    def _mark(self) -> None:
+        here = _machine()
+        found = read_marker(self.path)
+        self.copied = found is not None and bool(found.machine and here) and found.machine != here
+        if found is not None and not self.copied:
+            return
+        path = os.path.join(self.path, "spool.json")
+        fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+        try:
+            os.write(fd, msgspec.json.encode(Marker(machine=here)) + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(f"{path}.new", path)
+
+
+def problem_with(path: str) -> str | None:
+    """Why a folder cannot hold the spool, as far as it can be told without touching it; None where it can."""
+    if problem := problem_with_folder(path):
+        return problem
+    if not os.path.isdir(path):
+        return None
+    owner = os.stat(path).st_uid
+    if os.geteuid() not in (0, owner):
+        return f"{path} belongs to another user (id {owner}): events would be theirs to read"
+    return _problem_with_version(path)
+
+
+def warning_about(path: str) -> str | None:
+    """What is odd about the folder, though not wrong."""
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return None
+    if mode & 0o077:
+        return f"others than its owner may look into {path} (mode {mode:04o}); its files are private all the same"
+    return None
+
+
+def read_marker(path: str) -> Marker | None:
+    """What `spool.json` says; None where there is none, or none that can be read."""
+    with suppress(OSError, msgspec.MsgspecError):
+        return msgspec.json.decode(Path(path, "spool.json").read_bytes(), type=Marker)
+    return None
+
+
+def _problem_with_version(path: str) -> str | None:
+    marker = read_marker(path)
+    if marker is not None and marker.version > VERSION:
+        return f"{path} was written by a newer logrouter (format {marker.version}); this one knows format {VERSION}"
+    return None
+
+
+def _machine() -> str:
+    """This machine's id; empty where it has none."""
+    with suppress(OSError):
+        return _MACHINE_ID.read_text().strip()
+    return ""

@@ -1,0 +1,284 @@
+"""Reading the log on disk: a folder of segments, each read from anywhere. Sync, and over a `Disk` that tests can break.
+
+Every function raises OSError for what does not lie in the segments: too few descriptors, a folder that is not there.
+
+Invariants:
+- sequences grow from record to record and from segment to segment. Where they jump, events are missing: a record
+  between was damaged, or torn by a crash, or (`durability: memory`) nobody needed it any more;
+- a damaged record costs its own events and no others: the next one is found by its marker;
+- opening reads the headers of all segments and the heads of the last: it never reads a backlog.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+from logrouter.event import Chunk
+from logrouter.runtime.disk import Disk, opened, pread_all
+from logrouter.segments import (
+    HEADER_BYTES,
+    MARKER,
+    RECORD_BYTES,
+    Damaged,
+    Head,
+    Header,
+    decode_head,
+    decode_header,
+    decode_record,
+    header_length,
+    is_whole,
+)
+
+_SEARCH_BYTES: Final = 256 * 1024
+"""Searched at once for a marker, behind damage."""
+OPEN_FILES: Final = 8
+"""Segments kept open for reading."""
+_NAME: Final = re.compile(r"(\d{12})\.segment")
+_TRANSIENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
+"""Reasons why a read fails that do not lie in what is read."""
+
+
+class Segment:
+    """One file of the log."""
+
+    __slots__ = ("closed_ns", "end", "header", "number", "path", "records", "size", "synced_size")
+
+    def __init__(self, number: int, path: str, header: Header, size: int) -> None:
+        self.number = number
+        self.path = path
+        self.header = header
+        self.size = size
+        self.end = header.first
+        """The sequence after its last event, as far as is known without reading it."""
+        self.records = 0
+        self.closed_ns = header.created_ns
+        """When the last record was written to it."""
+        self.synced_size = size
+        """How much of it is known to be on the disk."""
+
+
+class Spot(NamedTuple):
+    """Where in the files a reader goes on, so that it need not search."""
+
+    segment: Segment
+    offset: int
+
+
+class Missing(NamedTuple):
+    """Events that the log should hold and does not."""
+
+    end: int
+    """The sequence of the next that it does hold."""
+    reason: str
+    before_ns: int
+    """When that was read: the missing ones not later. 0 where there is none."""
+
+
+class Loaded(NamedTuple):
+    """A chunk, and where the next begins."""
+
+    chunk: Chunk
+    spot: Spot
+
+
+class LogReader:
+    """The segments of one folder."""
+
+    def __init__(self, folder: str, disk: Disk = os) -> None:
+        """Nothing is read before `open`."""
+        self.folder = folder
+        self.segments: list[Segment] = []
+        self.positions: dict[str, bytes] = {}
+        """Source → how far it has been read, as the log knows."""
+        self.end = 0
+        """The sequence after the last event that the log holds or ever held, as far as is known."""
+        self.damaged: list[str] = []
+        """Files that have a segment's name and no valid header."""
+        self._disk = disk
+        self._readers: dict[str, int] = {}
+
+    def open(self) -> None:
+        """Find out what is there. Raises UnknownVersion, and OSError."""
+        for number, name in self._names():
+            path = os.path.join(self.folder, name)
+            try:
+                segment = self._open_segment(number, path)
+            except Damaged:
+                self.damaged.append(path)
+            else:
+                self.segments.append(segment)
+        for segment, following in zip(self.segments, self.segments[1:], strict=False):
+            segment.end = following.header.first
+        if self.segments:
+            self._open_last(self.segments[-1])
+
+    def _open_last(self, last: Segment) -> None:
+        """Find the end of the log, and the positions of the sources there."""
+        self.positions = dict(last.header.positions)
+        for head, offset in self._heads(last):
+            last.records += 1
+            last.end = head.end
+            last.closed_ns = head.received_ns
+            if head.position_bytes:
+                self._take_position(last, head, offset)
+        self.end = last.end
+
+    def _names(self) -> list[tuple[int, str]]:
+        matches = [_NAME.fullmatch(name) for name in self._disk.listdir(self.folder)]
+        return sorted((int(match[1]), match[0]) for match in matches if match)
+
+    def _open_segment(self, number: int, path: str) -> Segment:
+        with opened(self._disk, path, os.O_RDONLY) as fd:
+            start = pread_all(self._disk, fd, HEADER_BYTES, 0)
+            header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            return Segment(number, path, header, self._disk.fstat(fd).st_size)
+
+    def _take_position(self, segment: Segment, head: Head, offset: int) -> None:
+        record = self._pread(segment, head.size, offset)
+        if is_whole(head, record):
+            self.note_position(decode_record(head, record, segment.header.epoch))
+
+    def _heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
+        """The heads of a segment's records, and their offsets; behind damage, those that can be found again.
+
+        The last may be torn: its events were there once, if it is where it should be.
+        """
+        offset, expected = segment.header.size, segment.header.first
+        while offset < segment.size:
+            head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+            if head is None or offset + head.size > segment.size:
+                if head is not None and head.first == expected:
+                    yield head, offset
+                offset = self._next_record(segment, offset + 1)
+                continue
+            yield head, offset
+            expected = head.end
+            offset += head.size
+
+    def note_position(self, chunk: Chunk) -> None:
+        """Remember how far the chunk's source has been read."""
+        if chunk.position is not None:
+            self.positions[str(chunk.attributes.get("source", ""))] = chunk.position
+
+    def load(self, sequence: int, spot: Spot | None = None) -> Loaded | Missing | None:
+        """The chunk that holds the event of this sequence, from that event on; None at the end of the log.
+
+        `spot`: where the last one said that this one begins.
+        """
+        if spot is None or spot.segment not in self.segments:
+            segment = self._segment_of(sequence)
+            if segment is None:
+                return self._missing_before(sequence)
+            spot = Spot(segment, segment.header.size)
+        return self._load(sequence, spot)
+
+    def _load(self, sequence: int, spot: Spot) -> Loaded | Missing | None:
+        segment, offset = spot
+        reason = ""
+        while True:
+            if offset >= segment.size:
+                following = self._following(segment)
+                if following is None:
+                    return Missing(self.end, reason or "torn", 0) if sequence < self.end else None
+                if following.header.first > sequence:
+                    return Missing(following.header.first, reason or "torn", following.header.created_ns)
+                segment, offset = following, following.header.size
+                continue
+            head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+            if head is not None and head.end <= sequence:
+                offset += head.size
+                continue
+            record = b"" if head is None else self._pread(segment, head.size, offset)
+            if head is None or not is_whole(head, record):
+                offset, reason = self._next_record(segment, offset + 1), "damaged"
+                continue
+            if head.first > sequence:
+                return Missing(head.first, reason or "missing", head.received_ns)
+            chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
+            return Loaded(chunk, Spot(segment, offset + head.size))
+
+    def received_ns(self, sequence: int, spot: Spot | None = None) -> int | None:
+        """When the event of this sequence was read; None where that cannot be told."""
+        with suppress(OSError):
+            found = self.load(sequence, spot)
+            return found.chunk.received_ns if isinstance(found, Loaded) else None
+        return None
+
+    def _missing_before(self, sequence: int) -> Missing | None:
+        """The log begins after this event, or does not hold it."""
+        if not self.segments:
+            return Missing(self.end, "missing", 0) if sequence < self.end else None
+        first = self.segments[0].header
+        return Missing(first.first, "missing", first.created_ns) if first.first > sequence else None
+
+    def _segment_of(self, sequence: int) -> Segment | None:
+        """The last segment that begins at or before the event."""
+        place = bisect_right(self.segments, sequence, key=lambda segment: segment.header.first)
+        return self.segments[place - 1] if place else None
+
+    def _following(self, segment: Segment) -> Segment | None:
+        place = self.segments.index(segment) + 1
+        return self.segments[place] if place < len(self.segments) else None
+
+    def _next_record(self, segment: Segment, offset: int) -> int:
+        """Where the next whole record begins at or after an offset; the end of the segment where none does."""
+        kept = b""
+        while offset < segment.size:
+            block = kept + self._pread(segment, _SEARCH_BYTES, offset)
+            start = offset - len(kept)
+            place = block.find(MARKER)
+            while place >= 0:
+                if self._is_record(segment, start + place):
+                    return start + place
+                place = block.find(MARKER, place + 1)
+            kept = block[1 - len(MARKER) :]
+            offset += _SEARCH_BYTES
+        return segment.size
+
+    def _is_record(self, segment: Segment, offset: int) -> bool:
+        head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+        if head is None or offset + head.size > segment.size:
+            return False
+        return is_whole(head, self._pread(segment, head.size, offset))
+
+    def _pread(self, segment: Segment, length: int, offset: int) -> bytes:
+        """So many bytes; zeros where the disk cannot read them, which are no record."""
+        try:
+            return pread_all(self._disk, self._reader(segment), length, offset)
+        except OSError as error:
+            if error.errno in _TRANSIENT:
+                raise
+            return bytes(length)
+
+    def _reader(self, segment: Segment) -> int:
+        """A descriptor to read the segment, kept open for the next time."""
+        fd = self._readers.pop(segment.path, None)
+        if fd is None:
+            if len(self._readers) >= OPEN_FILES:
+                self._disk.close(self._readers.pop(next(iter(self._readers))))
+            fd = self._disk.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._readers[segment.path] = fd
+        return fd
+
+    def close(self) -> None:
+        """Let go of all files."""
+        while self._readers:
+            self._disk.close(self._readers.popitem()[1])
+
+
+def _cut(chunk: Chunk, sequence: int) -> Chunk:
+    """The chunk from this event on."""
+    skipped = sequence - chunk.offset.sequence
+    if skipped <= 0:
+        return chunk
+    rest = Chunk(
+        chunk.payloads[skipped:], chunk.flags[skipped:], chunk.attributes, chunk.received_ns, position=chunk.position
+    )
+    rest.offset = chunk.offset._replace(sequence=sequence)
+    return rest

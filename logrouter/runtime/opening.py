@@ -1,0 +1,121 @@
+"""Opens the spool that the settings ask for, and goes on where the last process stopped.
+
+- A sink whose cursor is found goes on there. One that is new begins with the events to come; so does the first.
+- A sink whose cursor is damaged begins with the oldest event that is kept: it may get some twice, and misses none.
+- Sequences go on after the last that the log or any cursor knows of, in a new epoch: an id is never used twice, and
+  what a power cut has taken from the log is counted as lost by the sinks that had not got it.
+- The cursor of a sink that is configured no more stays where it is, and keeps nothing from being deleted.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from logrouter.config.settings import Settings, SpoolSettings
+from logrouter.cursors import Ledger, State
+from logrouter.errors import StartError
+from logrouter.routing import Router
+from logrouter.runtime.cursor import Cursor
+from logrouter.runtime.directory import SpoolDirectory
+from logrouter.runtime.journal import Journal
+from logrouter.runtime.keeper import Keeper
+from logrouter.runtime.local_spool import LocalSpool
+from logrouter.runtime.log import Log
+from logrouter.runtime.store import Store
+from logrouter.segments import UnknownVersion
+
+
+@dataclass
+class OpenSpool:
+    """A spool, and the folder that it is in, if any."""
+
+    spool: LocalSpool
+    directory: SpoolDirectory | None = None
+
+    async def aclose(self) -> None:
+        """Keep what is left, and let somebody else use the folder."""
+        try:
+            await self.spool.aclose()
+        finally:
+            if self.directory is not None:
+                self.directory.close()
+
+
+def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
+    """The spool with a cursor for each sink. Raises StartError where its folder cannot be used."""
+    if settings.spool.directory is None:
+        cursors = [_cursor(name, settings, State(name, 0, 0, Ledger())) for name in settings.sinks]
+        return OpenSpool(_spool(cursors, settings.spool, router, log, secrets.randbits(64), None))
+    directory = SpoolDirectory(settings.spool.directory)
+    directory.open()
+    try:
+        return OpenSpool(_open_in(directory, settings, router, log), directory)
+    except (OSError, UnknownVersion) as error:
+        directory.close()
+        raise StartError(f"spool.directory: cannot use {directory.path}: {error}") from error
+
+
+def _open_in(directory: SpoolDirectory, settings: Settings, router: Router, log: Log) -> LocalSpool:
+    store = Store(directory.segments, max_bytes=settings.spool.max_size, epoch=secrets.randbits(64))
+    store.open()
+    for path in store.damaged:
+        log.error("a segment cannot be read, and is set aside", path=f"{path}.damaged")
+    if directory.copied:
+        log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
+    journals = {name: Journal(directory.journal(name)) for name in settings.sinks}
+    states = {name: _state(name, journal, store, log) for name, journal in journals.items()}
+    store.begin_at(max((state.committed for state in states.values() if state), default=0))
+    cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]
+    for cursor in cursors:
+        cursor.begin()
+    spool = settings.spool
+    keeper = Keeper(
+        store,
+        cursors,
+        log,
+        eager=spool.durability != "memory",
+        wait_for_sync=spool.durability == "sync",
+        sync_interval_seconds=spool.sync_interval,
+        keep_seconds=spool.keep,
+    )
+    return _spool(cursors, spool, router, log, store.epoch, keeper)
+
+
+def _state(name: str, journal: Journal, store: Store, log: Log) -> State | None:
+    """What the sink's journal tells; None where it has none yet."""
+    state = journal.load()
+    if state is None and journal.exists:
+        oldest = store.segments[0].header.first if store.segments else store.end
+        log.error("a cursor cannot be read: the sink begins again with the oldest event that is kept", sink=name)
+        return State(name, oldest, oldest, Ledger())
+    return state
+
+
+def _begun(name: str, state: State | None, store: Store) -> State:
+    """Where a sink begins, and how many events the log has had for it."""
+    if state is None:
+        state = State(name, store.end, store.end, Ledger())
+    state.sink = name
+    state.ledger.read = store.end - state.origin
+    return state
+
+
+def _cursor(name: str, settings: Settings, state: State, journal: Journal | None = None) -> Cursor:
+    when_full = settings.sinks[name].config.when_full or settings.spool.when_full
+    return Cursor(name, when_full, state, journal)
+
+
+def _spool(
+    cursors: list[Cursor], settings: SpoolSettings, router: Router, log: Log, epoch: int, keeper: Keeper | None
+) -> LocalSpool:
+    timeout = settings.block_timeout
+    return LocalSpool(
+        cursors,
+        router,
+        log,
+        epoch=epoch,
+        budget_bytes=settings.memory,
+        block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
+        keeper=keeper,
+    )

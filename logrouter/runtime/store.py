@@ -1,0 +1,224 @@
+"""The log on disk, written at its end and deleted at its beginning; `log_reader.py` reads it.
+
+Sync, and over a `Disk` that tests can break. Every function raises OSError, with nothing changed that was there.
+
+Invariants:
+- a segment is never written to after a restart: each start begins a new one, of its own epoch, with its first record.
+  So what a crash has torn stays where it is, and does no harm;
+- a write that fails leaves nothing behind that the next one would follow;
+- what a sync could not write is written again before it is synced again: the kernel says only once that it failed.
+
+    segments/000000000007.segment     numbered in the order of the log
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from logrouter.event import Chunk
+from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder, write_all
+from logrouter.runtime.log_reader import LogReader, Segment
+from logrouter.segments import Header, encode_header, encode_record
+
+SEGMENT_BYTES: Final = 64 * 2**20
+SMALLEST_SEGMENT_BYTES: Final = 2**20
+SEGMENTS_IN_SPOOL: Final = 16
+"""At least so many make up a full spool: what is discarded is discarded by segments."""
+MAX_RECORDS: Final = 16_384
+"""In one segment, so that its heads are gone through in 30 ms."""
+DAMAGED_SUFFIX: Final = ".damaged"
+
+
+class Store(LogReader):
+    """The segments of one folder, and their writer."""
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        max_bytes: int,
+        epoch: int,
+        disk: Disk = os,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`epoch`: of what will be appended."""
+        super().__init__(folder, disk)
+        self.epoch = epoch
+        self.max_bytes = max_bytes
+        self.segment_bytes = min(SEGMENT_BYTES, max(SMALLEST_SEGMENT_BYTES, max_bytes // SEGMENTS_IN_SPOOL))
+        self.written_bytes = 0
+        """In all, since the start."""
+        self.synced_end = 0
+        """What was appended before this sequence is on the disk."""
+        self.sync_seconds = 0.0
+        """How long the last sync took."""
+        self.syncs = 0
+        self.lost_bytes = 0
+        """In files that could not be read at all."""
+        self._clock_ns = clock_ns
+        self._fd: int | None = None
+        """The last segment, open for writing, where this process has begun one."""
+        self._dirty: list[Segment] = []
+        """Segments written to since the last sync."""
+        self._new_names = False
+        self._next_number = 1
+
+    def open(self) -> None:
+        """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
+        super().open()
+        self.synced_end = self.end
+        self._next_number = self.segments[-1].number + 1 if self.segments else 1
+        for path in self.damaged:
+            self.lost_bytes += self._disk.stat(path).st_size
+            self._disk.rename(path, path + DAMAGED_SUFFIX)
+
+    # ── writing ──
+
+    def begin_at(self, sequence: int) -> None:
+        """What is appended next has this sequence, or a later one."""
+        self.end = max(self.end, sequence)
+
+    def fits(self, size_bytes: int) -> bool:
+        """Whether the log may grow by so much."""
+        return self.size_bytes + size_bytes <= self.max_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all segments."""
+        return sum(segment.size for segment in self.segments)
+
+    def append(self, chunk: Chunk) -> None:
+        """Write a chunk, whose offset is set, as a record. All of it is written, or nothing stays."""
+        pieces = encode_record(chunk)
+        if self._fd is None or self._is_full():
+            self._begin_segment(chunk.offset.sequence)
+        assert self._fd is not None
+        segment = self.segments[-1]
+        try:
+            write_all(self._disk, self._fd, pieces)
+        except OSError:
+            self._cut_off(segment)
+            raise
+        size = sum(map(len, pieces))
+        if segment not in self._dirty:
+            self._dirty.append(segment)
+        segment.size += size
+        segment.records += 1
+        segment.end = self.end = chunk.end.sequence
+        segment.closed_ns = chunk.received_ns
+        self.written_bytes += size
+        self.note_position(chunk)
+
+    def _is_full(self) -> bool:
+        segment = self.segments[-1]
+        return segment.size >= self.segment_bytes or segment.records >= MAX_RECORDS
+
+    def _begin_segment(self, first: int) -> None:
+        number = self._next_number
+        path = os.path.join(self.folder, f"{number:012d}.segment")
+        header = Header(self.epoch, first, self._clock_ns(), dict(self.positions))
+        data = encode_header(header)
+        fd = self._disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(self._disk, fd, [data])
+        except OSError:
+            self._disk.close(fd)
+            with suppress(OSError):
+                self._disk.unlink(path)
+            raise
+        self._close_writer()
+        self._fd = fd
+        self._next_number += 1
+        segment = Segment(number, path, header._replace(size=len(data)), len(data))
+        segment.synced_size = 0
+        self.segments.append(segment)
+        self._new_names = True
+
+    def _cut_off(self, segment: Segment) -> None:
+        """Take back what a failed write has left; where that fails too, what follows begins a new segment."""
+        assert self._fd is not None
+        try:
+            self._disk.ftruncate(self._fd, segment.size)
+        except OSError:
+            self._close_writer()
+
+    def _close_writer(self) -> None:
+        if self._fd is not None:
+            self._disk.close(self._fd)
+            self._fd = None
+
+    # ── making durable ──
+
+    @property
+    def needs_sync(self) -> bool:
+        """Whether something was written that no sync has covered."""
+        return bool(self._dirty) or self._new_names
+
+    def begin_sync(self) -> Callable[[], None]:
+        """A function that makes durable all that was appended so far, to be called in a thread. Raises OSError."""
+        dirty = [(segment, segment.size) for segment in self._dirty]
+        new_names, end = self._new_names, self.end
+        self._dirty, self._new_names = [], False
+
+        def sync() -> None:
+            started = time.perf_counter()
+            try:
+                for segment, size in dirty:
+                    self._sync_segment(segment, size)
+                if new_names:
+                    sync_folder(self._disk, self.folder)
+            except BaseException:
+                self._dirty += [segment for segment, size in dirty if segment.synced_size < size]
+                self._new_names = self._new_names or new_names
+                raise
+            self.sync_seconds = time.perf_counter() - started
+            self.syncs += 1
+            self.synced_end = end
+
+        return sync
+
+    def _sync_segment(self, segment: Segment, size: int) -> None:
+        with opened(self._disk, segment.path, os.O_RDONLY) as fd:
+            try:
+                self._disk.fdatasync(fd)
+            except OSError:
+                # The kernel may have dropped what it could not write, and says so once. In memory it still stands.
+                start = segment.synced_size
+                rewrite(self._disk, segment.path, start, pread_all(self._disk, fd, size - start, start))
+                self._disk.fdatasync(fd)
+        segment.synced_size = size
+
+    # ── deleting ──
+
+    def closed_segments(self) -> list[Segment]:
+        """The segments that may be deleted, if nobody needs them: not the one that is written to, and not the last
+        where positions of sources stand in it."""
+        spare = self.segments[:-1] if self._fd is not None or self.positions else self.segments
+        return list(spare)
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Take segments out of the log; then `unlink` them."""
+        for segment in [segment for segment in self.segments if segment.path in paths]:
+            self.segments.remove(segment)
+            if segment in self._dirty:
+                self._dirty.remove(segment)
+            if (fd := self._readers.pop(segment.path, None)) is not None:
+                self._disk.close(fd)
+
+    def unlink(self, paths: Sequence[str]) -> None:
+        """Delete files, which may take long: call it in a thread."""
+        for path in paths:
+            self._disk.unlink(path)
+
+    def finish(self) -> None:
+        """Append no more."""
+        self._close_writer()
+
+    def close(self) -> None:
+        """Let go of all files."""
+        self._close_writer()
+        super().close()

@@ -1,0 +1,216 @@
+"""The spool on disk: segments of records. Pure: bytes in, bytes out.
+
+A segment is one file of the log; a record is one chunk. Sequences only grow, over all epochs, so that they order the
+log; with the epoch they are an event's id. All numbers are little endian.
+
+    segment   ┌────────┬────────┬────────┬─ ─ ─
+              │ header │ record │ record │ …       the last one may be cut by a crash
+              └────────┴────────┴────────┴─ ─ ─
+
+    header    0       4         6      8         16         24        32        36        40
+              ┌───────┬─────────┬──────┬─────────┬──────────┬─────────┬─────────┬─────────┬───────────┐
+              │ LGRS  │ version │  0   │  epoch  │ first    │ created │ length  │  crc32  │ positions │
+              │       │ u16     │      │  u64    │ sequence │ ns, u64 │ u32     │         │ msgpack   │
+              └───────┴─────────┴──────┴─────────┴──────────┴─────────┴─────────┴─────────┴───────────┘
+              crc32 is of all but itself. positions: source → how far it had been read before this segment
+
+    record    0       4        8       12       20      24         32     33     34    36     38
+              ┌───────┬────────┬───────┬────────┬───────┬──────────┬──────┬──────┬─────┬──────┬─ ─
+              │ marker│ length │ crc32 │ first  │ count │ received │ kind │ flag │ att │ pos  │ body
+              │ F5LR1 │ u32    │       │ u64    │ u32   │ ns, u64  │ u8   │ u8   │ u16 │ u16  │
+              └───────┴────────┴───────┴────────┴───────┴──────────┴──────┴──────┴─────┴──────┴─ ─
+              length is the body's; crc32 is of all behind itself
+
+    body      attributes (msgpack, `att` bytes), position (`pos` bytes), flags, payloads
+              flags      one byte an event; none where all are the same: that one is `flag` (kind & SAME_FLAGS)
+              payloads   joined by newlines; where one holds a newline (kind & LENGTHS): u32 each, then the bytes
+
+The marker's first byte is in no UTF-8 text: behind a damaged record the next is found by looking for it. What looks
+like a record by chance does not have the right checksum.
+
+A version that is not known is refused by name (`UnknownVersion`); what is damaged raises `Damaged`.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from itertools import accumulate, pairwise
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from logrouter.errors import LogrouterError
+from logrouter.event import Attributes, Chunk, Offset
+
+VERSION: Final = 1
+READABLE_VERSIONS: Final = (1,)
+"""This one and the one before it, once there is one."""
+
+_MAGIC: Final = b"LGRS"
+_HEADER: Final = struct.Struct("<4sHxxQQQII")
+HEADER_BYTES: Final = _HEADER.size
+_MAX_POSITIONS_BYTES: Final = 1 << 24
+
+MARKER: Final = b"\xf5LR1"
+_RECORD: Final = struct.Struct("<4sIIQIQBBHH")
+RECORD_BYTES: Final = _RECORD.size
+"""Of a record's head."""
+_CHECKED_FROM: Final = 12
+"""Where what the checksum covers begins."""
+MAX_BODY_BYTES: Final = 1 << 30
+_SAME_FLAGS: Final = 1
+_LENGTHS: Final = 2
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_attributes = msgspec.msgpack.Decoder(dict[str, str | int | bool]).decode
+_decode_positions = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+
+
+class Damaged(LogrouterError):
+    """Bytes that are no segment or record, or not a whole one."""
+
+
+class UnknownVersion(LogrouterError):
+    """A segment of a version that this program does not read."""
+
+
+class Header(NamedTuple):
+    """What a segment says of itself."""
+
+    epoch: int
+    first: int
+    """The sequence of its first event."""
+    created_ns: int
+    positions: dict[str, bytes]
+    """Source → how far it had been read before this segment."""
+    size: int = 0
+    """Where the first record begins."""
+
+
+class Head(NamedTuple):
+    """What a record's head says."""
+
+    length: int
+    crc: int
+    first: int
+    events: int
+    received_ns: int
+    kind: int
+    flag: int
+    attributes_bytes: int
+    position_bytes: int
+
+    @property
+    def end(self) -> int:
+        """The sequence after its last event."""
+        return self.first + self.events
+
+    @property
+    def size(self) -> int:
+        """Of the whole record."""
+        return RECORD_BYTES + self.length
+
+
+def encode_header(header: Header) -> bytes:
+    """A segment's first bytes."""
+    positions = _encode(header.positions)
+    fields = (_MAGIC, VERSION, header.epoch, header.first, header.created_ns, len(positions))
+    unchecked = _HEADER.pack(*fields, 0)
+    return _HEADER.pack(*fields, crc32(positions, crc32(unchecked[:-4]))) + positions
+
+
+def header_length(data: bytes) -> int:
+    """How many bytes the header takes, from its first HEADER_BYTES. Raises Damaged, UnknownVersion."""
+    if len(data) < HEADER_BYTES:
+        raise Damaged("the segment's header is cut")
+    magic, version, _, _, _, length, _ = _HEADER.unpack_from(data)
+    if magic != _MAGIC or length > _MAX_POSITIONS_BYTES:
+        raise Damaged("it does not begin as a segment does")
+    if version not in READABLE_VERSIONS:
+        raise UnknownVersion(f"it is of version {version}, and this program reads version {VERSION}")
+    return HEADER_BYTES + int(length)
+
+
+def decode_header(data: bytes) -> Header:
+    """A segment's header, from at least `header_length` bytes. Raises Damaged, UnknownVersion."""
+    size = header_length(data)
+    _, _, epoch, first, created_ns, _, crc = _HEADER.unpack_from(data)
+    if len(data) < size or crc32(data[HEADER_BYTES:size], crc32(data[: HEADER_BYTES - 4])) != crc:
+        raise Damaged("the segment's header is damaged")
+    return Header(epoch, first, created_ns, _decode_positions(data[HEADER_BYTES:size]), size)
+
+
+def encode_record(chunk: Chunk) -> list[bytes]:
+    """A chunk as a record, in pieces to be written one after the other."""
+    attributes, position = _encode(chunk.attributes), chunk.position or b""
+    kind, flag, flags = 0, 0, chunk.flags
+    if flags.count(flags[0]) == len(flags):
+        kind, flag, flags = _SAME_FLAGS, flags[0], b""
+    payloads = b"\n".join(chunk.payloads)
+    if payloads.count(b"\n") != len(chunk) - 1:
+        kind |= _LENGTHS
+        payloads = array("I", map(len, chunk.payloads)).tobytes() + b"".join(chunk.payloads)
+    front = attributes + position + flags
+    fields = (
+        *(chunk.offset.sequence, len(chunk), chunk.received_ns, kind, flag),
+        *(len(attributes), len(position)),
+    )
+    length = len(front) + len(payloads)
+    checked = _RECORD.pack(MARKER, length, 0, *fields)[_CHECKED_FROM:]
+    crc = crc32(payloads, crc32(front, crc32(checked)))
+    return [_RECORD.pack(MARKER, length, crc, *fields) + front, payloads]
+
+
+def decode_head(data: bytes, start: int = 0) -> Head | None:
+    """The head of the record that begins there; None where none does. The checksum is not looked at."""
+    if len(data) - start < RECORD_BYTES:
+        return None
+    marker, *fields = _RECORD.unpack_from(data, start)
+    head = Head(*fields)
+    return head if marker == MARKER and head.events and _least_length(head) <= head.length <= MAX_BODY_BYTES else None
+
+
+def _least_length(head: Head) -> int:
+    """What the body takes at least: so a damaged count is not believed to be anything."""
+    flags = 0 if head.kind & _SAME_FLAGS else head.events
+    payloads = 4 * head.events if head.kind & _LENGTHS else head.events - 1
+    return head.attributes_bytes + head.position_bytes + flags + payloads
+
+
+def is_whole(head: Head, record: bytes) -> bool:
+    """Whether these bytes are the record that the head announces, undamaged."""
+    return len(record) == head.size and crc32(memoryview(record)[_CHECKED_FROM:]) == head.crc
+
+
+def decode_record(head: Head, record: bytes, epoch: int) -> Chunk:
+    """The chunk in a whole record. Raises Damaged."""
+    try:
+        return _decode_record(head, record, epoch)
+    except (msgspec.DecodeError, ValueError) as error:  # the checksum was right: we have written nonsense
+        raise Damaged(f"a record cannot be read: {error}") from error
+
+
+def _decode_record(head: Head, record: bytes, epoch: int) -> Chunk:
+    place = RECORD_BYTES + head.attributes_bytes
+    attributes: Attributes = _decode_attributes(record[RECORD_BYTES:place])
+    position = record[place : place + head.position_bytes] or None
+    place += head.position_bytes
+    if head.kind & _SAME_FLAGS:
+        flags = bytes((head.flag,)) * head.events
+    else:
+        flags = record[place : place + head.events]
+        place += head.events
+    payloads = _with_lengths(record, place, head.events) if head.kind & _LENGTHS else record[place:].split(b"\n")
+    if len(payloads) != head.events:
+        raise ValueError(f"{len(payloads)} events instead of {head.events}")
+    chunk = Chunk(payloads, flags, attributes, head.received_ns, position=position)
+    chunk.offset = Offset(epoch, head.first)
+    return chunk
+
+
+def _with_lengths(record: bytes, place: int, count: int) -> list[bytes]:
+    lengths = array("I", record[place : place + 4 * count])
+    ends = accumulate(lengths, initial=place + 4 * count)
+    return [record[start:end] for start, end in pairwise(ends)]
