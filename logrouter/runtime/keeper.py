@@ -27,6 +27,8 @@ from logrouter.runtime.store import Store
 
 _RECORD_OVERHEAD_BYTES: Final = 1024
 """What a record takes on disk beside payloads, flags and lengths, at most."""
+CURSORS_SECONDS: Final = 1.0
+"""How often cursors are made durable: what power loss takes back of them is sent again, as it was noted."""
 _RATE_SECONDS: Final = 60.0
 """Over how long the growth of the log is measured."""
 
@@ -65,6 +67,7 @@ class Keeper:
         """What cannot be done at present, and why."""
         self._sizes: deque[tuple[float, int]] = deque()
         """When the log had which size, over the last minute."""
+        self._cursors_synced_at = float("-inf")
         self._work = trio.Event()
         self._unsafe = trio.lowlevel.ParkingLot()
 
@@ -158,18 +161,25 @@ class Keeper:
             await self._work.wait()
             if not self.wait_for_sync and not self.hurried:
                 await trio.sleep(self._sync_interval_seconds)
+            paths = self.deletable()
             self._work, self.hurried = trio.Event(), False
-            if await self.sync():
-                await self.delete()
+            if await self.sync(cursors=bool(paths) or self._cursors_are_due()):
+                await self._delete(paths)
             else:
                 self._work.set()
                 await trio.sleep(self._sync_interval_seconds)
             self._measure()
 
-    async def sync(self) -> bool:
-        """Make durable what was appended and what was settled. False: that failed."""
+    def _cursors_are_due(self) -> bool:
+        """Whether it is time to make durable how far the sinks are: not for every chunk."""
+        return trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
+
+    async def sync(self, *, cursors: bool) -> bool:
+        """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
         jobs = [self.store.begin_sync()] if self.store.needs_sync else []
-        jobs += [job for cursor in self._cursors for job in cursor.begin_sync()]
+        if cursors:
+            jobs += [job for cursor in self._cursors for job in cursor.begin_sync()]
+            self._cursors_synced_at = trio.current_time()
         try:
             if jobs:
                 await trio.to_thread.run_sync(_do_all, jobs)
@@ -192,9 +202,9 @@ class Keeper:
             and not any(cursor.needs(segment.header.first, segment.end) for cursor in self._cursors)
         ]
 
-    async def delete(self) -> None:
-        """Delete what nobody needs. The cursors that say so must be on the disk."""
-        if paths := self.deletable():
+    async def _delete(self, paths: list[str]) -> None:
+        """Delete segments. The cursors that have passed them must be on the disk."""
+        if paths:
             self.store.forget(paths)
             try:
                 await trio.to_thread.run_sync(self.store.unlink, paths)
@@ -205,9 +215,9 @@ class Keeper:
     async def finish(self) -> None:
         """Write what is left, delete what is settled, and let go of everything."""
         self.save()
-        await self.sync()
+        await self.sync(cursors=True)
         self.store.finish()
-        await self.delete()
+        await self._delete(self.deletable())
         for cursor in self._cursors:
             cursor.let_go()
         self.store.close()

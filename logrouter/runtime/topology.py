@@ -52,6 +52,8 @@ class RunningSource:
         """Events that have been read and wait for room in the spool."""
         self._spool = spool
         self._log = log
+        self._last: Chunk | None = None
+        """What was appended last: no more than this is ever on its way to be safe."""
         self._told_unmatched = False
         self._told_failed = 0
 
@@ -60,12 +62,13 @@ class RunningSource:
         for part in frame.cut(self._spool.chunk_bytes):
             chunks = self.ingest.chunks(part, received_ns)
             self.in_hand = sum(map(len, chunks))
+            if self._last is not None:  # while that became safe, this one was read and taken apart
+                await self._spool.safe(self._last.end, live=self.source.live)
             for chunk in chunks:
                 await self._spool.append(chunk, live=self.source.live)
                 self.in_hand -= len(chunk)
                 self._look_for_unmatched(chunk)
-            if chunks:
-                await self._spool.safe(chunks[-1].end, live=self.source.live)
+                self._last = chunk
         if (failed := self.chain.failed.total()) != self._told_failed:
             self._told_failed = failed
             self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))

@@ -33,13 +33,14 @@ def medians(rounds: Sequence[Usage]) -> Usage:
     return Usage(*(median(figures) for figures in zip(*rounds, strict=True)))
 
 
-def run_piped(command: Sequence[str], input_path: Path) -> Usage:
-    """`cat INPUT | COMMAND`: what the command used, without the `cat`. Raises CalledProcessError if it fails."""
+def run_piped(command: Sequence[str], input_path: Path, exit_code: int = 0) -> Usage:
+    """`cat INPUT | COMMAND`: what the command used, without the `cat`. Raises AssertionError if it ends otherwise."""
     with (
         tempfile.NamedTemporaryFile("r") as result,
         subprocess.Popen(["cat", input_path], stdout=subprocess.PIPE) as cat,
     ):
-        subprocess.run([*LAUNCHER, result.name, *command], stdin=cat.stdout, check=True)
+        done = subprocess.run([*LAUNCHER, result.name, *command], stdin=cat.stdout)
+        assert done.returncode == exit_code, f"{command} has ended with {done.returncode}"
         return Usage(*map(float, result.read().split()))
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, inputs, measure
+from tests.benchmarks import cases, inputs, measure, spool
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -27,6 +27,7 @@ from tests.benchmarks.trickle import trickle
 LOGROUTER = [sys.executable, "-m", "logrouter"]
 YARDSTICK = [sys.executable, str(Path(__file__).with_name("yardstick.py"))]
 TRICKLE_YARDSTICK = [sys.executable, str(Path(__file__).with_name("trickle_yardstick.py"))]
+SPOOL_PARTS = ("durability", "synced", "dead", "restart", "laggard")
 ONE_LINE = b'{"time":"2026-11-23T00:00:00Z","level":"info","service":"checkout","message":"hello"}\n'
 
 
@@ -39,10 +40,12 @@ class Plan(NamedTuple):
     middle: int
     large: int
     trickle_seconds: int
+    segments: int
+    """Of the backlog that a restart finds."""
 
 
-FULL = Plan(rounds=5, small=200_000, middle=1_000_000, large=2_000_000, trickle_seconds=12)
-QUICK = Plan(rounds=3, small=20_000, middle=100_000, large=200_000, trickle_seconds=5)
+FULL = Plan(rounds=5, small=200_000, middle=1_000_000, large=2_000_000, trickle_seconds=12, segments=160)
+QUICK = Plan(rounds=3, small=20_000, middle=100_000, large=200_000, trickle_seconds=5, segments=8)
 
 
 class Row(NamedTuple):
@@ -188,11 +191,17 @@ def main() -> None:
     options = _parse()
     prepare()
     plan = QUICK if options.quick else FULL
+    folder = Path(tempfile.gettempdir())
     chosen = [case for case in CASES if options.only in (None, case.name)]
     parts: dict[str, Callable[[], Iterator[str]]] = {
         "start": lambda: start_and_size(plan),
         "throughput": lambda: throughput(chosen, plan),
         "trickle": lambda: trickles(plan),
+        "durability": lambda: spool.durability(folder, plan.small, plan.large, plan.rounds),
+        "synced": lambda: spool.synced(folder, plan.middle, plan.rounds),
+        "dead": lambda: spool.dead_sink(folder, plan.large),
+        "restart": lambda: spool.restart(folder, plan.segments),
+        "laggard": lambda: spool.laggard(folder, plan.trickle_seconds),
     }
     _print("machine", machine)
     for name, part in parts.items():
@@ -210,7 +219,7 @@ def _print(name: str, part: Callable[[], Iterator[str]]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, fewer rounds")
-    names = ["start", "trickle", *(case.name for case in CASES)]
+    names = ["start", "trickle", *SPOOL_PARTS, *(case.name for case in CASES)]
     parser.add_argument("--only", choices=names, help="one part alone")
     return parser.parse_args()
 
