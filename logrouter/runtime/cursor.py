@@ -58,6 +58,12 @@ class Cursor:
         self.read_ns = 0
         """When the last event that it has read was received."""
         self._journal = journal
+        self._lost_before = _lost(state.ledger)
+
+    @property
+    def lost(self) -> int:
+        """How many events it has given up, as the spool was full, or lost since the start."""
+        return _lost(self.ledger) - self._lost_before
 
     @property
     def ledger(self) -> Ledger:
@@ -122,11 +128,6 @@ class Cursor:
         gap = self.untold.popleft()
         self.next = max(self.next, gap.end)
         return gap
-
-    def pass_over(self, end: int) -> None:
-        """Read on from there."""
-        self.next = end
-        self.untold = deque(gap for gap in self.untold if gap.end > end)
 
     def settle(self, end: int, now: float) -> Iterator[Held]:
         """The chunks that are in hand no more, as everything before `end` is settled."""
@@ -231,6 +232,10 @@ def gap_of(chunk: Chunk, wanted: int) -> Gap:
         first_received_ns=chunk.received_ns,
         last_received_ns=chunk.received_ns,
     )
+
+
+def _lost(ledger: Ledger) -> int:
+    return ledger.discarded.get("spool_full", 0) + sum(ledger.lost.values())
 
 
 def _joined(gap: Gap, following: Gap) -> Gap:

@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import trio
@@ -370,26 +370,16 @@ class LocalSpool(Spool):
     def close(self, sink: int) -> None:
         """The sink will never take anything again: what it has not settled is given up, and so is all to come."""
         cursor = self.cursors[sink]
-        for held in cursor.let_fall():
-            self._count_closed(cursor, held)
-        while cursor.wants < self.appended:
-            found = None
-            with suppress(OSError):
-                found = self._find(cursor, cursor.wants)
-            if isinstance(found, Held):
-                self._count_closed(cursor, found)
-                cursor.pass_over(found.chunk.end.sequence)
-            else:
-                skipped = found.end if isinstance(found, Gap) else self.appended
-                cursor.count_closed(skipped - cursor.wants, skipped - cursor.wants)
-                cursor.pass_over(skipped)
+        waiting = cursor.waiting(self.appended)
+        unread = [held for held in self._chunks.values() if cursor.wants_any(held.chunk)]
+        for held in (*cursor.let_fall(), *unread):
+            chunk = held.chunk
+            cursor.count_closed(len(chunk), len(chunk) - _unwanted(chunk, sink))
+            waiting -= len(chunk)
+            self._release(held)
+        cursor.count_closed(waiting, waiting)  # in the log: whether it wanted them is not worth reading it
         cursor.closed = True
         self.commit(sink, self.appended, 0, 0)
-
-    def _count_closed(self, cursor: Cursor, held: Held) -> None:
-        assert held.chunk.routed is not None
-        cursor.count_closed(len(held.chunk), held.chunk.routed.count(self.cursors.index(cursor)))
-        self._release(held)
 
     # ── to the end ──
 
@@ -418,6 +408,10 @@ class LocalSpool(Spool):
     def is_closed(self, sink: int) -> bool:
         """Whether the sink takes nothing any more."""
         return self.cursors[sink].closed
+
+    def lost(self, sink: int) -> int:
+        """How many events a sink has given up, as the spool was full, or lost since the start."""
+        return self.cursors[sink].lost
 
     def waiting(self, sink: int) -> int:
         """How many events wait for a sink: read or not, but neither settled nor given up."""

@@ -112,6 +112,9 @@ class Spool(Protocol):
     def ledger(self, sink: int) -> Ledger:
         """What became of a sink's events."""
 
+    def lost(self, sink: int) -> int:
+        """How many events a sink has given up, as the spool was full, or lost since the start."""
+
     def waiting(self, sink: int) -> int:
         """How many events wait for a sink: read or not, but neither settled nor given up."""
 

@@ -181,11 +181,10 @@ class Topology:
         in_hand = sum(running.in_hand for running in self.sources)
         code = EXIT_OK
         for delivery in self.deliveries:
-            ledger = self.spool.ledger(delivery.number)
             if undelivered := self.spool.undelivered(delivery.number):
                 self._tell_undelivered(delivery, undelivered)
                 code = EXIT_UNDELIVERED
-            elif (ledger.discarded.get("spool_full") or ledger.lost) and code == EXIT_OK:
+            elif self.spool.lost(delivery.number) and code == EXIT_OK:
                 code = EXIT_LOST
         if in_hand:
             self.log.error("read but not delivered to any sink", events=in_hand)
