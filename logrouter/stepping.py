@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import compress
 from typing import Final, NamedTuple
 
-from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain
+from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain, is_unclear
 from logrouter.compiling import Generator
 from logrouter.event import MARKS, PLAIN, Flag
 from logrouter.facts import Facts
@@ -45,6 +45,8 @@ class Stepping:
         verdicts = bytes(self._verdicts(events.rows, facts))
         if self._reads_marks and events.flags.translate(None, PLAIN):
             verdicts = self._with_marks(verdicts, events, facts)
+        if self._chain.touches_unclear and events.flags.count(Flag.JSON) < len(verdicts):
+            verdicts = _with_unclear(verdicts, events)
         if verdicts.count(UNTOUCHED) == len(verdicts):
             return events
         for verdict in range(FIRST_DISCARD, max(verdicts) + 1):
@@ -99,3 +101,11 @@ class Stepping:
 
     def _own(self, facts: Facts, flags: int) -> Facts:
         return Facts(facts.attributes, facts.received_ns, self._resource, flags)
+
+
+def _with_unclear(verdicts: bytes, events: Events) -> bytes:
+    """Texts whose fields nobody can read are touched, by steps that fail closed, where no condition says so."""
+    return bytes(
+        TOUCHED if verdict == UNTOUCHED and is_unclear(payload, flag) else verdict
+        for verdict, payload, flag in zip(verdicts, events.payloads, events.flags, strict=True)
+    )

@@ -51,7 +51,10 @@ class Step(Generic[ConfigT]):
         return value
 
     def withholds(self, text: bytes, flags: int) -> bool:
-        """Whether a text event may hold what this step must take away, and it cannot look: it fails closed then."""
+        """Whether an unclear text may hold what this step must take away, and it cannot look: it fails closed then.
+
+        Asked, in its turn, about what `chain.is_unclear` says may be an object whose fields nobody can read.
+        """
         return False
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:

@@ -44,7 +44,8 @@ With `remove`, fields are taken out, and matches cut out of the text that holds 
 
 It fails closed: should it ever fail on an event, the event is replaced by one that says so, marked and counted. So
 is, where `fields` are redacted, a line that looks like an object with such a field but is not valid JSON (a `NaN`, a
-byte that is not UTF-8), and a piece of a line over `max_line`: what cannot be looked into is not let through.
+byte that is not UTF-8), and a piece of a line over `max_line`: what cannot be looked into is not let through. Nor can
+anybody tell for such a line whether a `when` that reads its fields holds: it is redacted, or withheld, as if it did.
 """
 
 from __future__ import annotations
@@ -120,10 +121,7 @@ class Redact(Step[RedactConfig]):
         """An object that is not quite JSON, or a piece of a line, may hold the fields that cannot be found in it."""
         if not self._names:
             return False
-        if flags & Flag.PARTIAL_MIDDLE:
-            return True
-        looks_like_object = text.lstrip(b" \t\xef\xbb\xbf").startswith(b"{")
-        return looks_like_object and (b"\\u" in text or any(name in text for name in self._names))
+        return bool(flags & Flag.PARTIAL_MIDDLE) or b"\\u" in text or any(name in text for name in self._names)
 
     def apply(self, document: Document, facts: Facts) -> None:
         for key in self._keys:
