@@ -8,6 +8,7 @@ library, with numbers that no machine type holds kept as `Decimal`, so that noth
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -49,6 +50,27 @@ def encode_document(document: Document) -> bytes:
 def decode_text(payload: bytes) -> Document:
     """The document that a text payload stands for; bytes that are not UTF-8 become U+FFFD."""
     return {"message": payload.decode("utf-8", "replace")}
+
+
+class Names:
+    """Gives each name once: one that is taken gets a number, so that no value is lost where two names became alike.
+
+    The number is remembered: an event of many such names costs no more than it is long.
+    """
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def unused(self, name: str) -> str:
+        """The name, or `name#2` …, taken from now on."""
+        found, number = name, self._numbers.get(name, 1)
+        while found in self._taken:
+            number += 1
+            found = f"{name}#{number}"
+        self._numbers[name] = number
+        self._taken.add(found)
+        return found
 
 
 def _exact_float(text: str) -> float | Decimal:
