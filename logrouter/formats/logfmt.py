@@ -2,7 +2,8 @@
 
 Nested objects are flattened, their names joined by dots. A value is quoted, as JSON quotes it, where it is
 empty or holds a space, `=`, `"`, `\\` or a control character; lists are JSON. In a key such characters become `_`.
-Keys that become alike that way are told apart by a number, `http.status#2`.
+Keys that become alike that way are told apart by a number, `http.status#2`. An event without fields is `message=""`:
+an empty line would be none, as readers skip those.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 15
 """Objects nested deeper than this are written as JSON: nobody greps for a key of so many names."""
+_NOTHING: Final = 'message=""'
 _NEEDS_QUOTES = re.compile(r'[\s="\\\x00-\x20\x7f-\x9f]')
 _BEYOND_JSON = re.compile("[\x7f-\x9f]")
 """Control characters that JSON leaves as they are."""
@@ -36,7 +38,7 @@ def logfmt_lines(part: Slice, include: Include) -> bytes:
 
 def _line(document: Document, include: Include) -> str:
     fields = flat_fields(document, include.reserved, MAX_DEPTH, _key)
-    return " ".join([f"{name}={_value(value)}" for name, value in fields.items()])
+    return " ".join([f"{name}={_value(value)}" for name, value in fields.items()]) or _NOTHING
 
 
 def _key(key: str) -> str:

@@ -26,6 +26,7 @@ from tests.strategies import documents
         (b'{"a":"\\u009b31m\\u007f"}', r'a="\u009b31m\u007f"'),
         (b'{"two words":1,"a=b":2,"":3}', "two_words=1 a_b=2 _=3"),
         (b'{"tags":["a",1],"o":{},"d":36893488147419103232}', r'tags="[\"a\",1]" o={} d=36893488147419103232'),
+        (b"{}", 'message=""'),
         (b"some text", 'message="some text"'),
         (b"\xff", "message=\ufffd"),
     ],
