@@ -16,16 +16,13 @@ from logrouter.chain import Chain
 from logrouter.event import PLAIN, Attributes, Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame
-from logrouter.projection import Row, are_utf8, is_utf8
+from logrouter.projection import Row, not_utf8
 from logrouter.routing import Router
 from logrouter.stepping import Events, Stepping
 
 Parse = Literal["auto", "json", "none"]
 
 _TEXT_IS_ERROR: Final = bytes(byte if byte & Flag.JSON else byte | Flag.PARSE_ERROR for byte in range(256))
-
-_INVALID_UTF8: Final = bytes((0, Flag.INVALID_UTF8)).ljust(256, b"\0")
-"""For `bytes.translate`: from 1 to the flag."""
 
 
 class Ingest:
@@ -46,6 +43,8 @@ class Ingest:
         self.invalid_utf8 = 0
         self.pieces = 0
         self.parse_errors = 0
+        self.careful_events = 0
+        """How many of those read had to be recognised the careful way."""
 
     def chunks(self, frame: Frame, received_ns: int) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left."""
@@ -73,10 +72,14 @@ class Ingest:
 
     def _recognise(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
         if self._parse == "none":
-            invalid = bytes(len(lines)) if are_utf8(lines, block) else bytes(not is_utf8(line) for line in lines)
-            flags = invalid.translate(_INVALID_UTF8)
+            invalid = bytearray(len(lines))
+            for place in not_utf8(lines, block):
+                invalid[place] = Flag.INVALID_UTF8
+            flags = bytes(invalid)
             return flags, self._projection.rows(lines, flags)
+        careful = self._projection.careful_events
         flags, rows = self._projection.recognise(lines, block)
+        self.careful_events += self._projection.careful_events - careful
         if self._parse == "json":
             flags = flags.translate(_TEXT_IS_ERROR)
         return flags, rows

@@ -21,7 +21,7 @@ from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.steps import Step, StepConfig
 from tests.steps.conftest import steps_from
-from tests.strategies import chunked, lines
+from tests.strategies import chunked, lines, tens
 
 RESOURCE = {"service.name": "shop"}
 ATTRIBUTES = {"source": "app", "stream": "stdin"}
@@ -146,7 +146,9 @@ def test_chunks_become_what_their_lines_become_one_by_one(several: list[list[byt
             assert chunk.payload_bytes == sum(map(len, chunk.payloads))
             assert (chunk.attributes, chunk.received_ns) == (ATTRIBUTES, RECEIVED_NS)
     assert (+fast.discarded, +fast.failed) == (+careful.discarded, +careful.failed)
-    event(f"discarded: {bool(fast.discarded)}, failed: {bool(fast.failed)}")
+    event(tens("careful", ingest.careful_events, ingest.read_events))
+    event(tens("discarded", fast.discarded.total(), ingest.read_events))
+    event(tens("failed", fast.failed.total(), ingest.read_events))
 
 
 @pytest.mark.slow
@@ -217,6 +219,13 @@ def test_what_is_counted(several: list[list[bytes]], parse: Parse) -> None:
     assert ingest.invalid_utf8 == sum(1 for flag in flags if flag & Flag.INVALID_UTF8)
     assert ingest.parse_errors == sum(1 for flag in flags if flag & Flag.PARSE_ERROR)
     assert ingest.pieces == 0
+
+
+def test_the_slow_share_can_be_told() -> None:
+    ingest = ingest_of()
+    ingest.chunks(frame_of([b"{}", b"text", b"{main}", b"\xff", b"{}"]), RECEIVED_NS)
+    ingest.chunks(frame_of([b"{}", b"{}"]), RECEIVED_NS)
+    assert (ingest.careful_events, ingest.read_events) == (2, 7)
 
 
 def test_empty_lines_alone_are_no_chunk_but_counted() -> None:
