@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
-from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.documents import Document, decode_document, decode_each, decode_plain, decode_text, encode_document
 from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.references import Meta, Reference, Resource
@@ -24,6 +24,10 @@ TOUCHED: Final = 1
 """Some step applies, or may: the event must be parsed whole."""
 FIRST_DISCARD: Final = 2
 """2 + n: taken out by the step n, one of those that lead the chain and only discard."""
+
+_TOGETHER: Final = 128
+"""Events that are changed together: where more documents are held at once, Python's garbage collector looks through
+them again and again, which takes as long as parsing them; where one fails, so many are done one by one."""
 
 _BEFORE_BRACE: Final = b" \t\r\xef\xbb\xbf"
 """Blanks, and the byte order mark that some programs begin with."""
@@ -55,6 +59,8 @@ class Chain:
         self._leading = self._count_leading_discards()
         self._decides = any(named.step.decides for named in self.steps[self._leading :])
         self._closing = [named for named in self.steps if named.step.fails_closed]
+        self.changes_all = not self._leading and not self._decides and any(named.when is None for named in self.steps)
+        """Whether every event is changed, and none taken out."""
         self.touches_unclear = any(named.when_unclear is not named.when for named in self.steps)
         """Whether texts that are unclear are touched whatever the conditions say of them: see `is_unclear`."""
 
@@ -86,23 +92,36 @@ class Chain:
         """Count events that a leading step takes out, by their verdict."""
         self.discarded[self.steps[verdict - FIRST_DISCARD].name] += events
 
-    def change_all(self, payloads: list[bytes], facts: Facts) -> list[bytes] | None:
-        """JSON events after all steps: step by step, so that most of it happens in C.
+    def change_all(self, payloads: list[bytes], facts: Facts) -> Sequence[bytes | None]:
+        """Events after all steps but the leading ones: step by step, so that most of it happens in C.
 
-        None where this way does not do: a step discards, or has failed, and each event must be looked at.
+        None for those with which this does not do, and each must be looked at: some of them are no plain JSON, a step
+        has failed, or may discard.
         """
         if self._decides:
-            return None
-        try:
-            documents = list(map(decode_document, payloads))
-            for named in self.steps[self._leading :]:
-                when, apply = named.when, named.apply
-                for document in documents:
-                    if when is None or when.test(document, facts):
-                        apply(document, facts)
-            return list(map(encode_document, documents))
-        except Exception:
-            return None
+            return [None] * len(payloads)
+        changed: list[bytes | None] = []
+        for start in range(0, len(payloads), _TOGETHER):
+            some = payloads[start : start + _TOGETHER]
+            try:
+                changed += self._changed(some, facts)
+            except Exception:
+                changed += [None] * len(some)
+        return changed
+
+    def _changed(self, payloads: list[bytes], facts: Facts) -> list[bytes | None]:
+        nothing: Document = {}
+        documents, refused = decode_each(decode_plain, payloads, nothing)
+        for place in reversed(refused):
+            del documents[place]
+        for named in self.steps[self._leading :]:
+            when = named.when
+            meant = documents if when is None else [document for document in documents if when.test(document, facts)]
+            named.step.apply_all(meant, facts)
+        changed: list[bytes | None] = list(map(encode_document, documents))
+        for place in refused:
+            changed.insert(place, None)
+        return changed
 
     def apply(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
         """The event after all steps; None if one took it out."""

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from logrouter import severity, times
-from logrouter.documents import Document, decode_document
+from logrouter.documents import NOT_JSON, Document, decode_document, decode_each
 from logrouter.event import Flag
 from logrouter.references import MISSING, OPAQUE, Field, Opaque, Reference, Severity, Time
 
@@ -37,7 +37,6 @@ _IS_ASCII = methodcaller("isascii")
 _BLANKS = b" \t\r"
 """What may stand before an object. A newline ends the line."""
 _IS_BRACE = bytes(byte == ord("{") for byte in range(256))
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _AnyObject(msgspec.Struct, frozen=True):
@@ -112,13 +111,13 @@ class Projection:
         if self._expects_json and not invalid:
             try:
                 return b"\x01" * len(lines), list(map(self._decode, lines))
-            except _NOT_JSON:
+            except NOT_JSON:
                 pass
         return self._recognise_by_heads(lines, invalid)
 
     def _recognise_by_heads(self, lines: list[bytes], invalid: list[int]) -> tuple[bytes, list[Row]]:
         """What begins with a brace should be JSON, and nothing else."""
-        flags = _begin_with_brace(lines)
+        flags = begin_with_brace(lines)
         for place in invalid:
             flags[place] = Flag.INVALID_UTF8
         rows, failed = self._rows(lines, flags.translate(_JSON_BIT))
@@ -140,16 +139,7 @@ class Projection:
 
     def _rows(self, payloads: list[bytes], json_flags: bytes | bytearray) -> tuple[list[Row], list[int]]:
         """The rows of all, and the places of those that the decoder refused, whose rows are to be made otherwise."""
-        rows: list[Row] = []
-        refused: list[int] = []
-        decoding = map(self._decode, compress(payloads, json_flags))
-        while True:
-            try:
-                rows.extend(decoding)  # where it raises, what came before is kept, and it can go on with the next
-                break
-            except _NOT_JSON:
-                refused.append(len(rows))
-                rows.append(self._text_row)
+        rows, refused = decode_each(self._decode, compress(payloads, json_flags), self._text_row)
         if len(rows) == len(payloads):
             return rows, refused
         if refused:
@@ -166,7 +156,7 @@ class Projection:
         """A JSON event's row; None where it cannot be read after all."""
         try:
             return self._decode(payload)
-        except _NOT_JSON:
+        except NOT_JSON:
             pass
         try:
             return self.row_of(decode_document(payload))
@@ -217,7 +207,7 @@ def recognise_line(line: bytes) -> int:
     if line.lstrip(_BLANKS).startswith(b"{"):
         try:
             _validate(line)
-        except _NOT_JSON:
+        except NOT_JSON:
             return 0
         return Flag.JSON
     return 0
@@ -257,7 +247,7 @@ def is_utf8(block: bytes) -> bool:
     return True
 
 
-def _begin_with_brace(lines: list[bytes]) -> bytearray:
+def begin_with_brace(lines: list[bytes]) -> bytearray:
     """1 for each line that begins with a brace, perhaps after blanks."""
     heads = bytes(map(_HEAD, lines))
     flags = bytearray(heads.translate(_IS_BRACE))

@@ -292,6 +292,14 @@ def test_events_that_no_step_touches_leave_as_the_bytes_that_came() -> None:
     ]
 
 
+def test_what_cannot_be_read_whole_stands_in_its_place_among_others() -> None:
+    chain = chain_of("- set: {a: 1}")
+    some = [b'{"b":1}', b"text", b'{"b":1e400}', b'{"b":NaN}', b' {"b":2}', b"\xff", b'{"b":"\xff"}', b"{}"]
+    ingest = ingest_of(chain, parse="json", match="a == 1")
+    assert told(events_of(ingest.chunks(frame_of(some), RECEIVED_NS))) == told(carefully(chain, frame_of(some), "json"))
+    assert (ingest.careful_events, ingest.invalid_utf8, ingest.parse_errors) == (3, 2, 4)
+
+
 def test_a_chunk_of_which_nothing_is_left_is_none() -> None:
     chain = chain_of("- discard: {when: exists(level)}\n- discard: {when: exists(message)}")
     ingest = ingest_of(chain)

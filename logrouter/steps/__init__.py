@@ -7,6 +7,7 @@ place. It is a pure function of the document, the facts and its config; only tho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -60,3 +61,8 @@ class Step(Generic[ConfigT]):
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
         """Change the document in place, or return DISCARD. `when` has been asked already."""
         raise NotImplementedError
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        """Change several documents. Not asked of steps that decide. Raises where one fails, and all are done anew."""
+        for document in documents:
+            self.apply(document, facts)

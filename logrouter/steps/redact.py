@@ -50,7 +50,7 @@ anybody tell for such a line whether a `when` that reads its fields holds: it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -101,9 +101,9 @@ class Redact(Step[RedactConfig]):
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
         self._names = [path[-1].encode() for path in paths if path != ("message",)]
-        self._masks = config.method == "mask"
         self._replace, stand_in = _replacements(config)
         self._scrubber = Scrubber(map(detector, config.patterns), stand_in) if config.patterns else None
+        self._masks_keys = config.method == "mask" and not self._paths and self._scrubber is None
 
     @classmethod
     def warnings(cls, config: RedactConfig) -> list[str]:
@@ -126,14 +126,20 @@ class Redact(Step[RedactConfig]):
     def apply(self, document: Document, facts: Facts) -> None:
         for key in self._keys:
             if key in document:
-                if self._masks:  # the commonest, without a call
-                    document[key] = MASK
-                else:
-                    _put(document, key, self._replace)
+                _put(document, key, self._replace)
         for path in self._paths:
             _redact_field(document, path, self._replace)
         if self._scrubber is not None:
             self._scrubber.document(document)
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        if not self._masks_keys:
+            super().apply_all(documents, facts)
+            return
+        for key in self._keys:
+            for document in documents:
+                if key in document:
+                    document[key] = MASK
 
 
 def _check(config: RedactConfig) -> None:
