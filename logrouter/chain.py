@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
-from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.documents import Document, decode_document, decode_each, decode_plain, decode_text, encode_document
 from logrouter.event import Flag
 from logrouter.facts import Facts
-from logrouter.references import Reference
+from logrouter.references import Meta, Reference, Resource
 from logrouter.rules import Rule
 from logrouter.steps import DISCARD, Step
 
@@ -25,18 +25,27 @@ TOUCHED: Final = 1
 FIRST_DISCARD: Final = 2
 """2 + n: taken out by the step n, one of those that lead the chain and only discard."""
 
+_TOGETHER: Final = 128
+"""Events that are changed together: where more documents are held at once, Python's garbage collector looks through
+them again and again, which takes as long as parsing them; where one fails, so many are done one by one."""
+
+_BEFORE_BRACE: Final = b" \t\r\xef\xbb\xbf"
+"""Blanks, and the byte order mark that some programs begin with."""
+
 AnyStep = Step[Any]
 
 
 class NamedStep:
     """A step and the name under which it is counted."""
 
-    __slots__ = ("apply", "name", "step", "when")
+    __slots__ = ("apply", "name", "step", "when", "when_unclear")
 
     def __init__(self, name: str, step: AnyStep) -> None:
         self.name = name
         self.step = step
         self.when: Rule | None = step.config.when
+        self.when_unclear = None if step.fails_closed and _reads_event(self.when) else self.when
+        """What is asked about a text that is unclear: of fields that nobody can read a condition may hold."""
         self.apply = step.apply
 
 
@@ -50,6 +59,10 @@ class Chain:
         self._leading = self._count_leading_discards()
         self._decides = any(named.step.decides for named in self.steps[self._leading :])
         self._closing = [named for named in self.steps if named.step.fails_closed]
+        self.changes_all = not self._leading and not self._decides and any(named.when is None for named in self.steps)
+        """Whether every event is changed, and none taken out."""
+        self.touches_unclear = any(named.when_unclear is not named.when for named in self.steps)
+        """Whether texts that are unclear are touched whatever the conditions say of them: see `is_unclear`."""
 
     @property
     def conditions(self) -> list[Rule]:
@@ -79,38 +92,52 @@ class Chain:
         """Count events that a leading step takes out, by their verdict."""
         self.discarded[self.steps[verdict - FIRST_DISCARD].name] += events
 
-    def change_all(self, payloads: list[bytes], facts: Facts) -> list[bytes] | None:
-        """JSON events after all steps: step by step, so that most of it happens in C.
+    def change_all(self, payloads: list[bytes], facts: Facts) -> Sequence[bytes | None]:
+        """Events after all steps but the leading ones: step by step, so that most of it happens in C.
 
-        None where this way does not do: a step discards, or has failed, and each event must be looked at.
+        None for those with which this does not do, and each must be looked at: some of them are no plain JSON, a step
+        has failed, or may discard.
         """
         if self._decides:
-            return None
-        try:
-            documents = list(map(decode_document, payloads))
-            for named in self.steps[self._leading :]:
-                when, apply = named.when, named.apply
-                for document in documents:
-                    if when is None or when.test(document, facts):
-                        apply(document, facts)
-            return list(map(encode_document, documents))
-        except Exception:
-            return None
+            return [None] * len(payloads)
+        changed: list[bytes | None] = []
+        for start in range(0, len(payloads), _TOGETHER):
+            some = payloads[start : start + _TOGETHER]
+            try:
+                changed += self._changed(some, facts)
+            except Exception:
+                changed += [None] * len(some)
+        return changed
+
+    def _changed(self, payloads: list[bytes], facts: Facts) -> list[bytes | None]:
+        nothing: Document = {}
+        documents, refused = decode_each(decode_plain, payloads, nothing)
+        for place in reversed(refused):
+            del documents[place]
+        for named in self.steps[self._leading :]:
+            when = named.when
+            meant = documents if when is None else [document for document in documents if when.test(document, facts)]
+            named.step.apply_all(meant, facts)
+        changed: list[bytes | None] = list(map(encode_document, documents))
+        for place in refused:
+            changed.insert(place, None)
+        return changed
 
     def apply(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
         """The event after all steps; None if one took it out."""
-        if not flags & Flag.JSON:
-            for named in self._closing:
-                if named.step.withholds(payload, flags):
-                    self.failed[named.name] += 1
-                    return _withheld(named)
+        unclear = is_unclear(payload, flags)
         try:
             document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
         except (ValueError, RecursionError):  # an object that can be skipped but not read
             return self._unreadable(payload, flags)
         try:
             for named in self.steps:
-                if (named.when is None or named.when.test(document, facts)) and named.apply(document, facts) is DISCARD:
+                when = named.when_unclear if unclear else named.when
+                if when is not None and not when.test(document, facts):
+                    continue
+                if unclear and named.step.withholds(payload, flags):
+                    return self._withhold(named)
+                if named.apply(document, facts) is DISCARD:
                     self.discarded[named.name] += 1
                     return None
             return _encoded(document, payload, flags)
@@ -125,10 +152,14 @@ class Chain:
 
     def _apply_guarded(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
         """Once more, with a copy kept before each step, as one of them is known to fail."""
+        unclear = is_unclear(payload, flags)
         document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
         for named in self.steps:
-            if named.when is not None and not named.when.test(document, facts):
+            when = named.when_unclear if unclear else named.when
+            if when is not None and not when.test(document, facts):
                 continue
+            if unclear and named.step.withholds(payload, flags):
+                return self._withhold(named)
             before = deepcopy(document)
             try:
                 if named.apply(document, facts) is DISCARD:
@@ -136,9 +167,9 @@ class Chain:
                     return None
                 encode_document(document)
             except Exception:
-                self.failed[named.name] += 1
                 if named.step.fails_closed:
-                    return _withheld(named)
+                    return self._withhold(named)
+                self.failed[named.name] += 1
                 document = before
                 flags |= Flag.STEP_FAILED
         return _encoded(document, payload, flags)
@@ -147,8 +178,12 @@ class Chain:
         for named in self.steps:
             self.failed[named.name] += 1
         if self._closing:
-            return _withheld(self._closing[0])
+            return _placeholder(self._closing[0])
         return payload, flags | Flag.STEP_FAILED
+
+    def _withhold(self, named: NamedStep) -> tuple[bytes, int]:
+        self.failed[named.name] += 1
+        return _placeholder(named)
 
     def _count_leading_discards(self) -> int:
         leading = 0
@@ -159,7 +194,19 @@ class Chain:
         return leading
 
 
-def _withheld(named: NamedStep) -> tuple[bytes, int]:
+def is_unclear(payload: bytes, flags: int) -> bool:
+    """Whether it may be an object whose fields nobody can read: one that is not quite JSON, or a piece of a line."""
+    if flags & Flag.PARTIAL_MIDDLE:
+        return True
+    return not flags & Flag.JSON and payload.lstrip(_BEFORE_BRACE).startswith(b"{")
+
+
+def _reads_event(rule: Rule | None) -> bool:
+    """Whether a condition depends on more than attributes."""
+    return rule is not None and not all(isinstance(reference, Meta | Resource) for reference in rule.references)
+
+
+def _placeholder(named: NamedStep) -> tuple[bytes, int]:
     """What stands for an event that a step must not let through."""
     return encode_document(named.step.placeholder), Flag.JSON | Flag.STEP_FAILED
 

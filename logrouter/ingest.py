@@ -1,10 +1,11 @@
 """★ Lines → a chunk of events, ready to append: recognise, run the steps, route. Once, in order.
 
 The usual chunk costs a handful of C loops: one UTF-8 check, one decode of the fields that are read, one
-function for all rules. Only events that a step touches are parsed whole (`stepping.py`).
+function for all rules. Only events that a step touches are parsed whole (`stepping.py`), and at once where a step
+touches every event.
 
-Measured on one core (AMD EPYC, Python 3.11 without PGO), 280-byte events, three fields read: 0.75 µs an event from
-framed line to routed chunk; 2.9 µs where four steps change it.
+Measured on one core (AMD EPYC, Python 3.11), 280-byte events, three fields read: 0.36 µs an event from framed line to
+routed chunk; 1.2 µs where four steps change it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,13 @@ from logrouter.chain import Chain
 from logrouter.event import PLAIN, Attributes, Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame
-from logrouter.projection import Row, are_utf8, is_utf8
+from logrouter.projection import Row, not_utf8
 from logrouter.routing import Router
 from logrouter.stepping import Events, Stepping
 
 Parse = Literal["auto", "json", "none"]
 
 _TEXT_IS_ERROR: Final = bytes(byte if byte & Flag.JSON else byte | Flag.PARSE_ERROR for byte in range(256))
-
-_INVALID_UTF8: Final = bytes((0, Flag.INVALID_UTF8)).ljust(256, b"\0")
-"""For `bytes.translate`: from 1 to the flag."""
 
 
 class Ingest:
@@ -40,12 +38,15 @@ class Ingest:
         self._resource: Mapping[str, str] = router.resource
         self._parse = parse
         self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
+        self._reads_whole = parse != "none" and chain is not None and chain.changes_all
         self.read_events = 0
         self.read_bytes = 0
         self.empty_lines = 0
         self.invalid_utf8 = 0
         self.pieces = 0
         self.parse_errors = 0
+        self.careful_events = 0
+        """How many of those read had to be recognised the careful way."""
 
     def chunks(self, frame: Frame, received_ns: int) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left."""
@@ -55,28 +56,43 @@ class Ingest:
             return []
         self.read_events += len(lines)
         self.read_bytes += len(block) + 1
-        flags, rows = self._recognise(lines, block)
+        events = self._events(lines, block, marks, received_ns)
+        if not events.payloads:
+            return []
+        payload_bytes = len(block) - len(lines) + 1 if events.payloads is lines else None
+        chunk = Chunk(events.payloads, events.flags, self._attributes, received_ns, payload_bytes)
+        return self._router.route(chunk, events.rows)
+
+    def _events(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], received_ns: int) -> Events:
+        if self._stepping is None:
+            return self._recognise(lines, block, marks)
+        facts = Facts(self._attributes, received_ns, self._resource)
+        if self._reads_whole and not marks:
+            return self._stepping.run_on_lines(lines, self._recognise_some, facts)
+        return self._stepping.run(self._recognise(lines, block, marks), facts)
+
+    def _recognise_some(self, lines: list[bytes]) -> Events:
+        return self._recognise(lines, b"\n".join(lines), {})
+
+    def _recognise(self, lines: list[bytes], block: bytes, marks: Mapping[int, int]) -> Events:
+        flags, rows = self._as_text(lines, block) if self._parse == "none" else self._parsed(lines, block)
         if marks:
             flags, rows = self._mark(lines, flags, rows, marks)
         if flags.translate(None, PLAIN):
             self._count(flags)
-        payload_bytes: int | None = len(block) - len(lines) + 1
-        if self._stepping is not None:
-            events = Events(lines, flags, rows)
-            stepped = self._stepping.run(events, Facts(self._attributes, received_ns, self._resource))
-            if stepped is not events:
-                lines, flags, rows = stepped
-                payload_bytes = None
-                if not lines:
-                    return []
-        return self._router.route(Chunk(lines, flags, self._attributes, received_ns, payload_bytes), rows)
+        return Events(lines, flags, rows)
 
-    def _recognise(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
-        if self._parse == "none":
-            invalid = bytes(len(lines)) if are_utf8(lines, block) else bytes(not is_utf8(line) for line in lines)
-            flags = invalid.translate(_INVALID_UTF8)
-            return flags, self._projection.rows(lines, flags)
+    def _as_text(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
+        invalid = bytearray(len(lines))
+        for place in not_utf8(lines, block):
+            invalid[place] = Flag.INVALID_UTF8
+        flags = bytes(invalid)
+        return flags, self._projection.rows(lines, flags)
+
+    def _parsed(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
+        careful = self._projection.careful_events
         flags, rows = self._projection.recognise(lines, block)
+        self.careful_events += self._projection.careful_events - careful
         if self._parse == "json":
             flags = flags.translate(_TEXT_IS_ERROR)
         return flags, rows

@@ -19,7 +19,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from logrouter.documents import Document
+from logrouter.documents import Document, Names
 from logrouter.errors import did_you_mean
 from logrouter.rules.patterns import compile_pattern
 
@@ -303,9 +303,9 @@ class Scrubber:
             return
         items = list(container.items())
         container.clear()
-        kept = {key for key, new in renamed.items() if key is new}
+        names = Names(key for key, new in renamed.items() if key is new)
         for key, value in items:
-            container[key if key in kept else _unused(renamed[key], kept, container)] = value
+            container[key if renamed[key] is key else names.unused(renamed[key])] = value
 
     def _replace(self, one: Detector, text: str) -> str:
         pieces: list[str] = []
@@ -314,12 +314,3 @@ class Scrubber:
             pieces += (text[after:start], self._stand_in(text[start:end], one.name))
             after = end
         return "".join((*pieces, text[after:])) if pieces else text
-
-
-def _unused(key: str, kept: set[str], container: Document) -> str:
-    """The key, with a number where the object has it already: no value is lost because two keys became alike."""
-    name, number = key, 1
-    while name in kept or name in container:
-        number += 1
-        name = f"{key}#{number}"
-    return name

@@ -2,24 +2,27 @@
 
 One generated function gives a verdict for every event from its row (`chain.py`). Most chunks end there. Events that
 are only discarded are left out in C; those that change are parsed, changed and written step by step where that
-does, else one by one (`Chain.apply`), which is the definition.
+does, else one by one (`Chain.apply`), which is the definition. Where every event is changed there is nothing to ask:
+lines are parsed whole before they are recognised, as those that can be parsed are JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
+from operator import and_
 from typing import Final, NamedTuple
 
-from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain
+from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain, is_unclear
 from logrouter.compiling import Generator
 from logrouter.event import MARKS, PLAIN, Flag
 from logrouter.facts import Facts
-from logrouter.projection import Projection, Row
+from logrouter.projection import Projection, Row, begin_with_brace
 from logrouter.references import Meta
 
 _UNTOUCHED: Final = bytes(byte == UNTOUCHED for byte in range(256))
 _TOUCHED: Final = bytes(byte == TOUCHED for byte in range(256))
+_PLAIN_JSON: Final = bytes(byte == Flag.JSON for byte in range(256))
 
 
 class Events(NamedTuple):
@@ -28,6 +31,9 @@ class Events(NamedTuple):
     payloads: list[bytes]
     flags: bytes
     rows: list[Row]
+
+
+Event = tuple[bytes, int, Row]
 
 
 class Stepping:
@@ -45,6 +51,8 @@ class Stepping:
         verdicts = bytes(self._verdicts(events.rows, facts))
         if self._reads_marks and events.flags.translate(None, PLAIN):
             verdicts = self._with_marks(verdicts, events, facts)
+        if self._chain.touches_unclear and events.flags.count(Flag.JSON) < len(verdicts):
+            verdicts = _with_unclear(verdicts, events)
         if verdicts.count(UNTOUCHED) == len(verdicts):
             return events
         for verdict in range(FIRST_DISCARD, max(verdicts) + 1):
@@ -58,6 +66,28 @@ class Stepping:
             )
         return self._changed(events, verdicts, facts)
 
+    def run_on_lines(self, lines: list[bytes], recognise: Callable[[list[bytes]], Events], facts: Facts) -> Events:
+        """The events of lines where every event is changed (`Chain.changes_all`): these are read once, and whole.
+
+        Lines with which that does not do are recognised first, as those of other chains.
+        """
+        may_be_json = begin_with_brace(lines)
+        if 1 not in may_be_json:
+            return self.run(recognise(lines), facts)
+        tried = self._chain.change_all(list(compress(lines, may_be_json)), facts)
+        changed = self._all_json(list(filter(None, tried)))
+        if len(changed.payloads) == len(lines):
+            return changed
+        outcomes, ready = iter(tried), zip(*changed, strict=True)
+        done = [next(ready) if may_be and next(outcomes) is not None else None for may_be in may_be_json]
+        others = self.run(recognise([line for line, event in zip(lines, done, strict=True) if event is None]), facts)
+        following = zip(*others, strict=True)
+        return _events(event or next(following) for event in done)
+
+    def _all_json(self, payloads: list[bytes]) -> Events:
+        flags = bytes((Flag.JSON,)) * len(payloads)
+        return Events(payloads, flags, self._projection.rows(payloads, flags))
+
     def _with_marks(self, verdicts: bytes, events: Events, facts: Facts) -> bytes:
         """Ask again about the events that have attributes of their own (`meta.partial` …)."""
         marked = bytearray(verdicts)
@@ -67,35 +97,51 @@ class Stepping:
         return bytes(marked)
 
     def _changed(self, events: Events, verdicts: bytes, facts: Facts) -> Events:
-        changed: list[bytes] | None = None
-        if events.flags.count(Flag.JSON) == len(verdicts):
-            touched = list(compress(events.payloads, verdicts.translate(_TOUCHED)))
-            changed = self._chain.change_all(touched, facts)
-            if changed is not None and len(changed) == len(verdicts):
-                return Events(changed, events.flags, self._projection.rows(changed, events.flags))
-        payloads, flags, rows = list[bytes](), bytearray(), list[Row]()
-        results = self._one_by_one(events, verdicts, facts, changed)
-        for result, row, verdict in zip(results, events.rows, verdicts, strict=True):
-            if result is not None:
-                payloads.append(result[0])
-                flags.append(result[1])
-                rows.append(row if verdict == UNTOUCHED else self._projection.row(*result))
-        return Events(payloads, bytes(flags), rows)
+        """JSON events are changed together, where that does; texts, and those on which a step fails, one by one."""
+        together = bytes(map(and_, verdicts.translate(_TOUCHED), events.flags.translate(_PLAIN_JSON)))
+        tried = self._chain.change_all(list(compress(events.payloads, together)), facts)
+        changed = self._all_json(list(filter(None, tried)))
+        if len(changed.payloads) == len(verdicts):
+            return changed
+        return _events(self._kept(events, verdicts, facts, together, tried, changed))
 
-    def _one_by_one(
-        self, events: Events, verdicts: bytes, facts: Facts, changed: list[bytes] | None
-    ) -> Iterator[tuple[bytes, int] | None]:
-        """Each event as the steps leave it; None where one takes it out. `changed`: those touched, where known."""
-        ready = iter(changed or ())
-        for payload, flag, verdict in zip(events.payloads, events.flags, verdicts, strict=True):
+    def _kept(
+        self,
+        events: Events,
+        verdicts: bytes,
+        facts: Facts,
+        together: bytes,
+        tried: Sequence[bytes | None],
+        changed: Events,
+    ) -> Iterator[Event]:
+        """Each event as the steps leave it, but those that one takes out."""
+        outcomes, ready = iter(tried), zip(*changed, strict=True)
+        for payload, flag, row, verdict, was_tried in zip(*events, verdicts, together, strict=True):
             if verdict == UNTOUCHED:
-                yield payload, flag
-            elif verdict != TOUCHED:
-                yield None
-            elif changed is not None:
-                yield next(ready), flag
-            else:
-                yield self._chain.apply(payload, flag, facts if flag in PLAIN else self._own(facts, flag))
+                yield payload, flag, row
+            elif was_tried and next(outcomes) is not None:
+                yield next(ready)
+            elif verdict == TOUCHED:
+                result = self._chain.apply(payload, flag, facts if flag in PLAIN else self._own(facts, flag))
+                if result is not None:
+                    yield *result, self._projection.row(*result)
 
     def _own(self, facts: Facts, flags: int) -> Facts:
         return Facts(facts.attributes, facts.received_ns, self._resource, flags)
+
+
+def _events(kept: Iterable[Event]) -> Events:
+    payloads, flags, rows = list[bytes](), bytearray(), list[Row]()
+    for payload, flag, row in kept:
+        payloads.append(payload)
+        flags.append(flag)
+        rows.append(row)
+    return Events(payloads, bytes(flags), rows)
+
+
+def _with_unclear(verdicts: bytes, events: Events) -> bytes:
+    """Texts whose fields nobody can read are touched, by steps that fail closed, where no condition says so."""
+    return bytes(
+        TOUCHED if verdict == UNTOUCHED and is_unclear(payload, flag) else verdict
+        for verdict, payload, flag in zip(verdicts, events.payloads, events.flags, strict=True)
+    )

@@ -175,6 +175,7 @@ CHANGING = (
     "- discard: {when: a == 1}\n- remove: [http.status, level]",
     "- redact: {fields: [a], patterns: ['e+']}",
     "- keep_only: [a, http.status]",
+    "- set: {x: 1, when: exists(a)}\n- rename: {a: b}\n- remove: [level, c]\n- redact: {fields: [b, message]}",
 )
 
 
@@ -191,7 +192,7 @@ def test_a_chunk_is_changed_as_each_of_its_events(yaml: str) -> None:
         kept = [payload for payload, result in zip(payloads, single, strict=True) if result is not None]
         expected = [result for result in single if result is not None]
         together = chain.change_all(kept, FACTS)
-        if together is None:  # one of them failed: each must be looked at
+        if None in together:  # one of them failed: each must be looked at
             assert any(flags & Flag.STEP_FAILED for _, flags in expected)
         else:
             assert [(payload, Flag.JSON) for payload in together] == expected
@@ -200,11 +201,18 @@ def test_a_chunk_is_changed_as_each_of_its_events(yaml: str) -> None:
 
 
 def test_where_one_event_fails_or_may_be_discarded_no_whole_chunk_is_changed() -> None:
-    assert Chain([REFUSING]).change_all([b"{}"], FACTS) is None
-    assert Chain([UNWRITABLE]).change_all([b"{}"], FACTS) is None
-    assert chain_of("- set: {a: 1}\n- discard: {when: a == 2}").change_all([b"{}"], FACTS) is None
-    assert chain_of("- sample: {keep: 1}").change_all([b"{}"], FACTS) is None
-    assert chain_of("- set: {a: 1}").change_all([UNREADABLE], FACTS) is None
+    assert Chain([REFUSING]).change_all([b"{}"], FACTS) == [None]
+    assert Chain([UNWRITABLE]).change_all([b"{}"], FACTS) == [None]
+    assert chain_of("- set: {a: 1}\n- discard: {when: a == 2}").change_all([b"{}"], FACTS) == [None]
+    assert chain_of("- sample: {keep: 1}").change_all([b"{}"], FACTS) == [None]
+
+
+def test_events_that_cannot_be_read_or_on_which_a_step_fails_do_not_keep_others_from_being_changed() -> None:
+    payloads = [b"{}", UNREADABLE, b'{"b":2}', b"[]", b"text"]
+    assert chain_of("- set: {a: 1}").change_all(payloads, FACTS) == [b'{"a":1}', None, b'{"b":2,"a":1}', None, None]
+    failing = [b'{"http":1}', *[b"{}"] * 300]
+    changed = chain_of("- set: {http.status: 1}").change_all(failing, FACTS)
+    assert changed == [*[None] * 128, *[b'{"http":{"status":1}}'] * 173]
 
 
 @pytest.mark.parametrize(

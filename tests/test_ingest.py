@@ -21,7 +21,7 @@ from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.steps import Step, StepConfig
 from tests.steps.conftest import steps_from
-from tests.strategies import chunked, lines
+from tests.strategies import chunked, lines, tens
 
 RESOURCE = {"service.name": "shop"}
 ATTRIBUTES = {"source": "app", "stream": "stdin"}
@@ -61,6 +61,9 @@ STEPS = (
     "- discard: {when: status == 1}\n- sample: {keep: 0.5, by: level}\n- remove: [level]",
     "- redact: {fields: [a, http.status], patterns: [email, '[0-9]+', 'e+']}",
     "- redact: {patterns: ['t+'], when: not exists(status)}",
+    "- redact: {fields: [level], patterns: ['e+'], when: status == 1}",
+    "- discard: {when: not exists(a)}\n- sample: {keep: 0.5}\n- redact: {fields: [a], when: meta.partial != 'end'}",
+    "- set: {b: 1, when: exists(level)}\n- closed\n- redact: {fields: [level, a], when: exists(http.status)}",
     "- fragile",
     "- set: {seen: 1}\n- fragile\n- set: {after: 1, when: seen == 1}",
     "- discard: {when: level == 'info'}\n- fragile\n- discard: {when: level == 'error'}",
@@ -143,7 +146,9 @@ def test_chunks_become_what_their_lines_become_one_by_one(several: list[list[byt
             assert chunk.payload_bytes == sum(map(len, chunk.payloads))
             assert (chunk.attributes, chunk.received_ns) == (ATTRIBUTES, RECEIVED_NS)
     assert (+fast.discarded, +fast.failed) == (+careful.discarded, +careful.failed)
-    event(f"discarded: {bool(fast.discarded)}, failed: {bool(fast.failed)}")
+    event(tens("careful", ingest.careful_events, ingest.read_events))
+    event(tens("discarded", fast.discarded.total(), ingest.read_events))
+    event(tens("failed", fast.failed.total(), ingest.read_events))
 
 
 @pytest.mark.slow
@@ -216,6 +221,13 @@ def test_what_is_counted(several: list[list[bytes]], parse: Parse) -> None:
     assert ingest.pieces == 0
 
 
+def test_the_slow_share_can_be_told() -> None:
+    ingest = ingest_of()
+    ingest.chunks(frame_of([b"{}", b"text", b"{main}", b"\xff", b"{}"]), RECEIVED_NS)
+    ingest.chunks(frame_of([b"{}", b"{}"]), RECEIVED_NS)
+    assert (ingest.careful_events, ingest.read_events) == (2, 7)
+
+
 def test_empty_lines_alone_are_no_chunk_but_counted() -> None:
     ingest = ingest_of()
     assert ingest.chunks(Frame([], b"", {}, 3), RECEIVED_NS) == []
@@ -278,6 +290,14 @@ def test_events_that_no_step_touches_leave_as_the_bytes_that_came() -> None:
         (b'{"level":"error","a":1}', Flag.JSON),
         (b"\xff", Flag.INVALID_UTF8),
     ]
+
+
+def test_what_cannot_be_read_whole_stands_in_its_place_among_others() -> None:
+    chain = chain_of("- set: {a: 1}")
+    some = [b'{"b":1}', b"text", b'{"b":1e400}', b'{"b":NaN}', b' {"b":2}', b"\xff", b'{"b":"\xff"}', b"{}"]
+    ingest = ingest_of(chain, parse="json", match="a == 1")
+    assert told(events_of(ingest.chunks(frame_of(some), RECEIVED_NS))) == told(carefully(chain, frame_of(some), "json"))
+    assert (ingest.careful_events, ingest.invalid_utf8, ingest.parse_errors) == (3, 2, 4)
 
 
 def test_a_chunk_of_which_nothing_is_left_is_none() -> None:

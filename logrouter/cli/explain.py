@@ -14,7 +14,7 @@ from typing import Any
 
 from logrouter import severity, times
 from logrouter.assembly import make_chain, make_router, make_sink
-from logrouter.chain import Chain
+from logrouter.chain import is_unclear
 from logrouter.config.settings import RouteSettings, Settings
 from logrouter.documents import Document, decode_document, decode_text
 from logrouter.event import Chunk, Flag
@@ -74,7 +74,7 @@ class Explanation:
         told = [f"── line {number} · {_KINDS[flags & ~Flag.PARSE_ERROR]} · {len(line)} bytes", f"   {_shown(line)}"]
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
         told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
-        told += _row("steps", self._steps(self._chain, document, facts))
+        told += _row("steps", self._steps(line, flags, document, facts))
         framing = LineFraming(len(line) + 1)
         chunks = self._ingest.chunks(framing.feed(line + b"\n"), received_ns)
         if not chunks:
@@ -94,13 +94,17 @@ class Explanation:
                 return flags | Flag.PARSE_ERROR
         return flags
 
-    def _steps(self, chain: Chain, document: Document, facts: Facts) -> list[str]:
+    def _steps(self, line: bytes, flags: int, document: Document, facts: Facts) -> list[str]:
         """What each step does to the event as those before it have left it."""
         told = []
-        for step in chain.steps:
-            if step.when is not None and not step.when.test(document, facts):
-                told.append(f"{step.name}: not for this event: {_rule(step.when)}")
+        unclear = is_unclear(line, flags)
+        for step in self._chain.steps:
+            when = step.when_unclear if unclear else step.when
+            if when is not None and not when.test(document, facts):
+                told.append(f"{step.name}: not for this event: {_rule(when)}")
                 continue
+            if unclear and step.step.withholds(line, flags):
+                return [*told, f"{step.name}: withholds the event, whose fields cannot be read"]
             before = repr(document)
             try:
                 verdict = step.apply(document, facts)

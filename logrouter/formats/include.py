@@ -1,17 +1,20 @@
 """What a sink adds to its events: the `include` option, compiled.
 
 Keys are added as flat, dotted ones: `"meta.stream":"stdin","service.name":"checkout"`. What is added is the same
-for all events of a slice, but for the marks of single events (`meta.partial` …), and never replaces a key that
-the event has itself.
+for all events of a slice, but for the marks of single events (`meta.partial` …).
+
+An event may have such a key itself. `meta.…` is logrouter's word, which no line can forge: the event's own key is
+replaced, or removed where there is nothing to say (no `meta.partial` on a whole line). A key of `resource` is a
+default: an app that writes its own `service.name` knows better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from logrouter import times
-from logrouter.documents import encode_document
+from logrouter.documents import Document, encode_document
 from logrouter.errors import did_you_mean
 from logrouter.event import ATTRIBUTES, Attributes, Flag, flag_attributes
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 PLAIN_JSON, PLAIN_TEXT, OWN_WAY = 0, 1, 2
 """How an event is turned into JSON: passed through with a suffix, quoted with a suffix, or taken apart."""
+
+_META_PREFIX: Final = "meta."
 
 Additions = Mapping[str, str | int | bool]
 
@@ -32,10 +37,12 @@ class Include:
         _refuse_misspelt(names)
         self._resource = _wanted_resource(names, resource or {})
         self._every_attribute = "meta" in names
-        self._attributes = frozenset(name.removeprefix("meta.") for name in names if name.startswith("meta."))
+        self._attributes = frozenset(name.removeprefix(_META_PREFIX) for name in names if name.startswith(_META_PREFIX))
         known = ATTRIBUTES if self._every_attribute else sorted(self._attributes)
         self.keys: tuple[str, ...] = (*(f"meta.{name}" for name in known), *self._resource)
         """Every key that it may add."""
+        self.reserved = frozenset(key for key in self.keys if key.startswith(_META_PREFIX))
+        """Those that no event can have of its own."""
         self.kinds: bytes = bytes(map(self._kind, range(256)))
         """For `bytes.translate`: the kind of an event with these flags."""
         self._tail_of: tuple[Attributes, int] | None = None
@@ -52,6 +59,17 @@ class Include:
         added = {f"meta.{name}": value for name, value in attributes.items() if self._adds(name)}
         return {**added, **self._resource}
 
+    def add_to(self, document: Document, additions: Additions) -> Document:
+        """Add to an event's document, in place: the slow way, which is the definition."""
+        for key in self.reserved:
+            document.pop(key, None)
+        for key, value in additions.items():
+            if key.startswith(_META_PREFIX):
+                document[key] = value
+            else:
+                document.setdefault(key, value)
+        return document
+
     def tail(self, part: Slice) -> bytes:
         """What replaces the closing brace of an event without marks: `,"meta.stream":"stdin"}`."""
         if not self.keys:
@@ -59,7 +77,8 @@ class Include:
         # Most slices share their attributes with the one before: the same object, as attributes never change.
         received_ns = part.received_ns if self._adds("received") else 0
         if self._tail_of is None or self._tail_of[0] is not part.attributes or self._tail_of[1] != received_ns:
-            self._tail = tail_of(self.additions(part))
+            additions = self.additions(part)
+            self._tail = b"," + encode_document(dict(additions))[1:] if additions else b"}"
             self._tail_of = part.attributes, received_ns
         return self._tail
 
@@ -79,11 +98,6 @@ class Include:
         if flags & Flag.JSON:
             return PLAIN_JSON
         return OWN_WAY if "message" in self.keys else PLAIN_TEXT
-
-
-def tail_of(additions: Additions) -> bytes:
-    """The end of an object that has other keys before these."""
-    return b"," + encode_document(dict(additions))[1:] if additions else b"}"
 
 
 def _refuse_misspelt(names: Sequence[str]) -> None:

@@ -2,26 +2,28 @@
 
 Nested objects are flattened, their names joined by dots. A value is quoted, as JSON quotes it, where it is
 empty or holds a space, `=`, `"`, `\\` or a control character; lists are JSON. In a key such characters become `_`.
+Keys that become alike that way are told apart by a number, `http.status#2`. An event without fields is `message=""`:
+an empty line would be none, as readers skip those.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from logrouter.documents import Document
-from logrouter.formats.events import documents
+from logrouter.formats.events import documents, flat_fields
 from logrouter.formats.include import Include
 from logrouter.formats.values import compact, without_surrogates
 
 if TYPE_CHECKING:
     from logrouter.sinks import Slice
 
-MAX_DEPTH = 16
+MAX_DEPTH: Final = 15
 """Objects nested deeper than this are written as JSON: nobody greps for a key of so many names."""
+_NOTHING: Final = 'message=""'
 _NEEDS_QUOTES = re.compile(r'[\s="\\\x00-\x20\x7f-\x9f]')
 _BEYOND_JSON = re.compile("[\x7f-\x9f]")
 """Control characters that JSON leaves as they are."""
@@ -30,17 +32,17 @@ _encode = msgspec.json.Encoder().encode
 
 def logfmt_lines(part: Slice, include: Include) -> bytes:
     """All events of a slice as lines of logfmt."""
-    lines = [" ".join(_pairs(document, "", MAX_DEPTH)) for document in documents(part, include)]
+    lines = [_line(document, include) for document in documents(part, include)]
     return "\n".join([*lines, ""]).encode("utf-8", "replace")
 
 
-def _pairs(document: Document, prefix: str, depth: int) -> Iterator[str]:
-    for key, value in document.items():
-        name = prefix + (_NEEDS_QUOTES.sub("_", key) or "_")
-        if isinstance(value, dict) and value and depth > 1:
-            yield from _pairs(value, f"{name}.", depth - 1)
-        else:
-            yield f"{name}={_value(value)}"
+def _line(document: Document, include: Include) -> str:
+    fields = flat_fields(document, include.reserved, MAX_DEPTH, _key)
+    return " ".join([f"{name}={_value(value)}" for name, value in fields.items()]) or _NOTHING
+
+
+def _key(key: str) -> str:
+    return _NEEDS_QUOTES.sub("_", key) or "_"
 
 
 def _value(value: Any) -> str:

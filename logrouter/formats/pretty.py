@@ -10,12 +10,12 @@ A log line cannot drive the terminal: control characters, and those that reverse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from logrouter import severity, times
 from logrouter.documents import Document
-from logrouter.formats.events import documents
+from logrouter.formats.events import documents, flat_fields
 from logrouter.formats.include import Include
 from logrouter.formats.values import compact, escape_controls
 from logrouter.references import MISSING, Field, lookup
@@ -46,16 +46,15 @@ _COLOURS = {
 def pretty_lines(part: Slice, include: Include, colour: bool = False) -> bytes:
     """All events of a slice for people."""
     paint = _painted if colour else _plain
-    lines = [_line(document, part.received_ns, paint) for document in documents(part, include)]
+    lines = [_line(document, include.reserved, part.received_ns, paint) for document in documents(part, include)]
     return "\n".join([*lines, ""]).encode("utf-8", "replace")
 
 
-def _line(document: Document, received_ns: int, paint: Callable[[str, str], str]) -> str:
-    rest = dict(document)
+def _line(rest: Document, reserved: Collection[str], received_ns: int, paint: Callable[[str, str], str]) -> str:
     time = _clock(_take_time(rest, received_ns))
     level = _take_severity(rest)
     message, *more = _take_message(rest)
-    fields, blocks = _fields(rest)
+    fields, blocks = _fields(rest, reserved)
     line = f"{paint(_DIM, time)} {paint(_COLOURS.get(level, ''), level.upper().ljust(_WIDTH))} "
     line += paint(_BOLD, message) if level in ("critical", "alert", "fatal") else message
     if fields:
@@ -89,12 +88,11 @@ def _take_message(rest: Document) -> list[str]:
     return [""]
 
 
-def _fields(rest: Document) -> tuple[list[tuple[str, str]], list[str]]:
+def _fields(rest: Document, reserved: Collection[str]) -> tuple[list[tuple[str, str]], list[str]]:
     """The other fields: those of one line as (key, value), and the lines of those that have several."""
     fields: list[tuple[str, str]] = []
     blocks: list[str] = []
-    for key, value in _flattened(rest, ""):
-        name = escape_controls(key).replace("\t", "\\t")
+    for name, value in flat_fields(rest, reserved, 1, _name).items():
         if isinstance(value, str) and "\n" in value.strip():
             blocks += [f"{name}:", *(f"  {escape_controls(line)}" for line in value.strip("\n").split("\n"))]
         else:
@@ -102,13 +100,8 @@ def _fields(rest: Document) -> tuple[list[tuple[str, str]], list[str]]:
     return fields, blocks
 
 
-def _flattened(document: Document, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Objects in the event as dotted keys, those inside them as JSON."""
-    for key, value in document.items():
-        if isinstance(value, dict) and value and not prefix:
-            yield from _flattened(value, f"{key}.")
-        else:
-            yield prefix + key, value
+def _name(key: str) -> str:
+    return escape_controls(key).replace("\t", "\\t")
 
 
 def _value(value: Any) -> str:

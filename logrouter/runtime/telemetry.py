@@ -46,6 +46,7 @@ class Telemetry:
         ingest, chain = running.ingest, running.chain
         return {
             "events": ingest.read_events,
+            "careful_events": ingest.careful_events,
             "bytes": ingest.read_bytes,
             "empty_lines": ingest.empty_lines,
             "invalid_utf8": ingest.invalid_utf8,

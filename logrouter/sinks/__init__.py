@@ -26,8 +26,8 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     match: Rule | None = None
     """Which events it takes, as a rule. Default: all."""
     include: tuple[str, ...] = ()
-    """What to add to each event: `meta`, `resource`, or single ones such as `meta.host` or `service.name`. A key that
-    the event has itself is left as it is."""
+    """What to add to each event: `meta`, `resource`, or single ones such as `meta.host` or `service.name`. A key
+    `meta.…` that the event has itself is replaced, so that no line can forge it; one of `resource` is left as it is."""
     when_full: Literal["block", "discard_oldest"] | None = None
     """What happens when this sink lags and the spool is full: `block` makes the sources wait, `discard_oldest` gives
     up this sink's oldest events, counted. Default: what `spool.when_full` says."""

@@ -7,6 +7,7 @@ place. It is a pure function of the document, the facts and its config; only tho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -54,9 +55,17 @@ class Step(Generic[ConfigT]):
         return value
 
     def withholds(self, text: bytes, flags: int) -> bool:
-        """Whether a text event may hold what this step must take away, and it cannot look: it fails closed then."""
+        """Whether an unclear text may hold what this step must take away, and it cannot look: it fails closed then.
+
+        Asked, in its turn, about what `chain.is_unclear` says may be an object whose fields nobody can read.
+        """
         return False
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
         """Change the document in place, or return DISCARD. `when` has been asked already."""
         raise NotImplementedError
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        """Change several documents. Not asked of steps that decide. Raises where one fails, and all are done anew."""
+        for document in documents:
+            self.apply(document, facts)

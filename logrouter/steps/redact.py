@@ -44,12 +44,13 @@ With `remove`, fields are taken out, and matches cut out of the text that holds 
 
 It fails closed: should it ever fail on an event, the event is replaced by one that says so, marked and counted. So
 is, where `fields` are redacted, a line that looks like an object with such a field but is not valid JSON (a `NaN`, a
-byte that is not UTF-8), and a piece of a line over `max_line`: what cannot be looked into is not let through.
+byte that is not UTF-8), and a piece of a line over `max_line`: what cannot be looked into is not let through. Nor can
+anybody tell for such a line whether a `when` that reads its fields holds: it is redacted, or withheld, as if it did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -100,9 +101,9 @@ class Redact(Step[RedactConfig]):
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
         self._names = [path[-1].encode() for path in paths if path != ("message",)]
-        self._masks = config.method == "mask"
         self._replace, stand_in = _replacements(config)
         self._scrubber = Scrubber(map(detector, config.patterns), stand_in) if config.patterns else None
+        self._masks_keys = config.method == "mask" and not self._paths and self._scrubber is None
 
     @classmethod
     def warnings(cls, config: RedactConfig) -> list[str]:
@@ -120,22 +121,25 @@ class Redact(Step[RedactConfig]):
         """An object that is not quite JSON, or a piece of a line, may hold the fields that cannot be found in it."""
         if not self._names:
             return False
-        if flags & Flag.PARTIAL_MIDDLE:
-            return True
-        looks_like_object = text.lstrip(b" \t\xef\xbb\xbf").startswith(b"{")
-        return looks_like_object and (b"\\u" in text or any(name in text for name in self._names))
+        return bool(flags & Flag.PARTIAL_MIDDLE) or b"\\u" in text or any(name in text for name in self._names)
 
     def apply(self, document: Document, facts: Facts) -> None:
         for key in self._keys:
             if key in document:
-                if self._masks:  # the commonest, without a call
-                    document[key] = MASK
-                else:
-                    _put(document, key, self._replace)
+                _put(document, key, self._replace)
         for path in self._paths:
             _redact_field(document, path, self._replace)
         if self._scrubber is not None:
             self._scrubber.document(document)
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        if not self._masks_keys:
+            super().apply_all(documents, facts)
+            return
+        for key in self._keys:
+            for document in documents:
+                if key in document:
+                    document[key] = MASK
 
 
 def _check(config: RedactConfig) -> None:

@@ -11,6 +11,7 @@ all that looks like an e-mail address, see `redact`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from logrouter.documents import Document
@@ -51,3 +52,12 @@ class Remove(Step[RemoveConfig]):
         for path in self._paths:
             while place := parent_and_key(document, path):
                 del place[0][place[1]]
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        if self._paths:
+            super().apply_all(documents, facts)
+            return
+        for key in self._keys:
+            for document in documents:
+                if key in document:
+                    del document[key]

@@ -23,6 +23,7 @@ An event in which something that is no object stands in the way of a new name pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from logrouter.documents import Document
@@ -67,6 +68,15 @@ class Rename(Step[RenameConfig]):
                 document[new] = document.pop(old)
         if self._pairs:
             self._rename_at_once(document)
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        if self._pairs:
+            super().apply_all(documents, facts)
+            return
+        for old, new in self._simple:
+            for document in documents:
+                if old in document:
+                    document[new] = document.pop(old)
 
     def _rename_at_once(self, document: Document) -> None:
         places = [(parent_and_key(document, old), new) for old, new in self._pairs]

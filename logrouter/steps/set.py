@@ -34,7 +34,7 @@ A key `when` is the condition, as everywhere; a field of that name is written `e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar
 
@@ -85,9 +85,6 @@ class Set(Step[SetConfig]):
             self._made.append((path, _maker(value)))
 
     def apply(self, document: Document, facts: Facts) -> None:
-        if not self._made:
-            document |= self._plain
-            return
         values = [(path, make(document, facts)) for path, make in self._made]
         document |= self._plain
         for path, value in values:
@@ -97,6 +94,13 @@ class Set(Step[SetConfig]):
                 document[path[0]] = value
             else:
                 put(document, path, value)
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+        if self._made:
+            super().apply_all(documents, facts)
+            return
+        for document in documents:
+            document |= self._plain
 
 
 def _templates(value: Any) -> Iterator[Template]:

@@ -97,6 +97,14 @@ def test_a_discarded_line(explain: Explain) -> None:
     ]
 
 
+def test_a_line_that_a_step_withholds(command: Command, write: Callable[..., None]) -> None:
+    write("steps: [{redact: {fields: [password], when: exists(user)}}, {set: {a: 1}}]")
+    done = command("explain", stdin=b'{"password":"x","ms":NaN}')
+
+    assert "   steps    redact: withholds the event, whose fields cannot be read\n" in done.output
+    assert '{"message":"[redaction failed]","redact_failed":true}' in done.output
+
+
 def test_text_and_lines_that_are_numbered(explain: Explain) -> None:
     told = explain(b"one\r\n\n\ntwo")
 

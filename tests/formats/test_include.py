@@ -42,6 +42,16 @@ def test_single_names() -> None:
     assert "meta.invalid_utf8" not in include.additions(PART, Flag.INVALID_UTF8)
 
 
+def test_what_is_added_to_an_event_that_has_such_keys() -> None:
+    include = Include(("meta.host", "meta.partial", "service.name"), RESOURCE)
+    document = {"meta.partial": "start", "service.name": "own", "meta.host": "own", "meta.other": 1}
+    assert include.add_to(document, include.additions(PART)) == {
+        "service.name": "own",
+        "meta.other": 1,
+        "meta.host": "h1",
+    }
+
+
 def test_an_attribute_that_the_chunk_has_not_is_left_out() -> None:
     assert Include(("meta.stream",)).tail(PART) == b"}"
 

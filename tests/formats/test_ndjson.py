@@ -78,7 +78,10 @@ def expected(part: Slice, include: Include) -> list[dict[str, Any]]:
     documents = []
     for payload, flags in zip(part.payloads, part.flags, strict=True):
         own = json.loads(payload) if flags & Flag.JSON else {"message": payload.decode("utf-8", "replace")}
-        documents.append({**include.additions(part, flags), **own})
+        added = include.additions(part, flags)
+        defaults = {key: value for key, value in added.items() if not key.startswith("meta.")}
+        kept = {key: value for key, value in own.items() if key not in include.reserved}
+        documents.append({**defaults, **kept, **{key: added[key] for key in added.keys() - defaults.keys()}})
     return documents
 
 
@@ -139,23 +142,36 @@ def test_where_the_included_keys_go(payload: bytes, line: bytes) -> None:
     assert json_lines(beside, include).split(b"\n")[1] == line
 
 
-def test_an_own_key_wins() -> None:
+def test_an_attribute_replaces_what_the_line_claims_it_to_be() -> None:
     part = slice_of([b'{"meta.host":"mine","n":12345678901234567890123,"x":1e400}'], attributes={"host": "x"})
     part.collides = b"\x01"
-    expected = b'{"meta.host":"mine","n":12345678901234567890123,"x":1E+400}\n'
+    expected = b'{"n":12345678901234567890123,"x":1E+400,"meta.host":"x"}\n'
     assert json_lines(part, Include(("meta.host",))) == expected
 
 
-def test_an_object_too_deep_to_be_read_is_passed_on_with_what_is_added() -> None:
+@pytest.mark.parametrize("names", [("meta",), ("meta.partial", "meta.received")])
+def test_a_line_cannot_claim_a_mark_that_it_does_not_have(names: tuple[str, ...]) -> None:
+    part = slice_of([b'{"meta.partial":"start"}'], attributes={}, collides=b"\x01")
+    assert json_lines(part, Include(names)) == b'{"meta.received":"1970-01-01T00:00:00Z"}\n'
+
+
+def test_an_app_that_tells_its_resource_keeps_it() -> None:
+    part = slice_of([b'{"service.name":"mine"}'], collides=b"\x01")
+    assert json_lines(part, Include(("service.name",), RESOURCE)) == b'{"service.name":"mine"}\n'
+
+
+def test_an_object_too_deep_to_be_read_is_told_as_text() -> None:
+    """Nobody can look for keys in it that logrouter adds."""
     deep = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     part = slice_of([deep], [Flag.JSON | Flag.STEP_FAILED], attributes={"host": "x"})
-    assert json_lines(part, Include(("meta.step_failed",))) == deep[:-1] + b',"meta.step_failed":true}\n'
+    (line,) = json_lines(part, Include(("meta.step_failed",))).splitlines()
+    assert json.loads(line) == {"message": deep.decode(), "meta.step_failed": True}
 
 
 def test_marks_are_included_event_by_event() -> None:
     part = slice_of([b"a", b"b", b"c"], [Flag.PARTIAL_START, Flag.PARTIAL_END, 0], attributes={})
     assert json_lines(part, Include(("meta.partial",))) == (
-        b'{"meta.partial":"start","message":"a"}\n{"meta.partial":"end","message":"b"}\n{"message":"c"}\n'
+        b'{"message":"a","meta.partial":"start"}\n{"message":"b","meta.partial":"end"}\n{"message":"c"}\n'
     )
 
 

@@ -59,6 +59,12 @@ def test_what_is_included_is_shown() -> None:
     assert line == "00:00:00.000Z          x  meta.stream=stderr meta.partial=end\n"
 
 
+def test_what_is_included_is_told_from_what_the_line_claims() -> None:
+    part = slice_of([b'{"meta":{"stream":"stdin"},"meta.stream":1}'], attributes={"stream": "stderr"})
+    line = pretty_lines(part, Include(("meta.stream",))).decode()
+    assert line == "00:00:00.000Z            meta.stream#2=stdin meta.stream=stderr\n"
+
+
 HARMLESS = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*")
 nasty = st.text(st.sampled_from('a\x1b\x00\r\n\t\x07\x9b\x7f\u202e\u2066\u200f\u2028\ufeff[31m]0;\\"=')) | st.text(
     st.characters(exclude_categories=["Cs"])

@@ -38,7 +38,7 @@ def test_each_path_gets_what_is_included_and_the_collisions_of_its_events() -> N
         [b'{"meta.source":"own"}', b'{"a":1}'], columns=(["a", "b"],), collides=b"\x01\x00", attributes={"source": "x"}
     )
     assert instructions(sink("{app}", include=("meta.source",)), batch_of(part)) == [
-        Append("a", b'{"meta.source":"own"}\n'),
+        Append("a", b'{"meta.source":"x"}\n'),
         Append("b", b'{"a":1,"meta.source":"x"}\n'),
     ]
 
