@@ -4,7 +4,8 @@ msgspec's own conversion stops at the first error and knows nothing of places. T
 and adds a mistake for each thing that is wrong. What it cannot convert is WRONG, and so is all that holds it.
 
 Understood: str int float bool Any, Literal, unions, lists, tuples, mappings, structs, `Annotated[…, Meta]`, and
-every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from.
+every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from. What came out
+of `${file:…}` is taken by `Secret` and `MaybeSecret` alone.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Converter:
     def convert(self, node: Node, kind: Any, path: Path) -> Any:
         """The node as `kind`, or WRONG."""
         self.origins[path] = node.origin
-        if not _is_secret(kind) and self.refuses_secret(node, path):
-            return WRONG
+        if node.secret:
+            return self._secret(node, kind, path)
         origin = get_origin(kind)
         if kind is Any or kind is object:
             return self._any(node, path)
@@ -79,6 +80,14 @@ class Converter:
             problem = f"{dotted(path)}: ${{file:…}} is for secrets, and this is shown by `config` and in errors"
             self.mistakes.add(node.origin, problem, "use ${VAR} here; a secret goes into an option such as password")
         return node.secret
+
+    def _secret(self, node: Node, kind: Any, path: Path) -> Any:
+        """What came out of a file of secrets, for an option that keeps it secret."""
+        for member in _members(kind):
+            if _is_secret(member):
+                return self._scalar(node, member, path)
+        self.refuses_secret(node, path)
+        return WRONG
 
     def struct(self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = ()) -> Any:
         """A mapping as a struct; keys in `ignored` are somebody else's."""
@@ -230,7 +239,10 @@ class Converter:
         """The first member that takes the node. If none does, what the likeliest one says."""
         if type(None) in members and node.value is None:
             return None
-        members = sorted((member for member in members if member is not type(None)), key=lambda m: _rank(node, m))
+        others = [member for member in members if member is not type(None)]
+        if str in others:  # MaybeSecret, and the node is none
+            others = [member for member in others if not _is_secret(member)]
+        members = sorted(others, key=lambda member: _rank(node, member))
         if len(members) == 1:
             return self.convert(node, members[0], path)
         told = None
@@ -270,9 +282,15 @@ def _also(members: Sequence[Any]) -> str | None:
     return f"or {', '.join(words)}" if words else None
 
 
+def _members(kind: Any) -> tuple[Any, ...]:
+    """Of a union; any other type is its own only one."""
+    return get_args(kind) if get_origin(kind) is Union or isinstance(kind, types.UnionType) else (kind,)
+
+
 def _is_secret(kind: Any) -> bool:
-    members = get_args(kind) if get_origin(kind) is Union or isinstance(kind, types.UnionType) else (kind,)
-    return any(isinstance(member, type) and issubclass(member, Secret) for member in members)
+    """Whether all its values are secret: `Secret`, `Secret | None`."""
+    members = [member for member in _members(kind) if member is not type(None)] or [kind]
+    return all(isinstance(member, type) and issubclass(member, Secret) for member in members)
 
 
 def _holder_of(node: Node, text: str) -> Node | None:
