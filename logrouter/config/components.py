@@ -44,15 +44,17 @@ class Components:
         if found is None:
             return None
         type_name, sink, options = found
-        config = self._converter.struct(Node(options, node.origin), sink.Config, path)
-        if config is WRONG or self._names_secret(sink, config, node, path):
+        context = SinkContext(name, all_revealed(self._resource))
+
+        def make(config: Any) -> Any:
+            return WRONG if self._names_secret(sink, config, node, path) else sink(config, context)
+
+        made = self._converter.struct(Node(options, node.origin), sink.Config, path, make=make)
+        if made is WRONG:
             return None
-        made = self._try(sink, (config, SinkContext(name, all_revealed(self._resource))), node, path)
-        if made is None:
-            return None
-        self._warn(sink, config, node, path)
-        self.warn_of_resource(config.match, made.templates, node, path)
-        return SinkSettings(type=type_name, config=config)
+        self._warn(sink, made.config, node, path)
+        self.warn_of_resource(made.config.match, made.templates, node, path)
+        return SinkSettings(type=type_name, config=made.config)
 
     def _names_secret(self, sink: Any, config: Any, node: Node, path: Path) -> bool:
         """Whether a secret of `resource` would become part of a name, which is shown. If so, adds the mistake."""
@@ -248,13 +250,12 @@ class Components:
         options = self._step_options(step, node, when, path)
         if options is None:
             return None
-        config = self._converter.struct(Node(options, node.origin), step.Config, path)
-        made = None if config is WRONG else self._try(step, (config,), node, path)
-        if made is None:
+        made = self._converter.struct(Node(options, node.origin), step.Config, path, make=step)
+        if made is WRONG:
             return None
-        self._warn(step, config, node, path)
-        self.warn_of_resource(config.when, made.templates, node, path)
-        return StepSettings(name=name, config=config)
+        self._warn(step, made.config, node, path)
+        self.warn_of_resource(made.config.when, made.templates, node, path)
+        return StepSettings(name=name, config=made.config)
 
     def _step_options(self, step: Any, node: Node, when: Node | None, path: Path) -> dict[str, Node] | None:
         """The long form of a step's options; the condition stands inside them or beside the name."""
@@ -273,14 +274,6 @@ class Components:
         if keys is None or when is None:
             return keys
         return {**keys, "when": when}
-
-    def _try(self, kind: Any, arguments: tuple[Any, ...], node: Node, path: Path) -> Any:
-        """Make the component, to hear what it says; None after adding its mistake."""
-        try:
-            return kind(*arguments)
-        except ValueError as error:
-            self._converter.complain(node, path, error)
-            return None
 
     def _warn(self, made: Any, config: Any, node: Node, path: Path) -> None:
         """Collect what the component finds odd about its options."""

@@ -10,8 +10,9 @@ of `${file:…}` is taken by `Secret` and `MaybeSecret` alone.
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -89,8 +90,10 @@ class Converter:
         self.refuses_secret(node, path)
         return WRONG
 
-    def struct(self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = ()) -> Any:
-        """A mapping as a struct; keys in `ignored` are somebody else's."""
+    def struct(
+        self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = (), make: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """A mapping as a struct, or as what `make` makes of that; keys in `ignored` are somebody else's."""
         keys = self.keys(node, path)
         if keys is None:
             return WRONG
@@ -105,7 +108,7 @@ class Converter:
                 self.unknown(key, item, path, [*fields, *ignored])
                 values[key] = WRONG
         self._require(node, fields, values, path)
-        return self._construct(node, struct, values, path)
+        return self._construct(node, struct, values, path, make)
 
     def keys(self, node: Node, path: Path) -> dict[str, Node] | None:
         """The mapping that the node is (a variable may hold it as YAML), or None after adding the mistake."""
@@ -133,14 +136,24 @@ class Converter:
                 self.mistakes.add(node.origin, f"{dotted(path)} needs {key!r}")
                 values[field.name] = WRONG
 
-    def _construct(self, node: Node, struct: Any, values: dict[str, Any], path: Path) -> Any:
-        if any(value is WRONG for value in values.values()):
+    def _construct(
+        self, node: Node, struct: Any, values: dict[str, Any], path: Path, make: Callable[[Any], Any] | None
+    ) -> Any:
+        """Where options are wrong, it is tried with their defaults, to hear what is said of the right ones."""
+        fields = fields_of(struct)
+        right = {name: value for name, value in values.items() if value is not WRONG}
+        if any(field.required and field.name not in right for field in fields.values()):
             return WRONG
+        wrong = {key for key, field in fields.items() if values.get(field.name) is WRONG}
         try:
-            return struct(**values)
+            config = struct(**right)
+            made = make(config) if make else config
         except ValueError as error:
-            self.complain(node, path, error)
+            told_of = {key for key, field in fields.items() if field.name in right}
+            if len(right) == len(values) or _is_about(error, told_of, wrong, node):
+                self.complain(node, path, error)
             return WRONG
+        return made if len(right) == len(values) else WRONG
 
     def complain(self, node: Node, path: Path, error: ValueError) -> None:
         """Add what a component said of its options; at the very character, if it quotes a text of them."""
@@ -291,6 +304,17 @@ def _is_secret(kind: Any) -> bool:
     """Whether all its values are secret: `Secret`, `Secret | None`."""
     members = [member for member in _members(kind) if member is not type(None)] or [kind]
     return all(isinstance(member, type) and issubclass(member, Secret) for member in members)
+
+
+def _is_about(error: ValueError, right: Set[str], wrong: Set[str], node: Node) -> bool:
+    """Whether an error is about a right option, and not due to the default that stands for a wrong one.
+
+    It begins with the option's name, or it is about the very text.
+    """
+    if isinstance(error, ExpressionError):
+        return _holder_of(node, error.text) is not None
+    words = re.findall(r"\w+", str(error))
+    return words[:1] != [] and words[0] in right and wrong.isdisjoint(words)
 
 
 def _holder_of(node: Node, text: str) -> Node | None:
