@@ -158,6 +158,21 @@ def test_one_mistake_hides_no_other(mistakes_in: Finder, text: str, told: list[s
     assert all(any(part in mistake for mistake in found) for part in told)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sinks:\n  a: &a {type: file, path: x}\n  b: {<<: *a, path: y}",
+        "sinks:\n  a: &a {type: file, path: x}\n  b: {<<: [*a, {keep: 2}, 5]}",
+        "sinks:\n  a:\n    <<: {type: file, path: y}",
+        "steps:\n  - discard: {<<: {when: x}}",
+        "sinks:\n  <<: {a: stdout}\nroutes: [{to: a}]",
+    ],
+)
+def test_what_a_merge_key_adds_is_not_told_as_missing(mistakes_in: Finder, text: str) -> None:
+    (told,) = mistakes_in(text)
+    assert "merge keys (<<) are not supported (write the keys out)" in told
+
+
 def test_a_doubled_key_in_a_variable_is_told(mistakes_in: Finder) -> None:
     environ = {"LOGROUTER_SINK_A": "{url: 'file:a', url: 'file:b'}", "LOGROUTER_SINK_A__MATCH": "x"}
     (told,) = mistakes_in(environ=environ)
