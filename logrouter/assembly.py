@@ -1,6 +1,7 @@
 """From settings to the pure parts of a pipeline: chains of steps, sinks, the router.
 
-`runtime/topology.py` makes tasks of them; `explain` asks them about single lines.
+`runtime/topology.py` makes tasks of them; `explain` asks them about single lines. Here values of `resource` that came
+out of `${file:…}` stop being secrets: from here on they are for events.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from logrouter.config.settings import RouteSettings, Settings, StepSettings
 from logrouter.policy import Route, SinkRouting
 from logrouter.routing import Router
 from logrouter.sinks import Sink, SinkContext
+from logrouter.values import all_revealed
 
 
 def make_chain(steps: Sequence[StepSettings]) -> Chain:
@@ -25,7 +27,7 @@ def make_sink(name: str, settings: Settings, *, terminal: bool = False, colour: 
     """One sink, not yet connected to anything. `terminal`: it writes to one."""
     sink = settings.sinks[name]
     made: Sink[Any] = component.load("sinks", sink.type)(
-        sink.config, SinkContext(name, settings.resource, terminal, colour)
+        sink.config, SinkContext(name, all_revealed(settings.resource), terminal, colour)
     )
     return made
 
@@ -35,7 +37,7 @@ def make_router(sinks: dict[str, Sink[Any]], settings: Settings, chains: Iterabl
     return Router(
         [_routing_of(name, sink) for name, sink in sinks.items()],
         [_route(route) for route in settings.routes],
-        settings.resource,
+        all_revealed(settings.resource),
         further=[reference for chain in chains for reference in chain.references],
     )
 

@@ -151,7 +151,10 @@ def type_words(kind: Any) -> str:
     if origin is Annotated:
         return type_words(arguments[0])
     if origin in (Union, types.UnionType):
-        return _either([type_words(member) for member in arguments if member is not type(None)])
+        members = [member for member in arguments if member is not type(None)]
+        if str in members:  # a MaybeSecret is a text to those who write it
+            members = [member for member in members if getattr(member, "__name__", "") != "Secret"]
+        return _either([type_words(member) for member in members])
     if origin is Literal:
         return _either([f"`{_yaml(choice)}`" for choice in arguments])
     plain = origin or kind

@@ -7,7 +7,11 @@ field so annotated. Rules and templates (`rules.Rule`, `templates.Template`) fol
 from __future__ import annotations
 
 import re
-from typing import Self
+from collections.abc import Mapping
+from typing import Final, Self, TypeAlias
+
+MASK: Final = "********"
+"""What is shown of a secret."""
 
 _DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {
@@ -76,10 +80,24 @@ class Secret(str):
         return str.__str__(self)
 
     def __repr__(self) -> str:
-        return "'********'"
+        return repr(MASK)
 
     def __str__(self) -> str:
-        return "********"
+        return MASK
 
     def __format__(self, spec: str) -> str:
-        return format("********", spec)
+        return format(MASK, spec)
+
+
+MaybeSecret: TypeAlias = str | Secret
+"""The type of an option that is shown, unless its value came out of `${file:…}`: then it is a Secret."""
+
+
+def revealed(text: str) -> str:
+    """The text itself, also where it is a secret."""
+    return text.reveal() if isinstance(text, Secret) else text
+
+
+def all_revealed(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts themselves, also those that are secrets."""
+    return {key: revealed(text) for key, text in texts.items()}

@@ -11,7 +11,7 @@ import pytest
 
 from logrouter import component, reference
 from logrouter.rules import Rule
-from logrouter.values import Duration, Secret, Size
+from logrouter.values import Duration, MaybeSecret, Secret, Size
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMPONENTS = [(kind, name) for kind in reference.KINDS for name in component.names(kind)]
@@ -87,6 +87,8 @@ def test_table():
         (Mapping[str, float], "mapping of names to numbers"),
         (int | Literal["a", "b"], "whole number or `a` or `b`"),
         (Base, "mapping"),
+        (MaybeSecret | None, "text"),
+        (dict[str, MaybeSecret], "mapping of names to texts"),
     ],
 )
 def test_type_words(kind, words):

@@ -69,7 +69,7 @@ class Explanation:
         """Everything about one line, as lines for people."""
         received_ns = time.time_ns()
         flags = self._recognise(line)
-        facts = Facts(self._attributes, received_ns, self._settings.resource, flags)
+        facts = Facts(self._attributes, received_ns, self._router.resource, flags)
         document = _document(line, flags)
         told = [f"── line {number} · {_KINDS[flags & ~Flag.PARSE_ERROR]} · {len(line)} bytes", f"   {_shown(line)}"]
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))

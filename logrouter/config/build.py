@@ -23,7 +23,7 @@ from logrouter.config.settings import (
     SpoolSettings,
 )
 from logrouter.errors import Mistake, did_you_mean
-from logrouter.values import Size
+from logrouter.values import MaybeSecret, Size
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 LINES_IN_SPOOL = 8
@@ -59,9 +59,9 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Se
     )
 
 
-def _resource(document: Document, converter: Converter) -> dict[str, str]:
+def _resource(document: Document, converter: Converter) -> dict[str, MaybeSecret]:
     node = document.get("resource", Node({}, DEFAULT))
-    values = {key: converter.convert(item, str, ("resource", key)) for key, item in node.value.items()}
+    values = {key: converter.convert(item, MaybeSecret, ("resource", key)) for key, item in node.value.items()}
     return {key: value for key, value in values.items() if value is not WRONG}
 
 

@@ -16,11 +16,12 @@ from logrouter.config.conversion import WRONG, Converter, fields_of
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Path, dotted, node_of, plain, rewrap
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
-from logrouter.config.urls import Url, UrlError, split_url
+from logrouter.config.urls import Url, UrlError, split_secret_url, split_url
 from logrouter.errors import Mistake, did_you_mean
 from logrouter.references import Resource
 from logrouter.rules import Rule
 from logrouter.templates import Place, Template
+from logrouter.values import MaybeSecret, Secret, all_revealed, revealed
 
 _NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
 
@@ -28,7 +29,7 @@ _NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
 class Components:
     """Builds the components of one config."""
 
-    def __init__(self, converter: Converter, resource: Mapping[str, str]) -> None:
+    def __init__(self, converter: Converter, resource: Mapping[str, MaybeSecret]) -> None:
         self._converter = converter
         self._mistakes = converter.mistakes
         self._resource = resource
@@ -43,13 +44,29 @@ class Components:
         if found is None:
             return None
         type_name, sink, options = found
-        config = self._converter.struct(Node(options, node.origin), sink.Config, path)
-        made = None if config is WRONG else self._try(sink, (config, SinkContext(name, self._resource)), node, path)
-        if made is None:
+        context = SinkContext(name, all_revealed(self._resource))
+
+        def make(config: Any) -> Any:
+            return WRONG if self._names_secret(sink, config, node, path) else sink(config, context)
+
+        made = self._converter.struct(Node(options, node.origin), sink.Config, path, make=make)
+        if made is WRONG:
             return None
-        self._warn(sink, config, node, path)
-        self.warn_of_resource(config.match, made.templates, node, path)
-        return SinkSettings(type=type_name, config=config)
+        self._warn(sink, made.config, node, path)
+        self.warn_of_resource(made.config.match, made.templates, node, path)
+        return SinkSettings(type=type_name, config=made.config)
+
+    def _names_secret(self, sink: Any, config: Any, node: Node, path: Path) -> bool:
+        """Whether a secret of `resource` would become part of a name, which is shown. If so, adds the mistake."""
+        for option in sink.names_by:
+            template, where = getattr(config, option), (*path, option)
+            for reference in sorted(template.references if template else (), key=repr):
+                if isinstance(reference, Resource) and isinstance(self._resource.get(reference.name), Secret):
+                    origin = self._converter.origins.get(where, node.origin)
+                    problem = f"{dotted(where)}: {reference} is out of ${{file:…}}, and this is shown in errors"
+                    self._mistakes.add(origin, problem, "use ${VAR} in `resource`")
+                    return True
+        return False
 
     def source(self, name: str, node: Node) -> SourceSettings | None:
         """One source, or None after adding its mistakes."""
@@ -121,12 +138,12 @@ class Components:
 
     def _url(self, kind: Kind, node: Node, path: Path) -> Url | None:
         where = dotted(path[:2])
-        if self._converter.refuses_secret(node, path[:2]):
-            return None
         if not isinstance(node.value, str):
             self._mistakes.add(node.origin, f"{where}: expected a URL, not {shown(node)}")
             return None
         try:
+            if isinstance(node.value, Secret):
+                return split_secret_url(node.value, node.shape, component.names(kind))
             return split_url(node.value, component.names(kind))
         except UrlError as error:
             self._mistakes.add_value(node, where, error, error.hint)
@@ -161,16 +178,9 @@ class Components:
     def _url_options(self, url: Url, node: Node, type_name: str, loaded: Any, path: Path) -> dict[str, Node] | None:
         """The options that a URL stands for, all of them at its place."""
         fields, where = fields_of(loaded.Config), dotted(path)
-        values: dict[str, Any] = {}
-        if url.base not in (type_name, f"{type_name}:"):
-            try:
-                values |= loaded.options_from_url(url.base)
-            except ValueError as error:
-                self._mistakes.add_value(node, where, error)
-                return None
-            except AttributeError:  # a source
-                self._mistakes.add(node.origin, f"{where}: a {type_name} {_NOUN[path[0]]} takes nothing after its name")
-                return None
+        values = self._base_options(url, node, type_name, loaded, path)
+        if values is None:
+            return None
         if url.user is not None and not {"user", "password"} <= fields.keys():
             self._mistakes.add(node.origin, f"{where}: a {type_name} {_NOUN[path[0]]} has no user and password")
             return None
@@ -180,8 +190,28 @@ class Components:
         for key, value in url.options:
             if key in options and key in values:
                 self._mistakes.add(node.origin, f"{where}: the URL says {key!r} twice")
+            if isinstance(url.base, Secret) and key not in fields:
+                hint = f"known are: {', '.join(sorted(fields))}"
+                self._mistakes.add(node.origin, f"{where}: unknown key in the URL, which is kept secret", hint)
+                continue
             options[key] = Node(value, node.origin, text=value, style="text")
         return options
+
+    def _base_options(self, url: Url, node: Node, type_name: str, loaded: Any, path: Path) -> dict[str, Any] | None:
+        """What the component makes of the URL without its query; secrets, if anything of that is one."""
+        if url.base in (type_name, f"{type_name}:"):
+            return {}
+        where, hidden = dotted(path), isinstance(url.base, Secret)
+        try:
+            values: dict[str, Any] = loaded.options_from_url(revealed(url.base))
+        except ValueError as error:
+            told = ValueError("the URL, which is kept secret, makes no sense here") if hidden else error
+            self._mistakes.add_value(node, where, told)
+            return None
+        except AttributeError:  # a source
+            self._mistakes.add(node.origin, f"{where}: a {type_name} {_NOUN[path[0]]} takes nothing after its name")
+            return None
+        return {key: Secret(value) for key, value in values.items()} if hidden else dict(values)
 
     def _step(self, node: Node, path: Path, may_decide: bool) -> StepSettings | None:
         """`- name: options`, where `when` may stand beside the name."""
@@ -220,13 +250,12 @@ class Components:
         options = self._step_options(step, node, when, path)
         if options is None:
             return None
-        config = self._converter.struct(Node(options, node.origin), step.Config, path)
-        made = None if config is WRONG else self._try(step, (config,), node, path)
-        if made is None:
+        made = self._converter.struct(Node(options, node.origin), step.Config, path, make=step)
+        if made is WRONG:
             return None
-        self._warn(step, config, node, path)
-        self.warn_of_resource(config.when, made.templates, node, path)
-        return StepSettings(name=name, config=config)
+        self._warn(step, made.config, node, path)
+        self.warn_of_resource(made.config.when, made.templates, node, path)
+        return StepSettings(name=name, config=made.config)
 
     def _step_options(self, step: Any, node: Node, when: Node | None, path: Path) -> dict[str, Node] | None:
         """The long form of a step's options; the condition stands inside them or beside the name."""
@@ -245,14 +274,6 @@ class Components:
         if keys is None or when is None:
             return keys
         return {**keys, "when": when}
-
-    def _try(self, kind: Any, arguments: tuple[Any, ...], node: Node, path: Path) -> Any:
-        """Make the component, to hear what it says; None after adding its mistake."""
-        try:
-            return kind(*arguments)
-        except ValueError as error:
-            self._converter.complain(node, path, error)
-            return None
 
     def _warn(self, made: Any, config: Any, node: Node, path: Path) -> None:
         """Collect what the component finds odd about its options."""

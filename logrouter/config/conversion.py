@@ -4,13 +4,15 @@ msgspec's own conversion stops at the first error and knows nothing of places. T
 and adds a mistake for each thing that is wrong. What it cannot convert is WRONG, and so is all that holds it.
 
 Understood: str int float bool Any, Literal, unions, lists, tuples, mappings, structs, `Annotated[…, Meta]`, and
-every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from.
+every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from. What came out
+of `${file:…}` is taken by `Secret` and `MaybeSecret` alone.
 """
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -56,8 +58,8 @@ class Converter:
     def convert(self, node: Node, kind: Any, path: Path) -> Any:
         """The node as `kind`, or WRONG."""
         self.origins[path] = node.origin
-        if not _is_secret(kind) and self.refuses_secret(node, path):
-            return WRONG
+        if node.secret:
+            return self._secret(node, kind, path)
         origin = get_origin(kind)
         if kind is Any or kind is object:
             return self._any(node, path)
@@ -80,8 +82,18 @@ class Converter:
             self.mistakes.add(node.origin, problem, "use ${VAR} here; a secret goes into an option such as password")
         return node.secret
 
-    def struct(self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = ()) -> Any:
-        """A mapping as a struct; keys in `ignored` are somebody else's."""
+    def _secret(self, node: Node, kind: Any, path: Path) -> Any:
+        """What came out of a file of secrets, for an option that keeps it secret."""
+        for member in _members(kind):
+            if _is_secret(member):
+                return self._scalar(node, member, path)
+        self.refuses_secret(node, path)
+        return WRONG
+
+    def struct(
+        self, node: Node, struct: Any, path: Path, ignored: Sequence[str] = (), make: Callable[[Any], Any] | None = None
+    ) -> Any:
+        """A mapping as a struct, or as what `make` makes of that; keys in `ignored` are somebody else's."""
         keys = self.keys(node, path)
         if keys is None:
             return WRONG
@@ -96,7 +108,7 @@ class Converter:
                 self.unknown(key, item, path, [*fields, *ignored])
                 values[key] = WRONG
         self._require(node, fields, values, path)
-        return self._construct(node, struct, values, path)
+        return self._construct(node, struct, values, path, make)
 
     def keys(self, node: Node, path: Path) -> dict[str, Node] | None:
         """The mapping that the node is (a variable may hold it as YAML), or None after adding the mistake."""
@@ -124,14 +136,24 @@ class Converter:
                 self.mistakes.add(node.origin, f"{dotted(path)} needs {key!r}")
                 values[field.name] = WRONG
 
-    def _construct(self, node: Node, struct: Any, values: dict[str, Any], path: Path) -> Any:
-        if any(value is WRONG for value in values.values()):
+    def _construct(
+        self, node: Node, struct: Any, values: dict[str, Any], path: Path, make: Callable[[Any], Any] | None
+    ) -> Any:
+        """Where options are wrong, it is tried with their defaults, to hear what is said of the right ones."""
+        fields = fields_of(struct)
+        right = {name: value for name, value in values.items() if value is not WRONG}
+        if any(field.required and field.name not in right for field in fields.values()):
             return WRONG
+        wrong = {key for key, field in fields.items() if values.get(field.name) is WRONG}
         try:
-            return struct(**values)
+            config = struct(**right)
+            made = make(config) if make else config
         except ValueError as error:
-            self.complain(node, path, error)
+            told_of = {key for key, field in fields.items() if field.name in right}
+            if len(right) == len(values) or _is_about(error, told_of, wrong, node):
+                self.complain(node, path, error)
             return WRONG
+        return made if len(right) == len(values) else WRONG
 
     def complain(self, node: Node, path: Path, error: ValueError) -> None:
         """Add what a component said of its options; at the very character, if it quotes a text of them."""
@@ -230,7 +252,10 @@ class Converter:
         """The first member that takes the node. If none does, what the likeliest one says."""
         if type(None) in members and node.value is None:
             return None
-        members = sorted((member for member in members if member is not type(None)), key=lambda m: _rank(node, m))
+        others = [member for member in members if member is not type(None)]
+        if str in others:  # MaybeSecret, and the node is none
+            others = [member for member in others if not _is_secret(member)]
+        members = sorted(others, key=lambda member: _rank(node, member))
         if len(members) == 1:
             return self.convert(node, members[0], path)
         told = None
@@ -270,9 +295,26 @@ def _also(members: Sequence[Any]) -> str | None:
     return f"or {', '.join(words)}" if words else None
 
 
+def _members(kind: Any) -> tuple[Any, ...]:
+    """Of a union; any other type is its own only one."""
+    return get_args(kind) if get_origin(kind) is Union or isinstance(kind, types.UnionType) else (kind,)
+
+
 def _is_secret(kind: Any) -> bool:
-    members = get_args(kind) if get_origin(kind) is Union or isinstance(kind, types.UnionType) else (kind,)
-    return any(isinstance(member, type) and issubclass(member, Secret) for member in members)
+    """Whether all its values are secret: `Secret`, `Secret | None`."""
+    members = [member for member in _members(kind) if member is not type(None)] or [kind]
+    return all(isinstance(member, type) and issubclass(member, Secret) for member in members)
+
+
+def _is_about(error: ValueError, right: Set[str], wrong: Set[str], node: Node) -> bool:
+    """Whether an error is about a right option, and not due to the default that stands for a wrong one.
+
+    It begins with the option's name, or it is about the very text.
+    """
+    if isinstance(error, ExpressionError):
+        return _holder_of(node, error.text) is not None
+    words = re.findall(r"\w+", str(error))
+    return words[:1] != [] and words[0] in right and wrong.isdisjoint(words)
 
 
 def _holder_of(node: Node, text: str) -> Node | None:

@@ -1,6 +1,6 @@
 """The effective configuration, as `logrouter config` shows it: every value, and where it came from.
 
-Secrets are masked: values of type Secret, which are all that can come out of `${file:…}`.
+Secrets are masked: values of type Secret, as is all that came out of `${file:…}`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from logrouter import component
 from logrouter.config.conversion import fields_of
 from logrouter.config.nodes import DEFAULT, Origin, Path, dotted, resolve_plain
 from logrouter.config.settings import Settings, SinkSettings, SourceSettings, StepSettings
-from logrouter.values import Secret
-
-MASK = "********"
+from logrouter.values import MASK, Secret
 
 
 class Leaf(NamedTuple):

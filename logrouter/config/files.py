@@ -33,6 +33,8 @@ Document = dict[str, Node]
 SYSTEM_FOLDER = Path("/etc/logrouter")
 """Where a service's config is looked for."""
 _MAX_SECRET_BYTES = 64 * 1024
+_WRITER_SECONDS = 5.0
+"""How long a named pipe is waited for until somebody writes: long enough for two programs started at once."""
 
 
 def read_documents(
@@ -85,18 +87,32 @@ def _read(path: Path, said_by: str, mistakes: Mistakes) -> Node | None:
 def _read_bytes(path: Path, most: int) -> bytes:
     """What a file, a pipe or a terminal holds, until it ends. Raises OSError.
 
-    A pipe is waited for as long as it has a writer, as a shell's `<(…)` has; without one it would be for ever.
+    A pipe is waited for as long as it has a writer, as a shell's `<(…)` has; without one it would be for ever, so
+    that a named pipe is given some seconds to get one.
     """
     data = bytearray()
     with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+        is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        if is_pipe:
+            _wait_for_writer(file.fileno())
         while len(data) < most and (piece := file.read(most - len(data))) != b"":
             if piece is None:  # nothing yet
                 select.select([file], [], [])
             else:
                 data += piece
-        if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        if not data and is_pipe:
             raise OSError(errno.EPIPE, "it is a pipe that nobody has written to")
     return bytes(data)
+
+
+def _wait_for_writer(descriptor: int) -> None:
+    """Until a pipe has something to read, or the time is up, or its last writer is gone.
+
+    Until a named pipe is opened to write for the first time, reading it is its end already, but polling it is not.
+    """
+    polling = select.poll()
+    polling.register(descriptor, select.POLLIN)
+    polling.poll(_WRITER_SECONDS * 1000)
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -111,6 +111,8 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     text: str | None = None
     """A scalar as written; None for a mapping or a list."""
     style: Style = "quoted"
+    shape: str = ""
+    """Of a secret: its text with MASK for what came out of files. It tells which parts of a URL are secret."""
 
     @property
     def place_of_key(self) -> Origin:
@@ -129,7 +131,7 @@ class Node(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def secret(self) -> bool:
-        """Whether it came out of a file of secrets: it is never shown, and serves options that are secret only."""
+        """Whether something of it came out of a file of secrets: it is never shown."""
         return isinstance(self.value, Secret)
 
 
@@ -212,4 +214,6 @@ def scalar_text(value: Any) -> str:
     """A scalar as YAML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return value  # as it is: the `str` of a secret is its mask
     return "null" if value is None else str(value)

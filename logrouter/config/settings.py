@@ -14,7 +14,7 @@ import msgspec
 from logrouter.config.nodes import Origin, Path
 from logrouter.errors import Mistake
 from logrouter.rules import Rule
-from logrouter.values import Duration, Size
+from logrouter.values import Duration, MaybeSecret, Size
 
 
 class Address(str):
@@ -147,7 +147,7 @@ class Provenance(_Settings, kw_only=True, frozen=True):
 class Settings(_Settings, kw_only=True, frozen=True):
     """All of it."""
 
-    resource: dict[str, str] = msgspec.field(default_factory=dict)
+    resource: dict[str, MaybeSecret] = msgspec.field(default_factory=dict)
     """Static attributes of this process, `service.name` and the like, for rules (`resource["service.name"]`),
     templates and `include`."""
     sources: dict[str, SourceSettings]

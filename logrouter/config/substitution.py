@@ -4,8 +4,14 @@ Done after parsing, so that a value can never become structure; before typing, s
 In a URL each value enters one component, percent-encoded: `x@evil.example:443/#` stays a (bad) host name.
 Only a value that is `${X}` alone may be a whole URL. `$${` stands for a literal `${`.
 
-What comes out of a file is a secret: only options that are secret take it (`password`, `key` …), as all others are
-shown, by `logrouter config` and in errors.
+A value that holds anything out of a file is a Secret, and stays one as long as it is config, so that it is masked
+wherever config is shown. Where it may stand, the option's type says (`conversion`); anywhere else it is a mistake:
+
+- `Secret`: an option that is always secret (`password`, `key` …).
+- `MaybeSecret`: one that is shown, unless its value came out of a file: the values of `resource`. Events get the text
+  itself (`assembly`); what a sink names things by must not be made from it (`Sink.names_by`).
+- In a URL the user, the password and each value of the query become options, and those that hold something out of a
+  file are secret. A URL that is `${file:…}` alone is secret as a whole: so is all that it becomes (`urls`).
 
 Variables and flags are not substituted: the shell has done that, and a password may hold `${`.
 """
@@ -13,15 +19,28 @@ Variables and flags are not substituted: the shell has done that, and a password
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from logrouter.config.files import read_secret
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import Node, Origin, Path, dotted, resolve_plain
-from logrouter.values import Secret
+from logrouter.values import MASK, Secret
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
+
+
+class _Piece(NamedTuple):
+    """What one reference is replaced by."""
+
+    value: str
+    via: str
+    """The reference as it is shown; empty for a literal `${`."""
+
+    @property
+    def is_secret(self) -> bool:
+        return self.via.startswith("${file:")
 
 
 class Substitution:
@@ -45,31 +64,24 @@ class Substitution:
         return node
 
     def _fill_scalar(self, node: Node, path: Path) -> Node:
-        whole = _REFERENCE.fullmatch(node.value)
-        encode = _is_url(path) and not whole
-        vias: list[str] = []
-        wrong: list[str] = []
-
-        def replace(match: re.Match[str]) -> str:
-            if match[0] == "$${":
-                return "${"
+        encode = _is_url(path) and not _REFERENCE.fullmatch(node.value)
+        pieces: list[_Piece] = []
+        exact = True
+        for match in _REFERENCE.finditer(node.value):
             try:
-                value = self._value(match[1])
+                pieces.append(self._piece(match, encode))
             except ValueError as error:
-                exact = not wrong  # finding a character costs as much as the scalar is long: for the first only
                 place = node.origin.place_at(node.value, match.start()) if exact else node.origin.place
-                wrong.append(match[0])
+                exact = False  # finding a character costs as much as the scalar is long: for the first only
                 self._mistakes.add(place, f"{dotted(path)}: {error}")
-                return ""
-            vias.append(_name_only(match[0]))
-            return _encoded(value) if encode else value
+                pieces.append(_Piece("", ""))
+        return _filled(node, pieces)
 
-        text = _REFERENCE.sub(replace, node.value)
-        origin = Origin(node.origin.place, " ".join(vias)) if vias else Origin(node.origin.place)
-        if any(via.startswith("${file:") for via in vias):
-            return Node(Secret(text), origin, node.key_origin, Secret(text))
-        value = resolve_plain(text) if node.style == "plain" else text
-        return Node(value, origin, node.key_origin, text, node.style)
+    def _piece(self, match: re.Match[str], encode: bool) -> _Piece:
+        if match[0] == "$${":
+            return _Piece("${", "")
+        value = self._value(match[1])
+        return _Piece(_encoded(value) if encode else value, _name_only(match[0]))
 
     def _value(self, inside: str | None) -> str:
         """What `${inside}` stands for. Raises ValueError with what is wrong."""
@@ -91,6 +103,22 @@ class Substitution:
         if value is None:
             raise ValueError(f"the variable {name} is not set; write ${{{name}:-}} where it may be missing")
         return value
+
+
+def _filled(node: Node, pieces: Sequence[_Piece]) -> Node:
+    """The node with its references replaced by these."""
+    text = _joined(node.value, [piece.value for piece in pieces])
+    origin = Origin(node.origin.place, " ".join(piece.via for piece in pieces if piece.via))
+    if any(piece.is_secret for piece in pieces):
+        shape = _joined(node.value, [MASK if piece.is_secret else piece.value for piece in pieces])
+        return Node(Secret(text), origin, node.key_origin, Secret(text), shape=shape)
+    value = resolve_plain(text) if node.style == "plain" else text
+    return Node(value, origin, node.key_origin, text, node.style)
+
+
+def _joined(text: str, values: Sequence[str]) -> str:
+    left = iter(values)
+    return _REFERENCE.sub(lambda match: next(left), text)
 
 
 def _is_url(path: Path) -> bool:

@@ -5,7 +5,8 @@
     out: stdout                                        a type that needs nothing more
     {type: loki, url: http://loki:3100/?tenant=a}      type apart: a plain http(s) URL's query is the endpoint's
 
-Nothing here repeats a URL in a mistake: it may hold a password.
+Nothing here repeats a URL in a mistake: it may hold a password. What came out of `${file:…}` stays a Secret: of a URL
+with such parts only these, of one that came out of a file as a whole all but the scheme.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 import msgspec
 
 from logrouter.errors import did_you_mean
+from logrouter.values import MASK, Secret
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\+[A-Za-z0-9]+)?(?=:|\?|$)")
 _ENDPOINT_SCHEMES = ("http", "https")
@@ -27,7 +29,7 @@ class Url(msgspec.Struct, frozen=True):
     scheme: str
     """`elasticsearch` of `elasticsearch+https://…`: the type, unless it is that of a plain endpoint."""
     base: str
-    """All but the user, the password and (where it is ours) the query."""
+    """All but the user, the password and (where it is ours) the query. A Secret, if any of it is."""
     options: tuple[tuple[str, str], ...] = ()
     """From the query, decoded, in order."""
     user: str | None = None
@@ -60,6 +62,46 @@ def split_url(text: str, types: Sequence[str]) -> Url:
         base, query = text, ""
     base, user, password = _without_user(base)
     return Url(scheme, base, _options(query), user, password)
+
+
+def split_secret_url(text: Secret, shape: str, types: Sequence[str]) -> Url:
+    """Take a URL apart that holds secrets: `shape` is the same with MASK in their places. Raises UrlError."""
+    if shape == MASK:
+        return _split_hidden(text, types)
+    address = _without_user(shape.partition("?")[0])[0]
+    shown = split_url(shape, types) if MASK not in address else None
+    if shown is None or any(MASK in key for key, _ in shown.options):
+        raise UrlError("${file:…} is for secrets, and this part of a URL is shown by `config` and in errors", _WHERE)
+    # What is filled in is percent-encoded, so that the two have the same parts.
+    return _hide(split_url(text.reveal(), types), shown)
+
+
+_WHERE = "it may be the user, the password, a value in the query, or the whole URL"
+
+
+def _split_hidden(text: Secret, types: Sequence[str]) -> Url:
+    """A URL of which nothing may be told but its scheme and which options it has."""
+    try:
+        url = split_url(text.reveal(), types)
+    except UrlError:
+        hint = f"known are: {', '.join(types)}"
+        raise UrlError("what ${file:…} holds, which is kept secret, is no URL of a known type", hint) from None
+    return _hide(url, Url(url.scheme, MASK, tuple((key, MASK) for key, _ in url.options), MASK, MASK))
+
+
+def _hide(url: Url, shown: Url) -> Url:
+    """The URL with Secrets for those parts in which `shown` has MASK."""
+    return Url(
+        url.scheme,
+        _hidden(url.base, shown.base),
+        tuple((key, _hidden(value, mask)) for (key, value), (_, mask) in zip(url.options, shown.options, strict=True)),
+        None if url.user is None else _hidden(url.user, shown.user),
+        None if url.password is None else _hidden(url.password, shown.password),
+    )
+
+
+def _hidden(part: str, shown: str | None) -> str:
+    return Secret(part) if MASK in (shown or "") else part
 
 
 def _unknown_scheme(text: str, scheme: str | None, types: Sequence[str]) -> UrlError:

@@ -183,17 +183,24 @@ class _Builder:
 
     def _mapping(self, depth: int) -> dict[str, Node]:
         mapping: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
         while not isinstance(event := next(self._events), self._yaml.MappingEndEvent):
             key = self._key(event, depth)
             value = self._node(next(self._events), depth + 1)
             if key is None:
+                if self._is_merge_key(event):
+                    merged |= _merged_keys(value)
                 continue
             if key in mapping:
                 first = mapping[key].place_of_key.place
                 self._add(event, f"the key {key!r} stands twice in one mapping, first at {first}")
                 continue
             mapping[key] = Node(value.value, value.origin, self._origin(event), value.text, value.style)
-        return mapping
+        return {**merged, **mapping}
+
+    def _is_merge_key(self, event: Any) -> bool:
+        """Whether a key that is none is `<<`."""
+        return isinstance(event, self._yaml.ScalarEvent) and event.value == "<<"
 
     def _key(self, event: Any, depth: int) -> str | None:
         """A key's text, or None when it is no key (the mistake has been added)."""
@@ -221,3 +228,11 @@ class _Builder:
     def _refuse(self, event: Any, problem: str) -> Any:
         self._add(event, problem)
         raise _Refused
+
+
+def _merged_keys(node: Node) -> dict[str, Node]:
+    """What `<<` was to add. It is refused, and done all the same: else these keys would be told as missing."""
+    merged: dict[str, Node] = {}
+    for item in node.value if isinstance(node.value, list) else [node]:
+        merged |= item.value if isinstance(item.value, dict) else {}
+    return merged

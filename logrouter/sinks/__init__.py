@@ -153,6 +153,8 @@ class Sink(Generic[ConfigT]):
     """Which transport performs its instructions."""
     descriptor: ClassVar[int]
     """Which file descriptor the transport `stream` writes to."""
+    names_by: ClassVar[tuple[str, ...]] = ()
+    """Options, templates, that name what it writes to. Names are shown in errors: no secret may become part of one."""
     known_path: str = ""
     """What it writes to, as far as it is known before the first event: a file, or a folder with a final slash."""
     ordered: ClassVar[bool] = True

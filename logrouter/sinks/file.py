@@ -99,6 +99,7 @@ class FileSink(Sink[FileConfig]):
 
     Config: ClassVar[type[SinkConfig]] = FileConfig
     transport: ClassVar[Literal["files", "stream", "none"]] = "files"
+    names_by: ClassVar[tuple[str, ...]] = ("path",)
     told_of_gaps: bool
 
     def __init__(self, config: FileConfig, context: SinkContext) -> None:

@@ -150,3 +150,9 @@ def test_no_quantity_is_too_large_to_be_refused(command: Command, option: str, v
 
     assert done.code == 78
     assert done.complaints.startswith(f"--set {option}=…: {option}: expected a ")
+
+
+def test_a_default_for_a_wrong_option_is_no_further_mistake(command: Command, write: Callable[..., None]) -> None:
+    """`redact` would say that a hash needs a key."""
+    write("steps: [{redact: {patterns: [email], with: hash, key: []}}]\n")
+    assert command("check").complaints.count("\n") == 1

@@ -208,3 +208,30 @@ def test_no_lines(command: Command) -> None:
 
 def test_a_wrong_config(command: Command) -> None:
     assert command("explain", "--match", "stdout=(", stdin=b"x").code == 78
+
+
+def test_events_hold_what_the_config_masks(command: Command, write: Callable[..., None], tmp_path: Path) -> None:
+    """A resource out of a file is filled into events, and shown of the config nowhere."""
+    (tmp_path / "namespace").write_text("shop-prod")
+    write("""\
+resource: {k8s.namespace.name: "${file:namespace}", stage: "${file:namespace}"}
+steps: [{set: {a: "in {k8s.namespace.name}", b: "{stage}", when: 'startswith(resource.stage, "shop")'}}]
+sinks: {stdout: {format: json, include: [resource]}}
+""")
+    explained = command("explain", stdin=b'{"x":1}').output
+    event = '{"x":1,"a":"in shop-prod","b":"shop-prod","k8s.namespace.name":"shop-prod","stage":"shop-prod"}'
+    assert explained.splitlines()[-2].strip().endswith(event)
+    for name in ("config", "check"):
+        done = command(name)
+        assert done.code == 0
+        assert "prod" not in done.output + done.complaints
+
+
+def test_a_file_is_not_named_by_what_the_config_masks(
+    command: Command, write: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "namespace").write_text("shop-prod")
+    write("resource: {stage: '${file:namespace}'}\nsinks: {a: 'file:{stage}.log'}\n")
+    done = command("check")
+    assert 'sinks.a.path: resource["stage"] is out of ${file:…}' in done.complaints
+    assert "prod" not in done.complaints

@@ -18,6 +18,7 @@ WORDS = [
     "sinks", "sources", "steps", "routes", "resource", "spool", "admin", "shutdown_timeout", "log_level", "type",
     "url", "match", "path", "format", "file", "stdout", "vault", "file:x", "stdin", "set", "discard", "when", "to",
     "name", "memory", "25s", "16MiB", "level == 'x'", "level = 3", "${X}", "${file:s}", "password_file",
+    "${file:u}", "file:${file:s}", "vault+https://u:${file:s}@h/?user=${file:s}&labels=x", "password",
     "labels", "tags", "keep", "include", "vault+https://u:p@h/?a=b", "redact", "listen", "127.0.0.1:1", "never",
 ]  # fmt: skip
 SCALARS = st.sampled_from(WORDS) | st.text(max_size=8) | st.integers() | st.floats() | st.booleans() | st.none()
@@ -60,6 +61,7 @@ SECRET = "hunter2hunter2"
 def _secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s").write_text(SECRET)
+    Path("u").write_text(f"vault+https://{SECRET}:{SECRET}@{SECRET}/?{SECRET}={SECRET}")
 
 
 def settings_or_mistakes(environ: dict[str, str], flags: Flags | None = None) -> None:

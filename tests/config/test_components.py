@@ -145,12 +145,32 @@ def test_a_sink_that_cannot_be_made_has_its_options_checked(mistakes_in: Finder,
         ("sinks: {A: {type: fil}}", ["the name 'A'", "unknown sink type"]),
         ("sources: {A: {type: stdn}}", ["the name 'A'", "unknown source type"]),
         ("sinks: {a: 'file:x', a: 'file:y', b: 'fil:x'}", ["stands twice", "unknown scheme"]),
+        ("sinks: {a: {url: 'file:x', keep: 0, include: [meta.hots]}}", ["a number >= 1", "no attribute 'meta.hots'"]),
+        ("sinks: {a: {url: 'file:x', kep: 1, include: [x]}}", ["unknown key 'kep'", "'x' is not in `resource`"]),
+        ("steps: [{set: {a: 'x!', when: x =}}]", ["unexpected '!'", "`=` compares nothing"]),
+        ("steps: [{discard: {when: x =}}]", ["`=` compares nothing"]),  # and not: needs 'when'
+        ("spool: {memory: 1KiB, when_full: blok}", ["memory must be at least 1MiB", "expected block"]),
     ],
 )
 def test_one_mistake_hides_no_other(mistakes_in: Finder, text: str, told: list[str]) -> None:
     found = mistakes_in(text)
     assert len(found) == len(told)
     assert all(any(part in mistake for mistake in found) for part in told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sinks:\n  a: &a {type: file, path: x}\n  b: {<<: *a, path: y}",
+        "sinks:\n  a: &a {type: file, path: x}\n  b: {<<: [*a, {keep: 2}, 5]}",
+        "sinks:\n  a:\n    <<: {type: file, path: y}",
+        "steps:\n  - discard: {<<: {when: x}}",
+        "sinks:\n  <<: {a: stdout}\nroutes: [{to: a}]",
+    ],
+)
+def test_what_a_merge_key_adds_is_not_told_as_missing(mistakes_in: Finder, text: str) -> None:
+    (told,) = mistakes_in(text)
+    assert "merge keys (<<) are not supported (write the keys out)" in told
 
 
 def test_a_doubled_key_in_a_variable_is_told(mistakes_in: Finder) -> None:

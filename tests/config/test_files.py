@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logrouter.config import Settings, load
+from logrouter.config import Settings, files, load
 from logrouter.errors import ConfigError
 
 Loader = Callable[..., Settings]
@@ -104,11 +104,13 @@ def test_a_pipe_is_a_file_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["FIFO", "pipe"])
-def test_a_pipe_without_a_writer_is_a_mistake(tmp_path: Path, what: str) -> None:
+def test_a_pipe_without_a_writer_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """It would be waited for for ever."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    if what == "pipe":
+    if what == "FIFO":
+        monkeypatch.setattr(files, "_WRITER_SECONDS", 0.02)
+    else:  # it has lost its writer for good, and is not waited for
         read, write_end = os.pipe()
         os.close(write_end)
         path = Path(f"/dev/fd/{read}")
@@ -118,6 +120,24 @@ def test_a_pipe_without_a_writer_is_a_mistake(tmp_path: Path, what: str) -> None
     ):
         with pytest.raises(ConfigError, match="it is a pipe that nobody has written to"):
             load((), environ)
+
+
+@pytest.mark.parametrize("form", ["--config", "${file:…}"])
+def test_a_named_pipe_is_waited_for_until_it_has_a_writer(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    def write_later() -> None:
+        path.write_text("log_level: info")  # which waits for a reader in its turn
+
+    timer = threading.Timer(0.05, write_later)
+    timer.start()
+    if form == "--config":
+        assert load([path]).log_level == "info"
+    else:
+        settings = load((), {"LOGROUTER_CONFIG_YAML": f"resource:\n  a: ${{file:{path}}}\n"})
+        assert settings.resource["a"] == "log_level: info"
+    timer.join()
 
 
 def test_a_slow_writer_of_a_pipe_is_waited_for(tmp_path: Path) -> None:

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from logrouter.config import Settings
+from logrouter.config import Settings, config_hash, describe_effective, render_effective
+from logrouter.sinks import Sink, SinkConfig
+from logrouter.templates import Template
+from logrouter.values import MaybeSecret, Secret, all_revealed
+from tests.config.conftest import COMPONENTS
 
 Loader = Callable[..., Settings]
 Finder = Callable[..., list[str]]
@@ -131,12 +136,9 @@ def test_a_password_in_a_url_is_in_no_mistake(mistakes_in: Finder) -> None:
 @pytest.mark.parametrize(
     ("text", "option"),
     [
-        ("resource: {x: HERE}", "resource.x"),
         ("spool: {memory: HERE}", "spool.memory"),
         ("log_level: HERE", "log_level"),
         ("sources: {a: {type: stdin, parse: HERE}}", "sources.a.parse"),
-        ("sinks: {a: HERE}", "sinks.a"),
-        ("sinks: {a: {url: HERE}}", "sinks.a"),
         ("sinks: {a: {type: HERE}}", "sinks.a.type"),
         ("sinks: {a: {type: file, path: HERE}}", "sinks.a.path"),
         ("sinks: {a: {url: 'file:a', match: HERE}}", "sinks.a.match"),
@@ -159,3 +161,163 @@ def test_a_secret_is_refused_where_it_would_be_shown(
         problem = f"{option}: ${{file:…}} is for secrets, and this is shown by `config` and in errors"
         assert told.partition(": ")[2].startswith(problem)
     assert "hunter2" not in told
+
+
+class CloudConfig(SinkConfig, kw_only=True, frozen=True):
+    url: MaybeSecret
+    user: Secret | None = None
+    password: Secret | None = None
+    token: Secret | None = None
+    index: Template = Template.parse("logs")
+    tenant: str = ""
+
+
+class CloudSink(Sink[CloudConfig]):
+    Config: ClassVar[type[SinkConfig]] = CloudConfig
+    transport = "none"
+    names_by = ("index",)
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        if "bad" in url:
+            raise ValueError(f"bad: {url}")
+        return {"url": url.removeprefix("cloud+")}
+
+
+PASSWORD = "p@evil.example:1/?#& %41+"
+TOKEN = "t&user=x"
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A sink whose options are secret, and files of secrets."""
+    monkeypatch.setitem(COMPONENTS["sinks"], "cloud", CloudSink)
+    (tmp_path / "s").write_text("hunter2\n")
+    (tmp_path / "pw").write_text(PASSWORD)
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "empty").write_text("")
+
+
+def shown(settings: Settings) -> str:
+    return f"{settings!r} {render_effective(settings)} {describe_effective(settings)} {config_hash(settings)}"
+
+
+def test_a_resource_out_of_a_file_is_not_shown(load_text: Loader, secrets: None) -> None:
+    text = """
+    resource: {k8s: {namespace.name: "${file:s}"}, pod: "a-${file:s}", empty: "${file:empty}", "n": 1.10}
+    sinks: {file: {path: x, include: [pod]}}
+    """
+    settings = load_text(text)
+    assert all_revealed(settings.resource) == {
+        "k8s.namespace.name": "hunter2", "pod": "a-hunter2", "empty": "", "n": "1.10",
+    }  # fmt: skip
+    lines = [(line.key, line.value) for line in describe_effective(settings)]
+    assert lines[:4] == [
+        ("resource.k8s.namespace.name", '"********"'), ("resource.pod", '"********"'),
+        ("resource.empty", '"********"'), ("resource.n", '"1.10"'),
+    ]  # fmt: skip
+    assert "hunter2" not in shown(settings)
+    assert load_text(environ={"LOGROUTER_RESOURCE": "{x: '${file:s}'}"}).resource["x"] == "hunter2"
+
+
+@pytest.mark.parametrize("template", ["{pod}-x", '{resource["pod"]}', "{meta.stream}{resource.pod}"])
+def test_a_name_is_not_made_from_a_resource_out_of_a_file(mistakes_in: Finder, secrets: None, template: str) -> None:
+    text = f"resource: {{pod: '${{file:s}}'}}\nsinks:\n  a: {{url: 'cloud+https://h', index: '{template}'}}\n"
+    problem = 'sinks.a.index: resource["pod"] is out of ${file:…}, and this is shown in errors'
+    assert mistakes_in(text) == [f"logrouter.yaml:3:38: {problem} (use ${{VAR}} in `resource`)"]
+    assert mistakes_in(text.replace("${file:s}", "a-1")) == []
+
+
+def test_secrets_are_parts_of_a_url(load_text: Loader, secrets: None) -> None:
+    text = """
+    sinks:
+      a: cloud+https://${file:s}:x${file:pw}@es:9200/x?token=${file:token}&tenant=${TENANT}
+      b: {url: "cloud+https://u:${file:empty}@es/", include: []}
+    """
+    settings = load_text(text, {"TENANT": "t"})
+    a, b = settings.sinks["a"].config, settings.sinks["b"].config
+    assert (a.url, a.tenant, type(a.url), type(a.tenant)) == ("https://es:9200/x", "t", str, str)
+    secret = (a.user, a.password, a.token, b.password)
+    assert [value.reveal() for value in secret] == ["hunter2", f"x{PASSWORD}", TOKEN, ""]
+    assert "hunter2" not in shown(settings)
+    assert "evil" not in shown(settings)
+
+
+def test_a_secret_may_be_in_the_query_of_an_endpoint(load_text: Loader, secrets: None) -> None:
+    settings = load_text("sinks: {a: {type: cloud, url: 'https://h:1/push?key=${file:token}'}}")
+    assert settings.sinks["a"].config.url.reveal() == "https://h:1/push?key=t%26user%3Dx"
+    assert "%26user" not in shown(settings)
+
+
+def test_a_whole_url_may_be_secret(load_text: Loader, secrets: None, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("cloud+https://u:hunter2@host:1/T0/B0?token=hunter3\n")
+    (tmp_path / "endpoint").write_text("https://host/T0/B0?x=hunter3")
+    text = "sinks: {a: '${file:url}', b: {type: cloud, url: '${file:endpoint}'}}"
+    settings = load_text(text, {"LOGROUTER_SINK_A__TENANT": "t"})
+    a, b = settings.sinks["a"].config, settings.sinks["b"].config
+    assert [value.reveal() for value in (a.url, a.user, a.password, a.token, b.url)] == [
+        "https://host:1/T0/B0", "u", "hunter2", "hunter3", "https://host/T0/B0?x=hunter3",
+    ]  # fmt: skip
+    assert a.tenant == "t"
+    assert not any(word in shown(settings) for word in ("hunter", "host", "T0"))
+
+
+REFUSED = "${file:…} is for secrets, and this part of a URL is shown by `config` and in errors"
+UNKNOWN = "what ${file:…} holds, which is kept secret, is no URL of a known type"
+SHOWN = "${file:…} is for secrets, and this is shown by `config` and in errors"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("${file:s}://h", f"sinks.a: {REFUSED}"),
+        ("cloud+${file:s}://h", f"sinks.a: {REFUSED}"),
+        ("cloud+https://${file:s}:9200", f"sinks.a: {REFUSED}"),
+        ("cloud+https://u:p@${file:s}", f"sinks.a: {REFUSED}"),
+        ("cloud+https://h/${file:s}", f"sinks.a: {REFUSED}"),
+        ("cloud+https://h/?${file:s}=x", f"sinks.a: {REFUSED}"),
+        ("cloud+https://h/?${file:s}", "sinks.a: expected key=value in the query, not '********'"),
+        ("cloud+https://h/?tenant=${file:s}", f"sinks.a.tenant: {SHOWN}"),
+        ("cloud+https://h/?index=a-${file:s}", f"sinks.a.index: {SHOWN}"),
+        ("cloud+https://h/?match=${file:s}", f"sinks.a.match: {SHOWN}"),
+        ("vault+https://${file:s}:x@h", f"sinks.a.user: {SHOWN}"),
+        ("stdout?format=${file:s}", f"sinks.a.format: {SHOWN}"),
+        ("file:${file:s}", f"sinks.a: {REFUSED}"),
+        ("/var/${file:s}", f"sinks.a: {REFUSED}"),
+        ("${file:s}", f"sinks.a: {UNKNOWN}"),
+        ("${file:empty}", f"sinks.a: {UNKNOWN}"),
+    ],
+)
+@pytest.mark.parametrize("form", ["sinks: {a: 'HERE'}", "sinks: {a: {url: 'HERE'}}"])
+def test_other_parts_of_a_url_are_no_secrets(
+    mistakes_in: Finder, secrets: None, url: str, told: str, form: str
+) -> None:
+    (found,) = mistakes_in(form.replace("HERE", url))
+    assert found.partition(": ")[2].startswith(told)
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("file:hunter2", [f"sinks.a.path: {SHOWN}"]),
+        ("file://hunter2/x", [f"sinks.a.path: {SHOWN}"]),
+        ("file://", ["sinks.a: the URL, which is kept secret, makes no sense here"]),
+        ("stdout:hunter2", ["sinks.a: the URL, which is kept secret, makes no sense here"]),
+        ("vault+https://hunter2", [f"sinks.a.url: {SHOWN}"]),
+        ("cloud+https://h/?tenant=hunter2", [f"sinks.a.tenant: {SHOWN}"]),
+        ("cloud+https://h/?hunter2=x", ["sinks.a: unknown key in the URL, which is kept secret"]),
+        ("cloud+https://h/?hunter2", [f"sinks.a: {UNKNOWN}"]),
+        ("cloud+https://bad/hunter2", ["sinks.a: the URL, which is kept secret, makes no sense here"]),
+        ("cloud+https://h/?url=hunter2", ["sinks.a: the URL says 'url' twice"]),
+        ("hunter2:x", [f"sinks.a: {UNKNOWN}"]),
+        ("/hunter2/x", [f"sinks.a: {UNKNOWN}"]),
+    ],
+)
+def test_what_is_wrong_with_a_secret_url_does_not_show_it(
+    mistakes_in: Finder, secrets: None, tmp_path: Path, url: str, told: list[str]
+) -> None:
+    (tmp_path / "url").write_text(url)
+    found = mistakes_in("sinks: {a: '${file:url}'}")
+    assert [mistake.partition(": ")[2][: len(text)] for mistake, text in zip(found, told, strict=True)] == told
+    assert "hunter2" not in "".join(found)
