@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -28,6 +28,7 @@ from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
+from logrouter.runtime.settling import Sent, Settling
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.transports import Resumed, Transport
 from logrouter.sinks import Batch, Delivered, Instruction, Retry, Sink, Slice
@@ -35,8 +36,6 @@ from logrouter.sinks import Batch, Delivered, Instruction, Retry, Sink, Slice
 TICK_SECONDS: Final = 0.5
 """How often deliveries are woken to see whether something has waited for too long (`tick`). One timer for all costs
 less than a timeout around every wait."""
-SYNC_DELAY_SECONDS: Final = 1.0
-"""At the next tick after so much time, what has been written is made durable also when it is little."""
 CLOSE_SECONDS: Final = 1.0
 """What closing a destination may take when time is up already."""
 _VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
@@ -54,10 +53,8 @@ class _Taken(NamedTuple):
 
     batch: Batch
     first: int
-    end: int
-    delivered: int
-    """How many events of it the sink gets."""
-    unmatched: int
+    sent: Sent
+    """The same once it has been sent, without the events."""
 
 
 class Delivery:
@@ -87,26 +84,34 @@ class Delivery:
         self._router = router
         self._log = log
         self._backoff = backoff or Backoff(random.random)
-        self._unsettled: list[_Taken] = []
-        """What has been sent and is not known to be durable."""
-        self._unsynced = False
-        self._in_hand_bytes = 0
-        """What the spool holds for it alone, perhaps: read, sent, but not settled."""
-        self._sync_at = float("inf")
+
+    @cached_property
+    def _settling(self) -> Settling:
+        return Settling(self.number, self.transport, self._spool)
 
     async def run(self) -> None:
         """Deliver all there is and will be. Returns when nothing is left, or nobody reads any more."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._settling.run)
+                await self._deliver_all()
+                nursery.cancel_scope.cancel()
+        finally:
+            await self._close()
+
+    async def _deliver_all(self) -> None:
         try:
             await self._resend(distrust=False)
             while not self._spool.is_over(self.number):
                 await self._spool.wait_readable(self.number)
                 await self._deliver()
-            await self._sync()
+            await self._settling.drain()
+            while self._settling.failure is not None:
+                await self._after_failed_sync()
+                await self._settling.drain()
         except ClosedByPeer:
             self._log.info("the reader has gone", sink=self.name)
             self._spool.close(self.number)
-        finally:
-            await self._close()
 
     async def _close(self) -> None:
         with trio.move_on_after(CLOSE_SECONDS) as scope:
@@ -122,21 +127,24 @@ class Delivery:
 
     async def _deliver(self) -> None:
         """Deliver what is there."""
+        self._settling.look()
         while (taken := await self._take()) is not None:
             if taken.batch.slices:
                 await self._send(taken)
-                self._unsynced = self.transport.needs_sync
-                self._sync_at = min(self._sync_at, trio.current_time() + SYNC_DELAY_SECONDS)
-            self._unsettled.append(taken)
-            if not self._unsynced:
-                self._settle()
-            elif self._in_hand_bytes >= self._spool.in_hand_bytes:
-                await self._sync()
-            if not self._spool.has_more(self.number):
+            self._settling.add(taken.sent, written=bool(taken.batch.slices))
+            await self._settling.wait_for_room()
+            if self._settling.failure is not None or not self._spool.has_more(self.number):
                 break
             await trio.lowlevel.checkpoint()  # writing to a file yields to nobody: others must have their turn
-        if self._unsynced and trio.current_time() >= self._sync_at:
-            await self._sync()
+        if self._settling.failure is not None:
+            await self._after_failed_sync()
+
+    async def _after_failed_sync(self) -> None:
+        """Nobody knows what of that which was sent is durable: send it again, where it stands."""
+        await self._wait_after(str(self._settling.failure), None)
+        self._spool.rewind(self.number)
+        self._settling.forget()
+        await self._resend(distrust=True)
 
     async def _resend(self, *, distrust: bool) -> None:
         """Send again what was noted and not settled, cut the same. `distrust`: a sync has failed since."""
@@ -148,9 +156,7 @@ class Delivery:
                     return  # the log has lost it
                 if taken.batch.slices:
                     await self._send(taken, note.places if noted else (), distrust=distrust)
-                    self._unsynced = self.transport.needs_sync
-                    self._sync_at = trio.current_time()
-                self._unsettled.append(taken)
+                self._settling.add(taken.sent, written=bool(taken.batch.slices))
 
     # ── reading ──
 
@@ -175,8 +181,7 @@ class Delivery:
         end = self._spool.next(self.number)
         if end == first:
             return None
-        self._in_hand_bytes += size_bytes
-        return _Taken(Batch(slices), first, end, delivered, unmatched)
+        return _Taken(Batch(slices), first, Sent(end, delivered, unmatched, size_bytes))
 
     async def _read(self) -> Chunk | Gap | None:
         while True:
@@ -249,7 +254,7 @@ class Delivery:
         try:
             if not noted:
                 places = [place] if place is not None else []
-                await self._spool.note(self.number, Note(taken.first, taken.end, places))
+                await self._spool.note(self.number, Note(taken.first, taken.sent.end, places))
             elif place is not None:
                 await self._spool.add_place(self.number, taken.first, place)
         except OSError as error:
@@ -264,32 +269,6 @@ class Delivery:
                 raise
             except DestinationError as error:
                 await self._wait_after(str(error), None)
-
-    async def _sync(self) -> None:
-        """Make durable what was sent, and settle it. What a sync has failed on is written again first."""
-        while self.transport.needs_sync and self._unsynced:
-            try:
-                await self.transport.sync()
-                break
-            except DestinationError as error:
-                await self._wait_after(str(error), None)
-                self._spool.rewind(self.number)
-                self._forget_unsettled()
-                await self._resend(distrust=True)
-        self._settle()
-
-    def _settle(self) -> None:
-        if self._unsettled:
-            delivered = sum(taken.delivered for taken in self._unsettled)
-            unmatched = sum(taken.unmatched for taken in self._unsettled)
-            self._spool.commit(self.number, self._unsettled[-1].end, delivered, unmatched)
-        self._forget_unsettled()
-
-    def _forget_unsettled(self) -> None:
-        self._unsettled.clear()
-        self._unsynced = False
-        self._in_hand_bytes = 0
-        self._sync_at = float("inf")
 
     async def _wait_after(self, reason: str, after_seconds: float | None) -> None:
         self.retries += 1

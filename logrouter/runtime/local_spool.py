@@ -446,6 +446,11 @@ class LocalSpool(Spool):
         )
 
 
+def encoded_bytes(memory_bytes: int, sinks: int) -> int:
+    """What batches take once they are encoded, one a sink: it is no part of what the window may take."""
+    return min(memory_bytes // 4, sinks * BATCH_BYTES)
+
+
 def _may_give_up(cursors: Sequence[Cursor], insist: bool) -> bool:
     """Whether all of them do. `insist`: from now on, and until they move again."""
     if insist:

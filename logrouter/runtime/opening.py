@@ -20,7 +20,7 @@ from logrouter.runtime.cursor import Cursor
 from logrouter.runtime.directory import SpoolDirectory
 from logrouter.runtime.journal import Journal
 from logrouter.runtime.keeper import Keeper
-from logrouter.runtime.local_spool import LocalSpool
+from logrouter.runtime.local_spool import LocalSpool, encoded_bytes
 from logrouter.runtime.log import Log
 from logrouter.runtime.store import Store
 from logrouter.segments import UnknownVersion
@@ -115,7 +115,7 @@ def _spool(
         router,
         log,
         epoch=epoch,
-        budget_bytes=settings.memory,
+        budget_bytes=settings.memory - encoded_bytes(settings.memory, len(cursors)),
         block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
         keeper=keeper,
     )

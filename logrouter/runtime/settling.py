@@ -1,0 +1,113 @@
+"""What one sink has sent and not settled yet: made durable in a task of its own, while more is being sent.
+
+    sent    b1  b2  b3 │ b4  b5 …
+            └─ sync ──┘           when it is done, b1 to b3 are committed; what came meanwhile needs another sync
+
+Invariants:
+- nothing is committed before a sync that began after it was sent has succeeded, nor before what was sent before it;
+- no more is in hand than the spool allows: then sending waits for the sync.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import trio
+
+from logrouter.errors import DestinationError
+from logrouter.runtime.spool import Spool
+from logrouter.runtime.transports import Transport
+
+SYNC_DELAY_SECONDS: Final = 1.0
+"""After so much time what has been sent is made durable also when it is little: at the next tick."""
+
+
+class Sent(NamedTuple):
+    """A batch, once it has been sent; or events that were read and are not for this sink."""
+
+    end: int
+    delivered: int
+    unmatched: int
+    size_bytes: int
+    """What the spool may hold for this sink alone because of it."""
+
+
+class Settling:
+    """Settles what a sink has sent, in order."""
+
+    def __init__(self, sink: int, transport: Transport, spool: Spool) -> None:
+        self.failure: DestinationError | None = None
+        """Why the last sync failed: what was sent since the one before must be sent again (`forget`)."""
+        self._sink = sink
+        self._transport = transport
+        self._spool = spool
+        self._unsettled: list[Sent] = []
+        self._in_hand_bytes = 0
+        self._unsynced = False
+        """Whether anything of it needs a sync."""
+        self._due_at = float("inf")
+        self._due = trio.Event()
+        self._changed = trio.lowlevel.ParkingLot()
+
+    def add(self, sent: Sent, *, written: bool) -> None:
+        """Take note of what has been sent. `written`: something was, so that it may need a sync."""
+        self._unsettled.append(sent)
+        self._in_hand_bytes += sent.size_bytes
+        if written and self._transport.needs_sync:
+            self._unsynced = True
+            self._due_at = min(self._due_at, trio.current_time() + SYNC_DELAY_SECONDS)
+        if not self._unsynced:
+            self._commit(len(self._unsettled))
+        elif self._in_hand_bytes * 2 >= self._spool.in_hand_bytes:
+            self._due.set()
+
+    def look(self) -> None:
+        """See whether something has waited for long enough."""
+        if trio.current_time() >= self._due_at:
+            self._due.set()
+
+    async def wait_for_room(self) -> None:
+        """Until the sink may send more, or a sync has failed."""
+        while self._in_hand_bytes >= self._spool.in_hand_bytes and self.failure is None:
+            await self._changed.park()
+
+    async def drain(self) -> None:
+        """Until everything is settled, or a sync has failed."""
+        while self._unsettled and self.failure is None:
+            self._due.set()
+            await self._changed.park()
+
+    def forget(self) -> None:
+        """All of it will be sent again."""
+        self.failure = None
+        self._unsettled.clear()
+        self._in_hand_bytes = 0
+        self._unsynced = False
+        self._due_at = float("inf")
+        self._changed.unpark_all()
+
+    async def run(self) -> None:
+        """Sync whenever it is due, for ever."""
+        while True:
+            await self._due.wait()
+            self._due = trio.Event()
+            self._due_at, self._unsynced = float("inf"), False
+            before = len(self._unsettled)
+            try:
+                await self._transport.sync()
+            except DestinationError as error:
+                self.failure = error
+                self._changed.unpark_all()
+                while self.failure is not None:
+                    await self._changed.park()
+            else:
+                self._commit(before)
+                self._changed.unpark_all()
+
+    def _commit(self, count: int) -> None:
+        settled = self._unsettled[:count]
+        if settled:
+            del self._unsettled[:count]
+            self._in_hand_bytes -= sum(sent.size_bytes for sent in settled)
+            delivered = sum(sent.delivered for sent in settled)
+            self._spool.commit(self._sink, settled[-1].end, delivered, sum(sent.unmatched for sent in settled))
