@@ -68,6 +68,8 @@ class Spot(NamedTuple):
 
     segment: Segment
     offset: int
+    sequence: int
+    """Of the event that stands there."""
 
 
 class Missing(NamedTuple):
@@ -171,15 +173,15 @@ class LogReader:
 
         `spot`: where the last one said that this one begins.
         """
-        if spot is None or spot.segment not in self.segments:
+        if spot is None or spot.sequence > sequence or spot.segment not in self.segments:
             segment = self._segment_of(sequence)
             if segment is None:
                 return self._missing_before(sequence)
-            spot = Spot(segment, segment.header.size)
+            spot = Spot(segment, segment.header.size, segment.header.first)
         return self._load(sequence, spot)
 
     def _load(self, sequence: int, spot: Spot) -> Loaded | Missing | None:
-        segment, offset = spot
+        segment, offset, _ = spot
         reason = ""
         while True:
             if offset >= segment.size:
@@ -201,7 +203,7 @@ class LogReader:
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)
             chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
-            return Loaded(chunk, Spot(segment, offset + head.size))
+            return Loaded(chunk, Spot(segment, offset + head.size, head.end))
 
     def received_ns(self, sequence: int, spot: Spot | None = None) -> int | None:
         """When the event of this sequence was read; None where that cannot be told."""
