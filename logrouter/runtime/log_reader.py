@@ -152,16 +152,26 @@ class LogReader:
         The last may be torn: its events were there once, if it is where it should be.
         """
         offset, expected = segment.header.size, segment.header.first
+        head = self._head(segment, offset)
         while offset < segment.size:
-            head = decode_head(self._pread(segment, RECORD_BYTES, offset))
-            if head is None or offset + head.size > segment.size:
-                if head is not None and head.first == expected:
-                    yield head, offset
-                offset = self._next_record(segment, offset + 1)
+            following = self._head(segment, offset + head.size) if head is not None else None
+            if head is not None and self._is_credible(segment, offset, head, following):
+                yield head, offset
+                expected, offset, head = head.end, offset + head.size, following
                 continue
-            yield head, offset
-            expected = head.end
-            offset += head.size
+            place = self._next_record(segment, offset + 1)
+            if head is not None and head.first == expected and place >= segment.size:
+                yield head, offset
+            offset, head = place, self._head(segment, place)
+
+    def _head(self, segment: Segment, offset: int) -> Head | None:
+        return decode_head(self._pread(segment, RECORD_BYTES, offset))
+
+    def _is_credible(self, segment: Segment, offset: int, head: Head, following: Head | None) -> bool:
+        """Whether what a head says may be believed: it leads to the next one, or all of its record is undamaged."""
+        if following is not None and following.first == head.end:
+            return True
+        return is_whole(head, self._pread(segment, head.size, offset))
 
     def note_position(self, chunk: Chunk) -> None:
         """Remember how far the chunk's source has been read."""
@@ -192,10 +202,12 @@ class LogReader:
                     return Missing(following.header.first, reason or "torn", following.header.created_ns)
                 segment, offset = following, following.header.size
                 continue
-            head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+            head = self._head(segment, offset)
             if head is not None and head.end <= sequence:
-                offset += head.size
-                continue
+                following = self._head(segment, offset + head.size)
+                if self._is_credible(segment, offset, head, following):
+                    offset += head.size
+                    continue
             record = b"" if head is None else self._pread(segment, head.size, offset)
             if head is None or not is_whole(head, record):
                 offset, reason = self._next_record(segment, offset + 1), "damaged"
@@ -244,7 +256,7 @@ class LogReader:
         return segment.size
 
     def _is_record(self, segment: Segment, offset: int) -> bool:
-        head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+        head = self._head(segment, offset)
         if head is None or offset + head.size > segment.size:
             return False
         return is_whole(head, self._pread(segment, head.size, offset))
