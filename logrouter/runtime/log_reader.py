@@ -37,6 +37,8 @@ from logrouter.segments import (
 
 _SEARCH_BYTES: Final = 256 * 1024
 """Searched at once for a marker, behind damage."""
+_PAGE_BYTES: Final = 4096
+"""What the kernel reads at least, so that less is not worth another try where it cannot."""
 OPEN_FILES: Final = 8
 """Segments kept open for reading."""
 _NAME: Final = re.compile(r"(\d{12})\.segment")
@@ -137,14 +139,20 @@ class LogReader:
 
     def _open_segment(self, number: int, path: str) -> Segment:
         with opened(self._disk, path, os.O_RDONLY) as fd:
-            start = pread_all(self._disk, fd, HEADER_BYTES, 0)
-            header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            try:
+                start = pread_all(self._disk, fd, HEADER_BYTES, 0)
+                header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                raise Damaged(str(error.strerror)) from error
             return Segment(number, path, header, self._disk.fstat(fd).st_size)
 
     def _take_position(self, segment: Segment, head: Head, offset: int) -> None:
         record = self._pread(segment, head.size, offset)
         if is_whole(head, record):
-            self.note_position(decode_record(head, record, segment.header.epoch))
+            with suppress(Damaged):
+                self.note_position(decode_record(head, record, segment.header.epoch))
 
     def _heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
         """The heads of a segment's records, and their offsets; behind damage, those that can be found again.
@@ -214,7 +222,11 @@ class LogReader:
                 continue
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)
-            chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
+            try:
+                chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
+            except Damaged:
+                offset, reason = offset + head.size, "damaged"
+                continue
             return Loaded(chunk, Spot(segment, offset + head.size, head.end))
 
     def received_ns(self, sequence: int, spot: Spot | None = None) -> int | None:
@@ -262,13 +274,17 @@ class LogReader:
         return is_whole(head, self._pread(segment, head.size, offset))
 
     def _pread(self, segment: Segment, length: int, offset: int) -> bytes:
-        """So many bytes; zeros where the disk cannot read them, which are no record."""
+        """So many bytes, fewer at the segment's end; zeros where the disk cannot read them, which are no record."""
+        length = max(0, min(length, segment.size - offset))
         try:
             return pread_all(self._disk, self._reader(segment), length, offset)
         except OSError as error:
             if error.errno in _TRANSIENT:
                 raise
-            return bytes(length)
+            if length <= _PAGE_BYTES:
+                return bytes(length)
+        half = max(_PAGE_BYTES, length // 2)  # a bad sector must not hide what is around it
+        return self._pread(segment, half, offset) + self._pread(segment, length - half, offset + half)
 
     def _reader(self, segment: Segment) -> int:
         """A descriptor to read the segment, kept open for the next time."""
