@@ -81,6 +81,7 @@ class Store(LogReader):
     def begin_at(self, sequence: int) -> None:
         """What is appended next has this sequence, or a later one."""
         self.end = max(self.end, sequence)
+        self.synced_end = max(self.synced_end, sequence)  # nothing before it will ever be written
 
     def fits(self, size_bytes: int) -> bool:
         """Whether the log may grow by so much."""
