@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ SEGMENTS_IN_SPOOL: Final = 16
 MAX_RECORDS: Final = 16_384
 """In one segment, so that its heads are gone through in 30 ms."""
 DAMAGED_SUFFIX: Final = ".damaged"
+_TAKEN: Final = re.compile(r"\d{12}\.segment(\.damaged)?")
+"""Names whose number is not given again."""
 
 
 class Store(LogReader):
@@ -71,10 +74,12 @@ class Store(LogReader):
         """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
         super().open()
         self.synced_end = self.end
-        self._next_number = self.segments[-1].number + 1 if self.segments else 1
         for path in self.damaged:
             self.lost_bytes += self._disk.stat(path).st_size
             self._disk.rename(path, path + DAMAGED_SUFFIX)
+        names = self._disk.listdir(self.folder)
+        taken = [int(name[:12]) for name in names if _TAKEN.fullmatch(name)]
+        self._next_number = max(taken, default=0) + 1
 
     # ── writing ──
 
@@ -120,6 +125,7 @@ class Store(LogReader):
 
     def _begin_segment(self, first: int) -> None:
         number = self._next_number
+        self._next_number += 1  # also where it fails: perhaps what it has begun stays
         path = os.path.join(self.folder, f"{number:012d}.segment")
         header = Header(self.epoch, first, self._clock_ns(), dict(self.positions))
         data = encode_header(header)
@@ -133,7 +139,6 @@ class Store(LogReader):
             raise
         self._close_writer()
         self._fd = fd
-        self._next_number += 1
         segment = Segment(number, path, header._replace(size=len(data)), len(data))
         segment.synced_size = 0
         self.segments.append(segment)
