@@ -49,7 +49,7 @@ _TRANSIENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 class Segment:
     """One file of the log."""
 
-    __slots__ = ("closed_ns", "end", "header", "number", "path", "records", "size", "synced_size")
+    __slots__ = ("closed_ns", "doubtful", "end", "header", "number", "path", "records", "size", "synced_size")
 
     def __init__(self, number: int, path: str, header: Header, size: int) -> None:
         self.number = number
@@ -61,8 +61,10 @@ class Segment:
         self.records = 0
         self.closed_ns = header.created_ns
         """When the last record was written to it."""
-        self.synced_size = size
+        self.synced_size = 0
         """How much of it is known to be on the disk."""
+        self.doubtful = False
+        """Whether a sync has failed on the rest."""
 
 
 class Spot(NamedTuple):
@@ -212,8 +214,7 @@ class LogReader:
                 continue
             head = self._head(segment, offset)
             if head is not None and head.end <= sequence:
-                following = self._head(segment, offset + head.size)
-                if self._is_credible(segment, offset, head, following):
+                if self._is_credible(segment, offset, head, self._head(segment, offset + head.size)):
                     offset += head.size
                     continue
             record = b"" if head is None else self._pread(segment, head.size, offset)

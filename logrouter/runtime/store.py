@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Final
 
 from logrouter.event import Chunk
-from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder, write_all
+from logrouter.runtime.disk import Disk, sync_file, sync_folder, write_all
 from logrouter.runtime.log_reader import LogReader, Segment
 from logrouter.segments import Header, encode_header, encode_record
 
@@ -140,7 +140,6 @@ class Store(LogReader):
         self._close_writer()
         self._fd = fd
         segment = Segment(number, path, header._replace(size=len(data)), len(data))
-        segment.synced_size = 0
         self.segments.append(segment)
         self._new_names = True
 
@@ -178,7 +177,8 @@ class Store(LogReader):
                 if new_names:
                     sync_folder(self._disk, self.folder)
             except BaseException:
-                self._dirty += [segment for segment, size in dirty if segment.synced_size < size]
+                unsynced = [segment for segment, size in dirty if segment.synced_size < size]
+                self._dirty += [segment for segment in unsynced if segment not in self._dirty]
                 self._new_names = self._new_names or new_names
                 raise
             self.sync_seconds = time.perf_counter() - started
@@ -188,15 +188,9 @@ class Store(LogReader):
         return sync
 
     def _sync_segment(self, segment: Segment, size: int) -> None:
-        with opened(self._disk, segment.path, os.O_RDONLY) as fd:
-            try:
-                self._disk.fdatasync(fd)
-            except OSError:
-                # The kernel may have dropped what it could not write, and says so once. In memory it still stands.
-                start = segment.synced_size
-                rewrite(self._disk, segment.path, start, pread_all(self._disk, fd, size - start, start))
-                self._disk.fdatasync(fd)
-        segment.synced_size = size
+        doubtful, segment.doubtful = segment.doubtful, True
+        sync_file(self._disk, segment.path, segment.synced_size, size, again=doubtful)
+        segment.synced_size, segment.doubtful = size, False
 
     # ── deleting ──
 
