@@ -66,6 +66,8 @@ class Keeper:
         self._sizes: deque[tuple[float, int]] = deque()
         """When the log had which size, over the last minute."""
         self._work = trio.Event()
+        if store.needs_sync:
+            self._work.set()
         self._unsafe = trio.lowlevel.ParkingLot()
 
     # ── writing ──
