@@ -139,7 +139,11 @@ def decode_header(data: bytes) -> Header:
     _, _, epoch, first, created_ns, _, crc = _HEADER.unpack_from(data)
     if len(data) < size or crc32(data[HEADER_BYTES:size], crc32(data[: HEADER_BYTES - 4])) != crc:
         raise Damaged("the segment's header is damaged")
-    return Header(epoch, first, created_ns, _decode_positions(data[HEADER_BYTES:size]), size)
+    try:
+        positions = _decode_positions(data[HEADER_BYTES:size])
+    except msgspec.DecodeError as error:  # the checksum was right: we have written nonsense
+        raise Damaged(f"the segment's positions cannot be read: {error}") from error
+    return Header(epoch, first, created_ns, positions, size)
 
 
 def encode_record(chunk: Chunk) -> list[bytes]:

@@ -191,11 +191,14 @@ class FaultyDisk:
     disk.fail("write", errno.ENOSPC)           the next write fails
     disk.fail("fdatasync", errno.EIO, times=2)
     disk.write_short(3)                        the next write writes 3 bytes
+    disk.writev_short(3)                       the next writev likewise
+    disk.unreadable = range(4096, 8192)        every pread that touches these offsets fails, of whatever file
     """
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         """How often each function was called."""
+        self.unreadable = range(0)
         self._faults: defaultdict[str, list[Fault]] = defaultdict(list)
 
     def fail(self, function: str, number: int, *, times: int = 1) -> None:
@@ -206,9 +209,20 @@ class FaultyDisk:
 
         self._faults[function] += [raise_error] * times
 
+    def pread(self, fd: int, length: int, offset: int) -> bytes:
+        """Read, unless that is to fail."""
+        if max(offset, self.unreadable.start) < min(offset + length, self.unreadable.stop):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        data: bytes = self.__getattr__("pread")(fd, length, offset)
+        return data
+
     def write_short(self, length: int) -> None:
         """Make the next write take no more than so many bytes."""
         self._faults["write"].append(lambda fd, data: os.write(fd, data[:length]))
+
+    def writev_short(self, length: int) -> None:
+        """Make the next writev take no more than so many bytes."""
+        self._faults["writev"].append(lambda fd, pieces: os.write(fd, b"".join(pieces)[:length]))
 
     def fill_up_after(self, length: int) -> None:
         """Make the next write take so many bytes, and the one after it find the disk full."""

@@ -137,6 +137,26 @@ def pwrite_all(disk: Disk, fd: int, data: bytes, offset: int) -> None:
         rest, offset = rest[written:], offset + written
 
 
+def sync_file(disk: Disk, path: str, start: int, end: int, *, again: bool) -> None:
+    """Wait until a file is on the disk. `again`: a sync has failed on what stands between `start` and `end`.
+
+    A kernel that could not write something says so once and drops it, though in memory it still stands. So what a sync
+    has failed on is written again before the next one, where it stands. Raises OSError: the next call is `again`.
+    """
+    with opened(disk, path, os.O_RDONLY) as fd:
+        if not again:
+            try:
+                disk.fdatasync(fd)
+            except OSError:
+                pass  # tried again now, and told when that fails too
+            else:
+                return
+        for offset in range(start, end, READ_BYTES):
+            length = min(READ_BYTES, end - offset)
+            rewrite(disk, path, offset, pread_all(disk, fd, length, offset))
+        disk.fdatasync(fd)
+
+
 def rewrite(disk: Disk, path: str, offset: int, data: bytes) -> None:
     """Write bytes where they stand already: after a failed sync nobody knows what of them is on the disk."""
     with opened(disk, path, os.O_WRONLY) as fd:

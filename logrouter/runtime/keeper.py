@@ -69,6 +69,8 @@ class Keeper:
         """When the log had which size, over the last minute."""
         self._cursors_synced_at = float("-inf")
         self._work = trio.Event()
+        if store.needs_sync:
+            self._work.set()
         self._unsafe = trio.lowlevel.ParkingLot()
 
     # ── writing ──

@@ -37,6 +37,8 @@ from logrouter.segments import (
 
 _SEARCH_BYTES: Final = 256 * 1024
 """Searched at once for a marker, behind damage."""
+_PAGE_BYTES: Final = 4096
+"""What the kernel reads at least, so that less is not worth another try where it cannot."""
 OPEN_FILES: Final = 8
 """Segments kept open for reading."""
 _NAME: Final = re.compile(r"(\d{12})\.segment")
@@ -47,7 +49,7 @@ _TRANSIENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 class Segment:
     """One file of the log."""
 
-    __slots__ = ("closed_ns", "end", "header", "number", "path", "records", "size", "synced_size")
+    __slots__ = ("closed_ns", "doubtful", "end", "header", "number", "path", "records", "size", "synced_size")
 
     def __init__(self, number: int, path: str, header: Header, size: int) -> None:
         self.number = number
@@ -59,8 +61,10 @@ class Segment:
         self.records = 0
         self.closed_ns = header.created_ns
         """When the last record was written to it."""
-        self.synced_size = size
+        self.synced_size = 0
         """How much of it is known to be on the disk."""
+        self.doubtful = False
+        """Whether a sync has failed on the rest."""
 
 
 class Spot(NamedTuple):
@@ -68,6 +72,8 @@ class Spot(NamedTuple):
 
     segment: Segment
     offset: int
+    sequence: int
+    """Of the event that stands there."""
 
 
 class Missing(NamedTuple):
@@ -135,14 +141,20 @@ class LogReader:
 
     def _open_segment(self, number: int, path: str) -> Segment:
         with opened(self._disk, path, os.O_RDONLY) as fd:
-            start = pread_all(self._disk, fd, HEADER_BYTES, 0)
-            header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            try:
+                start = pread_all(self._disk, fd, HEADER_BYTES, 0)
+                header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                raise Damaged(str(error.strerror)) from error
             return Segment(number, path, header, self._disk.fstat(fd).st_size)
 
     def _take_position(self, segment: Segment, head: Head, offset: int) -> None:
         record = self._pread(segment, head.size, offset)
         if is_whole(head, record):
-            self.note_position(decode_record(head, record, segment.header.epoch))
+            with suppress(Damaged):
+                self.note_position(decode_record(head, record, segment.header.epoch))
 
     def _heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
         """The heads of a segment's records, and their offsets; behind damage, those that can be found again.
@@ -150,16 +162,26 @@ class LogReader:
         The last may be torn: its events were there once, if it is where it should be.
         """
         offset, expected = segment.header.size, segment.header.first
+        head = self._head(segment, offset)
         while offset < segment.size:
-            head = decode_head(self._pread(segment, RECORD_BYTES, offset))
-            if head is None or offset + head.size > segment.size:
-                if head is not None and head.first == expected:
-                    yield head, offset
-                offset = self._next_record(segment, offset + 1)
+            following = self._head(segment, offset + head.size) if head is not None else None
+            if head is not None and self._is_credible(segment, offset, head, following):
+                yield head, offset
+                expected, offset, head = head.end, offset + head.size, following
                 continue
-            yield head, offset
-            expected = head.end
-            offset += head.size
+            place = self._next_record(segment, offset + 1)
+            if head is not None and head.first == expected and place >= segment.size:
+                yield head, offset
+            offset, head = place, self._head(segment, place)
+
+    def _head(self, segment: Segment, offset: int) -> Head | None:
+        return decode_head(self._pread(segment, RECORD_BYTES, offset))
+
+    def _is_credible(self, segment: Segment, offset: int, head: Head, following: Head | None) -> bool:
+        """Whether what a head says may be believed: it leads to the next one, or all of its record is undamaged."""
+        if following is not None and following.first == head.end:
+            return True
+        return is_whole(head, self._pread(segment, head.size, offset))
 
     def note_position(self, chunk: Chunk) -> None:
         """Remember how far the chunk's source has been read."""
@@ -171,15 +193,15 @@ class LogReader:
 
         `spot`: where the last one said that this one begins.
         """
-        if spot is None or spot.segment not in self.segments:
+        if spot is None or spot.sequence > sequence or spot.segment not in self.segments:
             segment = self._segment_of(sequence)
             if segment is None:
                 return self._missing_before(sequence)
-            spot = Spot(segment, segment.header.size)
+            spot = Spot(segment, segment.header.size, segment.header.first)
         return self._load(sequence, spot)
 
     def _load(self, sequence: int, spot: Spot) -> Loaded | Missing | None:
-        segment, offset = spot
+        segment, offset, _ = spot
         reason = ""
         while True:
             if offset >= segment.size:
@@ -190,18 +212,23 @@ class LogReader:
                     return Missing(following.header.first, reason or "torn", following.header.created_ns)
                 segment, offset = following, following.header.size
                 continue
-            head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+            head = self._head(segment, offset)
             if head is not None and head.end <= sequence:
-                offset += head.size
-                continue
+                if self._is_credible(segment, offset, head, self._head(segment, offset + head.size)):
+                    offset += head.size
+                    continue
             record = b"" if head is None else self._pread(segment, head.size, offset)
             if head is None or not is_whole(head, record):
                 offset, reason = self._next_record(segment, offset + 1), "damaged"
                 continue
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)
-            chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
-            return Loaded(chunk, Spot(segment, offset + head.size))
+            try:
+                chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
+            except Damaged:
+                offset, reason = offset + head.size, "damaged"
+                continue
+            return Loaded(chunk, Spot(segment, offset + head.size, head.end))
 
     def received_ns(self, sequence: int, spot: Spot | None = None) -> int | None:
         """When the event of this sequence was read; None where that cannot be told."""
@@ -242,19 +269,23 @@ class LogReader:
         return segment.size
 
     def _is_record(self, segment: Segment, offset: int) -> bool:
-        head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+        head = self._head(segment, offset)
         if head is None or offset + head.size > segment.size:
             return False
         return is_whole(head, self._pread(segment, head.size, offset))
 
     def _pread(self, segment: Segment, length: int, offset: int) -> bytes:
-        """So many bytes; zeros where the disk cannot read them, which are no record."""
+        """So many bytes, fewer at the segment's end; zeros where the disk cannot read them, which are no record."""
+        length = max(0, min(length, segment.size - offset))
         try:
             return pread_all(self._disk, self._reader(segment), length, offset)
         except OSError as error:
             if error.errno in _TRANSIENT:
                 raise
-            return bytes(length)
+            if length <= _PAGE_BYTES:
+                return bytes(length)
+        half = max(_PAGE_BYTES, length // 2)  # a bad sector must not hide what is around it
+        return self._pread(segment, half, offset) + self._pread(segment, length - half, offset + half)
 
     def _reader(self, segment: Segment) -> int:
         """A descriptor to read the segment, kept open for the next time."""

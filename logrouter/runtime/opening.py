@@ -70,6 +70,8 @@ def _open_in(directory: SpoolDirectory, settings: Settings, router: Router, log:
     for cursor in cursors:
         cursor.begin()
     spool = settings.spool
+    if spool.durability == "sync" and store.needs_sync:
+        store.begin_sync()()  # sinks may read all of it at once
     keeper = Keeper(
         store,
         cursors,

@@ -14,13 +14,14 @@ Invariants:
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from logrouter.event import Chunk
-from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder, write_all
+from logrouter.runtime.disk import Disk, sync_file, sync_folder, write_all
 from logrouter.runtime.log_reader import LogReader, Segment
 from logrouter.segments import Header, encode_header, encode_record
 
@@ -31,6 +32,8 @@ SEGMENTS_IN_SPOOL: Final = 16
 MAX_RECORDS: Final = 16_384
 """In one segment, so that its heads are gone through in 30 ms."""
 DAMAGED_SUFFIX: Final = ".damaged"
+_TAKEN: Final = re.compile(r"\d{12}\.segment(\.damaged)?")
+"""Names whose number is not given again."""
 
 
 class Store(LogReader):
@@ -71,16 +74,23 @@ class Store(LogReader):
         """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
         super().open()
         self.synced_end = self.end
-        self._next_number = self.segments[-1].number + 1 if self.segments else 1
+        self._dirty, self._new_names = (
+            list(self.segments),
+            bool(self.segments),
+        )  # who knows what the last one has synced
         for path in self.damaged:
             self.lost_bytes += self._disk.stat(path).st_size
             self._disk.rename(path, path + DAMAGED_SUFFIX)
+        names = self._disk.listdir(self.folder)
+        taken = [int(name[:12]) for name in names if _TAKEN.fullmatch(name)]
+        self._next_number = max(taken, default=0) + 1
 
     # ── writing ──
 
     def begin_at(self, sequence: int) -> None:
         """What is appended next has this sequence, or a later one."""
         self.end = max(self.end, sequence)
+        self.synced_end = max(self.synced_end, sequence)  # nothing before it will ever be written
 
     def fits(self, size_bytes: int) -> bool:
         """Whether the log may grow by so much."""
@@ -119,6 +129,7 @@ class Store(LogReader):
 
     def _begin_segment(self, first: int) -> None:
         number = self._next_number
+        self._next_number += 1  # also where it fails: perhaps what it has begun stays
         path = os.path.join(self.folder, f"{number:012d}.segment")
         header = Header(self.epoch, first, self._clock_ns(), dict(self.positions))
         data = encode_header(header)
@@ -132,9 +143,7 @@ class Store(LogReader):
             raise
         self._close_writer()
         self._fd = fd
-        self._next_number += 1
         segment = Segment(number, path, header._replace(size=len(data)), len(data))
-        segment.synced_size = 0
         self.segments.append(segment)
         self._new_names = True
 
@@ -172,7 +181,8 @@ class Store(LogReader):
                 if new_names:
                     sync_folder(self._disk, self.folder)
             except BaseException:
-                self._dirty += [segment for segment, size in dirty if segment.synced_size < size]
+                unsynced = [segment for segment, size in dirty if segment.synced_size < size]
+                self._dirty += [segment for segment in unsynced if segment not in self._dirty]
                 self._new_names = self._new_names or new_names
                 raise
             self.sync_seconds = time.perf_counter() - started
@@ -182,15 +192,9 @@ class Store(LogReader):
         return sync
 
     def _sync_segment(self, segment: Segment, size: int) -> None:
-        with opened(self._disk, segment.path, os.O_RDONLY) as fd:
-            try:
-                self._disk.fdatasync(fd)
-            except OSError:
-                # The kernel may have dropped what it could not write, and says so once. In memory it still stands.
-                start = segment.synced_size
-                rewrite(self._disk, segment.path, start, pread_all(self._disk, fd, size - start, start))
-                self._disk.fdatasync(fd)
-        segment.synced_size = size
+        doubtful, segment.doubtful = segment.doubtful, True
+        sync_file(self._disk, segment.path, segment.synced_size, size, again=doubtful)
+        segment.synced_size, segment.doubtful = size, False
 
     # ── deleting ──
 

@@ -1,0 +1,65 @@
+"""A log on disk for tests: numbered chunks, and all that is read back of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from logrouter.event import Chunk, Flag, Offset
+from logrouter.runtime.log_reader import Loaded, Missing
+from logrouter.runtime.store import Store
+
+EPOCH = 7
+
+
+def new_store(folder: Path | str, disk: Any = os, *, segment_bytes: int = 2**20, epoch: int = EPOCH) -> Store:
+    """An open store. `segment_bytes`: a segment that has reached so much is followed by the next."""
+    store = Store(str(folder), max_bytes=2**24, epoch=epoch, disk=disk, clock_ns=lambda: 5_000)
+    store.segment_bytes = segment_bytes
+    store.open()
+    return store
+
+
+def numbered_chunk(first: int, events: int = 5, *, epoch: int = EPOCH, position: bytes | None = None) -> Chunk:
+    """Events that know their sequence; received at a time that tells the chunk's first."""
+    payloads = [b'{"n":%d}' % number for number in range(first, first + events)]
+    chunk = Chunk(payloads, bytes([Flag.JSON]) * events, {"source": "app"}, 1_000 + first, position=position)
+    chunk.offset = Offset(epoch, first)
+    return chunk
+
+
+def fill(store: Store, chunks: int, *, events: int = 5) -> None:
+    """Append so many chunks behind what is there."""
+    for _ in range(chunks):
+        store.append(numbered_chunk(store.end, events, epoch=store.epoch))
+
+
+def walk(store: Store, sequence: int = 0, *, spots: bool = True) -> Iterator[Chunk | Missing]:
+    """All that the log tells from a sequence on. `spots`: each read is told where the last one ended."""
+    spot = None
+    while (found := store.load(sequence, spot)) is not None:
+        if isinstance(found, Loaded):
+            yield found.chunk
+            sequence, spot = found.chunk.end.sequence, found.spot if spots else None
+        else:
+            yield found
+            assert found.end > sequence, "reading must go on"
+            sequence = found.end
+
+
+def runs(store: Store, sequence: int = 0, *, spots: bool = True) -> list[tuple[int, int] | str]:
+    """The same as (first, end) of each chunk, and `first..end reason` of what is missing. Checks every payload."""
+    told: list[tuple[int, int] | str] = []
+    for found in walk(store, sequence, spots=spots):
+        if isinstance(found, Missing):
+            told.append(f"{sequence}..{found.end} {found.reason}")
+            sequence = found.end
+            continue
+        first, end = found.offset.sequence, found.end.sequence
+        assert first == sequence, "neither twice nor left out"
+        assert found.payloads == [b'{"n":%d}' % number for number in range(first, end)]
+        told.append((first, end))
+        sequence = end
+    return told
