@@ -22,7 +22,7 @@ from typing import Final
 from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder, write_all
 from logrouter.runtime.log_reader import LogReader, Segment
-from logrouter.segments import Header, encode_header, encode_record
+from logrouter.segments import HEADER_BYTES, Header, encode_header, encode_record
 
 SEGMENT_BYTES: Final = 64 * 2**20
 SMALLEST_SEGMENT_BYTES: Final = 2**20
@@ -72,8 +72,13 @@ class Store(LogReader):
         super().open()
         self.synced_end = self.end
         self._next_number = self.segments[-1].number + 1 if self.segments else 1
-        for path in self.damaged:
-            self.lost_bytes += self._disk.stat(path).st_size
+        for path in list(self.damaged):
+            size = self._disk.stat(path).st_size
+            if size < HEADER_BYTES:  # a crash while it was begun: nothing was ever in it
+                self._disk.unlink(path)
+                self.damaged.remove(path)
+                continue
+            self.lost_bytes += size
             self._disk.rename(path, path + DAMAGED_SUFFIX)
 
     # ── writing ──
