@@ -196,7 +196,8 @@ class LogReader:
                 continue
             record = b"" if head is None else self._pread(segment, head.size, offset)
             if head is None or not is_whole(head, record):
-                offset, reason = self._next_record(segment, offset + 1), "damaged"
+                torn = head is not None and offset + head.size > segment.size
+                offset, reason = self._next_record(segment, offset + 1), "torn" if torn else "damaged"
                 continue
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)
