@@ -121,6 +121,11 @@ def encode_header(header: Header) -> bytes:
     return _HEADER.pack(*fields, crc32(positions, crc32(unchecked[:-4]))) + positions
 
 
+def is_begun(data: bytes) -> bool:
+    """Whether this is no more than the beginning of a header, cut by a crash: nothing was ever in that segment."""
+    return len(data) < HEADER_BYTES and data[: len(_MAGIC)] == _MAGIC[: len(data)]
+
+
 def header_length(data: bytes) -> int:
     """How many bytes the header takes, from its first HEADER_BYTES. Raises Damaged, UnknownVersion."""
     if len(data) < HEADER_BYTES:

@@ -209,7 +209,8 @@ class Keeper:
         if paths:
             self.store.forget(paths)
             try:
-                await trio.to_thread.run_sync(self.store.unlink, paths)
+                with trio.CancelScope(shield=True):  # nobody would come back to what was forgotten
+                    await trio.to_thread.run_sync(self.store.unlink, paths)
             except OSError as error:
                 self._tell("delete", error)
             self.changed()

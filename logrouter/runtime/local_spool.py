@@ -13,6 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -254,7 +255,7 @@ class LocalSpool(Spool):
         found = self._keeper.store.load(sequence, cursor.spot)
         if isinstance(found, Missing):
             end = min(found.end, self.appended)
-            times = cursor.read_ns, found.before_ns or cursor.read_ns
+            times = cursor.read_ns, found.before_ns or cursor.read_ns or time.time_ns()
             return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
         return self._take_in(found, cursor) if found is not None else None
 

@@ -183,6 +183,9 @@ class LogReader:
             return True
         return is_whole(head, self._pread(segment, head.size, offset))
 
+    def _is_followed(self, segment: Segment, offset: int, head: Head) -> bool:
+        return self._is_credible(segment, offset, head, self._head(segment, offset + head.size))
+
     def note_position(self, chunk: Chunk) -> None:
         """Remember how far the chunk's source has been read."""
         if chunk.position is not None:
@@ -213,13 +216,13 @@ class LogReader:
                 segment, offset = following, following.header.size
                 continue
             head = self._head(segment, offset)
-            if head is not None and head.end <= sequence:
-                if self._is_credible(segment, offset, head, self._head(segment, offset + head.size)):
-                    offset += head.size
-                    continue
+            if head is not None and head.end <= sequence and self._is_followed(segment, offset, head):
+                offset += head.size
+                continue
             record = b"" if head is None else self._pread(segment, head.size, offset)
             if head is None or not is_whole(head, record):
-                offset, reason = self._next_record(segment, offset + 1), "damaged"
+                torn = head is not None and offset + head.size > segment.size
+                offset, reason = self._next_record(segment, offset + 1), "torn" if torn else "damaged"
                 continue
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)

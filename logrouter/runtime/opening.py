@@ -65,7 +65,7 @@ def _open_in(directory: SpoolDirectory, settings: Settings, router: Router, log:
         log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
     journals = {name: Journal(directory.journal(name)) for name in settings.sinks}
     states = {name: _state(name, journal, store, log) for name, journal in journals.items()}
-    store.begin_at(max((state.committed for state in states.values() if state), default=0))
+    store.begin_at(max((state.end for state in states.values() if state), default=0))
     cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]
     for cursor in cursors:
         cursor.begin()

@@ -21,9 +21,9 @@ from contextlib import suppress
 from typing import Final
 
 from logrouter.event import Chunk
-from logrouter.runtime.disk import Disk, sync_file, sync_folder, write_all
+from logrouter.runtime.disk import Disk, read_file, sync_file, sync_folder, write_all
 from logrouter.runtime.log_reader import LogReader, Segment
-from logrouter.segments import Header, encode_header, encode_record
+from logrouter.segments import Header, encode_header, encode_record, is_begun
 
 SEGMENT_BYTES: Final = 64 * 2**20
 SMALLEST_SEGMENT_BYTES: Final = 2**20
@@ -74,11 +74,13 @@ class Store(LogReader):
         """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
         super().open()
         self.synced_end = self.end
-        self._dirty, self._new_names = (
-            list(self.segments),
-            bool(self.segments),
-        )  # who knows what the last one has synced
-        for path in self.damaged:
+        self._dirty = list(self.segments)  # who knows what the last process has synced
+        self._new_names = bool(self.segments)
+        for path in list(self.damaged):
+            if is_begun(read_file(self._disk, path)):
+                self._disk.unlink(path)
+                self.damaged.remove(path)
+                continue
             self.lost_bytes += self._disk.stat(path).st_size
             self._disk.rename(path, path + DAMAGED_SUFFIX)
         names = self._disk.listdir(self.folder)

@@ -528,7 +528,7 @@ def test_what_looks_like_a_record_in_a_payload_is_none(tmp_path: Path) -> None:
     store.append(chunk)
     store.append(numbered_chunk(12))
     found = list(walk(store, 10))
-    assert [item.payloads for item in found if not isinstance(item, Missing)][0] == chunk.payloads
+    assert next(item.payloads for item in found if not isinstance(item, Missing)) == chunk.payloads
     store.close()
 
 
