@@ -18,6 +18,7 @@ from typing import Any
 
 from logrouter import severity, times
 from logrouter.chain import Chain
+from logrouter.event import MARKS, PLAIN
 from logrouter.facts import Facts
 from logrouter.projection import Projection, Row
 from logrouter.references import MISSING, Field, Meta, Reference, Resource, Severity, Time
@@ -36,15 +37,25 @@ class Generated:
         """The Python text, for those who debug it."""
         self._names = [meta.name for meta in metas]
         self.reads_received = RECEIVED in metas
+        self.reads_marks = any(name in MARKS for name in self._names)
 
     def constants(self, facts: Facts) -> tuple[Any, ...]:
         """The values of its attributes, which are the same for all rows of a chunk."""
         get = facts.attributes.get
         return tuple(facts.received_ns if name == "received" else get(name, MISSING) for name in self._names)
 
-    def __call__(self, rows: Sequence[Row], facts: Facts) -> list[Any]:
-        """One result a row."""
-        return self.function(rows, *self.constants(facts))
+    def __call__(self, rows: Sequence[Row], facts: Facts, flags: bytes = b"") -> list[Any]:
+        """One result a row. `flags`: those of the events, which may have attributes of their own (`meta.partial` …)."""
+        results = self.function(rows, *self.constants(facts))
+        if self.depends_on(flags):
+            for place, flag in enumerate(flags):
+                if flag not in PLAIN:
+                    results[place : place + 1] = self(rows[place : place + 1], facts.marked(flag))
+        return results
+
+    def depends_on(self, flags: bytes) -> bool:
+        """Whether more than the rows and the facts decides, as some of the events have marks, which are read."""
+        return self.reads_marks and bool(flags.translate(None, PLAIN))
 
 
 class Generator:
@@ -69,13 +80,13 @@ class Generator:
         tests = {rule: rule.source(scope.name, scope.constants) for rule in chain.conditions}
         return scope.function("verdicts", chain.verdict_source(tests))
 
-    def column(self, template: Template, segment: bool) -> Callable[[Sequence[Row], Facts], list[str] | str]:
+    def column(self, template: Template, segment: bool) -> Callable[[Sequence[Row], Facts, bytes], list[str] | str]:
         """The text of a template for each row; one text where it is the same for all."""
         scope = _Scope(self._projection, self._resource, template.references)
         generated = scope.function("column", template.source(scope.name, scope.constants, segment=segment))
-        if scope.reads_rows:
+        if scope.reads_rows or generated.reads_marks:
             return generated
-        return lambda rows, facts: str(generated(rows[:1], facts)[0])
+        return lambda rows, facts, flags: str(generated(rows[:1], facts)[0])
 
 
 class _Scope:

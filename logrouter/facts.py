@@ -21,6 +21,10 @@ class Facts:
         self.received_ns = received_ns
         self.resource = resource
 
+    def marked(self, flags: int) -> Facts:
+        """The same of one event of the chunk, which has these flags."""
+        return Facts(self.attributes, self.received_ns, self.resource, flags)
+
 
 def resolve(reference: Reference, document: Document, facts: Facts) -> Any:
     """The value of a reference: the slow way, which is the definition. Objects are OPAQUE."""

@@ -29,6 +29,8 @@ class Frame(NamedTuple):
     """Which of the lines are pieces of one that was too long."""
     empty: int
     """How many empty lines were left out."""
+    read_bytes: int = 0
+    """How many bytes were read since the last frame, whatever they were: ends of lines, the part that still waits."""
 
     def cut(self, limit_bytes: int) -> Iterator[Frame]:
         """The same in frames whose events cost at most `limit_bytes` in memory, or are a single one."""
@@ -36,13 +38,13 @@ class Frame(NamedTuple):
             yield self
             return
         costs = list(accumulate((len(line) + EVENT_OVERHEAD_BYTES for line in self.lines), initial=0))
-        start, empty = 0, self.empty
+        start, empty, read_bytes = 0, self.empty, self.read_bytes
         while start < len(self.lines):
             stop = max(start + 1, bisect_right(costs, costs[start] + limit_bytes) - 1)
             lines = self.lines[start:stop]
             marks = {number - start: mark for number, mark in self.marks.items() if start <= number < stop}
-            yield Frame(lines, b"\n".join(lines), marks, empty)
-            start, empty = stop, 0
+            yield Frame(lines, b"\n".join(lines), marks, empty, read_bytes)
+            start, empty, read_bytes = stop, 0, 0
 
 
 class LineFraming:
@@ -62,6 +64,9 @@ class LineFraming:
 
     def feed(self, data: bytes) -> Frame:
         """Take what was read; give the lines it completes."""
+        return self._feed(data)._replace(read_bytes=len(data))
+
+    def _feed(self, data: bytes) -> Frame:
         end = data.rfind(b"\n")
         if end < 0:
             self._hold(data)

@@ -41,6 +41,7 @@ class Ingest:
         self._reads_whole = parse != "none" and chain is not None and chain.changes_all
         self.read_events = 0
         self.read_bytes = 0
+        """What the source has read, to the byte."""
         self.empty_lines = 0
         self.invalid_utf8 = 0
         self.pieces = 0
@@ -50,12 +51,12 @@ class Ingest:
 
     def chunks(self, frame: Frame, received_ns: int) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left."""
-        lines, block, marks, empty = frame
+        lines, block, marks, empty, read_bytes = frame
+        self.read_bytes += read_bytes
         self.empty_lines += empty
         if not lines:
             return []
         self.read_events += len(lines)
-        self.read_bytes += len(block) + 1
         events = self._events(lines, block, marks, received_ns)
         if not events.payloads:
             return []

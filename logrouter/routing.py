@@ -26,11 +26,11 @@ from typing import Any
 
 from logrouter.classes import MAX_CLASSES, Classes, Memo, Routed, TooManyClasses
 from logrouter.compiling import Generator
-from logrouter.event import MARKS, PLAIN, Chunk
+from logrouter.event import Chunk
 from logrouter.facts import Facts
 from logrouter.policy import Policy, Route, SinkRouting
 from logrouter.projection import Projection, Row
-from logrouter.references import Meta, Reference
+from logrouter.references import Reference
 from logrouter.sinks import Chosen, Slice
 
 _MEMOS = 64
@@ -50,15 +50,13 @@ class Router:
         """`further`: what somebody else (a chain of steps) wants to read of the same rows."""
         self.resource = resource or {}
         self._policy = policy = Policy(sinks, routes)
-        references = policy.references
-        self.projection = Projection([*references, *further])
+        self.projection = Projection([*policy.references, *further])
         generator = Generator(self.projection, self.resource)
         self._classify = generator.bits(policy.rules, policy.keys)
         self._columns = [
             [generator.column(template, segment=sink.segments) for template in sink.templates] for sink in sinks
         ]
         self._memoisable = all(rule.memoisable for rule in policy.rules) and not self._classify.reads_received
-        self._reads_marks = any(isinstance(reference, Meta) and reference.name in MARKS for reference in references)
         self._renew()
 
     def _renew(self) -> None:
@@ -106,7 +104,7 @@ class Router:
         """All of a chunk for one sink, whatever the rules say: for what logrouter itself has to tell it."""
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         rows = self.projection.rows(chunk.payloads, chunk.flags)
-        return self._all_of(chunk, tuple(column(rows, facts) for column in self._columns[sink]))
+        return self._all_of(chunk, tuple(column(rows, facts, chunk.flags) for column in self._columns[sink]))
 
     def _all_of(self, chunk: Chunk, columns: tuple[list[str] | str, ...]) -> Slice:
         sequences = range(chunk.offset.sequence, chunk.end.sequence)
@@ -125,24 +123,23 @@ class Router:
             part.collides = collides
 
     def _change(self, part: Slice, sink: int, numbers: bytes, classes: Classes) -> None:
+        facts = Facts(part.attributes, part.received_ns, self.resource)
         payloads, flags = part.payloads.copy(), bytearray(part.flags)
         for place, number in enumerate(numbers):
             chain = self._policy.chain(classes.shapes[number][sink])
             if chain is not None:
-                facts = Facts(part.attributes, part.received_ns, self.resource, flags[place])
-                payloads[place], flags[place] = chain.change(payloads[place], flags[place], facts)
+                flag = flags[place]
+                payloads[place], flags[place] = chain.change(payloads[place], flag, facts.marked(flag))
         part.payloads, part.flags = payloads, bytes(flags)
 
     def _routed(self, chunk: Chunk, rows: list[Row]) -> Routed:
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
-        numbers = self._numbers(rows, facts)
-        columns = tuple(tuple(column(rows, facts) for column in columns) for columns in self._columns)
-        if self._reads_marks and chunk.flags.translate(None, PLAIN):
-            numbers, columns = self._with_marks(chunk, rows, numbers, columns)
+        numbers = self._numbers(rows, facts, chunk.flags)
+        columns = tuple(tuple(column(rows, facts, chunk.flags) for column in columns) for columns in self._columns)
         return Routed(self.classes, numbers, columns)
 
-    def _numbers(self, rows: list[Row], facts: Facts) -> bytes:
-        if self._memoisable:
+    def _numbers(self, rows: list[Row], facts: Facts, flags: bytes) -> bytes:
+        if self._memoisable and not self._classify.depends_on(flags):
             constants = self._classify.constants(facts)
             memo = self._memos.get(constants)
             if memo is None:
@@ -153,23 +150,7 @@ class Router:
                 return bytes(map(memo.__getitem__, rows))
             except TypeError:  # a list is not hashable
                 pass
-        return bytes(map(self.classes.__getitem__, self._classify(rows, facts)))
-
-    def _with_marks(self, chunk: Chunk, rows: list[Row], numbers: bytes, columns: Any) -> tuple[bytes, Any]:
-        """Once more, event by event, for those that have marks, which somebody reads."""
-        classes = bytearray(numbers)
-        texts = [[[text] * len(rows) if isinstance(text, str) else text for text in sink] for sink in columns]
-        for place, flags in enumerate(chunk.flags):
-            if flags in PLAIN:
-                continue
-            facts = Facts(chunk.attributes, chunk.received_ns, self.resource, flags)
-            row = rows[place : place + 1]
-            classes[place] = self.classes[self._classify(row, facts)[0]]
-            for sink, sink_columns in enumerate(self._columns):
-                for number, column in enumerate(sink_columns):
-                    text = column(row, facts)
-                    texts[sink][number][place] = text if isinstance(text, str) else text[0]
-        return bytes(classes), tuple(map(tuple, texts))
+        return bytes(map(self.classes.__getitem__, self._classify(rows, facts, flags)))
 
     def _route_pieces(self, chunk: Chunk, rows: list[Row]) -> list[Chunk]:
         pieces = []

@@ -15,10 +15,9 @@ from typing import Final, NamedTuple
 
 from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain, is_unclear
 from logrouter.compiling import Generator
-from logrouter.event import MARKS, PLAIN, Flag
+from logrouter.event import PLAIN, Flag
 from logrouter.facts import Facts
 from logrouter.projection import Projection, Row, begin_with_brace
-from logrouter.references import Meta
 
 _UNTOUCHED: Final = bytes(byte == UNTOUCHED for byte in range(256))
 _TOUCHED: Final = bytes(byte == TOUCHED for byte in range(256))
@@ -42,15 +41,11 @@ class Stepping:
     def __init__(self, chain: Chain, projection: Projection, resource: Mapping[str, str]) -> None:
         self._chain = chain
         self._projection = projection
-        self._resource = resource
         self._verdicts = Generator(projection, resource).verdicts(chain)
-        self._reads_marks = any(isinstance(ref, Meta) and ref.name in MARKS for ref in chain.references)
 
     def run(self, events: Events, facts: Facts) -> Events:
         """The events after all steps; the very same where no step touches any."""
-        verdicts = bytes(self._verdicts(events.rows, facts))
-        if self._reads_marks and events.flags.translate(None, PLAIN):
-            verdicts = self._with_marks(verdicts, events, facts)
+        verdicts = bytes(self._verdicts(events.rows, facts, events.flags))
         if self._chain.touches_unclear and events.flags.count(Flag.JSON) < len(verdicts):
             verdicts = _with_unclear(verdicts, events)
         if verdicts.count(UNTOUCHED) == len(verdicts):
@@ -88,14 +83,6 @@ class Stepping:
         flags = bytes((Flag.JSON,)) * len(payloads)
         return Events(payloads, flags, self._projection.rows(payloads, flags))
 
-    def _with_marks(self, verdicts: bytes, events: Events, facts: Facts) -> bytes:
-        """Ask again about the events that have attributes of their own (`meta.partial` …)."""
-        marked = bytearray(verdicts)
-        for place, flag in enumerate(events.flags):
-            if flag not in PLAIN:
-                (marked[place],) = self._verdicts(events.rows[place : place + 1], self._own(facts, flag))
-        return bytes(marked)
-
     def _changed(self, events: Events, verdicts: bytes, facts: Facts) -> Events:
         """JSON events are changed together, where that does; texts, and those on which a step fails, one by one."""
         together = bytes(map(and_, verdicts.translate(_TOUCHED), events.flags.translate(_PLAIN_JSON)))
@@ -122,12 +109,9 @@ class Stepping:
             elif was_tried and next(outcomes) is not None:
                 yield next(ready)
             elif verdict == TOUCHED:
-                result = self._chain.apply(payload, flag, facts if flag in PLAIN else self._own(facts, flag))
+                result = self._chain.apply(payload, flag, facts if flag in PLAIN else facts.marked(flag))
                 if result is not None:
                     yield *result, self._projection.row(*result)
-
-    def _own(self, facts: Facts, flags: int) -> Facts:
-        return Facts(facts.attributes, facts.received_ns, self._resource, flags)
 
 
 def _events(kept: Iterable[Event]) -> Events:

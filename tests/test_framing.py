@@ -21,6 +21,7 @@ class Framed:
         self.lines: list[bytes] = []
         self.marks: list[int] = []
         self.empty = 0
+        self.read_bytes = 0
         for frame in [*map(framing.feed, pieces), framing.finish()]:
             self._add(frame)
         assert framing.held_bytes == 0
@@ -30,6 +31,7 @@ class Framed:
         self.marks += [frame.marks.get(number, 0) for number in range(len(frame.lines))]
         self.lines += frame.lines
         self.empty += frame.empty
+        self.read_bytes += frame.read_bytes
 
     def rejoined(self) -> list[bytes]:
         """The lines with their pieces put together again."""
@@ -60,6 +62,7 @@ def test_any_cut_gives_the_same_lines(data: st.DataObject, stream: bytes) -> Non
 @given(st.data(), streams, st.integers(4, 12))
 def test_long_lines_are_cut_into_marked_pieces(data: st.DataObject, stream: bytes, limit: int) -> None:
     framed = Framed(data.draw(chunked(stream)), limit)
+    assert framed.read_bytes == len(stream)
     assert framed.rejoined() == [line for line in expected_lines(stream) if line]
     assert max(map(len, framed.lines), default=0) <= limit + 1
 
@@ -112,6 +115,7 @@ def test_frames_are_cut_by_what_they_cost(stream: bytes, limit: int) -> None:
     parts = list(whole.cut(limit))
     assert [line for part in parts for line in part.lines] == whole.lines
     assert sum(part.empty for part in parts) == whole.empty
+    assert sum(part.read_bytes for part in parts) == whole.read_bytes == len(stream)
     shifts = [sum(len(part.lines) for part in parts[:number]) for number in range(len(parts))]
     marks = {
         shift + place: mark for shift, part in zip(shifts, parts, strict=True) for place, mark in part.marks.items()

@@ -93,6 +93,10 @@ def frame_of(some: list[bytes], marks: dict[int, int] | None = None, empty: int 
     return Frame(some, b"\n".join(some), marks or {}, empty)
 
 
+streams = st.lists(lines | st.sampled_from([b"", b"\r", b"x" * 40]), max_size=8).map(b"\n".join)
+"""Whole inputs, which may end with a newline."""
+
+
 def ingest_of(chain: Chain | None = None, parse: Parse = "auto", match: str | None = None) -> Ingest:
     further = chain.references if chain else ()
     rule = Rule.parse(match) if match else None
@@ -214,11 +218,21 @@ def test_what_is_counted(several: list[list[bytes]], parse: Parse) -> None:
         ingest.chunks(frame_of(some, empty=empty), RECEIVED_NS)
     flags = [flags_of(line, parse) for some in several for line in some]
     assert ingest.read_events == len(flags)
-    assert ingest.read_bytes == sum(len(line) + 1 for some in several for line in some)
     assert ingest.empty_lines == sum(range(len(several)))
     assert ingest.invalid_utf8 == sum(1 for flag in flags if flag & Flag.INVALID_UTF8)
     assert ingest.parse_errors == sum(1 for flag in flags if flag & Flag.PARSE_ERROR)
     assert ingest.pieces == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), streams, st.sampled_from([b"\n", b"\r\n"]))
+def test_every_byte_that_was_read_is_counted(data: Any, stream: bytes, end: bytes) -> None:
+    ingest, framing = ingest_of(), LineFraming(20)
+    stream = stream.replace(b"\n", end)
+    for frame in [*map(framing.feed, data.draw(chunked(stream))), framing.finish()]:
+        for part in frame.cut(300):
+            ingest.chunks(part, RECEIVED_NS)
+    assert ingest.read_bytes == len(stream)
 
 
 def test_the_slow_share_can_be_told() -> None:
@@ -230,8 +244,8 @@ def test_the_slow_share_can_be_told() -> None:
 
 def test_empty_lines_alone_are_no_chunk_but_counted() -> None:
     ingest = ingest_of()
-    assert ingest.chunks(Frame([], b"", {}, 3), RECEIVED_NS) == []
-    assert (ingest.empty_lines, ingest.read_events, ingest.read_bytes) == (3, 0, 0)
+    assert ingest.chunks(Frame([], b"", {}, 3, 5), RECEIVED_NS) == []
+    assert (ingest.empty_lines, ingest.read_events, ingest.read_bytes) == (3, 0, 5)
 
 
 def test_pieces_are_counted_and_text_whatever_they_look_like() -> None:

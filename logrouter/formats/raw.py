@@ -46,3 +46,16 @@ def raw_lines(part: Slice, open_line: Offset | None = None) -> tuple[bytes, Offs
         if open_line is None:
             pieces.append(b"\n")
     return b"".join(pieces), open_line
+
+
+class RawLines:
+    """The raw lines of slice after slice. Remembers for each path the overlong line that stands open at its end."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Offset] = {}
+
+    def __call__(self, part: Slice, path: str = "") -> bytes:
+        data, open_line = raw_lines(part, self._open.pop(path, None))
+        if open_line is not None:
+            self._open[path] = open_line
+        return data

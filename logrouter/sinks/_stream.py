@@ -6,8 +6,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar, Literal, TypeVar
 
 from logrouter import formats
-from logrouter.event import Offset
-from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Slice, Write
+from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Write
 
 StreamFormat = Literal["auto", "json", "raw", "pretty", "logfmt"]
 
@@ -39,30 +38,16 @@ class StreamSink(Sink[ConfigT]):
         if self.format == "raw" and config.include:
             raise ValueError("include: raw lines have no room for attributes; use format: json or logfmt")
         self.told_of_gaps = self.format != "raw"
-        self._encode = self._encoder()
-        self._open_line: Offset | None = None
+        colour = context.colour if config.colour == "auto" else config.colour == "always"
+        self._encode = formats.encoder(self.format, self.include, colour)
 
     def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
         if data := b"".join([self._encode(part) for part in batch.slices]):
             yield Write(data)
         return Delivered()
 
-    def _encoder(self) -> formats.Encode:
-        if self.format == "raw":
-            return self._raw
-        if self.format == "pretty":
-            colour = self.context.colour if self.config.colour == "auto" else self.config.colour == "always"
-            return formats.encoder_for_people(self.include, colour)
-        return formats.encoder(self.format, self.include)
 
-    def _raw(self, part: Slice) -> bytes:
-        from logrouter.formats.raw import raw_lines
-
-        data, self._open_line = raw_lines(part, self._open_line)
-        return data
-
-
-def _chosen(wanted: StreamFormat, terminal: bool) -> Literal["json", "raw", "pretty", "logfmt"]:
+def _chosen(wanted: StreamFormat, terminal: bool) -> formats.Format:
     if wanted == "auto":
         return "pretty" if terminal else "json"
     return wanted

@@ -28,7 +28,6 @@ import msgspec
 
 from logrouter import formats
 from logrouter.compression import SUFFIXES, Compression
-from logrouter.event import Offset
 from logrouter.facts import Facts
 from logrouter.sinks import Append, Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Slice
 from logrouter.templates import Template
@@ -113,9 +112,7 @@ class FileSink(Sink[FileConfig]):
         else:
             self.templates = (config.path,)
             self.known_path = os.path.join(config.path.text.partition("{")[0].rpartition("/")[0] or ".", "")
-        self._encode = None if config.format == "raw" else formats.encoder(config.format, self.include)
-        self._open_lines: dict[str, Offset] = {}
-        """Path → the event that continues the overlong line which its raw file ends with."""
+        self._encode = formats.encoder(config.format, self.include)
 
     @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
@@ -136,7 +133,7 @@ class FileSink(Sink[FileConfig]):
         blocks: dict[str, list[bytes]] = {}
         for part in batch.slices:
             for path, events in self._by_path(part):
-                blocks.setdefault(path, []).append(self._lines(path, events))
+                blocks.setdefault(path, []).append(self._encode(events, path))
         for path, pieces in blocks.items():
             if data := b"".join(pieces):
                 yield Append(path, data)
@@ -152,16 +149,6 @@ class FileSink(Sink[FileConfig]):
         for place, path in enumerate(column):
             places.setdefault(path, []).append(place)
         return [(_bounded(path), part.pick(chosen)) for path, chosen in places.items()]
-
-    def _lines(self, path: str, part: Slice) -> bytes:
-        if self._encode is not None:
-            return self._encode(part)
-        from logrouter.formats.raw import raw_lines
-
-        data, open_line = raw_lines(part, self._open_lines.pop(path, None))
-        if open_line is not None:
-            self._open_lines[path] = open_line
-        return data
 
 
 def _check(config: FileConfig) -> None:

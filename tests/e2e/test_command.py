@@ -14,6 +14,7 @@ from random import Random
 
 import pytest
 
+from tests.benchmarks.measure import LAUNCHER
 from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, troubles
 
 pytestmark = pytest.mark.slow
@@ -246,6 +247,25 @@ def test_50_megabytes_without_a_newline(workplace: Workplace) -> None:
     pieces = [json.loads(line)["message"] for line in workplace.lines("json")]
     assert len(pieces) >= 50
     assert "".join(pieces).encode() == data
+
+
+def test_a_gigabyte_without_a_newline(workplace: Workplace) -> None:
+    """As many events as pieces, no byte lost, and no more memory than for short lines."""
+    zeros = workplace.start(["head", "-c", "1G", "/dev/zero"], stdout=subprocess.PIPE)
+    letters = workplace.start(["tr", r"\0", "a"], stdin=zeros.stdout, stdout=subprocess.PIPE)
+    command = [*LAUNCHER, "usage", *LOGROUTER, "--sink", "json=stdout:?format=json"]
+    router = workplace.start(command, stdin=letters.stdout, stdout=subprocess.PIPE)
+    counter = workplace.start(["wc", "-lc"], stdin=router.stdout, stdout=subprocess.PIPE)
+    for process in (zeros, letters, router):  # so that each pipe has one reader, and ends with it
+        pipe(process.stdout).close()
+    counted, _ = counter.communicate(timeout=2 * TOO_LONG_SECONDS)
+
+    assert router.wait(TOO_LONG_SECONDS) == 0
+    pieces, length = map(int, counted.split())
+    assert pieces == 1024
+    assert length == 2**30 + pieces * len('{"message":""}\n')
+    _, _, peak_mib = map(float, (workplace.folder / "usage").read_text().split())
+    assert peak_mib <= 80
 
 
 # ── stdin and stdout of each kind ─────────────────────────────────────────────────────────────────────

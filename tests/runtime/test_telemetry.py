@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from logrouter import config
 from logrouter.event import Chunk, Flag
+from logrouter.framing import Frame
 from logrouter.runtime.delivery import Trouble
 from logrouter.runtime.log import Log
 from logrouter.runtime.telemetry import Telemetry
@@ -91,6 +92,17 @@ def test_steps_are_told_apart() -> None:
 
     assert samples["source_discarded_total", frozenset({"stdin", "discard"})] == 5
     assert samples["source_step_failed_total", frozenset({"stdin", "set"})] == 2
+
+
+def test_the_slow_share_of_each_source() -> None:
+    topology = make_topology()
+    some = [b"{}", b"text", b"{main} started", b"\xff"]
+    topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 30), 0)
+    telemetry = Telemetry(topology)
+    source = telemetry.status()["sources"]["stdin"]
+
+    assert (source["careful_events"], source["events"], source["bytes"]) == (2, 4, 30)
+    assert samples_of(telemetry)["careful_events_total", frozenset()] == 2
 
 
 def test_names_that_prometheus_must_escape() -> None:
