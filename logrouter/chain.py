@@ -1,4 +1,4 @@
-"""Several steps, done one after the other on one event. The careful way, which is the definition.
+"""Several steps, done one after the other on one event. The slow way, which is the definition.
 
 Most events need none of it. Before the spool, `verdicts` tells for a whole chunk which events any step would
 touch: an event none of whose steps' conditions hold as it came in is changed by none of them. It is never parsed

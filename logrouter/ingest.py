@@ -46,8 +46,8 @@ class Ingest:
         self.invalid_utf8 = 0
         self.pieces = 0
         self.parse_errors = 0
-        self.careful_events = 0
-        """How many of those read had to be recognised the careful way."""
+        self.slow_events = 0
+        """How many of those read had to be recognised the slow way."""
 
     def chunks(self, frame: Frame, received_ns: int) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left."""
@@ -91,9 +91,9 @@ class Ingest:
         return flags, self._projection.rows(lines, flags)
 
     def _parsed(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
-        careful = self._projection.careful_events
+        slow = self._projection.slow_events
         flags, rows = self._projection.recognise(lines, block)
-        self.careful_events += self._projection.careful_events - careful
+        self.slow_events += self._projection.slow_events - slow
         if self._parse == "json":
             flags = flags.translate(_TEXT_IS_ERROR)
         return flags, rows

@@ -6,12 +6,12 @@ From all rules, templates and steps comes one set of references. `Projection` ma
     http.status  →  slot "http.status" (literal key),  slot "http" (nested row with the slot "status")
 
 Invariants:
-- the fast way (msgspec decodes into rows) and the careful one (`row_of`, from a parsed document) give equal rows;
+- the fast way (msgspec decodes into rows) and the slow one (`row_of`, from a parsed document) give equal rows;
 - what a row says of a reference (`bind`) is what `facts.resolve` says of it;
 - a row is made for every event, whatever it is. Text has a row with no field but `message`.
 
 A line is a JSON event if msgspec takes it as an object and it is valid UTF-8. What the decoder skips may hold
-numbers that no float can (1e400); what it reads may not, so these go the careful way, as does each line that raises
+numbers that no float can (1e400); what it reads may not, so these go the slow way, as does each line that raises
 or is not UTF-8, and no other.
 """
 
@@ -99,8 +99,8 @@ class Projection:
         self._text_row = self.row_type()
         self._expects_json = True
         """All lines were JSON last time: the first letters need not be looked at."""
-        self.careful_events = 0
-        """How many events went the careful way so far."""
+        self.slow_events = 0
+        """How many events went the slow way so far."""
 
     def recognise(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
         """Tell JSON from text and read the rows: one flags byte and one row a line.
@@ -122,9 +122,9 @@ class Projection:
             flags[place] = Flag.INVALID_UTF8
         rows, failed = self._rows(lines, flags.translate(_JSON_BIT))
         for place in failed:
-            flags[place], rows[place] = self._read_carefully(lines[place])
+            flags[place], rows[place] = self._read_slowly(lines[place])
         self._expects_json = flags.count(Flag.JSON) == len(lines)
-        self.careful_events += len(invalid) + len(failed)
+        self.slow_events += len(invalid) + len(failed)
         return bytes(flags), rows
 
     def rows(self, payloads: list[bytes], flags: bytes) -> list[Row]:
@@ -134,7 +134,7 @@ class Projection:
         rows, failed = self._rows(payloads, flags.translate(_JSON_BIT))
         for place in failed:
             rows[place] = self.row(payloads[place], Flag.JSON)
-        self.careful_events += len(failed)
+        self.slow_events += len(failed)
         return rows
 
     def _rows(self, payloads: list[bytes], json_flags: bytes | bytearray) -> tuple[list[Row], list[int]]:
@@ -167,7 +167,7 @@ class Projection:
         """The row of a parsed document."""
         return self._root.fill(document)
 
-    def _read_carefully(self, line: bytes) -> tuple[int, Row]:
+    def _read_slowly(self, line: bytes) -> tuple[int, Row]:
         """The flags and the row of one line that the decoder has refused."""
         flags = recognise_line(line)
         row = self._read(line) if flags & Flag.JSON else None
@@ -201,7 +201,7 @@ _JSON_BIT = bytes(byte & Flag.JSON for byte in range(256))
 
 
 def recognise_line(line: bytes) -> int:
-    """The flags of one line: the careful way, which is the definition."""
+    """The flags of one line: the slow way, which is the definition."""
     if not is_utf8(line):
         return Flag.INVALID_UTF8
     if line.lstrip(_BLANKS).startswith(b"{"):

@@ -118,7 +118,7 @@ class Router:
         changed = numbers.translate(classes.changed(sink))
         if 1 in changed:
             self._change(part, sink, numbers, classes)
-            collides = bytes(map(or_, collides, changed))  # a step may have added any key: the careful way
+            collides = bytes(map(or_, collides, changed))  # a step may have added any key: the slow way
         if self._policy.collisions[sink] and 1 in collides:
             part.collides = collides
 

@@ -1,4 +1,4 @@
-"""Several steps on one event, the careful way: order, conditions, discards, and what happens when one fails."""
+"""Several steps on one event, the slow way: order, conditions, discards, and what happens when one fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ingest: whole chunks through recognition and steps, the fast way, as each line alone, the careful way."""
+"""Ingest: whole chunks through recognition and steps, the fast way, as each line alone, the slow way."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def events_of(chunks: list[Chunk]) -> list[tuple[bytes, int]]:
 
 
 def told(events: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
-    """Events with JSON written one way: what no step touched keeps its blanks, which the careful way does not."""
+    """Events with JSON written one way: what no step touched keeps its blanks, which the slow way does not."""
     return [(encode_document(decode_document(pair[0])), pair[1]) if pair[1] & Flag.JSON else pair for pair in events]
 
 
@@ -122,7 +122,7 @@ def flags_of(line: bytes, parse: Parse, mark: int = 0) -> int:
     return (flags & ~Flag.JSON) | mark if mark else flags
 
 
-def carefully(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int]]:
+def slowly(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int]]:
     """Each line of a frame through all steps, one by one."""
     found = []
     for place, line in enumerate(frame.lines):
@@ -133,24 +133,24 @@ def carefully(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int
     return found
 
 
-# ── fast and careful ──────────────────────────────────────────────────────────────────────────────────
+# ── fast and slow ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(some_lines, min_size=1, max_size=3), st.sampled_from(STEPS), parses)
 def test_chunks_become_what_their_lines_become_one_by_one(several: list[list[bytes]], yaml: str, parse: Parse) -> None:
-    fast, careful = chain_of(yaml), chain_of(yaml)
+    fast, slow = chain_of(yaml), chain_of(yaml)
     ingest = ingest_of(fast, parse)
     for some in several:
         frame = frame_of(some)
         chunks = ingest.chunks(frame, RECEIVED_NS)
-        assert told(events_of(chunks)) == told(carefully(careful, frame, parse))
+        assert told(events_of(chunks)) == told(slowly(slow, frame, parse))
         for chunk in chunks:
             assert chunk.payload_bytes == sum(map(len, chunk.payloads))
             assert (chunk.attributes, chunk.received_ns) == (ATTRIBUTES, RECEIVED_NS)
-    assert (+fast.discarded, +fast.failed) == (+careful.discarded, +careful.failed)
-    event(tens("careful", ingest.careful_events, ingest.read_events))
+    assert (+fast.discarded, +fast.failed) == (+slow.discarded, +slow.failed)
+    event(tens("slow", ingest.slow_events, ingest.read_events))
     event(tens("discarded", fast.discarded.total(), ingest.read_events))
     event(tens("failed", fast.failed.total(), ingest.read_events))
 
@@ -159,12 +159,12 @@ def test_chunks_become_what_their_lines_become_one_by_one(several: list[list[byt
 @settings(max_examples=80, deadline=None)
 @given(st.data(), some_lines, st.sampled_from(STEPS), parses)
 def test_long_lines_go_through_steps_in_pieces(data: Any, some: list[bytes], yaml: str, parse: Parse) -> None:
-    fast, careful = chain_of(yaml), chain_of(yaml)
+    fast, slow = chain_of(yaml), chain_of(yaml)
     ingest, framing = ingest_of(fast, parse), LineFraming(12)
     reads = data.draw(chunked(b"\n".join(some)))
     for frame in [*map(framing.feed, reads), framing.finish()]:
-        assert told(events_of(ingest.chunks(frame, RECEIVED_NS))) == told(carefully(careful, frame, parse))
-    assert (+fast.discarded, +fast.failed) == (+careful.discarded, +careful.failed)
+        assert told(events_of(ingest.chunks(frame, RECEIVED_NS))) == told(slowly(slow, frame, parse))
+    assert (+fast.discarded, +fast.failed) == (+slow.discarded, +slow.failed)
 
 
 MATCHES = ("a == 1", "exists(spoilt)", 'level == "error"', "http.status > 1", "len(message) > 3", "meta.step_failed")
@@ -181,7 +181,7 @@ def test_sinks_get_events_by_what_the_steps_made_of_them(some: list[bytes], yaml
     got = [pair for part in parts if part is not None for pair in zip(part.payloads, part.flags, strict=True)]
     expected = [
         (payload, flags)
-        for payload, flags in carefully(chain, frame_of(some), "auto")
+        for payload, flags in slowly(chain, frame_of(some), "auto")
         if rule.test(
             decode_document(payload) if flags & Flag.JSON else decode_text(payload),
             Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags),
@@ -239,7 +239,7 @@ def test_the_slow_share_can_be_told() -> None:
     ingest = ingest_of()
     ingest.chunks(frame_of([b"{}", b"text", b"{main}", b"\xff", b"{}"]), RECEIVED_NS)
     ingest.chunks(frame_of([b"{}", b"{}"]), RECEIVED_NS)
-    assert (ingest.careful_events, ingest.read_events) == (2, 7)
+    assert (ingest.slow_events, ingest.read_events) == (2, 7)
 
 
 def test_empty_lines_alone_are_no_chunk_but_counted() -> None:
@@ -310,8 +310,8 @@ def test_what_cannot_be_read_whole_stands_in_its_place_among_others() -> None:
     chain = chain_of("- set: {a: 1}")
     some = [b'{"b":1}', b"text", b'{"b":1e400}', b'{"b":NaN}', b' {"b":2}', b"\xff", b'{"b":"\xff"}', b"{}"]
     ingest = ingest_of(chain, parse="json", match="a == 1")
-    assert told(events_of(ingest.chunks(frame_of(some), RECEIVED_NS))) == told(carefully(chain, frame_of(some), "json"))
-    assert (ingest.careful_events, ingest.invalid_utf8, ingest.parse_errors) == (3, 2, 4)
+    assert told(events_of(ingest.chunks(frame_of(some), RECEIVED_NS))) == told(slowly(chain, frame_of(some), "json"))
+    assert (ingest.slow_events, ingest.invalid_utf8, ingest.parse_errors) == (3, 2, 4)
 
 
 def test_a_chunk_of_which_nothing_is_left_is_none() -> None:

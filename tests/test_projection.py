@@ -1,4 +1,4 @@
-"""The projection's fast way (a decoder that skips what nobody reads) agrees with the careful one, on any lines."""
+"""The projection's fast way (a decoder that skips what nobody reads) agrees with the slow one, on any lines."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def exact_all(rows: list[Row]) -> list[Any]:
 
 
 def document_of(line: bytes) -> Document:
-    """What a line stands for, read the careful way."""
+    """What a line stands for, read the slow way."""
     return decode_document(line) if recognise_line(line) & Flag.JSON else decode_text(line)
 
 
-def careful_rows(projection: Projection, some: list[bytes]) -> list[Any]:
+def slow_rows(projection: Projection, some: list[bytes]) -> list[Any]:
     return [exact(projection.row_of(document_of(line))) for line in some]
 
 
@@ -66,7 +66,7 @@ def recognise(projection: Projection, some: list[bytes]) -> tuple[bytes, list[Ro
 @given(some_references, lines)
 def test_a_row_is_what_the_parsed_document_says(chosen: list[Reference], line: bytes) -> None:
     projection = Projection(chosen)
-    assert [exact(projection.row(line, recognise_line(line)))] == careful_rows(projection, [line])
+    assert [exact(projection.row(line, recognise_line(line)))] == slow_rows(projection, [line])
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def test_a_row_is_what_the_parsed_document_says(chosen: list[Reference], line: b
 @given(some_references, some_lines)
 def test_rows_of_events_that_were_recognised_before(chosen: list[Reference], some: list[bytes]) -> None:
     projection = Projection(chosen)
-    assert exact_all(projection.rows(some, flags_of(some))) == careful_rows(projection, some)
+    assert exact_all(projection.rows(some, flags_of(some))) == slow_rows(projection, some)
 
 
 @pytest.mark.slow
@@ -86,8 +86,8 @@ def test_chunk_after_chunk_is_recognised_as_line_by_line(chosen: list[Reference]
     for some in chunks:
         flags, rows = recognise(projection, some)
         assert flags == flags_of(some)
-        assert exact_all(rows) == careful_rows(projection, some)
-    event(tens("careful", projection.careful_events, sum(map(len, chunks))))
+        assert exact_all(rows) == slow_rows(projection, some)
+    event(tens("slow", projection.slow_events, sum(map(len, chunks))))
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_any_depth_of_nesting_is_json_or_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunk", "careful"),
+    ("chunk", "slow"),
     [
         ([b'{"a":1}'] * 3, 0),
         ([b"text"] * 3, 0),
@@ -230,21 +230,21 @@ def test_any_depth_of_nesting_is_json_or_text() -> None:
         ([b'{"a":"\xff"}', b'{"a":1}', b'{"a":NaN}', b'{"a":2}'], 2),
     ],
 )
-def test_events_that_went_the_careful_way_are_counted(chunk: list[bytes], careful: int) -> None:
+def test_events_that_went_the_slow_way_are_counted(chunk: list[bytes], slow: int) -> None:
     projection = Projection([Field(("a",))])
-    assert projection.careful_events == 0
+    assert projection.slow_events == 0
     recognise(projection, chunk)
-    assert projection.careful_events == careful
+    assert projection.slow_events == slow
     recognise(projection, chunk)
-    assert projection.careful_events == 2 * careful
+    assert projection.slow_events == 2 * slow
 
 
-def test_only_numbers_that_no_float_holds_make_known_events_careful() -> None:
+def test_only_numbers_that_no_float_holds_make_known_events_slow() -> None:
     projection = Projection([Field(("a",))])
     projection.rows([b'{"a":1}', b"text"], bytes([Flag.JSON, 0]))
-    assert projection.careful_events == 0
+    assert projection.slow_events == 0
     projection.rows([b'{"a":1e400}', b"text"], bytes([Flag.JSON, 0]))
-    assert projection.careful_events == 1
+    assert projection.slow_events == 1
 
 
 def test_where_nothing_is_read_all_rows_are_one() -> None:

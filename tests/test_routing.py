@@ -66,7 +66,7 @@ some_lines = st.lists(strategies.lines, min_size=1, max_size=12)
 
 
 def document_of(line: bytes) -> tuple[Document, int]:
-    """The careful reading of one line: what it stands for, and its flags."""
+    """The slow reading of one line: what it stands for, and its flags."""
     flags = recognise_line(line)
     return (decode_document(line) if flags & Flag.JSON else decode_text(line)), flags
 
@@ -87,8 +87,8 @@ def got(router: Router, chunks: list[Chunk], sink: int) -> list[bytes]:
 def test_the_fast_way_agrees_with_the_slow_way(lines: list[bytes], matches: list[Rule]) -> None:
     router = Router([SinkRouting(f"s{n}", rule) for n, rule in enumerate(matches)], resource=RESOURCE)
     chunks = chunks_of(router, lines)
-    careful = router.projection.careful_events
-    event(f"careful: {'none' if not careful else 'all' if careful >= len(lines) else 'some'}")
+    slow = router.projection.slow_events
+    event(f"slow: {'none' if not slow else 'all' if slow >= len(lines) else 'some'}")
     for sink, rule in enumerate(matches):
         expected = []
         for line in lines:

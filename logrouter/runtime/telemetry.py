@@ -46,7 +46,7 @@ class Telemetry:
         ingest, chain = running.ingest, running.chain
         return {
             "events": ingest.read_events,
-            "careful_events": ingest.careful_events,
+            "slow_events": ingest.slow_events,
             "bytes": ingest.read_bytes,
             "empty_lines": ingest.empty_lines,
             "invalid_utf8": ingest.invalid_utf8,
@@ -96,7 +96,7 @@ class Telemetry:
         yield InfoMetricFamily("logrouter_build", "The version that runs, and the hash of its config", value=build)
         yield GaugeMetricFamily("logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"])
         yield from _source_metrics(status["sources"])
-        yield from _spool_metrics(status["spool"], self._topology.router.projection.careful_events)
+        yield from _spool_metrics(status["spool"], self._topology.router.projection.slow_events)
         yield from _sink_metrics(status["sinks"])
 
 
@@ -155,7 +155,7 @@ _SPOOL_GAUGES = {
 }
 
 
-def _spool_metrics(spool: dict[str, Any], careful_events: int) -> Iterator[Metric]:
+def _spool_metrics(spool: dict[str, Any], slow_events: int) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     for key, text in _SPOOL_COUNTERS.items():
@@ -167,9 +167,7 @@ def _spool_metrics(spool: dict[str, Any], careful_events: int) -> Iterator[Metri
     up.add_metric([], 0 if spool["trouble"] else 1)
     yield up
     yield CounterMetricFamily("logrouter_unmatched_events", "Events that no sink wanted", value=spool["unmatched"])
-    yield CounterMetricFamily(
-        "logrouter_careful_events", "Events that went the careful, slower way", value=careful_events
-    )
+    yield CounterMetricFamily("logrouter_slow_events", "Events that went the slow way", value=slow_events)
 
 
 def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:

@@ -101,8 +101,8 @@ def test_the_slow_share_of_each_source() -> None:
     telemetry = Telemetry(topology)
     source = telemetry.status()["sources"]["stdin"]
 
-    assert (source["careful_events"], source["events"], source["bytes"]) == (2, 4, 30)
-    assert samples_of(telemetry)["careful_events_total", frozenset()] == 2
+    assert (source["slow_events"], source["events"], source["bytes"]) == (2, 4, 30)
+    assert samples_of(telemetry)["slow_events_total", frozenset()] == 2
 
 
 def test_names_that_prometheus_must_escape() -> None:
