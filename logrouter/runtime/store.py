@@ -74,10 +74,8 @@ class Store(LogReader):
         """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
         super().open()
         self.synced_end = self.end
-        self._dirty, self._new_names = (
-            list(self.segments),
-            bool(self.segments),
-        )  # who knows what the last one has synced
+        self._dirty = list(self.segments)  # who knows what the last process has synced
+        self._new_names = bool(self.segments)
         for path in self.damaged:
             self.lost_bytes += self._disk.stat(path).st_size
             self._disk.rename(path, path + DAMAGED_SUFFIX)
