@@ -5,6 +5,7 @@ disk.kill_after(7)                  the process dies after 7 steps: a step is a 
 disk.crash()                        kill -9: what was written stays, descriptors are gone, the process may start again
 disk.crash(power=True)              a power cut: what no sync has covered may be lost, in any mixture
 disk.fail("pwrite", errno.EIO)      the next pwrite fails
+disk.heal()                         nothing fails any more
 disk.free_bytes = 100               files may grow by so much, then the disk is full; None: without end
 
 What a power cut does to a file: of each write that no fsync or fdatasync of the file has covered, each sector (512
@@ -174,6 +175,11 @@ class CrashingDisk:
     def fail(self, function: str, number: int, *, times: int = 1) -> None:
         """Make the next calls of a function raise OSError with this errno."""
         self._faults[function] += [number] * times
+
+    def heal(self) -> None:
+        """Nothing fails any more, and there is room."""
+        self._faults.clear()
+        self.free_bytes = None
 
     @property
     def open_files(self) -> int:

@@ -160,13 +160,19 @@ class Keeper:
             await self._work.wait()
             if not self.wait_for_sync and not self.hurried:
                 await trio.sleep(self._sync_interval_seconds)
-            self._work, self.hurried = trio.Event(), False
-            if await self.sync():
-                await self.delete()
-            else:
+            self._work = trio.Event()
+            if not await self.tidy():
                 self._work.set()
                 await trio.sleep(self._sync_interval_seconds)
             self._measure()
+
+    async def tidy(self) -> bool:
+        """Sync, and delete what nobody needs. False: that failed."""
+        self.hurried = False
+        if not await self.sync():
+            return False
+        await self.delete()
+        return True
 
     async def sync(self) -> bool:
         """Make durable what was appended and what was settled. False: that failed."""
