@@ -119,6 +119,11 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
     gaps: list[Gap] = []
     """Gaps that no commit has passed yet, in order."""
 
+    @property
+    def end(self) -> int:
+        """Everything before this was appended once, as far as this sink knows."""
+        return max([self.committed, *(note.end for note in self.notes), *(gap.end for gap in self.gaps)])
+
     def apply(self, entry: Entry) -> None:
         """Change it as an entry of the journal says."""
         match entry:

@@ -74,7 +74,7 @@ def spool_over(
         log.error("a segment cannot be read, and is set aside", path=f"{path}.damaged")
     journals = {name: Journal(os.path.join(cursors_folder, name), disk) for name in settings.sinks}
     states = {name: _state(name, journal, store, log) for name, journal in journals.items()}
-    store.begin_at(max((state.committed for state in states.values() if state), default=0))
+    store.begin_at(max((state.end for state in states.values() if state), default=0))
     cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]
     for cursor in cursors:
         cursor.begin()
