@@ -4,18 +4,19 @@ A sink's cursor is a journal: lines of a checksum, a generation and a JSON objec
 
     9c81d2e4 7 {"type":"state","sink":"errors","origin":0,"committed":120,"ledger":{…},"notes":[],"gaps":[]}
     0b7714aa 7 {"type":"note","first":120,"end":190,"places":[["errors.log",…]]}
-    77e0b1c3 7 {"type":"gap","gap":{"first":190,"end":400,"events":35,"reason":"spool_full",…},"ledger":{…}}
-    e55d0f3b 7 {"type":"commit","end":190,"ledger":{…},"origin":0}
+    77e0b1c3 7 {"type":"commit","end":120,"ledger":{…},"origin":0,"gaps":[{"first":190,"end":400,"events":35,…}]}
+    e55d0f3b 7 {"type":"commit","end":190,"ledger":{…},"origin":0,"gaps":[{"first":190,"end":400,"events":35,…}]}
 
 - a *note* is made before the first byte of a batch leaves: a restart sends it again, cut the same, and can tell by
   its places how much of it has arrived;
-- a *commit* says that everything before `end` is settled;
-- a *gap* says that the events in it will never be sent, and why; it is told in the sink's stream where they would have
-  been, and is settled when a commit has passed it.
+- a *commit* says that everything before `end` is settled, and what stands behind it as a *gap*: events that will never
+  be sent, and why. A gap is told in the sink's stream where they would have been, and is settled when a commit has
+  passed it.
 
 There are two files, of a fixed size that the disk has set aside, so that a full disk stops no sink. When one is full,
 the other begins anew with a snapshot, of the next generation. Lines of an older one, which still stand behind it, do
-not count, and neither does a line that a crash has cut or that is damaged: the entries behind it hold whole states.
+not count, and neither does a line that a crash has cut or that is damaged: the commits behind it hold all of it but
+notes, and the generation before a damaged snapshot leads to the same state.
 """
 
 from __future__ import annotations
@@ -94,19 +95,14 @@ class FurtherPlace(msgspec.Struct, frozen=True, tag_field="type", tag="place"):
 
 
 class Commit(msgspec.Struct, frozen=True, tag_field="type", tag="commit"):
-    """Everything before `end` is settled."""
+    """Everything before `end` is settled, and so are the gaps behind it. All that a damaged line before it has said."""
 
     end: int
     ledger: Ledger
     origin: int
-    """As in the snapshot, which may be damaged."""
-
-
-class GapEntry(msgspec.Struct, frozen=True, tag_field="type", tag="gap"):
-    """Events that will not be sent, counted in the ledger."""
-
-    gap: Gap
-    ledger: Ledger
+    """As in the snapshot."""
+    gaps: list[Gap] = []
+    """Those that it has not passed."""
 
 
 class State(msgspec.Struct, tag_field="type", tag="state"):
@@ -125,7 +121,7 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
 
     @property
     def end(self) -> int:
-        """The sequence after the last event that it knows of."""
+        """Everything before this was appended once, as far as this sink knows."""
         return max([self.committed, *(note.end for note in self.notes), *(gap.end for gap in self.gaps)])
 
     def apply(self, entry: Entry) -> None:
@@ -141,16 +137,12 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
             case Commit():
                 self.committed, self.ledger = entry.end, entry.ledger
                 self.notes = [note for note in self.notes if note.end > entry.end]
-                self.gaps = [gap for gap in self.gaps if gap.end > entry.end]
-            case GapEntry():
-                self.gaps = [gap for gap in self.gaps if gap.end <= entry.gap.first]
-                self.gaps.append(entry.gap)
-                self.ledger = entry.ledger
+                self.gaps = list(entry.gaps)
             case State():
                 raise ValueError("a snapshot changes nothing: it begins")
 
 
-Entry = State | Note | FurtherPlace | Commit | GapEntry
+Entry = State | Note | FurtherPlace | Commit
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], Entry] = msgspec.json.Decoder(Entry).decode
@@ -167,15 +159,14 @@ def replay(*files: bytes) -> tuple[State | None, int]:
     entries = [entry for file in files for entry in _entries(file)]
     newest = max((generation for generation, _ in entries), default=0)
     state: State | None = None
-    for generation, entry in entries:
-        if generation != newest:
-            continue
-        if isinstance(entry, State):
-            state = entry
-        elif state is not None:
-            state.apply(entry)
-        elif isinstance(entry, Commit):  # the snapshot is damaged
-            state = State("", entry.origin, entry.end, entry.ledger)
+    for generation in (newest - 1, newest):
+        for entry in (entry for its, entry in entries if its == generation):
+            if isinstance(entry, State):
+                state = entry
+            elif state is not None:
+                state.apply(entry)
+            elif isinstance(entry, Commit):  # the snapshot is damaged
+                state = State("", entry.origin, entry.end, entry.ledger, [], list(entry.gaps))
     return state, newest
 
 

@@ -6,6 +6,7 @@ ScriptedSource([b"line\\n", 0.5])    a source that gives these bytes, and pauses
 RecordingSink(SinkConfig(), …)      a sink that writes payloads as they are
 RecordingTransport()                keeps what a sink writes; fails, hangs or is gone while a test says so
 FaultyDisk()                        the real file system, with faults at chosen calls
+CrashingDisk()                      a file system in memory that is killed at chosen steps, or loses power
 
 Nothing here reads a real clock: `trio.testing.MockClock` drives pauses and retries.
 """
@@ -20,6 +21,8 @@ from typing import Any, ClassVar
 
 import trio
 
+from logrouter.crashing import CrashingDisk as CrashingDisk
+from logrouter.crashing import Killed as Killed
 from logrouter.cursors import Place
 from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Attributes, Flag

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, GapEntry, Ledger, Note, Place, State
+from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, Ledger, Note, Place, State
 from logrouter.event import Chunk
 from logrouter.runtime.journal import Journal
 from logrouter.runtime.log_reader import Spot
@@ -188,7 +188,10 @@ class Cursor:
         """
         self.ledger.delivered += delivered
         self.ledger.unmatched += unmatched
-        entry = Commit(end, self.ledger, self.state.origin)
+        self._commit(end, [gap for gap in self.state.gaps if gap.end > end])
+
+    def _commit(self, end: int, gaps: list[Gap]) -> None:
+        entry = Commit(end, self.ledger, self.state.origin, gaps)
         self.state.apply(entry)
         self._write(entry)
 
@@ -205,9 +208,7 @@ class Cursor:
             self.untold.pop()
             gap = _joined(last, gap)
         self.untold.append(gap)
-        entry = GapEntry(gap, self.ledger)
-        self.state.apply(entry)
-        self._write(entry)
+        self._commit(self.state.committed, [*(other for other in self.state.gaps if other.end <= gap.first), gap])
 
     def count_closed(self, events: int, wanted: int) -> None:
         """Count events that came, or were in hand, when nobody read any more."""

@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from logrouter.errors import StartError
-from logrouter.runtime.disk import make_folders, problem_with_folder
+from logrouter.runtime.disk import make_folders, problem_with_folder, sync_folder
 from logrouter.segments import VERSION
 
 _FOLDER_MODE: Final = 0o700
@@ -54,7 +54,9 @@ class SpoolDirectory:
             raise StartError(f"spool.directory: {problem}")
         try:
             for folder in (self.path, self.segments, self.cursors):
-                make_folders(os, folder, _FOLDER_MODE)
+                _, *above = make_folders(os, folder, _FOLDER_MODE)
+                for changed in above:
+                    sync_folder(os, changed)
             self._take_lock()
             self._mark()
         except OSError as error:

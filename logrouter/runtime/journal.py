@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from logrouter.cursors import Entry, State, encode_entry, replay
-from logrouter.runtime.disk import Disk, exists, opened, pwrite_all, read_file
+from logrouter.runtime.disk import Disk, exists, opened, pwrite_all, read_file, sync_folder
 
 FILE_BYTES: Final = 256 * 1024
 """Of each of the two: a minute of full speed, and 4 ms to read at the start."""
@@ -30,6 +30,7 @@ class Journal:
         """Whether something was written that no sync has covered."""
         self.exists = False
         """Whether there were files when it was loaded."""
+        self.file_bytes = FILE_BYTES
         self._disk = disk
         self._paths = (f"{path}.0", f"{path}.1")
         self._generation = 0
@@ -46,13 +47,22 @@ class Journal:
         return state
 
     def begin(self, state: State) -> None:
-        """Write the first snapshot of this process. Raises OSError."""
+        """Write the first snapshot of this process, and set both files aside. Raises OSError."""
+        has_names = all(exists(self._disk, path) for path in self._paths)
         self._begin_file(state)
+        with suppress(OSError), opened(self._disk, self._other_path, os.O_WRONLY | os.O_CREAT) as fd:
+            self._disk.posix_fallocate(fd, 0, self.file_bytes)  # now: later the disk may be full
+        if not has_names:
+            sync_folder(self._disk, os.path.dirname(self.path))
+
+    @property
+    def _other_path(self) -> str:
+        return self._paths[(self._generation + 1) % 2]
 
     def write(self, entry: Entry, state: State) -> None:
         """Write an entry, which `state` has applied already. Raises OSError; the next call then writes all of it."""
         line = encode_entry(entry, self._generation)
-        if self._behind or self._size + len(line) > FILE_BYTES:
+        if self._behind or self._size + len(line) > self.file_bytes:
             self._begin_file(state)
             return
         self._put(line)
@@ -83,10 +93,10 @@ class Journal:
         self._behind = True
         generation = self._generation + 1
         line = encode_entry(state, generation)
-        fd = self._disk.open(self._paths[generation % 2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = self._disk.open(self._other_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with suppress(OSError):  # what cannot be set aside may find room later
-                self._disk.posix_fallocate(fd, 0, FILE_BYTES)
+                self._disk.posix_fallocate(fd, 0, self.file_bytes)
             pwrite_all(self._disk, fd, line, 0)
             self._disk.fdatasync(fd)
         except BaseException:

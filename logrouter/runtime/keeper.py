@@ -163,18 +163,21 @@ class Keeper:
             await self._work.wait()
             if not self.wait_for_sync and not self.hurried:
                 await trio.sleep(self._sync_interval_seconds)
-            paths = self.deletable()
-            self._work, self.hurried = trio.Event(), False
-            if await self.sync(cursors=bool(paths) or self._cursors_are_due()):
-                await self._delete(paths)
-            else:
+            self._work = trio.Event()
+            if not await self.tidy():
                 self._work.set()
                 await trio.sleep(self._sync_interval_seconds)
             self._measure()
 
-    def _cursors_are_due(self) -> bool:
-        """Whether it is time to make durable how far the sinks are: not for every chunk."""
-        return trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
+    async def tidy(self) -> bool:
+        """Sync, and delete what nobody needs. False: that failed."""
+        paths = self.deletable()
+        due = trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
+        self.hurried = False
+        if not await self.sync(cursors=bool(paths) or due):
+            return False
+        await self._delete(paths)
+        return True
 
     async def sync(self, *, cursors: bool) -> bool:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""

@@ -164,10 +164,10 @@ class LogReader:
         offset, expected = segment.header.size, segment.header.first
         head = self._head(segment, offset)
         while offset < segment.size:
-            following = self._head(segment, offset + head.size) if head is not None else None
-            if head is not None and self._is_credible(segment, offset, head, following):
+            behind = self._head(segment, offset + head.size) if head is not None else None
+            if head is not None and self._is_credible(segment, offset, head, behind):
                 yield head, offset
-                expected, offset, head = head.end, offset + head.size, following
+                expected, offset, head = head.end, offset + head.size, behind
                 continue
             place = self._next_record(segment, offset + 1)
             if head is not None and head.first == expected and place >= segment.size:
@@ -177,9 +177,9 @@ class LogReader:
     def _head(self, segment: Segment, offset: int) -> Head | None:
         return decode_head(self._pread(segment, RECORD_BYTES, offset))
 
-    def _is_credible(self, segment: Segment, offset: int, head: Head, following: Head | None) -> bool:
+    def _is_credible(self, segment: Segment, offset: int, head: Head, behind: Head | None) -> bool:
         """Whether what a head says may be believed: it leads to the next one, or all of its record is undamaged."""
-        if following is not None and following.first == head.end:
+        if behind is not None and behind.first == head.end:
             return True
         return is_whole(head, self._pread(segment, head.size, offset))
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from logrouter.errors import StartError
 from logrouter.routing import Router
 from logrouter.runtime.cursor import Cursor
 from logrouter.runtime.directory import SpoolDirectory
+from logrouter.runtime.disk import Disk
 from logrouter.runtime.journal import Journal
 from logrouter.runtime.keeper import Keeper
 from logrouter.runtime.local_spool import LocalSpool, encoded_bytes
@@ -49,21 +51,28 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
         return OpenSpool(_spool(cursors, settings.spool, router, log, secrets.randbits(64), None))
     directory = SpoolDirectory(settings.spool.directory)
     directory.open()
+    store = Store(directory.segments, max_bytes=settings.spool.max_size, epoch=secrets.randbits(64))
     try:
-        return OpenSpool(_open_in(directory, settings, router, log), directory)
+        spool = spool_over(store, directory.cursors, settings, router, log)
+        if directory.copied:
+            log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
+        return OpenSpool(spool, directory)
     except (OSError, UnknownVersion) as error:
         directory.close()
         raise StartError(f"spool.directory: cannot use {directory.path}: {error}") from error
 
 
-def _open_in(directory: SpoolDirectory, settings: Settings, router: Router, log: Log) -> LocalSpool:
-    store = Store(directory.segments, max_bytes=settings.spool.max_size, epoch=secrets.randbits(64))
+def spool_over(
+    store: Store, cursors_folder: str, settings: Settings, router: Router, log: Log, *, disk: Disk = os
+) -> LocalSpool:
+    """The spool over a log and a folder of cursors, whoever holds these; all is opened here.
+
+    Raises OSError, UnknownVersion.
+    """
     store.open()
     for path in store.damaged:
         log.error("a segment cannot be read, and is set aside", path=f"{path}.damaged")
-    if directory.copied:
-        log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
-    journals = {name: Journal(directory.journal(name)) for name in settings.sinks}
+    journals = {name: Journal(os.path.join(cursors_folder, name), disk) for name in settings.sinks}
     states = {name: _state(name, journal, store, log) for name, journal in journals.items()}
     store.begin_at(max((state.end for state in states.values() if state), default=0))
     cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]

@@ -92,14 +92,13 @@ def segment_in(path: Path) -> Segment:
 
 
 def places(segment: Segment) -> Iterator[int]:
-    """The first and the last byte of each class of bytes."""
-    starts = [*HEADER_FIELDS.values()]
-    for start, end in segment.records:
-        starts += [start + offset for offset in RECORD_FIELDS.values()]
-        starts += [start + RECORD_BYTES + (end - start - RECORD_BYTES) * part // 7 for part in range(1, 7)]
-    for start in sorted({*starts, len(segment.data)}):
-        yield start - 1
-        yield start
+    """One of each class of bytes, in turn from the four records."""
+    yield from HEADER_FIELDS.values()
+    for place, (start, end) in enumerate(segment.records):
+        yield from [start + offset for offset in RECORD_FIELDS.values()][place % 2 :: 2]
+        yield from range(start + RECORD_BYTES + place, end, 16)
+        yield end - 1
+    yield len(segment.data)
 
 
 def flipped(data: bytes, place: int) -> bytes:
