@@ -365,6 +365,7 @@ class LocalSpool(Spool):
             self._release(held)
         if self._keeper is not None:
             self._keeper.work()
+            self._room.unpark_all()  # what this sink needs no more may leave the memory, whoever else does
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""
