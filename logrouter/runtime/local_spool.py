@@ -30,7 +30,8 @@ from logrouter.runtime.log_reader import Loaded, Missing
 from logrouter.runtime.spool import Spool, SpoolStatistics
 
 CHUNK_SHARE: Final = 8
-"""A chunk takes at most an eighth of the memory: with what is being sent (a quarter) there is always room to move."""
+"""A chunk takes at most an eighth of a sink's part of the memory. With a batch (a quarter) and what is to be settled (a
+half) that leaves room for a chunk when all sinks but one are dead and have all in hand that they may."""
 LIVE_SECONDS: Final = 1.0
 """A sink that has done nothing for so long is not merely busy."""
 BATCH_BYTES: Final = 1024 * 1024
@@ -55,9 +56,10 @@ class LocalSpool(Spool):
         self.epoch = epoch
         self.budget_bytes = budget_bytes
         self.cursors = list(cursors)
-        self.chunk_bytes = budget_bytes // CHUNK_SHARE
-        self.batch_bytes = min(BATCH_BYTES, budget_bytes // max(4, 2 * len(self.cursors)))
-        self.in_hand_bytes = budget_bytes // 4
+        part_bytes = budget_bytes // max(1, len(self.cursors))
+        self.chunk_bytes = part_bytes // CHUNK_SHARE
+        self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
+        self.in_hand_bytes = min(budget_bytes // 4, part_bytes // 2)
         self.held_bytes = 0
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
@@ -363,6 +365,7 @@ class LocalSpool(Spool):
             self._release(held)
         if self._keeper is not None:
             self._keeper.work()
+            self._room.unpark_all()  # what this sink needs no more may leave the memory, whoever else does
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""
