@@ -28,6 +28,7 @@ from logrouter.segments import (
     Damaged,
     Head,
     Header,
+    UnknownVersion,
     decode_head,
     decode_header,
     decode_record,
@@ -87,6 +88,19 @@ class Loaded(NamedTuple):
     spot: Spot
 
 
+class Stretch(NamedTuple):
+    """A part of a segment: a whole record, or bytes that are none."""
+
+    offset: int
+    size: int
+    head: Head | None
+    """What the head of a record says that stands there, where one does."""
+    chunk: Chunk | None
+    """What is in it. None: it is damaged."""
+    problem: str = ""
+    """What is wrong with it."""
+
+
 class LogReader:
     """The segments of one folder."""
 
@@ -107,21 +121,21 @@ class LogReader:
         """Find out what is there. Raises UnknownVersion, and OSError."""
         for number, name in self._names():
             path = os.path.join(self.folder, name)
-            try:
-                segment = self._open_segment(number, path)
-            except Damaged:
-                self.damaged.append(path)
-            else:
-                self.segments.append(segment)
+            with suppress(FileNotFoundError):  # deleted since, by the process that writes it
+                try:
+                    self.segments.append(self._open_segment(number, path))
+                except Damaged:
+                    self.damaged.append(path)
         for segment, following in zip(self.segments, self.segments[1:], strict=False):
             segment.end = following.header.first
+            segment.closed_ns = following.header.created_ns
         if self.segments:
             self._open_last(self.segments[-1])
 
     def _open_last(self, last: Segment) -> None:
         """Find the end of the log, and the positions of the sources there."""
         self.positions = dict(last.header.positions)
-        for head, offset in self._heads(last):
+        for head, offset in self.heads(last):
             last.records += 1
             last.end = head.end
             last.closed_ns = head.received_ns
@@ -136,15 +150,18 @@ class LogReader:
     def _open_segment(self, number: int, path: str) -> Segment:
         with opened(self._disk, path, os.O_RDONLY) as fd:
             start = pread_all(self._disk, fd, HEADER_BYTES, 0)
-            header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            try:
+                header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            except UnknownVersion as error:
+                raise UnknownVersion(f"{path}: {error}") from error
             return Segment(number, path, header, self._disk.fstat(fd).st_size)
 
     def _take_position(self, segment: Segment, head: Head, offset: int) -> None:
-        record = self._pread(segment, head.size, offset)
-        if is_whole(head, record):
-            self.note_position(decode_record(head, record, segment.header.epoch))
+        chunk = self._chunk(segment, head, offset)
+        if chunk is not None:
+            self.note_position(chunk)
 
-    def _heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
+    def heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
         """The heads of a segment's records, and their offsets; behind damage, those that can be found again.
 
         The last may be torn: its events were there once, if it is where it should be.
@@ -160,6 +177,33 @@ class LogReader:
             yield head, offset
             expected = head.end
             offset += head.size
+
+    def walk(self, segment: Segment) -> Iterator[Stretch]:
+        """All of a segment, in order. Reads everything. Raises FileNotFoundError where it has been deleted."""
+        self._reader(segment)
+        offset, expected = segment.header.size, segment.header.first
+        while offset < segment.size:
+            stretch = self._stretch(segment, offset, expected)
+            yield stretch
+            offset += stretch.size
+            if stretch.chunk is not None:
+                expected = stretch.chunk.end.sequence
+
+    def _stretch(self, segment: Segment, offset: int, expected: int) -> Stretch:
+        head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+        if head is not None and offset + head.size <= segment.size:
+            record = self._pread(segment, head.size, offset)
+            if is_whole(head, record):
+                return _judge(head, record, offset, expected, segment.header.epoch)
+            problem = "a record's checksum is wrong"
+        else:
+            problem = "a record is cut" if head is not None else "no record begins here"
+        return Stretch(offset, self._next_record(segment, offset + 1) - offset, head, None, problem)
+
+    def without_header(self, path: str) -> Segment:
+        """One of the damaged files as a segment that can be walked: the records in it may be whole."""
+        number = int(os.path.basename(path).partition(".")[0])
+        return Segment(number, path, Header(0, 0, 0, {}), self._disk.stat(path).st_size)
 
     def note_position(self, chunk: Chunk) -> None:
         """Remember how far the chunk's source has been read."""
@@ -194,14 +238,22 @@ class LogReader:
             if head is not None and head.end <= sequence:
                 offset += head.size
                 continue
-            record = b"" if head is None else self._pread(segment, head.size, offset)
-            if head is None or not is_whole(head, record):
+            chunk = None if head is None else self._chunk(segment, head, offset)
+            if head is None or chunk is None:
                 offset, reason = self._next_record(segment, offset + 1), "damaged"
                 continue
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)
-            chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
-            return Loaded(chunk, Spot(segment, offset + head.size))
+            return Loaded(_cut(chunk, sequence), Spot(segment, offset + head.size))
+
+    def _chunk(self, segment: Segment, head: Head, offset: int) -> Chunk | None:
+        """What is in a record; None where it is damaged."""
+        record = self._pread(segment, head.size, offset)
+        if not is_whole(head, record):
+            return None
+        with suppress(Damaged):
+            return decode_record(head, record, segment.header.epoch)
+        return None
 
     def received_ns(self, sequence: int, spot: Spot | None = None) -> int | None:
         """When the event of this sequence was read; None where that cannot be told."""
@@ -270,6 +322,16 @@ class LogReader:
         """Let go of all files."""
         while self._readers:
             self._disk.close(self._readers.popitem()[1])
+
+
+def _judge(head: Head, record: bytes, offset: int, expected: int, epoch: int) -> Stretch:
+    """A record whose checksum is right: it may be in a wrong place, or have been nonsense when it was written."""
+    if head.first < expected:
+        return Stretch(offset, head.size, head, None, "a record is out of order")
+    try:
+        return Stretch(offset, head.size, head, decode_record(head, record, epoch))
+    except Damaged as error:
+        return Stretch(offset, head.size, head, None, str(error))
 
 
 def _cut(chunk: Chunk, sequence: int) -> Chunk:
