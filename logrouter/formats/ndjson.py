@@ -52,6 +52,13 @@ def json_lines(part: Slice, include: Include) -> bytes:
     return b"\n".join([*_mixed(part, include, kinds, tail), b""])
 
 
+def json_line(payload: bytes, kind: int, tail: bytes) -> bytes:
+    """One event of a plain kind as a line of its own tail, without a newline."""
+    if kind == PLAIN_JSON:
+        return _spliced([payload], tail)[0]
+    return _MESSAGE + _quoted([payload])[0] + tail
+
+
 def _mixed(part: Slice, include: Include, kinds: bytes, tail: bytes) -> list[bytes]:
     """The lines of a slice that holds several kinds: each kind at once, then put back into order."""
     selected = {kind: kinds.translate(table) for kind, table in _SELECTED.items()}
@@ -61,7 +68,7 @@ def _mixed(part: Slice, include: Include, kinds: bytes, tail: bytes) -> list[byt
     lines = (
         iter(_spliced(list(compress(part.payloads, selected[PLAIN_JSON])), tail)),
         (_MESSAGE + text + tail for text in texts),
-        (_own_line(payload, flags, additions[flags]) for payload, flags in own),
+        (own_line(payload, flags, additions[flags]) for payload, flags in own),
     )
     return [next(lines[kind]) for kind in kinds]
 
@@ -98,7 +105,7 @@ def _text_lines(texts: list[bytes], tail: bytes) -> bytes:
     return (tail + b"\n" + _MESSAGE).join(quoted)
 
 
-def _own_line(payload: bytes, flags: int, additions: Additions) -> bytes:
+def own_line(payload: bytes, flags: int, additions: Additions) -> bytes:
     """The slow way, which is the definition: keys are added where the event has none of that name."""
     if not flags & _JSON:
         return encode_document({**additions, **decode_text(payload)})
