@@ -207,7 +207,7 @@ def told(listing: Listing) -> list[str]:
         counted(len(listing.segments), "segment"),
         counted(listing.events, "event"),
         rounded_size(listing.bytes),
-        f"{waiting} of {counted(len(listing.cursors), 'sink')} not up to date",
+        f"{waiting} of {len(listing.cursors)} sinks not up to date",
     ]
     return [*lines, "", *_remarks(listing), f"total: {', '.join(parts)}"]
 
