@@ -121,8 +121,11 @@ class _Workshop:
         assert log.end is not None
         header = Header(log.last.header.epoch, log.end, log.last.closed_ns, log.positions)
         name = f"{log.segments[-1].segment.number + 1:012d}.segment"
+        path = os.path.join(self._directory.segments, name)
+        verb = "would begin" if self._dry_run else "began"
+        self.told.append(f"{verb} {path}, empty, so that the log ends where it did: at sequence {log.end}")
         if not self._dry_run:
-            self._write(os.path.join(self._directory.segments, name), [encode_header(header)], log.last.path)
+            self._write(path, [encode_header(header)], log.last.path)
 
     def mend_journal(self, journal: CheckedJournal, log: CheckedLog) -> None:
         """Set its damaged files aside, and keep the whole entries; where they tell nothing, begin anew."""

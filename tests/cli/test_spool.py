@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from logrouter.cli import _spool_check
+from logrouter.cli.completion import _spool_flags
 from logrouter.runtime.log_reader import LogReader
 from logrouter.segments import RECORD_BYTES
 from tests.cli.conftest import Ask, Command
 from tests.cli.spools import SpoolMaker, age, events, records_in, spoil, spoil_entries, spoil_records
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "spool.md"
 COMMANDS = ("ls", "verify", "export", "repair")
 
 
@@ -37,6 +39,14 @@ def test_the_help_lists_all(command: Command) -> None:
 
     assert all(f"\n    {name} " in done.output for name in COMMANDS)
     assert max(map(len, done.output.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_tells_of_every_flag(name: str) -> None:
+    page = PAGE.read_text()
+
+    assert f"logrouter spool {name}" in page
+    assert [flag for flag in _spool_flags()[name] if flag != "--help" and flag not in page] == []
 
 
 @pytest.mark.parametrize("named", ["file", "here", "variable", "set", "systemd"])

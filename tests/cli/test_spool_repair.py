@@ -197,6 +197,18 @@ def test_what_repair_tells(command: Command, spool: SpoolMaker) -> None:
         ]
 
 
+def test_the_end_of_the_log_is_kept(command: Command, spool: SpoolMaker) -> None:
+    """What was cut was there once: sinks that have not got it must count it."""
+    make_whole(spool)
+    cut_at_the_end(spool)
+
+    lines = command("spool", "repair", "--directory", "spool").output.splitlines()
+
+    path = "spool/segments/000000000004.segment"
+    assert lines[0] == f"began {path}, empty, so that the log ends where it did: at sequence 70"
+    assert command("spool", "ls", "--directory", "spool").output.count("      4     70   70       0") == 1
+
+
 def test_a_name_that_is_taken(command: Command, spool: SpoolMaker) -> None:
     """Numbers of segments come again when all have been deleted."""
     make_whole(spool)
