@@ -21,7 +21,9 @@ notes, and the generation before a damaged snapshot leads to the same state.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final, Literal
 from zlib import crc32
 
@@ -144,6 +146,8 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
 
 Entry = State | Note | FurtherPlace | Commit
 
+_BEGUN: Final = re.compile(rb"[0-9a-f]{8} ([0-9]{1,18}) \{")
+"""How a line begins."""
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Callable[[bytes], Entry] = msgspec.json.Decoder(Entry).decode
 
@@ -170,13 +174,38 @@ def replay(*files: bytes) -> tuple[State | None, int]:
     return state, newest
 
 
+def inspect(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """The whole lines of one file, and of each damaged one its offset and size.
+
+    What has no line that counts behind it is the rest of an older generation, which begins amid a line, or zeros: no
+    damage, unless it begins as a line of this generation does.
+    """
+    lines = file.split(b"\n")
+    generations = [parsed[0] if (parsed := _parse(line)) else None for line in lines]
+    newest = max((generation for generation in generations if generation is not None), default=-1)
+    counts = [number for number, generation in enumerate(generations) if generation == newest]
+    last = counts[-1] if counts else len(lines)
+    damaged = []
+    offset = 0
+    for number, (line, generation) in enumerate(zip(lines, generations, strict=True)):
+        if generation is None and line.strip(b"\0"):
+            begun = _BEGUN.match(line)
+            if number < last or (number == last + 1 and begun and int(begun[1]) >= newest):
+                damaged.append((offset, len(line.rstrip(b"\0"))))
+        offset += len(line) + 1
+    whole = [line + b"\n" for line, generation in zip(lines, generations, strict=True) if generation is not None]
+    return b"".join(whole), damaged
+
+
 def _entries(file: bytes) -> Iterator[tuple[int, Entry]]:
     """Generation and entry of each line that is whole."""
-    for line in file.split(b"\n"):
-        checksum, _, data = line.partition(b" ")
-        if checksum == b"%08x" % crc32(data):
-            generation, _, entry = data.partition(b" ")
-            try:
-                yield int(generation), _decode(entry)
-            except (ValueError, msgspec.DecodeError):  # by chance the right checksum
-                continue
+    return (parsed for line in file.split(b"\n") if (parsed := _parse(line)) is not None)
+
+
+def _parse(line: bytes) -> tuple[int, Entry] | None:
+    checksum, _, data = line.partition(b" ")
+    if checksum == b"%08x" % crc32(data):
+        generation, _, entry = data.partition(b" ")
+        with suppress(ValueError, msgspec.DecodeError):  # by chance the right checksum
+            return int(generation), _decode(entry)
+    return None

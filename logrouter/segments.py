@@ -28,7 +28,8 @@ log; with the epoch they are an event's id. All numbers are little endian.
 The marker's first byte is in no UTF-8 text: behind a damaged record the next is found by looking for it. What looks
 like a record by chance does not have the right checksum.
 
-A version that is not known is refused by name (`UnknownVersion`); what is damaged raises `Damaged`.
+A version that is not known is refused by name (`UnknownVersion`); what is damaged raises `Damaged`. Records behind a
+damaged header are read all the same: they hold all but the epoch.
 """
 
 from __future__ import annotations
@@ -127,28 +128,31 @@ def is_begun(data: bytes) -> bool:
 
 
 def header_length(data: bytes) -> int:
-    """How many bytes the header takes, from its first HEADER_BYTES. Raises Damaged, UnknownVersion."""
+    """How many bytes the header takes, from its first HEADER_BYTES. Raises Damaged."""
     if len(data) < HEADER_BYTES:
         raise Damaged("the segment's header is cut")
-    magic, version, _, _, _, length, _ = _HEADER.unpack_from(data)
+    magic, _, _, _, _, length, _ = _HEADER.unpack_from(data)
     if magic != _MAGIC or length > _MAX_POSITIONS_BYTES:
         raise Damaged("it does not begin as a segment does")
-    if version not in READABLE_VERSIONS:
-        raise UnknownVersion(f"it is of version {version}, and this program reads version {VERSION}")
     return HEADER_BYTES + int(length)
 
 
 def decode_header(data: bytes) -> Header:
-    """A segment's header, from at least `header_length` bytes. Raises Damaged, UnknownVersion."""
+    """A segment's header, from at least `header_length` bytes. Raises Damaged, UnknownVersion.
+
+    The drawing of the header is that of all versions to come: one that is not known is believed if its checksum is
+    right, so that a damaged byte is not taken for the future.
+    """
     size = header_length(data)
-    _, _, epoch, first, created_ns, _, crc = _HEADER.unpack_from(data)
+    _, version, epoch, first, created_ns, _, crc = _HEADER.unpack_from(data)
     if len(data) < size or crc32(data[HEADER_BYTES:size], crc32(data[: HEADER_BYTES - 4])) != crc:
         raise Damaged("the segment's header is damaged")
+    if version not in READABLE_VERSIONS:
+        raise UnknownVersion(f"it is of version {version}, and this program reads version {VERSION}")
     try:
-        positions = _decode_positions(data[HEADER_BYTES:size])
+        return Header(epoch, first, created_ns, _decode_positions(data[HEADER_BYTES:size]), size)
     except msgspec.DecodeError as error:  # the checksum was right: we have written nonsense
         raise Damaged(f"the segment's positions cannot be read: {error}") from error
-    return Header(epoch, first, created_ns, positions, size)
 
 
 def encode_record(chunk: Chunk) -> list[bytes]:

@@ -218,9 +218,8 @@ def test_a_flipped_byte_makes_no_header(mask: int) -> None:
     data = encode_header(Header(1, 2, 3, {"app": b"read to 9"}))
     for place in range(len(data)):
         damaged = data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :]
-        with pytest.raises((Damaged, UnknownVersion)) as caught:
+        with pytest.raises(Damaged):  # also of the version, which would else be taken for one to come
             decode_header(damaged)
-        assert (caught.type is UnknownVersion) == (place in (4, 5))
 
 
 def test_a_cut_header_is_damaged() -> None:
@@ -239,7 +238,9 @@ def test_any_bytes_are_no_header(noise: bytes) -> None:
 
 @pytest.mark.parametrize("version", [0, 2, 513, 65535])
 def test_an_unknown_version_is_refused_by_name(version: int) -> None:
-    data = b"LGRS" + struct.pack("<H", version) + encode_header(Header(1, 2, 3, {}))[6:]
+    unchecked = b"LGRS" + struct.pack("<H", version) + encode_header(Header(1, 2, 3, {}))[6:36]
+    positions = b"\x80"
+    data = unchecked + struct.pack("<I", crc32(unchecked + positions)) + positions
     with pytest.raises(UnknownVersion, match=f"^it is of version {version}, and this program reads version 1$"):
         decode_header(data)
 

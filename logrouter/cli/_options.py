@@ -29,12 +29,18 @@ def parser(command: str, description: str, epilog: str | None = None) -> argpars
     )
 
 
-def add_config_options(to: argparse.ArgumentParser) -> None:
-    """The flags that say what the config is."""
+def add_config_options(to: argparse.ArgumentParser, *, sinks: bool = True) -> None:
+    """The flags that say what the config is; `sinks`: also those that make sinks."""
     group = to.add_argument_group("config", "files, then LOGROUTER_* variables, then these flags; later wins")
     group.add_argument(
         "--config", "-c", metavar="FILE", action="append", type=Path, default=[], help="a YAML file (repeatable)"
     )
+    if sinks:
+        _add_sink_options(group)
+    group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any option: spool.memory=32MiB")
+
+
+def _add_sink_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--sink",
         metavar="NAME=URL",
@@ -49,7 +55,6 @@ def add_config_options(to: argparse.ArgumentParser) -> None:
         default=[],
         help="which events a sink takes: errors='severity >= \"error\"'",
     )
-    group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any option: spool.memory=32MiB")
 
 
 def load(options: argparse.Namespace) -> Settings:

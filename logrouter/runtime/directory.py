@@ -43,6 +43,7 @@ class SpoolDirectory:
         self.path = path
         self.segments = os.path.join(path, "segments")
         self.cursors = os.path.join(path, "cursors")
+        self._lock_path = os.path.join(path, "lock")
         self.copied = False
         """Whether it was written on another machine: a cloned disk, or a moved one."""
         self._lock: int | None = None
@@ -57,7 +58,11 @@ class SpoolDirectory:
                 _, *above = make_folders(os, folder, _FOLDER_MODE)
                 for changed in above:
                     sync_folder(os, changed)
-            self._take_lock()
+            holder = self.take_lock()
+            if holder is not None:
+                raise StartError(
+                    f"spool.directory: {self.path} is in use by process {holder}; each process needs its own"
+                )
             self._mark()
         except OSError as error:
             raise StartError(f"spool.directory: cannot use {self.path}: {error.strerror}") from error
@@ -72,9 +77,9 @@ class SpoolDirectory:
             os.close(self._lock)
             self._lock = None
 
-    def _take_lock(self) -> None:
-        path = os.path.join(self.path, "lock")
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    def take_lock(self) -> str | None:
+        """Take possession. Gives the id of the process that has it, where another one does. Raises OSError."""
+        fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -82,12 +87,23 @@ class SpoolDirectory:
             os.close(fd)
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
-            raise StartError(
-                f"spool.directory: {self.path} is in use by process {holder or '?'}; each process needs its own"
-            ) from error
+            return holder or "?"
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         self._lock = fd
+        return None
+
+    def user(self) -> int | None:
+        """The process that uses it; None where none does, or none that can be seen. Takes nothing, not for a moment:
+        a process that starts just now must not be refused."""
+        with suppress(OSError, ValueError):
+            holder = int(Path(self._lock_path).read_bytes())
+            inode = os.stat(self._lock_path).st_ino
+            for line in Path("/proc/locks").read_text().splitlines():  # 1: FLOCK ADVISORY WRITE pid device:inode 0 EOF
+                fields = line.split()
+                if fields[1] == "FLOCK" and fields[4] == str(holder) and fields[5].endswith(f":{inode}"):
+                    return holder
+        return None
 
     def _mark(self) -> None:
         here = _machine()
@@ -114,7 +130,7 @@ def problem_with(path: str) -> str | None:
     owner = os.stat(path).st_uid
     if os.geteuid() not in (0, owner):
         return f"{path} belongs to another user (id {owner}): events would be theirs to read"
-    return _problem_with_version(path)
+    return problem_with_version(path)
 
 
 def warning_about(path: str) -> str | None:
@@ -135,7 +151,8 @@ def read_marker(path: str) -> Marker | None:
     return None
 
 
-def _problem_with_version(path: str) -> str | None:
+def problem_with_version(path: str) -> str | None:
+    """Why this program cannot read the spool, where a newer one has written it."""
     marker = read_marker(path)
     if marker is not None and marker.version > VERSION:
         return f"{path} was written by a newer logrouter (format {marker.version}); this one knows format {VERSION}"

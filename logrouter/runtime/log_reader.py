@@ -28,6 +28,7 @@ from logrouter.segments import (
     Damaged,
     Head,
     Header,
+    UnknownVersion,
     decode_head,
     decode_header,
     decode_record,
@@ -49,7 +50,9 @@ _TRANSIENT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 class Segment:
     """One file of the log."""
 
-    __slots__ = ("closed_ns", "doubtful", "end", "header", "number", "path", "records", "size", "synced_size")
+    __slots__ = (
+        "closed_ns", "doubtful", "end", "header", "headless", "number", "path", "records", "size", "synced_size",
+    )  # fmt: skip
 
     def __init__(self, number: int, path: str, header: Header, size: int) -> None:
         self.number = number
@@ -63,6 +66,8 @@ class Segment:
         """When the last record was written to it."""
         self.synced_size = 0
         """How much of it is known to be on the disk."""
+        self.headless = False
+        """Whether its header is damaged, and only what its records tell is known."""
         self.doubtful = False
         """Whether a sync has failed on the rest."""
 
@@ -93,6 +98,19 @@ class Loaded(NamedTuple):
     spot: Spot
 
 
+class Stretch(NamedTuple):
+    """A part of a segment: a whole record, or bytes that are none."""
+
+    offset: int
+    size: int
+    head: Head | None
+    """What the head of a record says that stands there, where one does."""
+    chunk: Chunk | None
+    """What is in it. None: it is damaged."""
+    problem: str = ""
+    """What is wrong with it."""
+
+
 class LogReader:
     """The segments of one folder."""
 
@@ -111,29 +129,37 @@ class LogReader:
 
     def open(self) -> None:
         """Find out what is there. Raises UnknownVersion, and OSError."""
+        self._read_headers()
+        self._find_end()
+
+    def _read_headers(self) -> None:
         for number, name in self._names():
             path = os.path.join(self.folder, name)
-            try:
-                segment = self._open_segment(number, path)
-            except Damaged:
-                self.damaged.append(path)
-            else:
-                self.segments.append(segment)
-        for segment, following in zip(self.segments, self.segments[1:], strict=False):
-            segment.end = following.header.first
-        if self.segments:
-            self._open_last(self.segments[-1])
+            with suppress(FileNotFoundError):  # deleted since, by the process that writes it
+                try:
+                    self.segments.append(self._open_segment(number, path))
+                except Damaged:
+                    self.damaged.append(path)
 
-    def _open_last(self, last: Segment) -> None:
-        """Find the end of the log, and the positions of the sources there."""
-        self.positions = dict(last.header.positions)
-        for head, offset in self._heads(last):
-            last.records += 1
-            last.end = head.end
-            last.closed_ns = head.received_ns
+    def _find_end(self) -> None:
+        """Find where each segment ends, as far as those behind it tell, and the positions of the sources at the end."""
+        for segment, behind in zip(self.segments, self.segments[1:], strict=False):
+            segment.end = behind.header.first
+            segment.closed_ns = behind.header.created_ns
+        last_known = next((segment for segment in reversed(self.segments) if not segment.headless), None)
+        self.positions = dict(last_known.header.positions) if last_known is not None else {}
+        for segment in self.segments[self.segments.index(last_known) if last_known is not None else 0 :]:
+            self._go_through(segment)
+
+    def _go_through(self, segment: Segment) -> None:
+        """Learn from its heads what a segment holds."""
+        for head, offset in self.heads(segment):
+            segment.records += 1
+            segment.end = head.end
+            segment.closed_ns = head.received_ns
             if head.position_bytes:
-                self._take_position(last, head, offset)
-        self.end = last.end
+                self._take_position(segment, head, offset)
+        self.end = segment.end
 
     def _names(self) -> list[tuple[int, str]]:
         matches = [_NAME.fullmatch(name) for name in self._disk.listdir(self.folder)]
@@ -144,6 +170,8 @@ class LogReader:
             try:
                 start = pread_all(self._disk, fd, HEADER_BYTES, 0)
                 header = decode_header(pread_all(self._disk, fd, header_length(start), 0))
+            except UnknownVersion as error:
+                raise UnknownVersion(f"{path}: {error}") from error
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
@@ -151,12 +179,11 @@ class LogReader:
             return Segment(number, path, header, self._disk.fstat(fd).st_size)
 
     def _take_position(self, segment: Segment, head: Head, offset: int) -> None:
-        record = self._pread(segment, head.size, offset)
-        if is_whole(head, record):
-            with suppress(Damaged):
-                self.note_position(decode_record(head, record, segment.header.epoch))
+        chunk = self._chunk(segment, head, offset)
+        if chunk is not None:
+            self.note_position(chunk)
 
-    def _heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
+    def heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
         """The heads of a segment's records, and their offsets; behind damage, those that can be found again.
 
         The last may be torn: its events were there once, if it is where it should be.
@@ -185,6 +212,44 @@ class LogReader:
 
     def _is_followed(self, segment: Segment, offset: int, head: Head) -> bool:
         return self._is_credible(segment, offset, head, self._head(segment, offset + head.size))
+
+    def walk(self, segment: Segment) -> Iterator[Stretch]:
+        """All of a segment, in order. Reads everything. Raises FileNotFoundError where it has been deleted."""
+        self._reader(segment)
+        offset, expected = segment.header.size, segment.header.first
+        while offset < segment.size:
+            stretch = self._stretch(segment, offset, expected)
+            yield stretch
+            offset += stretch.size
+            if stretch.chunk is not None:
+                expected = stretch.chunk.end.sequence
+
+    def _stretch(self, segment: Segment, offset: int, expected: int) -> Stretch:
+        head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+        if head is not None and offset + head.size <= segment.size:
+            record = self._pread(segment, head.size, offset)
+            if is_whole(head, record):
+                return _judge(head, record, offset, expected, segment.header.epoch)
+            problem = "a record's checksum is wrong"
+        else:
+            problem = "a record is cut" if head is not None else "no record begins here"
+        return Stretch(offset, self._next_record(segment, offset + 1) - offset, head, None, problem)
+
+    def without_header(self, path: str) -> Segment:
+        """One of the damaged files as a segment that can be walked: the records in it may be whole."""
+        number = int(os.path.basename(path).partition(".")[0])
+        return Segment(number, path, Header(0, 0, 0, {}), self._disk.stat(path).st_size)
+
+    def from_records(self, path: str) -> Segment | None:
+        """The same as a segment that can be read, as far as its records tell; None where it has no whole one."""
+        segment = self.without_header(path)
+        offset = self._next_record(segment, 0)
+        head = self._head(segment, offset)
+        if head is None:
+            return None
+        found = Segment(segment.number, path, Header(0, head.first, head.received_ns, {}, offset), segment.size)
+        found.headless = True
+        return found
 
     def note_position(self, chunk: Chunk) -> None:
         """Remember how far the chunk's source has been read."""
@@ -219,19 +284,23 @@ class LogReader:
             if head is not None and head.end <= sequence and self._is_followed(segment, offset, head):
                 offset += head.size
                 continue
-            record = b"" if head is None else self._pread(segment, head.size, offset)
-            if head is None or not is_whole(head, record):
+            chunk = None if head is None else self._chunk(segment, head, offset)
+            if head is None or chunk is None:
                 torn = head is not None and offset + head.size > segment.size
                 offset, reason = self._next_record(segment, offset + 1), "torn" if torn else "damaged"
                 continue
             if head.first > sequence:
                 return Missing(head.first, reason or "missing", head.received_ns)
-            try:
-                chunk = _cut(decode_record(head, record, segment.header.epoch), sequence)
-            except Damaged:
-                offset, reason = offset + head.size, "damaged"
-                continue
-            return Loaded(chunk, Spot(segment, offset + head.size, head.end))
+            return Loaded(_cut(chunk, sequence), Spot(segment, offset + head.size, head.end))
+
+    def _chunk(self, segment: Segment, head: Head, offset: int) -> Chunk | None:
+        """What is in a record; None where it is damaged."""
+        record = self._pread(segment, head.size, offset)
+        if not is_whole(head, record):
+            return None
+        with suppress(Damaged):
+            return decode_record(head, record, segment.header.epoch)
+        return None
 
     def received_ns(self, sequence: int, spot: Spot | None = None) -> int | None:
         """When the event of this sequence was read; None where that cannot be told."""
@@ -300,10 +369,25 @@ class LogReader:
         self._readers[segment.path] = fd
         return fd
 
+    def _forget_reader(self, path: str) -> None:
+        """The file goes, or gets another name."""
+        if (fd := self._readers.pop(path, None)) is not None:
+            self._disk.close(fd)
+
     def close(self) -> None:
         """Let go of all files."""
         while self._readers:
             self._disk.close(self._readers.popitem()[1])
+
+
+def _judge(head: Head, record: bytes, offset: int, expected: int, epoch: int) -> Stretch:
+    """A record whose checksum is right: it may be in a wrong place, or have been nonsense when it was written."""
+    if head.first < expected:
+        return Stretch(offset, head.size, head, None, "a record is out of order")
+    try:
+        return Stretch(offset, head.size, head, decode_record(head, record, epoch))
+    except Damaged as error:
+        return Stretch(offset, head.size, head, None, str(error))
 
 
 def _cut(chunk: Chunk, sequence: int) -> Chunk:

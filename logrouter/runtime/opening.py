@@ -70,6 +70,9 @@ def spool_over(
     Raises OSError, UnknownVersion.
     """
     store.open()
+    for segment in store.segments:
+        if segment.headless:
+            log.warning("a segment's header is damaged: its records are read all the same", path=segment.path)
     for path in store.damaged:
         log.error("a segment cannot be read, and is set aside", path=f"{path}.damaged")
     journals = {name: Journal(os.path.join(cursors_folder, name), disk) for name in settings.sinks}

@@ -71,21 +71,33 @@ class Store(LogReader):
         self._next_number = 1
 
     def open(self) -> None:
-        """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
-        super().open()
+        """Find out what is there. Raises UnknownVersion.
+
+        A file whose header is damaged is read from its first record on; one that has none is set aside.
+        """
+        self._read_headers()
+        self._mend_damaged()
+        self._find_end()
         self.synced_end = self.end
         self._dirty = list(self.segments)  # who knows what the last process has synced
         self._new_names = bool(self.segments)
-        for path in list(self.damaged):
-            if is_begun(read_file(self._disk, path)):
-                self._disk.unlink(path)
-                self.damaged.remove(path)
-                continue
-            self.lost_bytes += self._disk.stat(path).st_size
-            self._disk.rename(path, path + DAMAGED_SUFFIX)
         names = self._disk.listdir(self.folder)
         taken = [int(name[:12]) for name in names if _TAKEN.fullmatch(name)]
         self._next_number = max(taken, default=0) + 1
+
+    def _mend_damaged(self) -> None:
+        damaged, self.damaged = self.damaged, []
+        for path in damaged:
+            if is_begun(read_file(self._disk, path)):
+                self._disk.unlink(path)
+            elif (segment := self.from_records(path)) is not None:
+                self.segments.append(segment)
+            else:
+                self._forget_reader(path)
+                self.lost_bytes += self._disk.stat(path).st_size
+                self._disk.rename(path, path + DAMAGED_SUFFIX)
+                self.damaged.append(path)
+        self.segments.sort(key=lambda segment: segment.number)
 
     # ── writing ──
 
@@ -212,8 +224,7 @@ class Store(LogReader):
             self.segments.remove(segment)
             if segment in self._dirty:
                 self._dirty.remove(segment)
-            if (fd := self._readers.pop(segment.path, None)) is not None:
-                self._disk.close(fd)
+            self._forget_reader(segment.path)
 
     def unlink(self, paths: Sequence[str]) -> None:
         """Delete files, which may take long: call it in a thread."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from logrouter.cli import main
+from logrouter.cli import _spool_check, main
+from tests.cli.spools import SpoolMaker
 
 
 class Done(NamedTuple):
@@ -28,6 +30,7 @@ class _Stdin:
 
 
 Command = Callable[..., Done]
+Ask = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -58,3 +61,22 @@ def write(tmp_path: Path) -> Callable[..., None]:
         (tmp_path / name).write_text(text)
 
     return write_it
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SpoolMaker:
+    monkeypatch.setattr(_spool_check, "_MOVING_SECONDS", 0.0)
+    return SpoolMaker(tmp_path / "spool")
+
+
+@pytest.fixture
+def ask(command: Command, spool: SpoolMaker) -> Ask:
+    """`ask("ls")`: what a command answers in JSON."""
+
+    def run(*argv: str, code: int = 0) -> dict[str, Any]:
+        done = command("spool", *argv, "--directory", "spool", "--json")
+        assert (done.code, done.complaints) == (code, "")
+        answer: dict[str, Any] = json.loads(done.output)
+        return answer
+
+    return run

@@ -52,6 +52,12 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
         (["completion", ""], ["bash", "fish", "zsh"]),
         (["describe", "s"], ["sink", "source", "step"]),
         (["describe", "si"], ["sink"]),
+        (["spool", ""], ["export", "ls", "repair", "verify"]),
+        (["spool", "v"], ["verify"]),
+        (["spool", "ls", ""], ["--config", "--directory", "--help", "--json", "--set"]),
+        (["spool", "export", "--ma"], ["--match"]),
+        (["spool", "ls", "--directory", "/us"], ["/usr"]),
+        (["spool", "ls", "--directory", "spool", "--js"], ["--json"]),
         (["nosuch"], [""][1:]),
     ],
 )

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_commands_are_the_files() -> None:
-    assert {"check", "completion", "config", "demo", "describe", "explain"} <= set(commands())
+    assert {"check", "completion", "config", "demo", "describe", "explain", "spool"} <= set(commands())
     assert [name for name in commands() if name.startswith("_")] == []
 
 

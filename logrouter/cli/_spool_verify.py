@@ -1,0 +1,51 @@
+"""`logrouter spool verify`: read everything, and tell every damaged place and what it costs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import msgspec
+
+from logrouter.cli._spool_check import EXIT_DAMAGED, CheckedJournal, CheckedLog, Damage, check_log, sinks_in, total_of
+from logrouter.figures import counted, rounded_size
+from logrouter.runtime.directory import SpoolDirectory
+
+
+def verify(directory: SpoolDirectory, options: Namespace) -> int:
+    """Read everything and tell what is damaged."""
+    log = check_log(directory)
+    journals = [CheckedJournal(directory, sink) for sink in sinks_in(directory)]
+    damages = [*log.damages, *(damage for journal in journals for damage in journal.damages)]
+    if options.json:
+        print(_as_json(directory, log, journals, damages))
+    else:
+        print("\n".join(_told(directory, log, journals, damages)))
+    return EXIT_DAMAGED if damages else 0
+
+
+def _told(
+    directory: SpoolDirectory, log: CheckedLog, journals: list[CheckedJournal], damages: list[Damage]
+) -> list[str]:
+    parts = (counted(len(log.segments), "segment"), counted(log.events, "event"), rounded_size(log.bytes))
+    told = [f"{directory.path}: {', '.join(parts)}, {counted(len(journals), 'cursor')}"]
+    told += map(str, damages)
+    told += [journal.cost for journal in journals if journal.damages]
+    if log.missing:
+        told.append(f"{counted(log.missing, 'event')} between others are not there: set aside before, or never kept")
+    if not damages:
+        return [*told, "all is well"]
+    return [*told, f"damaged: {total_of(damages)}; `logrouter spool repair` sets them aside"]
+
+
+def _as_json(directory: SpoolDirectory, log: CheckedLog, journals: list[CheckedJournal], damages: list[Damage]) -> str:
+    document = {
+        "directory": directory.path,
+        "well": not damages,
+        "segments": len(log.segments),
+        "events": log.events,
+        "bytes": log.bytes,
+        "cursors": len(journals),
+        "missing": log.missing,
+        "damaged": damages,
+    }
+    return msgspec.json.encode(document).decode()
