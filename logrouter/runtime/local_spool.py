@@ -30,8 +30,9 @@ from logrouter.runtime.log_reader import Loaded, Missing
 from logrouter.runtime.spool import Spool, SpoolStatistics
 
 CHUNK_SHARE: Final = 8
-"""A chunk takes at most an eighth of a sink's part of the memory. With a batch (a quarter) and what is to be settled (a
-half) that leaves room for a chunk when all sinks but one are dead and have all in hand that they may."""
+"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it. With a batch (a
+quarter) and what is to be settled (a half) that leaves a part when all sinks but one are dead, each with all in hand
+that it may have."""
 LIVE_SECONDS: Final = 1.0
 """A sink that has done nothing for so long is not merely busy."""
 BATCH_BYTES: Final = 1024 * 1024
@@ -57,7 +58,7 @@ class LocalSpool(Spool):
         self.budget_bytes = budget_bytes
         self.cursors = list(cursors)
         part_bytes = budget_bytes // max(1, len(self.cursors))
-        self.chunk_bytes = part_bytes // CHUNK_SHARE
+        self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
         self.in_hand_bytes = min(budget_bytes // 4, part_bytes // 2)
         self.held_bytes = 0
