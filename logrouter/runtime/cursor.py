@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
+from weakref import ref
 
 from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, Ledger, Note, Place, State
 from logrouter.event import Chunk
@@ -25,14 +26,39 @@ WhenFull = Literal["block", "discard_oldest"]
 class Held:
     """A chunk in memory, and who needs it there."""
 
-    __slots__ = ("chunk", "in_hand", "readers")
+    __slots__ = ("__weakref__", "being_sent", "chunk", "readers")
 
     def __init__(self, chunk: Chunk, readers: int) -> None:
         self.chunk = chunk
         self.readers = readers
         """Sinks that have not settled it."""
-        self.in_hand = 0
-        """Sinks that are sending it."""
+        self.being_sent = 0
+        """Sinks that are sending it: it must stay."""
+
+
+class InHand:
+    """A chunk that a sink has read and not settled. Once it has been sent, it may leave the memory."""
+
+    __slots__ = ("_being_sent", "_held", "end", "received_ns")
+
+    def __init__(self, held: Held) -> None:
+        self.end = held.chunk.end.sequence
+        self.received_ns = held.chunk.received_ns
+        self._being_sent: Held | None = held
+        self._held = ref(held)
+        held.being_sent += 1
+
+    @property
+    def held(self) -> Held | None:
+        """The chunk, if it is in memory still."""
+        return self._held()
+
+    def put_down(self) -> Held | None:
+        """It is not being sent any more."""
+        if self._being_sent is not None:
+            self._being_sent.being_sent -= 1
+            self._being_sent = None
+        return self.held
 
 
 class Cursor:
@@ -46,8 +72,8 @@ class Cursor:
         """The sequence that is read next."""
         self.spot: Spot | None = None
         """Where in the log on disk that is, if it is known."""
-        self.handed_out: deque[Held] = deque()
-        """Chunks that have been read and not committed."""
+        self.in_hand: deque[InHand] = deque()
+        """What has been read and not committed."""
         self.untold: deque[Gap] = deque(state.gaps)
         """Gaps that the sink has not been told of, in order; the first may be where it is."""
         self.gave_up = False
@@ -115,8 +141,7 @@ class Cursor:
 
     def take(self, held: Held, now: float) -> None:
         """The sink has it in hand."""
-        held.in_hand += 1
-        self.handed_out.append(held)
+        self.in_hand.append(InHand(held))
         self.next = held.chunk.end.sequence
         self.read_ns = held.chunk.received_ns
         self.moved_at = now
@@ -129,27 +154,28 @@ class Cursor:
         self.next = max(self.next, gap.end)
         return gap
 
+    def sent(self) -> None:
+        """All that it has in hand has been sent."""
+        for item in self.in_hand:
+            item.put_down()
+
     def settle(self, end: int, now: float) -> Iterator[Held]:
-        """The chunks that are in hand no more, as everything before `end` is settled."""
+        """Those chunks in memory that it has in hand no more, as everything before `end` is settled."""
         self.gave_up = False
         self.moved_at = now
-        while self.handed_out and self.handed_out[0].chunk.end.sequence <= end:
-            yield self._put_down()
+        while self.in_hand and self.in_hand[0].end <= end:
+            if held := self.in_hand.popleft().put_down():
+                yield held
 
-    def let_fall(self) -> Iterator[Held]:
-        """All chunks that are in hand: none of them is any more."""
-        while self.handed_out:
-            yield self._put_down()
-
-    def _put_down(self) -> Held:
-        held = self.handed_out.popleft()
-        held.in_hand -= 1
-        return held
+    def let_fall(self) -> list[Held]:
+        """Those chunks in memory that it had in hand: none of them is any more."""
+        fallen = [item.put_down() for item in self.in_hand]
+        self.in_hand.clear()
+        return [held for held in fallen if held is not None]
 
     def rewind(self) -> None:
         """Read again what was read and not committed."""
-        for _ in self.let_fall():
-            pass  # it still needs them
+        self.let_fall()  # it needs them still
         self.next = self.state.committed
         self.spot = None
         self.untold = deque(self.state.gaps)

@@ -128,7 +128,7 @@ class Keeper:
 
     def oldest_unsaved(self) -> Held | None:
         """The first chunk that is in memory only and that nobody is sending."""
-        return next((held for held in self._unsaved if held.readers > 0 and not held.in_hand), None)
+        return next((held for held in self._unsaved if held.readers > 0 and not held.being_sent), None)
 
     # ── what is safe ──
 

@@ -30,9 +30,8 @@ from logrouter.runtime.log_reader import Loaded, Missing
 from logrouter.runtime.spool import Spool, SpoolStatistics
 
 CHUNK_SHARE: Final = 8
-"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it. With a batch (a
-quarter) and what is to be settled (a half) that leaves a part when all sinks but one are dead, each with all in hand
-that it may have."""
+"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does:
+so there is room when all sinks but one are dead, each with another batch in hand."""
 LIVE_SECONDS: Final = 1.0
 """A sink that has done nothing for so long is not merely busy."""
 BATCH_BYTES: Final = 1024 * 1024
@@ -60,7 +59,7 @@ class LocalSpool(Spool):
         part_bytes = budget_bytes // max(1, len(self.cursors))
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
-        self.in_hand_bytes = min(budget_bytes // 4, part_bytes // 2)
+        self.in_hand_bytes = budget_bytes // 2
         self.held_bytes = 0
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
@@ -153,7 +152,7 @@ class LocalSpool(Spool):
             return False
         leader = self._leader()
         for held in self._chunks.values():
-            if held.in_hand or (leader is not None and held.chunk.offset.sequence >= leader):
+            if held.being_sent or (leader is not None and held.chunk.offset.sequence >= leader):
                 continue
             if not self._keeper.is_saved(held) and not self._keeper.save(held):
                 return False
@@ -368,6 +367,11 @@ class LocalSpool(Spool):
             self._keeper.work()
             self._room.unpark_all()  # what this sink needs no more may leave the memory, whoever else does
 
+    def sent(self, sink: int) -> None:
+        """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
+        self.cursors[sink].sent()
+        self._room.unpark_all()
+
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""
         self.cursors[sink].rewind()
@@ -425,8 +429,9 @@ class LocalSpool(Spool):
     def undelivered(self, sink: int) -> int:
         """How many of them it wants, where that is known without reading them; else how many wait."""
         cursor = self.cursors[sink]
-        unread = [held for held in self._chunks.values() if not held.in_hand and cursor.wants_any(held.chunk)]
-        known = {id(held): held for held in (*cursor.handed_out, *unread)}
+        unread = [held for held in self._chunks.values() if cursor.wants_any(held.chunk)]
+        in_hand = [item.held for item in cursor.in_hand]
+        known = {id(held): held for held in (*in_hand, *unread) if held is not None}
         return self.waiting(sink) - sum(_unwanted(held.chunk, sink) for held in known.values())
 
     def oldest_received_ns(self, sink: int) -> int | None:
@@ -434,7 +439,9 @@ class LocalSpool(Spool):
         cursor = self.cursors[sink]
         if not self.waiting(sink):
             return None
-        held = cursor.handed_out[0] if cursor.handed_out else self._chunks.get(cursor.wants)
+        if cursor.in_hand:
+            return cursor.in_hand[0].received_ns
+        held = self._chunks.get(cursor.wants)
         if held is not None:
             return held.chunk.received_ns
         return self._keeper.store.received_ns(cursor.wants, cursor.spot) if self._keeper is not None else None

@@ -52,6 +52,7 @@ class Settling:
     def add(self, sent: Sent, *, written: bool) -> None:
         """Take note of what has been sent. `written`: something was, so that it may need a sync."""
         self._unsettled.append(sent)
+        self._spool.sent(self._sink)
         self._in_hand_bytes += sent.size_bytes
         if written and self._transport.needs_sync:
             self._unsynced = True

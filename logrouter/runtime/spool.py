@@ -54,7 +54,7 @@ class Spool(Protocol):
     batch_bytes: int
     """How much of the chunks that it reads a sink should send at once."""
     in_hand_bytes: int
-    """How much of them it may have in hand before it settles."""
+    """How much of them it may have sent before it settles."""
     keeps_notes: bool
     """Whether notes outlive the process."""
 
@@ -81,6 +81,9 @@ class Spool(Protocol):
 
     def next(self, sink: int) -> int:
         """The sequence that a sink reads next."""
+
+    def sent(self, sink: int) -> None:
+        """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""

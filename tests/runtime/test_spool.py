@@ -34,8 +34,8 @@ def read_all(spool: LocalSpool, sink: int) -> list[Chunk | Gap]:
 def commit_all(spool: LocalSpool, sink: int) -> None:
     """Settle everything that the sink has read."""
     cursor = spool.cursors[sink]
-    if cursor.handed_out:
-        delivered = sum(len(held.chunk) for held in cursor.handed_out)
+    if cursor.in_hand:
+        delivered = sum(len(item.held.chunk) for item in cursor.in_hand if item.held)
         spool.commit(sink, cursor.next, delivered, 0)
 
 
@@ -187,8 +187,10 @@ def test_every_event_is_accounted_for(
                     told[sink].append((item.offset.sequence, item.end.sequence) if chunk else (item.first, item.end))
             elif verb == "commit":
                 commit_all(spool, sink)
-            elif handed_out := spool.cursors[sink].handed_out:
-                spool.commit(sink, handed_out[0].chunk.end.sequence, len(handed_out[0].chunk), 0)
+            elif in_hand := spool.cursors[sink].in_hand:
+                held = in_hand[0].held
+                assert held is not None
+                spool.commit(sink, in_hand[0].end, len(held.chunk), 0)
             check(spool, told)
 
     def check(spool: LocalSpool, told: list[list[tuple[int, int]]]) -> None:
