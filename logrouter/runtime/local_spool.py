@@ -212,6 +212,7 @@ class LocalSpool(Spool):
             self._give_up_held(cursor, found)
 
     def _give_up_held(self, cursor: Cursor, held: Held) -> None:
+        self._log.warning("the spool is full: the oldest events are discarded", sink=cursor.name)
         chunk = held.chunk
         assert chunk.routed is not None
         wanted = chunk.routed.count(self.cursors.index(cursor))
