@@ -215,8 +215,9 @@ class Cursor:
         self.ledger.unmatched += events - wanted
 
     def begin_sync(self) -> list[Callable[[], None]]:
-        """Functions that make the journal durable, where that is to be done, to be called in a thread."""
-        return [self._journal.begin_sync()] if self._journal is not None and self._journal.dirty else []
+        """Functions that make the journal durable, where it is not, to be called in a thread. Raises OSError."""
+        journal = self._journal
+        return [journal.begin_sync(self.state)] if journal is not None and journal.needs_sync else []
 
     def let_go(self) -> None:
         """Close the journal."""

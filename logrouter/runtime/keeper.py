@@ -168,26 +168,32 @@ class Keeper:
 
     async def tidy(self) -> bool:
         """Sync, and delete what nobody needs. False: that failed."""
+        paths = self.deletable()  # what is settled while the sync runs is not on the disk after it
         self.hurried = False
         if not await self.sync():
             return False
-        await self.delete()
+        await self.delete(paths)
         return True
 
     async def sync(self) -> bool:
         """Make durable what was appended and what was settled. False: that failed."""
+        error: OSError | None = None
         jobs = [self.store.begin_sync()] if self.store.needs_sync else []
-        jobs += [job for cursor in self._cursors for job in cursor.begin_sync()]
-        try:
-            if jobs:
-                await trio.to_thread.run_sync(_do_all, jobs)
-        except OSError as error:
-            self._tell("sync", error)
-            return False
-        self._well("sync")
+        for cursor in self._cursors:
+            try:
+                jobs += cursor.begin_sync()
+            except OSError as failed:
+                error = failed
+        if jobs:
+            with trio.CancelScope(shield=True):  # what was begun and not done nobody would do again
+                error = await trio.to_thread.run_sync(_do_all, jobs) or error
         self._unsafe.unpark_all()
         if self.wait_for_sync:
             self.changed()
+        if error is not None:
+            self._tell("sync", error)
+            return False
+        self._well("sync")
         return True
 
     def deletable(self) -> list[str]:
@@ -200,9 +206,9 @@ class Keeper:
             and not any(cursor.needs(segment.header.first, segment.end) for cursor in self._cursors)
         ]
 
-    async def delete(self) -> None:
-        """Delete what nobody needs. The cursors that say so must be on the disk."""
-        if paths := self.deletable():
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Delete segments that nobody needs. The cursors that say so must be on the disk."""
+        if paths:
             self.store.forget(paths)
             try:
                 await trio.to_thread.run_sync(self.store.unlink, paths)
@@ -212,10 +218,11 @@ class Keeper:
 
     async def finish(self) -> None:
         """Write what is left, delete what is settled, and let go of everything."""
-        self.save()
-        await self.sync()
+        if not self.save():
+            await self.tidy()  # perhaps that makes room
+            self.save()
         self.store.finish()
-        await self.delete()
+        await self.tidy()
         for cursor in self._cursors:
             cursor.let_go()
         self.store.close()
@@ -261,6 +268,12 @@ class Keeper:
             self._log.warning(f"the spool: can {verb} again", folder=self.store.folder)
 
 
-def _do_all(jobs: Sequence[Callable[[], None]]) -> None:
+def _do_all(jobs: Sequence[Callable[[], None]]) -> OSError | None:
+    """Do each, whatever becomes of the others. Gives the first error."""
+    first: OSError | None = None
     for job in jobs:
-        job()
+        try:
+            job()
+        except OSError as error:
+            first = first or error
+    return first

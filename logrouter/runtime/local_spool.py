@@ -343,7 +343,8 @@ class LocalSpool(Spool):
         """With `sync`, what a note says must be on the disk before it is acted on."""
         if self._keeper is not None and self._keeper.wait_for_sync:
             for job in cursor.begin_sync():
-                await trio.to_thread.run_sync(job)
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(job)
 
     def notes(self, sink: int) -> Sequence[Note]:
         """The batches that were noted and are not settled."""

@@ -73,7 +73,6 @@ class Store(LogReader):
     def open(self) -> None:
         """Find out what is there; files that are damaged from their beginning are set aside. Raises UnknownVersion."""
         super().open()
-        self.synced_end = self.end
         self._dirty = list(self.segments)  # who knows what the last process has synced
         self._new_names = bool(self.segments)
         for path in self.damaged:
@@ -88,7 +87,8 @@ class Store(LogReader):
     def begin_at(self, sequence: int) -> None:
         """What is appended next has this sequence, or a later one."""
         self.end = max(self.end, sequence)
-        self.synced_end = max(self.synced_end, sequence)  # nothing before it will ever be written
+        if not self.needs_sync:
+            self.synced_end = self.end  # nothing before it will ever be written
 
     def fits(self, size_bytes: int) -> bool:
         """Whether the log may grow by so much."""
