@@ -253,7 +253,7 @@ class LocalSpool(Spool):
             return held
         found = self._keeper.store.load(sequence, cursor.spot)
         if isinstance(found, Missing):
-            end = min(found.end, self.appended)
+            end = min(found.end, cursor.gap_behind(sequence) or self.appended)  # that one is counted already
             times = cursor.read_ns, found.before_ns or cursor.read_ns
             return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
         return self._take_in(found, cursor) if found is not None else None
