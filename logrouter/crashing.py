@@ -13,7 +13,8 @@ bytes) may be there or not; so may a change of its size, and then zeros stand wh
 each name that was made, moved or removed since the last fsync of the folder may be so or as before.
 
 An fdatasync that fails drops what it could not write, as Linux does: reading still gives it, and a further sync
-knows of nothing to write. An fsync of a folder that fails may be tried again.
+knows of nothing to write. (After a kill it may be written: a new process cannot know that something was dropped.) An
+fsync of a folder that fails may be tried again.
 
 Not modelled: links, permissions, mmap, and that a real file system orders some of this.
 """
@@ -72,6 +73,8 @@ class _File:
         """What no crash can take."""
         self.changes: list[_Write | _Resize] = []
         """What the next sync makes of the one the other."""
+        self.dropped: list[_Write | _Resize] = []
+        """What a sync could not write."""
 
     def change(self, change: _Write | _Resize) -> None:
         change.apply(self.content)
@@ -80,6 +83,10 @@ class _File:
     def sync(self) -> None:
         for change in self.changes:
             change.apply(self.synced)
+        self.changes.clear()
+
+    def fail_to_sync(self) -> None:
+        self.dropped += self.changes
         self.changes.clear()
 
     def cut_power(self, random: Random) -> None:
@@ -93,6 +100,7 @@ class _File:
             _Resize(len(self.content)).apply(self.synced)
         self.content = bytearray(self.synced)
         self.changes.clear()
+        self.dropped.clear()
 
 
 class _Folder:
@@ -171,6 +179,10 @@ class CrashingDisk:
         self._descriptors.clear()
         if power:
             self._root.cut_power(self.random)
+            return
+        for file in self._files(self._root):
+            file.changes[:0] = file.dropped
+            file.dropped.clear()
 
     def fail(self, function: str, number: int, *, times: int = 1) -> None:
         """Make the next calls of a function raise OSError with this errno."""
@@ -327,7 +339,7 @@ class CrashingDisk:
             self._begin("fdatasync")
         except OSError:
             if isinstance(node, _File):
-                node.changes.clear()
+                node.fail_to_sync()
             raise
         self._step()
         node.sync()
@@ -436,6 +448,13 @@ class CrashingDisk:
         size = len(node.content) if isinstance(node, _File) else 0
         links = self._links(self._root, node)
         return os.stat_result((node.mode, node.number, _DEVICE, links, 0, 0, size, *(int(node.modified_at),) * 3))
+
+    def _files(self, folder: _Folder) -> Iterator[_File]:
+        for node in folder.names.values():
+            if isinstance(node, _File):
+                yield node
+            else:
+                yield from self._files(node)
 
     def _links(self, folder: _Folder, node: _File | _Folder) -> int:
         below = (self._links(other, node) for other in folder.names.values() if isinstance(other, _Folder))

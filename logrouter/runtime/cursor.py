@@ -11,7 +11,7 @@ Every change is written to the sink's journal, where there is one, before anythi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 from weakref import ref
 
@@ -105,6 +105,10 @@ class Cursor:
                 break
             wanted = max(wanted, gap.end)
         return wanted
+
+    def gap_behind(self, sequence: int) -> int | None:
+        """Where the first gap that lies behind this event begins."""
+        return next((gap.first for gap in self.untold if gap.first > sequence), None)
 
     @property
     def is_at_gap(self) -> bool:
@@ -229,12 +233,11 @@ class Cursor:
         counts = self.ledger.discarded if gap.outcome == "discarded" else self.ledger.lost
         _add(counts, gap.reason, gap.events)
         self.ledger.unmatched += unmatched
-        last = self.untold[-1] if self.untold else None
-        if last is not None and (last.end, last.outcome, last.reason) == (gap.first, gap.outcome, gap.reason):
-            self.untold.pop()
-            gap = _joined(last, gap)
-        self.untold.append(gap)
-        self._commit(self.state.committed, [*(other for other in self.state.gaps if other.end <= gap.first), gap])
+        for before in self.untold:
+            if (before.end, before.outcome, before.reason) == (gap.first, gap.outcome, gap.reason):
+                gap = _joined(before, gap)
+        self.untold = deque(_with(gap, self.untold))
+        self._commit(self.state.committed, _with(gap, self.state.gaps))
 
     def count_closed(self, events: int, wanted: int) -> None:
         """Count events that came, or were in hand, when nobody read any more."""
@@ -242,8 +245,9 @@ class Cursor:
         self.ledger.unmatched += events - wanted
 
     def begin_sync(self) -> list[Callable[[], None]]:
-        """Functions that make the journal durable, where that is to be done, to be called in a thread."""
-        return [self._journal.begin_sync()] if self._journal is not None and self._journal.dirty else []
+        """Functions that make the journal durable, where it is not, to be called in a thread. Raises OSError."""
+        journal = self._journal
+        return [journal.begin_sync(self.state)] if journal is not None and journal.needs_sync else []
 
     def let_go(self) -> None:
         """Close the journal."""
@@ -263,6 +267,12 @@ def gap_of(chunk: Chunk, wanted: int) -> Gap:
 
 def _lost(ledger: Ledger) -> int:
     return ledger.discarded.get("spool_full", 0) + sum(ledger.lost.values())
+
+
+def _with(gap: Gap, gaps: Iterable[Gap]) -> list[Gap]:
+    """These gaps and one more, in order; it takes the place of those that it covers."""
+    others = [other for other in gaps if other.end <= gap.first or other.first >= gap.end]
+    return sorted([*others, gap], key=lambda gap: gap.first)
 
 
 def _joined(gap: Gap, following: Gap) -> Gap:

@@ -26,8 +26,6 @@ class Journal:
     def __init__(self, path: str, disk: Disk = os) -> None:
         """`path`: without the ending, which is .0 and .1."""
         self.path = path
-        self.dirty = False
-        """Whether something was written that no sync has covered."""
         self.exists = False
         """Whether there were files when it was loaded."""
         self.file_bytes = FILE_BYTES
@@ -36,8 +34,10 @@ class Journal:
         self._generation = 0
         self._fd: int | None = None
         self._size = 0
+        self._dirty = False
+        """Something was written that no sync has covered."""
         self._behind = True
-        """An entry could not be written, or nothing is known yet: a snapshot must come first."""
+        """An entry could not be written or synced, or nothing is known yet: a snapshot must come first."""
 
     def load(self) -> State | None:
         """What the files tell; None where they tell nothing. Raises OSError."""
@@ -67,9 +67,19 @@ class Journal:
             return
         self._put(line)
 
-    def begin_sync(self) -> Callable[[], None]:
-        """A function that makes durable all that was written so far, to be called in a thread. Raises OSError."""
-        self.dirty = False
+    @property
+    def needs_sync(self) -> bool:
+        """Whether there is something that is not on the disk."""
+        return self._dirty or self._behind
+
+    def begin_sync(self, state: State) -> Callable[[], None]:
+        """A function that makes durable all that was written so far, to be called in a thread.
+
+        Both raise OSError. What could not be written before, or not synced, is written anew first.
+        """
+        if self._behind:
+            self._begin_file(state)
+        self._dirty = False
         path = self._paths[self._generation % 2]
 
         def sync() -> None:
@@ -77,7 +87,7 @@ class Journal:
                 with opened(self._disk, path, os.O_RDONLY) as fd:
                     self._disk.fdatasync(fd)
             except BaseException:
-                self.dirty = True
+                self._behind = True  # the kernel may have dropped it, and says so once
                 raise
 
         return sync
@@ -104,11 +114,11 @@ class Journal:
             raise
         self.close()
         self._fd, self._size, self._generation = fd, len(line), generation
-        self._behind = False
+        self._behind = self._dirty = False
 
     def _put(self, line: bytes) -> None:
         assert self._fd is not None
-        self.dirty = True
+        self._dirty = True
         try:
             pwrite_all(self._disk, self._fd, line, self._size)
         except OSError:

@@ -171,7 +171,7 @@ class Keeper:
 
     async def tidy(self) -> bool:
         """Sync, and delete what nobody needs. False: that failed."""
-        paths = self.deletable()
+        paths = self.deletable()  # what is settled while the sync runs is not on the disk after it
         due = trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
         self.hurried = False
         if not await self.sync(cursors=bool(paths) or due):
@@ -181,20 +181,25 @@ class Keeper:
 
     async def sync(self, *, cursors: bool) -> bool:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
+        error: OSError | None = None
         jobs = [self.store.begin_sync()] if self.store.needs_sync else []
+        for cursor in self._cursors if cursors else ():
+            try:
+                jobs += cursor.begin_sync()
+            except OSError as failed:
+                error = failed
         if cursors:
-            jobs += [job for cursor in self._cursors for job in cursor.begin_sync()]
             self._cursors_synced_at = trio.current_time()
-        try:
-            if jobs:
-                await trio.to_thread.run_sync(_do_all, jobs)
-        except OSError as error:
-            self._tell("sync", error)
-            return False
-        self._well("sync")
+        if jobs:
+            with trio.CancelScope(shield=True):  # what was begun and not done nobody would do again
+                error = await trio.to_thread.run_sync(_do_all, jobs) or error
         self._unsafe.unpark_all()
         if self.wait_for_sync:
             self.changed()
+        if error is not None:
+            self._tell("sync", error)
+            return False
+        self._well("sync")
         return True
 
     def deletable(self) -> list[str]:
@@ -207,8 +212,8 @@ class Keeper:
             and not any(cursor.needs(segment.header.first, segment.end) for cursor in self._cursors)
         ]
 
-    async def _delete(self, paths: list[str]) -> None:
-        """Delete segments. The cursors that have passed them must be on the disk."""
+    async def _delete(self, paths: Sequence[str]) -> None:
+        """Delete segments that nobody needs. The cursors that say so must be on the disk."""
         if paths:
             self.store.forget(paths)
             try:
@@ -220,10 +225,12 @@ class Keeper:
 
     async def finish(self) -> None:
         """Write what is left, delete what is settled, and let go of everything."""
-        self.save()
-        await self.sync(cursors=True)
+        if not self.save():
+            await self.tidy()  # perhaps that makes room
+            self.save()
         self.store.finish()
-        await self._delete(self.deletable())
+        if await self.sync(cursors=True):
+            await self._delete(self.deletable())
         for cursor in self._cursors:
             cursor.let_go()
         self.store.close()
@@ -269,6 +276,12 @@ class Keeper:
             self._log.warning(f"the spool: can {verb} again", folder=self.store.folder)
 
 
-def _do_all(jobs: Sequence[Callable[[], None]]) -> None:
+def _do_all(jobs: Sequence[Callable[[], None]]) -> OSError | None:
+    """Do each, whatever becomes of the others. Gives the first error."""
+    first: OSError | None = None
     for job in jobs:
-        job()
+        try:
+            job()
+        except OSError as error:
+            first = first or error
+    return first

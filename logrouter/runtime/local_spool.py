@@ -257,7 +257,7 @@ class LocalSpool(Spool):
             return held
         found = self._keeper.store.load(sequence, cursor.spot)
         if isinstance(found, Missing):
-            end = min(found.end, self.appended)
+            end = min(found.end, cursor.gap_behind(sequence) or self.appended)  # that one is counted already
             times = cursor.read_ns, found.before_ns or cursor.read_ns or time.time_ns()
             return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
         return self._take_in(found, cursor) if found is not None else None
@@ -347,7 +347,8 @@ class LocalSpool(Spool):
         """With `sync`, what a note says must be on the disk before it is acted on."""
         if self._keeper is not None and self._keeper.wait_for_sync:
             for job in cursor.begin_sync():
-                await trio.to_thread.run_sync(job)
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(job)
 
     def notes(self, sink: int) -> Sequence[Note]:
         """The batches that were noted and are not settled."""

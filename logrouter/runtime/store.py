@@ -78,7 +78,6 @@ class Store(LogReader):
         self._read_headers()
         self._mend_damaged()
         self._find_end()
-        self.synced_end = self.end
         self._dirty = list(self.segments)  # who knows what the last process has synced
         self._new_names = bool(self.segments)
         names = self._disk.listdir(self.folder)
@@ -104,7 +103,8 @@ class Store(LogReader):
     def begin_at(self, sequence: int) -> None:
         """What is appended next has this sequence, or a later one."""
         self.end = max(self.end, sequence)
-        self.synced_end = max(self.synced_end, sequence)  # nothing before it will ever be written
+        if not self.needs_sync:
+            self.synced_end = self.end  # nothing before it will ever be written
 
     def fits(self, size_bytes: int) -> bool:
         """Whether the log may grow by so much."""
