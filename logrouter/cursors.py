@@ -3,7 +3,7 @@
 A sink's cursor is a journal: lines of a checksum, a generation and a JSON object, each written by one call.
 
     9c81d2e4 7 {"type":"state","sink":"errors","origin":0,"committed":120,"ledger":{…},"notes":[],"gaps":[]}
-    0b7714aa 7 {"type":"note","first":120,"end":190,"places":[["errors.log",…]]}
+    0b7714aa 7 {"type":"note","first":120,"end":190,"places":[["errors.log",…]],"parts":1,"delivered":12,…}
     77e0b1c3 7 {"type":"commit","end":120,"ledger":{…},"origin":0,"gaps":[{"first":190,"end":400,"events":35,…}]}
     e55d0f3b 7 {"type":"commit","end":190,"ledger":{…},"origin":0,"gaps":[{"first":190,"end":400,"events":35,…}]}
 
@@ -86,6 +86,11 @@ class Note(msgspec.Struct, tag_field="type", tag="note"):
     first: int
     end: int
     places: list[Place] = []
+    parts: int = 1
+    """How many places there are to be: fewer are noted where a crash came between."""
+    delivered: int = 0
+    """What settling it adds to the ledger."""
+    unmatched: int = 0
 
 
 class FurtherPlace(msgspec.Struct, frozen=True, tag_field="type", tag="place"):

@@ -152,6 +152,10 @@ class RecordingTransport:
         """None: nobody can tell later what has arrived."""
         return None
 
+    async def has_arrived(self, place: Place) -> bool:
+        """Nobody knows."""
+        return False
+
     async def resume(self, instruction: Append | Write, place: Place, distrust: bool) -> Resumed:
         """All of it is to be performed."""
         return "new"

@@ -97,10 +97,11 @@ def test_a_commit_says_which_gaps_are_left() -> None:
 
 
 def test_lines_are_as_drawn() -> None:
-    line = encode_entry(Note(120, 190, [Place("errors.log", 1, 2, 3, 4, 5)]), 7)
+    line = encode_entry(Note(120, 190, [Place("errors.log", 1, 2, 3, 4, 5)], 1, 12, 58), 7)
     checksum, generation, entry = line.split(b" ", 2)
     assert (len(checksum), generation) == (8, b"7")
-    assert entry == b'{"type":"note","first":120,"end":190,"places":[["errors.log",1,2,3,4,5]]}\n'
+    places = b'"places":[["errors.log",1,2,3,4,5]],"parts":1'
+    assert entry == b'{"type":"note","first":120,"end":190,%b,"delivered":12,"unmatched":58}\n' % places
 
 
 def test_no_files_tell_nothing() -> None:

@@ -158,6 +158,11 @@ class Cursor:
         self.next = max(self.next, gap.end)
         return gap
 
+    def pass_over(self, end: int) -> None:
+        """Read on from there."""
+        self.next = end
+        self.untold = deque(gap for gap in self.untold if gap.end > end)
+
     def sent(self) -> None:
         """All that it has in hand has been sent."""
         for item in self.in_hand:

@@ -150,6 +150,8 @@ class Delivery:
         """Send again what was noted and not settled, cut the same. `distrust`: a sync has failed since."""
         for note in self._spool.notes(self.number):
             while self._spool.next(self.number) < note.end:
+                if not distrust and await self._has_arrived(note):
+                    break
                 noted = self._spool.next(self.number) >= note.first
                 taken = await self._take(until=note.end if noted else note.first)
                 if taken is None:
@@ -157,6 +159,17 @@ class Delivery:
                 if taken.batch.slices:
                     await self._send(taken, note.places if noted else (), distrust=distrust)
                 self._settling.add(taken.sent, written=bool(taken.batch.slices))
+
+    async def _has_arrived(self, note: Note) -> bool:
+        """Whether nothing of a noted batch is missing at the destination: it need not be made again."""
+        if self._spool.next(self.number) != note.first or len(note.places) < note.parts:
+            return False
+        for place in note.places:
+            if not await self._insist(partial(self.transport.has_arrived, place)):
+                return False
+        self._spool.pass_over(self.number, note.end)
+        self._settling.add(Sent(note.end, note.delivered, note.unmatched, 0), written=True)
+        return True
 
     # ── reading ──
 
@@ -254,7 +267,10 @@ class Delivery:
         try:
             if not noted:
                 places = [place] if place is not None else []
-                await self._spool.note(self.number, Note(taken.first, taken.sent.end, places))
+                parts = getattr(instruction, "of", 1)
+                sent = taken.sent
+                note = Note(taken.first, sent.end, places, parts, sent.delivered, sent.unmatched)
+                await self._spool.note(self.number, note)
             elif place is not None:
                 await self._spool.add_place(self.number, taken.first, place)
         except OSError as error:

@@ -67,6 +67,17 @@ class Files:
         data = instruction.packed or instruction.data
         return Place(instruction.path, *file.identity, file.append_at, len(data), crc32(data) if checksum else 0)
 
+    async def has_arrived(self, place: Place) -> bool:
+        """Whether all of it stands there, by its checksum. Raises DestinationError."""
+        try:
+            path = self._path_of(place)
+            if path is None or arrived(b"", place, self._read(path, place)) != "whole":
+                return False
+            await self._mark_dirty(path)
+            return True
+        except OSError as error:
+            raise _destination_error("look at", place.path, error) from error
+
     async def resume(self, instruction: Append, place: Place, distrust: bool) -> Resumed:
         """Compare what stands where the instruction was about to write with what it writes. Raises DestinationError."""
         try:
@@ -84,11 +95,9 @@ class Files:
             raise _destination_error("continue", instruction.path, error) from error
 
     async def _go_on(self, instruction: Append, path: str, found: bytes, how: Arrived) -> Resumed:
-        """Open the file that holds what has arrived; it must be synced before that counts."""
         if how == "none" or (path != instruction.path and how == "part"):
             return "new"
-        file = self._files.get(path) or await self._open(path, self._clock())
-        file.dirty = file.is_regular
+        file = await self._mark_dirty(path)
         if how == "whole":
             return "whole"
         if self._handling.compression != "none":
@@ -96,6 +105,12 @@ class Files:
         file.continue_line()
         instruction.written = len(found)
         return "part"
+
+    async def _mark_dirty(self, path: str) -> LogFile:
+        """Open a file that holds what has arrived: it must be synced before that counts."""
+        file = self._files.get(path) or await self._open(path, self._clock())
+        file.dirty = file.is_regular
+        return file
 
     def _path_of(self, place: Place) -> str | None:
         """The file that the place was in: under its own name, or rotated since. None where it is gone."""

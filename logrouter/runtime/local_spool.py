@@ -369,6 +369,10 @@ class LocalSpool(Spool):
             self._keeper.work()
             self._room.unpark_all()  # what this sink needs no more may leave the memory, whoever else does
 
+    def pass_over(self, sink: int, end: int) -> None:
+        """A noted batch that ends there has arrived, all of it: read on behind it."""
+        self.cursors[sink].pass_over(end)
+
     def sent(self, sink: int) -> None:
         """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
         self.cursors[sink].sent()

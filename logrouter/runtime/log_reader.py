@@ -275,9 +275,9 @@ class LogReader:
             if offset >= segment.size:
                 following = self._following(segment)
                 if following is None:
-                    return Missing(self.end, reason or "torn", 0) if sequence < self.end else None
+                    return Missing(self.end, reason or "missing", 0) if sequence < self.end else None
                 if following.header.first > sequence:
-                    return Missing(following.header.first, reason or "torn", following.header.created_ns)
+                    return Missing(following.header.first, reason or "missing", following.header.created_ns)
                 segment, offset = following, following.header.size
                 continue
             head = self._head(segment, offset)

@@ -82,6 +82,9 @@ class Spool(Protocol):
     def next(self, sink: int) -> int:
         """The sequence that a sink reads next."""
 
+    def pass_over(self, sink: int, end: int) -> None:
+        """A noted batch that ends there has arrived, all of it: read on behind it."""
+
     def sent(self, sink: int) -> None:
         """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
 

@@ -53,6 +53,10 @@ class Stream:
         """None: whoever reads a stream is not asked what has arrived."""
         return None
 
+    async def has_arrived(self, place: Place) -> bool:
+        """Nobody knows."""
+        return False
+
     async def resume(self, instruction: Write, place: Place, distrust: bool) -> Resumed:
         """Never anything but all of it."""
         return "new"

@@ -21,6 +21,9 @@ class Transport(Protocol):
     async def seal(self, instruction: Any, checksum: bool) -> Place | None:
         """Where the instruction is about to write, for the note; None where nobody could tell later."""
 
+    async def has_arrived(self, place: Place) -> bool:
+        """Whether all of an instruction that was sealed stands at its place. Then it needs a sync, and nothing else."""
+
     async def resume(self, instruction: Any, place: Place, distrust: bool) -> Resumed:
         """Find out how much of an instruction that was sealed has arrived, and go on from there.
 
@@ -48,6 +51,9 @@ class NoTransport(Transport):
 
     async def seal(self, instruction: Any, checksum: bool) -> Place | None:
         return None
+
+    async def has_arrived(self, place: Place) -> bool:
+        return False
 
     async def resume(self, instruction: Any, place: Place, distrust: bool) -> Resumed:
         return "new"

@@ -104,6 +104,8 @@ class Append(msgspec.Struct):
 
     path: str
     data: bytes
+    of: int = 1
+    """How many such instructions the batch makes."""
     written: int = 0
     """How much a failed try has already written, so that the next goes on there: bytes of `packed` if there is one."""
     packed: bytes | None = None

@@ -134,9 +134,9 @@ class FileSink(Sink[FileConfig]):
         for part in batch.slices:
             for path, events in self._by_path(part):
                 blocks.setdefault(path, []).append(self._encode(events, path))
-        for path, pieces in blocks.items():
-            if data := b"".join(pieces):
-                yield Append(path, data)
+        data = {path: joined for path, pieces in blocks.items() if (joined := b"".join(pieces))}
+        for path, joined in data.items():
+            yield Append(path, joined, len(data))
         return Delivered()
 
     def _by_path(self, part: Slice) -> list[tuple[str, Slice]]:

@@ -6,6 +6,7 @@ import orjson
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from logrouter.cursors import Note, Place
 from logrouter.errors import ClosedByPeer
 from logrouter.runtime.delivery import tick
 from logrouter.sinks import Write
@@ -149,3 +150,39 @@ async def test_a_reader_that_has_gone_ends_the_sink_quietly() -> None:
     assert pipeline.spool.cursors[0].closed
     assert numbers(pipeline.transports["a"].lines) == list(range(10))
     assert pipeline.spool.held_bytes == 0
+
+
+class Arrived(RecordingTransport):
+    """Holds what was noted at these places."""
+
+    def __init__(self, *paths: str) -> None:
+        super().__init__()
+        self.paths = paths
+
+    async def has_arrived(self, place: Place) -> bool:
+        return place.path in self.paths
+
+
+async def test_a_noted_batch_that_has_arrived_is_settled_unread_also_where_it_is_lost() -> None:
+    """Invariant 3, conservation: what a file holds is not counted as lost because the log has lost it."""
+    transport = Arrived("a.log")
+    pipeline = Pipeline({"a": transport})
+    cursor = pipeline.spool.cursors[0]
+    cursor.state.notes.append(Note(0, 10, [Place("a.log", 1, 2, 0, 9, 9)], 1, 8, 2))
+    await pipeline.append(0)
+    await pipeline.append(10)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    assert numbers(transport.lines) == list(range(10, 20))
+    assert (cursor.ledger.delivered, cursor.ledger.unmatched, cursor.state.committed) == (18, 2, 20)
+
+
+async def test_a_batch_of_which_not_all_was_noted_is_made_again() -> None:
+    transport = Arrived("a.log", "b.log")
+    pipeline = Pipeline({"a": transport})
+    place = Place("a.log", 1, 2, 0, 9, 9)
+    pipeline.spool.cursors[0].state.notes.append(Note(0, 10, [place], 2, 10, 0))
+    await pipeline.append(0)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    assert numbers(transport.lines) == list(range(10))

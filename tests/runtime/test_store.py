@@ -208,8 +208,8 @@ def test_a_segment_that_goes_in_the_middle_is_missing(tmp_path: Path) -> None:
     paths = [store.segments[1].path, store.segments[2].path]
     store.forget(paths)
     store.unlink(paths)
-    assert runs(store) == [(0, 5), "5..15 torn", (15, 20), (20, 25)]
-    assert store.load(10, loaded.spot) == Missing(15, "torn", 5_000)
+    assert runs(store) == [(0, 5), "5..15 missing", (15, 20), (20, 25)]
+    assert store.load(10, loaded.spot) == Missing(15, "missing", 5_000)
     store.close()
 
 

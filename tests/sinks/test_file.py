@@ -30,7 +30,7 @@ def test_events_are_grouped_by_path_in_their_order() -> None:
         slice_of([b"1", b"2", b"3"], columns=(["a.log", "b.log", "a.log"],)),
         slice_of([b"4", b"5"], columns=("b.log",)),
     )
-    assert instructions(made, batch) == [Append("a.log", b"1\n3\n"), Append("b.log", b"2\n4\n5\n")]
+    assert instructions(made, batch) == [Append("a.log", b"1\n3\n", 2), Append("b.log", b"2\n4\n5\n", 2)]
 
 
 def test_each_path_gets_what_is_included_and_the_collisions_of_its_events() -> None:
@@ -38,8 +38,8 @@ def test_each_path_gets_what_is_included_and_the_collisions_of_its_events() -> N
         [b'{"meta.source":"own"}', b'{"a":1}'], columns=(["a", "b"],), collides=b"\x01\x00", attributes={"source": "x"}
     )
     assert instructions(sink("{app}", include=("meta.source",)), batch_of(part)) == [
-        Append("a", b'{"meta.source":"x"}\n'),
-        Append("b", b'{"a":1,"meta.source":"x"}\n'),
+        Append("a", b'{"meta.source":"x"}\n', 2),
+        Append("b", b'{"a":1,"meta.source":"x"}\n', 2),
     ]
 
 
@@ -52,7 +52,7 @@ def test_a_fixed_path_is_no_template() -> None:
 def test_a_long_line_is_joined_over_batches_for_each_file() -> None:
     made = sink("{app}", format="raw")
     first = slice_of([b"AA", b"BB"], [Flag.PARTIAL_START, 0], columns=(["a", "b"],))
-    assert instructions(made, batch_of(first)) == [Append("a", b"AA"), Append("b", b"BB\n")]
+    assert instructions(made, batch_of(first)) == [Append("a", b"AA", 2), Append("b", b"BB\n", 2)]
     second = slice_of([b"CC"], [Flag.PARTIAL_END], first=1, columns=("a",))
     assert instructions(made, batch_of(second)) == [Append("a", b"CC\n")]
 
