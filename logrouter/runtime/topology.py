@@ -22,6 +22,7 @@ from logrouter import component
 from logrouter.assembly import make_chain, make_router, make_sink
 from logrouter.chain import Chain
 from logrouter.config.settings import Settings, SourceSettings
+from logrouter.cursors import Ledger
 from logrouter.event import Chunk
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
@@ -98,6 +99,8 @@ class Topology:
             for number, (name, sink) in enumerate(sinks.items())
         ]
         self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]
+        self._given_up_before = [_given_up(self.spool.ledger(delivery.number)) for delivery in self.deliveries]
+        """By earlier processes: the spool remembers."""
         self._asked_to_stop = 0
         self._until = trio.CancelScope()
         """Everything that reads or delivers runs in it; its deadline is set when the end begins."""
@@ -182,7 +185,7 @@ class Topology:
             if undelivered := self.spool.undelivered(delivery.number):
                 self._tell_undelivered(delivery, undelivered)
                 code = EXIT_UNDELIVERED
-            elif (ledger.discarded.get("spool_full") or ledger.lost) and code == EXIT_OK:
+            elif _given_up(ledger) > self._given_up_before[delivery.number] and code == EXIT_OK:
                 code = EXIT_LOST
         if in_hand:
             self.log.error("read but not delivered to any sink", events=in_hand)
@@ -193,6 +196,11 @@ class Topology:
         reason = delivery.trouble.reason if delivery.trouble else "time was up"
         kept = {"kept": self._opened.directory.path} if self._opened.directory else {}
         self.log.error("not delivered", sink=delivery.name, events=events, reason=reason, **kept)
+
+
+def _given_up(ledger: Ledger) -> int:
+    """How many events a sink will never get though it wanted them."""
+    return ledger.discarded.get("spool_full", 0) + sum(ledger.lost.values())
 
 
 def _connected_sink(name: str, settings: Settings) -> Sink[Any]:
