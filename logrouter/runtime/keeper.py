@@ -116,10 +116,15 @@ class Keeper:
             self._unsaved.popleft()
             if held is last:
                 break
-        self.gave_up = False
+        self.gave_up = self.gave_up and "write" in self._troubles  # perhaps there was nothing to be written
         if not self.wait_for_sync:
             self._unsafe.unpark_all()
         return True
+
+    def give_up(self) -> None:
+        """Take events from now on that the log cannot take, until it can."""
+        self.gave_up = True
+        self._log.error("the spool: events are in memory alone until it can be written", folder=self.store.folder)
 
     def oldest_unsaved(self) -> Held | None:
         """The first chunk that is in memory only and that nobody is sending."""
