@@ -83,8 +83,9 @@ class SpoolDirectory:
             raise StartError(
                 f"spool.directory: {self.path} is in use by process {holder or '?'}; each process needs its own"
             ) from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # on a full disk: it is for people only
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         self._lock = fd
 
     def _mark(self) -> None:

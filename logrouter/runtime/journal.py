@@ -48,6 +48,9 @@ class Journal:
     def begin(self, state: State) -> None:
         """Write the first snapshot of this process. Raises OSError."""
         self._begin_file(state)
+        following = self._paths[(self._generation + 1) % 2]
+        with suppress(OSError), opened(self._disk, following, os.O_RDWR | os.O_CREAT) as fd:
+            self._disk.posix_fallocate(fd, 0, FILE_BYTES)  # now: when it is needed the disk may be full
 
     def write(self, entry: Entry, state: State) -> None:
         """Write an entry, which `state` has applied already. Raises OSError; the next call then writes all of it."""
