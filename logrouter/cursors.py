@@ -143,8 +143,9 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
                 self.notes = [note for note in self.notes if note.end > entry.end]
                 self.gaps = [gap for gap in self.gaps if gap.end > entry.end]
             case GapEntry():
-                self.gaps = [gap for gap in self.gaps if gap.end <= entry.gap.first]
-                self.gaps.append(entry.gap)
+                first, end = entry.gap.first, entry.gap.end
+                others = [gap for gap in self.gaps if gap.end <= first or gap.first >= end]
+                self.gaps = sorted([*others, entry.gap], key=lambda gap: gap.first)
                 self.ledger = entry.ledger
             case State():
                 raise ValueError("a snapshot changes nothing: it begins")

@@ -74,6 +74,10 @@ class Cursor:
             wanted = max(wanted, gap.end)
         return wanted
 
+    def next_gap(self, sequence: int) -> float:
+        """Where the first gap behind this event begins that it has not been told of; infinity where none does."""
+        return next((gap.first for gap in self.untold if gap.first > sequence), float("inf"))
+
     @property
     def is_at_gap(self) -> bool:
         """Whether a gap is to be told next."""
@@ -199,11 +203,12 @@ class Cursor:
         counts = self.ledger.discarded if gap.outcome == "discarded" else self.ledger.lost
         _add(counts, gap.reason, gap.events)
         self.ledger.unmatched += unmatched
-        last = self.untold[-1] if self.untold else None
+        before = [other for other in self.untold if other.first < gap.first]
+        behind = [other for other in self.untold if other.first > gap.first]
+        last = before[-1] if before else None
         if last is not None and (last.end, last.outcome, last.reason) == (gap.first, gap.outcome, gap.reason):
-            self.untold.pop()
-            gap = _joined(last, gap)
-        self.untold.append(gap)
+            gap = _joined(before.pop(), gap)
+        self.untold = deque([*before, gap, *behind])
         entry = GapEntry(gap, self.ledger)
         self.state.apply(entry)
         self._write(entry)

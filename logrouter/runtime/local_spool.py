@@ -259,7 +259,7 @@ class LocalSpool(Spool):
             return held
         found = self._keeper.store.load(sequence, cursor.spot)
         if isinstance(found, Missing):
-            end = min(found.end, self.appended)
+            end = int(min(found.end, self.appended, cursor.next_gap(sequence)))
             times = cursor.read_ns, found.before_ns or cursor.read_ns or time.time_ns()
             return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
         return self._take_in(found, cursor) if found is not None else None
