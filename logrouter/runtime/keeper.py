@@ -210,7 +210,10 @@ class Keeper:
 
     async def finish(self) -> None:
         """Write what is left, delete what is settled, and let go of everything."""
-        self.save()
+        if not self.save():
+            events = sum(len(held.chunk) for held in self._unsaved if held.readers > 0)
+            reason = self.trouble or "spool.max_size is reached"
+            self._log.error("the spool: what is left in memory cannot be kept", events=events, reason=reason)
         await self.sync()
         self.store.finish()
         await self.delete()
