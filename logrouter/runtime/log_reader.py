@@ -28,6 +28,7 @@ from logrouter.segments import (
     Damaged,
     Head,
     Header,
+    UnknownVersion,
     decode_head,
     decode_header,
     decode_record,
@@ -111,6 +112,8 @@ class LogReader:
                 segment = self._open_segment(number, path)
             except Damaged:
                 self.damaged.append(path)
+            except UnknownVersion as error:
+                raise UnknownVersion(f"{path}: {error}") from error
             else:
                 self.segments.append(segment)
         for segment, following in zip(self.segments, self.segments[1:], strict=False):
