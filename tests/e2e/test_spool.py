@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -15,7 +17,7 @@ import pytest
 
 from tests.crash.feeding import is_notice, number_of, numbered, numbers_of
 from tests.e2e.disks import fill, remount, root_only, tiny_disk
-from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
+from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
 
@@ -339,3 +341,153 @@ def test_a_full_disk_under_the_spool_and_a_dead_sink(workplace: Workplace) -> No
             place += 1
     # What was left in memory at the very end is known to nobody but the other sink.
     assert place == 120_000
+
+
+def test_too_few_descriptors_are_shared(workplace: Workplace) -> None:
+    """Invariant 4: a sink with a hundred files leaves some to the spool and to the other sink."""
+    data = b"".join(b'{"n":%d,"user":"u%d"}\n' % (n, n % 100) for n in range(20_000))
+    limited = ("bash", "-c", 'ulimit -n 24; exec "$@"', "bash", *LOGROUTER)
+    router = workplace.start(
+        [*limited, "--sink", "all=file:all", "--sink", "users=file:users/{user}", *options()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    router.communicate(data, timeout=TOO_LONG_SECONDS)
+    assert router.returncode == 0
+    assert (workplace.folder / "all").read_bytes() == data
+    for user in range(100):
+        assert workplace.lines(f"users/u{user}") == data.splitlines(keepends=True)[user::100]
+
+
+# ── the folder ────────────────────────────────────────────────────────────────────────────────────────
+
+TO_FILE = ("--sink", "all=file:all", *options())
+
+
+def refused(workplace: Workplace, *arguments: str, user: str | None = None) -> str:
+    """What `logrouter` says when it does not start; `check`, when it finds that too, says the same."""
+    prefix = ["setpriv", f"--reuid={user}", "--clear-groups"] if user else []
+    said = []
+    for command in ((), ("check",)):
+        process = workplace.start(
+            [*prefix, *LOGROUTER, *command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        _, complaints = process.communicate(b"x\n", timeout=TOO_LONG_SECONDS)
+        said.append((process.returncode, complaints.decode()))
+    (code, complaint), checked = said
+    assert code in (2, 78), complaint
+    assert "Traceback" not in complaint
+    assert complaint.count("\n") == 1
+    if code == 78:
+        assert checked == (78, complaint)
+    return complaint
+
+
+@root_only
+def test_a_folder_on_a_read_only_disk_is_named_before_the_start(workplace: Workplace) -> None:
+    """Invariant 9 holds for what can be mended by waiting only: this is the operator's to mend."""
+    with tiny_disk(workplace.folder / "spool", "8m") as spool:
+        assert workplace.route(b"x\n", *TO_FILE).returncode == 0
+        remount(spool, "ro")
+        assert "the folder spool may not be written (a read-only file system)" in refused(workplace, *TO_FILE)
+    assert workplace.lines("all") == [b'{"message":"x"}\n']
+
+
+@root_only
+def test_a_folder_of_another_user_is_refused(workplace: Workplace) -> None:
+    """Invariant 10: its owner could read the events."""
+    for folder in (workplace.folder, *workplace.folder.parents[:2]):
+        folder.chmod(0o755)
+    spool = workplace.folder / "spool"
+    spool.mkdir()
+    shutil.chown(spool, "nobody")
+    spool.chmod(0o777)
+    to_stdout = ("--sink", "all=stdout:", *options())
+    assert "spool belongs to another user" in refused(workplace, *to_stdout, user="daemon")
+    spool.chmod(0o700)
+    assert "may not be written" in refused(workplace, *to_stdout, user="daemon")
+    assert list(spool.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused_with_the_id_of_the_process(workplace: Workplace) -> None:
+    router = workplace.start_router(*TO_FILE)
+    pipe(router.stdin).write(b"first\n")
+    workplace.wait_for_line("all")
+    assert f"spool is in use by process {router.pid}; each process needs its own" in refused(workplace, *TO_FILE)
+    assert router.communicate(timeout=TOO_LONG_SECONDS) == (b"", b"")
+    assert workplace.route(b"second\n", *TO_FILE).returncode == 0
+    assert len(workplace.lines("all")) == 2
+
+
+def test_what_a_newer_logrouter_has_written_is_refused(workplace: Workplace) -> None:
+    keep = ("--set", "spool.keep=1h")
+    assert workplace.route(b"x\n", *TO_FILE, *keep).returncode == 0
+    (segment,) = (workplace.folder / "spool" / "segments").iterdir()
+    data = segment.read_bytes()
+    segment.write_bytes(data[:4] + b"\x09\0" + data[6:])
+    said = refused(workplace, *TO_FILE)
+    assert "000000000001.segment" in said
+    assert "version 9" in said
+    segment.write_bytes(data)
+    marker = workplace.folder / "spool" / "spool.json"
+    marker.write_text('{"version": 2, "machine": ""}')
+    assert "spool was written by a newer logrouter (format 2); this one knows format 1" in refused(workplace, *TO_FILE)
+    assert segment.read_bytes() == data
+
+
+def test_a_copied_folder_is_warned_of_once(workplace: Workplace) -> None:
+    assert workplace.route(b"x\n", *TO_FILE).returncode == 0
+    marker = workplace.folder / "spool" / "spool.json"
+    marker.write_text('{"version": 1, "machine": "0123456789abcdef0123456789abcdef"}')
+    done = workplace.route(b"y\n", *TO_FILE)
+    machine = Path("/etc/machine-id").exists()
+    assert done.returncode == 0
+    assert done.stderr.count(b"the spool was written on another machine") == machine
+    assert workplace.route(b"z\n", *TO_FILE).stderr == b""
+    assert len(workplace.lines("all")) == 3
+
+
+def test_the_folder_is_private_and_what_else_is_there_is_left_alone(workplace: Workplace) -> None:
+    """Invariant 10."""
+    spool = workplace.folder / "spool"
+    foreign = [spool / name for name in ("segments/notes.txt", "segments/1.segment", "cursors/gone.0", "notes.txt")]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("foreign\n")
+    done = workplace.route(b"x\n", *TO_FILE, "--set", "spool.keep=1h")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert all(path.read_text() == "foreign\n" for path in foreign)
+    shutil.rmtree(spool)
+    assert workplace.route(b"x\n", *TO_FILE, "--set", "spool.keep=1h").returncode == 0
+    found = [spool, *spool.rglob("*")]
+    assert len(found) == 8
+    for path in found:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_clock_that_jumps_back_changes_nothing(workplace: Workplace) -> None:
+    """Sequences order the log, not times."""
+    program = (
+        "import itertools, sys, time\n"
+        "times = itertools.count(1_800_000_000_000_000_000, -3_600_000_000_000)\n"
+        "time.time_ns = lambda: next(times)\n"
+        "time.time = lambda: next(times) / 1e9\n"
+        "from logrouter.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    lines = numbered(0, 20_000)
+    arguments = ("--sink", "all=file:all", *options(max_size="16MiB", memory="1MiB", keep="1h"))
+    for part in (lines[:10_000], lines[10_000:]):
+        router = workplace.start(
+            [sys.executable, "-c", program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        output = router.communicate(b"".join(part), timeout=TOO_LONG_SECONDS)
+        assert (router.returncode, *output) == (0, b"", b"")
+    assert workplace.lines("all") == lines
