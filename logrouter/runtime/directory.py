@@ -88,8 +88,9 @@ class SpoolDirectory:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
             return holder or "?"
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # on a full disk: it is for people only
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         self._lock = fd
         return None
 

@@ -9,6 +9,7 @@ that a file which somebody deletes does not hold its space for ever. Before a fi
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -44,6 +45,8 @@ class Files:
         self.needs_sync = handling.fsync
         self.doubts = 0
         self._handling = handling
+        self._max_open_files = handling.max_open_files
+        """Fewer where the process may not have so many."""
         self._disk = disk
         self._clock = clock
         self._files: dict[str, LogFile] = {}
@@ -181,9 +184,15 @@ class Files:
         return file
 
     async def _open(self, path: str, now: float) -> LogFile:
-        while len(self._files) >= self._handling.max_open_files:
+        while len(self._files) >= self._max_open_files:
             await self._close(next(iter(self._files.values())))
-        file = self._files[path] = LogFile(path, self._handling, self._disk, now)
+        try:
+            file = self._files[path] = LogFile(path, self._handling, self._disk, now)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._files:
+                raise
+            self._max_open_files = max(1, len(self._files) // 2)  # the spool and other sinks need some as well
+            return await self._open(path, now)
         self._folders.update(file.changed_folders)
         if file.needs_check and self._whole.get(file.identity) != file.size:
             try:
@@ -209,7 +218,7 @@ class Files:
     async def _close(self, file: LogFile) -> None:
         async with self._closing:
             if self.needs_sync:
-                await self._sync([file])
+                await self._sync([file], folders=False)
             del self._files[file.path]
             if len(self._whole) >= _WHOLE_LIMIT:
                 self._whole.clear()
@@ -222,17 +231,18 @@ class Files:
         if now - oldest.used_at > _IDLE_SECONDS:
             await self._close(oldest)
 
-    async def _sync(self, files: Iterable[LogFile]) -> None:
+    async def _sync(self, files: Iterable[LogFile], *, folders: bool = True) -> None:
         dirty = [file for file in files if file.dirty]
-        folders, self._folders = self._folders, set()
+        changed = set(self._folders) if folders else set()
+        self._folders -= changed
         for file in dirty:
             file.dirty = False  # what is written from now on needs another sync
-        if not dirty and not folders:
+        if not dirty and not changed:
             return
         try:
-            await trio.to_thread.run_sync(self._sync_in_thread, dirty, folders)
+            await trio.to_thread.run_sync(self._sync_in_thread, dirty, changed)
         except BaseException:
-            self._folders |= folders
+            self._folders |= changed
             for file in dirty:
                 file.dirty = True
             raise

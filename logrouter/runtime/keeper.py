@@ -121,10 +121,15 @@ class Keeper:
             self._unsaved.popleft()
             if held is last:
                 break
-        self.gave_up = False
+        self.gave_up = self.gave_up and "write" in self._troubles  # perhaps there was nothing to be written
         if not self.wait_for_sync:
             self._unsafe.unpark_all()
         return True
+
+    def give_up(self) -> None:
+        """Take events from now on that the log cannot take, until it can."""
+        self.gave_up = True
+        self._log.error("the spool: events are in memory alone until it can be written", folder=self.store.folder)
 
     def oldest_unsaved(self) -> Held | None:
         """The first chunk that is in memory only and that nobody is sending."""
@@ -227,7 +232,10 @@ class Keeper:
         """Write what is left, delete what is settled, and let go of everything."""
         if not self.save():
             await self.tidy()  # perhaps that makes room
-            self.save()
+        if not self.save():
+            events = sum(len(held.chunk) for held in self._unsaved if held.readers > 0)
+            reason = self.trouble or "spool.max_size is reached"
+            self._log.error("the spool: what is left in memory cannot be kept", events=events, reason=reason)
         self.store.finish()
         if await self.sync(cursors=True):
             await self._delete(self.deletable())

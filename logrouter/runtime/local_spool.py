@@ -97,8 +97,10 @@ class LocalSpool(Spool):
     async def safe(self, offset: Offset, *, live: bool = True) -> None:
         """Wait until everything before the offset is safe, or for so long that a live source must go on."""
         if self._keeper is not None and not self._keeper.is_safe(offset.sequence):
-            with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
+            with trio.move_on_after(self._block_timeout_seconds if live else float("inf")) as waited:
                 await self._keeper.safe(offset.sequence)
+            if waited.cancelled_caught and self._keeper.trouble:
+                self._keeper.give_up()
 
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""
@@ -141,7 +143,7 @@ class LocalSpool(Spool):
                 continue
             if self._keeper is not None:
                 if insist and self._keeper.trouble and not self._keeper.gave_up:
-                    self._keeper.gave_up = True
+                    self._keeper.give_up()
                     continue
                 self._keeper.hurry()
             await self._room.park()
@@ -181,8 +183,11 @@ class LocalSpool(Spool):
         """Let these sinks give up their next chunk, if their policy says so."""
         if not _may_give_up(lagging, insist):
             return False
-        for cursor in lagging:
-            self._give_up_next(cursor)
+        try:
+            for cursor in lagging:
+                self._give_up_next(cursor)
+        except OSError:  # the log cannot be read now: too few descriptors
+            return False
         return True
 
     def _give_up_unsaved(self, insist: bool) -> bool:

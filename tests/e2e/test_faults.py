@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
+from tests.e2e.disks import root_only, tiny_disk
 from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe, wait_until
 
 pytestmark = pytest.mark.slow
@@ -26,22 +23,6 @@ def numbered(count: int, first: int = 0) -> list[bytes]:
     return [
         b'{"level":"%s","n":%d,"path":"/orders/%d"}\n' % (LEVELS[n % 3], n, n * 7) for n in range(first, first + count)
     ]
-
-
-@contextmanager
-def tiny_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own, which is soon full. Only root can make one."""
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("cannot mount a file system here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
 
 
 def feed(router: subprocess.Popen[bytes], data: bytes) -> threading.Thread:

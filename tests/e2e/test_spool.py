@@ -1,0 +1,493 @@
+"""The spool on disk, as its operator meets it: dead sinks, full disks, wrong folders, damage, secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.feeding import is_notice, number_of, numbered, numbers_of
+from tests.e2e.disks import fill, remount, root_only, tiny_disk
+from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
+from tests.e2e.status import settled, status, waiting
+from tests.e2e.test_faults import feed
+
+pytestmark = pytest.mark.slow
+
+MIB = 2**20
+
+
+def options(**spool: str) -> list[str]:
+    """Flags for the spool: `directory` is `spool` if nothing else is said."""
+    return [
+        part for key, value in {"directory": "spool", **spool}.items() for part in ("--set", f"spool.{key}={value}")
+    ]
+
+
+def told(complaints: bytes, message: str) -> list[dict[str, Any]]:
+    """The events with this message that logrouter wrote on stderr."""
+    events = [json.loads(line) for line in complaints.splitlines()]
+    return [event for event in events if event["message"] == message]
+
+
+def finish(router: subprocess.Popen[bytes], feeding: threading.Thread) -> tuple[bytes, bytes]:
+    """What it writes to stdout and stderr until it has ended, once it has been given all."""
+    feeding.join(TOO_LONG_SECONDS)
+    router.stdin = None  # closed already
+    return router.communicate(timeout=TOO_LONG_SECONDS)
+
+
+def feed_open(router: subprocess.Popen[bytes], data: bytes) -> threading.Thread:
+    """Write all of it, and leave the pipe open."""
+    thread = threading.Thread(target=pipe(router.stdin).write, args=(data,))
+    thread.start()
+    return thread
+
+
+def end(router: subprocess.Popen[bytes], feeding: threading.Thread) -> tuple[bytes, bytes]:
+    """The same as `finish` where the pipe is open still."""
+    feeding.join(TOO_LONG_SECONDS)
+    return router.communicate(timeout=TOO_LONG_SECONDS)
+
+
+def used(folder: Path) -> int:
+    """The sizes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+# ── isolation ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@root_only
+@pytest.mark.parametrize("durability", ["disk", "memory"])
+def test_ten_times_the_memory_flows_past_sinks_that_are_dead(workplace: Workplace, durability: str) -> None:
+    """Invariant 4. One disk is full from the start, one folder becomes a file, nobody reads stdout: the fourth sink
+    gets all at once, and the others when they are well again, in order and once."""
+    lines = numbered(0, 60_000)
+    data = b"".join(lines)
+    assert len(data) > 10 * MIB
+    with tiny_disk(workplace.folder / "full", "1m") as full:
+        ballast = fill(full)
+        router = workplace.start_router(
+            *("--sink", "full=file:full/out?format=raw", "--sink", "gone=file:gone/out?format=raw"),
+            *("--sink", "hung=stdout:?format=raw", "--sink", "all=file:all?format=raw"),
+            *options(durability=durability, memory="1MiB"),
+        )
+        pipe(router.stdin).write(lines[0])
+        workplace.wait_for_line("gone/out")
+        folder = (workplace.folder / "gone").rename(workplace.folder / "elsewhere")
+        (workplace.folder / "gone").write_text("no folder\n")
+        feeding = feed(router, data[len(lines[0]) :])
+        wait_until(lambda: (workplace.folder / "all").stat().st_size == len(data), "the living sink to get all")
+
+        ballast.unlink()
+        remount(full, "size=64m")
+        (workplace.folder / "gone").unlink()
+        folder.rename(workplace.folder / "gone")
+        output, complaints = finish(router, feeding)
+
+        assert router.returncode == 0
+        for written in ("all", "full/out", "gone/out"):
+            assert (workplace.folder / written).read_bytes() == data, written
+        assert output == data
+    for sink in ("full", "gone"):
+        assert [event["sink"] for event in told(complaints, "cannot deliver")].count(sink) == 1
+        assert [event["sink"] for event in told(complaints, "delivering again")].count(sink) == 1
+    assert complaints.count(b"\n") == 4
+
+
+@root_only
+def test_sinks_that_die_one_after_the_other_do_not_fill_the_memory(workplace: Workplace) -> None:
+    """Invariant 4: each of them has other events in hand."""
+    data = b"".join(numbered(0, 60_000))
+    with ExitStack() as disks:
+        sinks = []
+        for number in range(6):
+            disks.enter_context(tiny_disk(workplace.folder / f"d{number}", f"{500 * (number + 1)}k"))
+            sinks += ["--sink", f"s{number}=file:d{number}/out?format=raw"]
+        router = workplace.start_router(
+            *sinks, "--sink", "all=file:all?format=raw", *options(memory="1MiB", block_timeout="never")
+        )
+        feed(router, data)
+        wait_until(lambda: len(data) == _size(workplace.folder / "all"), "the living sink to get all")
+        router.kill()
+        router.wait()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@root_only
+@pytest.mark.parametrize("durability", ["disk", "memory"])
+def test_what_is_not_delivered_in_time_is_kept_and_delivered_by_the_next_run(
+    workplace: Workplace, durability: str
+) -> None:
+    """Invariants 3 and 6: exit 75, and where the events are; then each sink gets them once, but for what was on its
+    way to stdout."""
+    data = b"".join(numbered(0, 60_000))
+    sinks = ("--sink", "full=file:full/out?format=raw", "--sink", "hung=stdout:?format=raw", "--sink", "all=file:all")
+    with tiny_disk(workplace.folder / "full", "2m") as full:
+        arguments = (*sinks, *options(durability=durability, memory="1MiB"))
+        router = workplace.start_router(*arguments, "--set", "shutdown_timeout=1s")
+        feeding = feed(router, data)
+        assert router.wait(TOO_LONG_SECONDS) == 75
+        first, complaints = finish(router, feeding)
+        undelivered = {event["sink"]: event for event in told(complaints, "not delivered")}
+        assert set(undelivered) == {"full", "hung"}
+        assert all(event["kept"] == "spool" for event in undelivered.values())
+        assert "No space left on device" in undelivered["full"]["reason"]
+        assert _size(workplace.folder / "all") == len(data)
+
+        remount(full, "size=64m")
+        done = workplace.route(b"", *arguments)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (full / "out").read_bytes() == data
+        assert _size(workplace.folder / "all") == len(data)
+    again = len(first) + len(done.stdout) - len(data)
+    assert data.startswith(first)
+    assert data.endswith(done.stdout)
+    assert 0 <= again <= MIB
+    assert not os.listdir(workplace.folder / "spool" / "segments")
+
+
+# ── full ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def assert_oldest_missing(written: list[bytes], count: int) -> dict[str, Any]:
+    """One run of events is missing, as the notice in its place says; it is given."""
+    (place,) = (place for place, line in enumerate(written) if is_notice(line))
+    notice: dict[str, Any] = json.loads(written[place])
+    before, behind = numbers_of(written[:place]), numbers_of(written[place + 1 :])
+    missing = notice["logrouter.discarded"]
+    assert before == [*range(len(before))]  # what was in hand is sent
+    assert behind == [*range(len(before) + missing, count)]
+    return notice
+
+
+@root_only
+def test_a_full_spool_costs_the_dead_sinks_their_oldest_events_only(workplace: Workplace, port: int) -> None:
+    """Invariants 3 and 4: what is discarded is a run of the oldest, counted, and told at the gap where a format can
+    hold that."""
+    lines = numbered(0, 150_000)
+    data = b"".join(lines)
+    with tiny_disk(workplace.folder / "full", "1m") as full:
+        fill(full)
+        router = workplace.start_router(
+            *("--sink", "told=file:full/told", "--sink", "raw=file:full/raw?format=raw", "--sink", "all=file:all"),
+            *options(max_size="16MiB", memory="2MiB", when_full="discard_oldest"),
+            *("--set", f"admin.listen=127.0.0.1:{port}"),
+        )
+        wait_for_port(port)
+        feeding = feed_open(router, data)
+        wait_until(lambda: _size(workplace.folder / "all") == len(data), "the living sink to get all")
+        assert used(workplace.folder / "spool" / "segments") <= 16 * MIB
+        remount(full, "size=256m")
+        wait_until(lambda: not waiting(port), "all to be delivered")
+        sinks = status(port)["sinks"]
+        _, complaints = end(router, feeding)
+        written, raw = ((full / name).read_bytes().splitlines(keepends=True) for name in ("told", "raw"))
+
+    assert router.returncode == 74
+    notice = assert_oldest_missing(written, len(lines))
+    missing = notice["logrouter.discarded"]
+    assert notice["logrouter.reason"] == "spool_full"
+    assert sum(map(len, written)) > 13 * MIB  # no more was discarded than had to be, by segments of 1 MiB
+    assert numbers_of(raw) == sorted(set(numbers_of(raw)))
+    assert (workplace.folder / "all").read_bytes() == data
+    for name, ledger in sinks.items():
+        assert ledger["read"] == settled(ledger) == len(lines), name
+        assert ledger["discarded"] == ({} if name == "all" else {"spool_full": len(lines) - ledger["delivered"]})
+    assert sinks["told"]["discarded"] == {"spool_full": missing}
+    assert sinks["raw"]["delivered"] == len(raw)
+    said = told(complaints, "events discarded")
+    assert {event["sink"]: event["events"] for event in said} == {
+        name: sinks[name]["discarded"]["spool_full"] for name in ("told", "raw")
+    }
+    assert {event["sink"] for event in told(complaints, "the spool is full: the oldest events are discarded")} == {
+        *("told", "raw")
+    }
+
+
+@root_only
+def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(workplace: Workplace, port: int) -> None:
+    """Invariant 4: `block`, the default. The living sink loses nothing."""
+    lines = numbered(0, 120_000)
+    data = b"".join(lines)
+    with tiny_disk(workplace.folder / "full", "1m") as full:
+        fill(full)
+        router = workplace.start_router(
+            *("--sink", "told=file:full/told", "--sink", "all=file:all"),
+            *options(max_size="16MiB", memory="2MiB", block_timeout="2s"),
+            *("--set", f"admin.listen=127.0.0.1:{port}"),
+        )
+        wait_for_port(port)
+        started = time.monotonic()
+        feeding = feed_open(router, data)
+        wait_until(lambda: _size(workplace.folder / "all") > 14 * MIB, "the spool to be full")
+        wait_until(lambda: status(port)["sinks"]["told"]["discarded"], "the first to be discarded")
+        assert time.monotonic() - started > 2.0
+        wait_until(lambda: _size(workplace.folder / "all") == len(data), "the living sink to get all")
+        assert 2.0 <= status(port)["spool"]["blocked_seconds"] < 4.0  # it waited once
+        remount(full, "size=256m")
+        wait_until(lambda: not waiting(port), "all to be delivered")
+        ledger = status(port)["sinks"]["told"]
+        end(router, feeding)
+        notice = assert_oldest_missing((full / "told").read_bytes().splitlines(keepends=True), len(lines))
+    assert router.returncode == 74
+    assert ledger["discarded"] == {"spool_full": notice["logrouter.discarded"]}
+    assert ledger["read"] == settled(ledger)
+    assert (workplace.folder / "all").read_bytes() == data
+
+
+@root_only
+def test_a_smaller_max_size_throws_nothing_away(workplace: Workplace) -> None:
+    """Invariant 3: what is there already is read on; new events wait until there is room."""
+    lines = numbered(0, 200_000)
+    data = b"".join(lines)
+    sinks = ("--sink", "full=file:full/out", "--sink", "all=file:all")
+    with tiny_disk(workplace.folder / "full", "1m") as full:
+        fill(full)
+        router = workplace.start_router(*sinks, *options(max_size="64MiB"), "--set", "shutdown_timeout=1s")
+        feeding = feed(router, data)
+        finish(router, feeding)
+        assert router.returncode == 75
+        remount(full, "size=256m")
+        later = numbered(200_000, 201_000)
+        done = workplace.route(b"".join(later), *sinks, *options(max_size="16MiB"))
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (full / "out").read_bytes() == data + b"".join(later)
+
+
+# ── the spool's own disk ──────────────────────────────────────────────────────────────────────────────
+
+
+@root_only
+@pytest.mark.parametrize("durability", ["disk", "sync"])
+def test_a_full_disk_under_the_spool_stops_no_sink(workplace: Workplace, durability: str, port: int) -> None:
+    """Invariants 3 and 4: the source waits once for block_timeout, then events flow by memory. It is said when it
+    begins and when it ends."""
+    lines = numbered(0, 60_000)
+    data = b"".join(lines)
+    with tiny_disk(workplace.folder / "spool", "8m") as spool:
+        router = workplace.start_router(
+            *("--sink", "a=file:a", "--sink", "b=file:b"),
+            *options(durability=durability, block_timeout="500ms"),
+            *("--set", f"admin.listen=127.0.0.1:{port}"),
+        )
+        wait_for_port(port)
+        ballast = fill(spool)
+        feeding = feed_open(router, data)
+        wait_until(lambda: _size(workplace.folder / "a") == _size(workplace.folder / "b") == len(data), "all")
+        assert "No space left" in status(port)["spool"]["trouble"]
+        ballast.unlink()
+        feeding.join()
+        pipe(router.stdin).write(lines[0])
+        wait_until(lambda: not status(port)["spool"]["trouble"], "the spool to be well")
+        ledgers = status(port)["sinks"]
+        _, complaints = end(router, feeding)
+    assert router.returncode == 0
+    assert all(ledger["read"] == settled(ledger) for ledger in ledgers.values())
+    assert (workplace.folder / "a").read_bytes() == (workplace.folder / "b").read_bytes() == data + lines[0]
+    assert [json.loads(line)["message"] for line in complaints.splitlines()] == [
+        "the spool: cannot write",
+        "the spool: events are in memory alone until it can be written",
+        "the spool: can write again",
+    ]
+
+
+@root_only
+def test_a_full_disk_under_the_spool_and_a_dead_sink(workplace: Workplace) -> None:
+    """Invariants 3, 4 and 9: the living sink gets all, run after run; the dead one loses what neither the disk nor the
+    memory could keep, and each event of it is told in its place, once."""
+    lines = numbered(0, 120_000)
+    arguments = (
+        *("--sink", "a=file:a", "--sink", "dead=file:full/out"),
+        *options(memory="1MiB", block_timeout="500ms"),
+        *("--set", "shutdown_timeout=1s"),
+    )
+    with tiny_disk(workplace.folder / "spool", "8m"), tiny_disk(workplace.folder / "full", "1m") as full:
+        first = workplace.route(b"".join(lines[:100_000]), *arguments)
+        second = workplace.route(b"".join(lines[100_000:]), *arguments)
+        assert (first.returncode, second.returncode) == (75, 75)
+        for done in (first, second):
+            (undelivered,) = told(done.stderr, "not delivered")
+            (unkept,) = told(done.stderr, "the spool: what is left in memory cannot be kept")
+            assert undelivered["events"] > unkept["events"] > 0
+        remount(full, "size=64m")
+        third = workplace.route(b"", *arguments)
+        written = (full / "out").read_bytes().splitlines(keepends=True)
+    assert third.returncode == 74
+    assert numbers_of(workplace.lines("a")) == [*range(120_000)]
+    numbers = numbers_of(written)
+    assert numbers == sorted(set(numbers))
+    place, missing = 0, 0
+    for line in written:
+        if is_notice(line):
+            notice = json.loads(line)
+            missing = notice.get("logrouter.discarded", 0) + notice.get("logrouter.lost", 0)
+            place += missing
+        else:
+            assert number_of(line) == place
+            place += 1
+    # What was left in memory at the very end is known to nobody but the other sink.
+    assert place == 120_000
+
+
+def test_too_few_descriptors_are_shared(workplace: Workplace) -> None:
+    """Invariant 4: a sink with a hundred files leaves some to the spool and to the other sink."""
+    data = b"".join(b'{"n":%d,"user":"u%d"}\n' % (n, n % 100) for n in range(20_000))
+    limited = ("bash", "-c", 'ulimit -n 24; exec "$@"', "bash", *LOGROUTER)
+    router = workplace.start(
+        [*limited, "--sink", "all=file:all", "--sink", "users=file:users/{user}", *options()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    router.communicate(data, timeout=TOO_LONG_SECONDS)
+    assert router.returncode == 0
+    assert (workplace.folder / "all").read_bytes() == data
+    for user in range(100):
+        assert workplace.lines(f"users/u{user}") == data.splitlines(keepends=True)[user::100]
+
+
+# ── the folder ────────────────────────────────────────────────────────────────────────────────────────
+
+TO_FILE = ("--sink", "all=file:all", *options())
+
+
+def refused(workplace: Workplace, *arguments: str, user: str | None = None) -> str:
+    """What `logrouter` says when it does not start; `check`, when it finds that too, says the same."""
+    prefix = ["setpriv", f"--reuid={user}", "--clear-groups"] if user else []
+    said = []
+    for command in ((), ("check",)):
+        process = workplace.start(
+            [*prefix, *LOGROUTER, *command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        _, complaints = process.communicate(b"x\n", timeout=TOO_LONG_SECONDS)
+        said.append((process.returncode, complaints.decode()))
+    (code, complaint), checked = said
+    assert code in (2, 78), complaint
+    assert "Traceback" not in complaint
+    assert complaint.count("\n") == 1
+    if code == 78:
+        assert checked == (78, complaint)
+    return complaint
+
+
+@root_only
+def test_a_folder_on_a_read_only_disk_is_named_before_the_start(workplace: Workplace) -> None:
+    """Invariant 9 holds for what can be mended by waiting only: this is the operator's to mend."""
+    with tiny_disk(workplace.folder / "spool", "8m") as spool:
+        assert workplace.route(b"x\n", *TO_FILE).returncode == 0
+        remount(spool, "ro")
+        assert "the folder spool may not be written (a read-only file system)" in refused(workplace, *TO_FILE)
+    assert workplace.lines("all") == [b'{"message":"x"}\n']
+
+
+@root_only
+def test_a_folder_of_another_user_is_refused(workplace: Workplace) -> None:
+    """Invariant 10: its owner could read the events."""
+    for folder in (workplace.folder, *workplace.folder.parents[:2]):
+        folder.chmod(0o755)
+    spool = workplace.folder / "spool"
+    spool.mkdir()
+    shutil.chown(spool, "nobody")
+    spool.chmod(0o777)
+    to_stdout = ("--sink", "all=stdout:", *options())
+    assert "spool belongs to another user" in refused(workplace, *to_stdout, user="daemon")
+    spool.chmod(0o700)
+    assert "may not be written" in refused(workplace, *to_stdout, user="daemon")
+    assert list(spool.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused_with_the_id_of_the_process(workplace: Workplace) -> None:
+    router = workplace.start_router(*TO_FILE)
+    pipe(router.stdin).write(b"first\n")
+    workplace.wait_for_line("all")
+    assert f"spool is in use by process {router.pid}; each process needs its own" in refused(workplace, *TO_FILE)
+    assert router.communicate(timeout=TOO_LONG_SECONDS) == (b"", b"")
+    assert workplace.route(b"second\n", *TO_FILE).returncode == 0
+    assert len(workplace.lines("all")) == 2
+
+
+def test_what_a_newer_logrouter_has_written_is_refused(workplace: Workplace) -> None:
+    keep = ("--set", "spool.keep=1h")
+    assert workplace.route(b"x\n", *TO_FILE, *keep).returncode == 0
+    (segment,) = (workplace.folder / "spool" / "segments").iterdir()
+    data = segment.read_bytes()
+    segment.write_bytes(data[:4] + b"\x09\0" + data[6:])
+    said = refused(workplace, *TO_FILE)
+    assert "000000000001.segment" in said
+    assert "version 9" in said
+    segment.write_bytes(data)
+    marker = workplace.folder / "spool" / "spool.json"
+    marker.write_text('{"version": 2, "machine": ""}')
+    assert "spool was written by a newer logrouter (format 2); this one knows format 1" in refused(workplace, *TO_FILE)
+    assert segment.read_bytes() == data
+
+
+def test_a_copied_folder_is_warned_of_once(workplace: Workplace) -> None:
+    assert workplace.route(b"x\n", *TO_FILE).returncode == 0
+    marker = workplace.folder / "spool" / "spool.json"
+    marker.write_text('{"version": 1, "machine": "0123456789abcdef0123456789abcdef"}')
+    done = workplace.route(b"y\n", *TO_FILE)
+    machine = Path("/etc/machine-id").exists()
+    assert done.returncode == 0
+    assert done.stderr.count(b"the spool was written on another machine") == machine
+    assert workplace.route(b"z\n", *TO_FILE).stderr == b""
+    assert len(workplace.lines("all")) == 3
+
+
+def test_the_folder_is_private_and_what_else_is_there_is_left_alone(workplace: Workplace) -> None:
+    """Invariant 10."""
+    spool = workplace.folder / "spool"
+    foreign = [spool / name for name in ("segments/notes.txt", "segments/1.segment", "cursors/gone.0", "notes.txt")]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("foreign\n")
+    done = workplace.route(b"x\n", *TO_FILE, "--set", "spool.keep=1h")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert all(path.read_text() == "foreign\n" for path in foreign)
+    shutil.rmtree(spool)
+    assert workplace.route(b"x\n", *TO_FILE, "--set", "spool.keep=1h").returncode == 0
+    found = [spool, *spool.rglob("*")]
+    assert len(found) == 8
+    for path in found:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_clock_that_jumps_back_changes_nothing(workplace: Workplace) -> None:
+    """Sequences order the log, not times."""
+    program = (
+        "import itertools, sys, time\n"
+        "times = itertools.count(1_800_000_000_000_000_000, -3_600_000_000_000)\n"
+        "time.time_ns = lambda: next(times)\n"
+        "time.time = lambda: next(times) / 1e9\n"
+        "from logrouter.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    lines = numbered(0, 20_000)
+    arguments = ("--sink", "all=file:all", *options(max_size="16MiB", memory="1MiB", keep="1h"))
+    for part in (lines[:10_000], lines[10_000:]):
+        router = workplace.start(
+            [sys.executable, "-c", program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        output = router.communicate(b"".join(part), timeout=TOO_LONG_SECONDS)
+        assert (router.returncode, *output) == (0, b"", b"")
+    assert workplace.lines("all") == lines
