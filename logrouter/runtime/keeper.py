@@ -208,12 +208,14 @@ class Keeper:
 
     async def delete(self, paths: Sequence[str]) -> None:
         """Delete segments that nobody needs. The cursors that say so must be on the disk."""
-        if paths:
-            self.store.forget(paths)
+        self.store.forget(paths)
+        if self.store.has_leaving:
             try:
-                await trio.to_thread.run_sync(self.store.unlink, paths)
+                await trio.to_thread.run_sync(self.store.unlink)
             except OSError as error:
                 self._tell("delete", error)
+            else:
+                self._well("delete")
             self.changed()
 
     async def finish(self) -> None:
