@@ -74,8 +74,8 @@ class Keeper:
 
     def add(self, held: Held) -> None:
         """Take a new chunk, and write it if it is to be safe at once."""
-        while self._unsaved and self._unsaved[0].readers <= 0:
-            self._unsaved.popleft()  # settled by every sink before it had to be written
+        while self._unsaved and self._is_left_out(self._unsaved[0]):
+            self._unsaved.popleft()
         self._unsaved.append(held)
         if self.eager:
             self.save()
@@ -105,7 +105,7 @@ class Keeper:
         """Write the chunks that the log does not have, up to `last`. False: that cannot be done now."""
         while self._unsaved:
             held = self._unsaved[0]
-            if held.readers > 0:
+            if not self._is_left_out(held):
                 if not self.fits(held.chunk):
                     return False
                 try:
@@ -122,6 +122,10 @@ class Keeper:
         if not self.wait_for_sync:
             self._unsafe.unpark_all()
         return True
+
+    def _is_left_out(self, held: Held) -> bool:
+        """Whether a chunk need not be written: every sink has settled it before, and its cursor says so."""
+        return held.readers <= 0 and all(cursor.is_written for cursor in self._cursors)
 
     def oldest_unsaved(self) -> Held | None:
         """The first chunk that is in memory only and that nobody is sending."""
