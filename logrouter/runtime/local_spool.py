@@ -181,8 +181,11 @@ class LocalSpool(Spool):
         """Let these sinks give up their next chunk, if their policy says so."""
         if not _may_give_up(lagging, insist):
             return False
-        for cursor in lagging:
-            self._give_up_next(cursor)
+        try:
+            for cursor in lagging:
+                self._give_up_next(cursor)
+        except OSError:  # what it is cannot be read now: tried again with the next tick
+            return False
         return True
 
     def _give_up_unsaved(self, insist: bool) -> bool:
