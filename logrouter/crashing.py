@@ -73,8 +73,8 @@ class _File:
         """What no crash can take."""
         self.changes: list[_Write | _Resize] = []
         """What the next sync makes of the one the other."""
-        self.dropped: list[_Write | _Resize] = []
-        """What a sync could not write."""
+        self.has_dropped = False
+        """Whether a sync could not write something."""
 
     def change(self, change: _Write | _Resize) -> None:
         change.apply(self.content)
@@ -86,8 +86,13 @@ class _File:
         self.changes.clear()
 
     def fail_to_sync(self) -> None:
-        self.dropped += self.changes
+        self.has_dropped = self.has_dropped or bool(self.changes)
         self.changes.clear()
+
+    def forget_dropping(self) -> None:
+        if self.has_dropped:
+            self.changes = [_Resize(len(self.content)), _Write(0, bytes(self.content))]
+        self.has_dropped = False
 
     def cut_power(self, random: Random) -> None:
         share = random.choice((0.0, 0.5, 1.0))
@@ -100,7 +105,7 @@ class _File:
             _Resize(len(self.content)).apply(self.synced)
         self.content = bytearray(self.synced)
         self.changes.clear()
-        self.dropped.clear()
+        self.has_dropped = False
 
 
 class _Folder:
@@ -127,7 +132,7 @@ class _Folder:
                 _rename(self.synced, change)
         self.names = dict(self.synced)
         self.changes.clear()
-        for node in set(self.names.values()):
+        for node in dict.fromkeys(self.names.values()):
             node.cut_power(random)
 
 
@@ -181,8 +186,7 @@ class CrashingDisk:
             self._root.cut_power(self.random)
             return
         for file in self._files(self._root):
-            file.changes[:0] = file.dropped
-            file.dropped.clear()
+            file.forget_dropping()
 
     def fail(self, function: str, number: int, *, times: int = 1) -> None:
         """Make the next calls of a function raise OSError with this errno."""

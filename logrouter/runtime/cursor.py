@@ -249,6 +249,11 @@ class Cursor:
         _add(self.ledger.discarded, "closed", wanted)
         self.ledger.unmatched += events - wanted
 
+    @property
+    def is_written(self) -> bool:
+        """Whether its journal, if it has one, tells where it is."""
+        return self._journal is None or not self._journal.is_behind
+
     def begin_sync(self) -> list[Callable[[], None]]:
         """Functions that make the journal durable, where it is not, to be called in a thread. Raises OSError."""
         journal = self._journal

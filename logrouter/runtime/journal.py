@@ -68,6 +68,11 @@ class Journal:
         self._put(line)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the files do not tell all."""
+        return self._behind
+
+    @property
     def needs_sync(self) -> bool:
         """Whether there is something that is not on the disk."""
         return self._dirty or self._behind

@@ -77,8 +77,8 @@ class Keeper:
 
     def add(self, held: Held) -> None:
         """Take a new chunk, and write it if it is to be safe at once."""
-        while self._unsaved and self._unsaved[0].readers <= 0:
-            self._unsaved.popleft()  # settled by every sink before it had to be written
+        while self._unsaved and self._is_left_out(self._unsaved[0]):
+            self._unsaved.popleft()
         self._unsaved.append(held)
         if self.eager:
             self.save()
@@ -108,7 +108,7 @@ class Keeper:
         """Write the chunks that the log does not have, up to `last`. False: that cannot be done now."""
         while self._unsaved:
             held = self._unsaved[0]
-            if held.readers > 0:
+            if not self._is_left_out(held):
                 if not self.fits(held.chunk):
                     return False
                 try:
@@ -130,6 +130,10 @@ class Keeper:
         """Take events from now on that the log cannot take, until it can."""
         self.gave_up = True
         self._log.error("the spool: events are in memory alone until it can be written", folder=self.store.folder)
+
+    def _is_left_out(self, held: Held) -> bool:
+        """Whether a chunk need not be written: every sink has settled it before, and its cursor says so."""
+        return held.readers <= 0 and all(cursor.is_written for cursor in self._cursors)
 
     def oldest_unsaved(self) -> Held | None:
         """The first chunk that is in memory only and that nobody is sending."""
@@ -219,13 +223,15 @@ class Keeper:
 
     async def _delete(self, paths: Sequence[str]) -> None:
         """Delete segments that nobody needs. The cursors that say so must be on the disk."""
-        if paths:
-            self.store.forget(paths)
+        self.store.forget(paths)
+        if self.store.has_leaving:
             try:
-                with trio.CancelScope(shield=True):  # nobody would come back to what was forgotten
-                    await trio.to_thread.run_sync(self.store.unlink, paths)
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self.store.unlink)
             except OSError as error:
                 self._tell("delete", error)
+            else:
+                self._well("delete")
             self.changed()
 
     async def finish(self) -> None:

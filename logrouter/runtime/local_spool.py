@@ -153,11 +153,14 @@ class LocalSpool(Spool):
         if self._keeper is None:
             return False
         leader = self._leader()
+        can_save = True
         for held in self._chunks.values():
             if held.being_sent or (leader is not None and held.chunk.offset.sequence >= leader):
                 continue
-            if not self._keeper.is_saved(held) and not self._keeper.save(held):
-                return False
+            if not self._keeper.is_saved(held):
+                can_save = can_save and self._keeper.save(held)
+                if not can_save:
+                    continue  # others may be in the log
             self._drop(held)
             return True
         return False

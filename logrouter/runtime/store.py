@@ -69,6 +69,8 @@ class Store(LogReader):
         """Segments written to since the last sync."""
         self._new_names = False
         self._next_number = 1
+        self._leaving: dict[str, int] = {}
+        """Path → size of files that are no part of the log any more, and not deleted yet."""
 
     def open(self) -> None:
         """Find out what is there. Raises UnknownVersion.
@@ -112,8 +114,8 @@ class Store(LogReader):
 
     @property
     def size_bytes(self) -> int:
-        """Of all segments."""
-        return sum(segment.size for segment in self.segments)
+        """Of all files."""
+        return sum(segment.size for segment in self.segments) + sum(self._leaving.values())
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk, whose offset is set, as a record. All of it is written, or nothing stays."""
@@ -222,14 +224,30 @@ class Store(LogReader):
         """Take segments out of the log; then `unlink` them."""
         for segment in [segment for segment in self.segments if segment.path in paths]:
             self.segments.remove(segment)
+            self._leaving[segment.path] = segment.size
             if segment in self._dirty:
                 self._dirty.remove(segment)
             self._forget_reader(segment.path)
 
-    def unlink(self, paths: Sequence[str]) -> None:
-        """Delete files, which may take long: call it in a thread."""
-        for path in paths:
-            self._disk.unlink(path)
+    @property
+    def has_leaving(self) -> bool:
+        """Whether there are files to `unlink`."""
+        return bool(self._leaving)
+
+    def unlink(self) -> None:
+        """Delete the files of what was forgotten, which may take long: call it in a thread. What fails stays so."""
+        failed: OSError | None = None
+        for path in list(self._leaving):
+            try:
+                self._disk.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                failed = error
+                continue
+            del self._leaving[path]
+        if failed is not None:
+            raise failed
 
     def finish(self) -> None:
         """Append no more."""

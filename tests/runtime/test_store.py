@@ -174,7 +174,7 @@ def test_positions_outlive_all_that_is_settled_and_deleted(tmp_path: Path, after
     paths = [segment.path for segment in store.closed_segments()]
     assert len(paths) == 3
     store.forget(paths)
-    store.unlink(paths)
+    store.unlink()
     store.close()
     for _ in range(2):
         reopened = new_store(tmp_path)
@@ -207,7 +207,7 @@ def test_a_segment_that_goes_in_the_middle_is_missing(tmp_path: Path) -> None:
     assert not isinstance(loaded, Missing)
     paths = [store.segments[1].path, store.segments[2].path]
     store.forget(paths)
-    store.unlink(paths)
+    store.unlink()
     assert runs(store) == [(0, 5), "5..15 missing", (15, 20), (20, 25)]
     assert store.load(10, loaded.spot) == Missing(15, "missing", 5_000)
     store.close()
