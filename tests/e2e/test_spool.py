@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -576,3 +577,55 @@ def test_a_damaged_cursor_costs_no_event(workplace: Workplace, damage: Callable[
     assert numbers in ([*range(1100)], [*range(1000), *range(1100)])
     if numbers != [*range(1100)]:
         assert b"a cursor cannot be read: the sink begins again with the oldest event that is kept" in done.stderr
+
+
+# ── secrets ───────────────────────────────────────────────────────────────────────────────────────────
+
+SECRETS = (b"ann.secret@example.com", b"hunter2hunter2", b"5105105105105100", b"never-to-be-kept")
+STEPS = """
+- discard: {when: path == "/never-to-be-kept"}
+- redact: {fields: [password], patterns: [email, card]}
+"""
+
+
+def test_what_steps_take_out_never_touches_the_disk(workplace: Workplace) -> None:
+    """Invariant 10: not in segments, cursors or files, after a kill, an end in time and one that was not."""
+    kinds = [
+        b'{"n":%d,"user":{"mail":"ann.secret@example.com"},"password":"hunter2hunter2"}\n',
+        b"line %d, sent to ann.secret@example.com, paid with 5105 1051 0510 5100 or 5105105105105100\n",
+        b'{"n":%d,"password":{"old":["hunter2hunter2"]},"ann.secret@example.com":1,"card":5105105105105100}\n',
+        b'{"n":%d,"path":"/never-to-be-kept","text":"ann.secret@example.com"}\n',
+        b'{"n":%d,"broken":"ann.secret@example.com", "password":"hunter2hunter2 5105105105105100\n',
+    ]
+    data = b"".join(kinds[n % len(kinds)] % n for n in range(20_000))
+    assert all(secret in data for secret in SECRETS)
+    arguments = (
+        *("--sink", "hung=stdout:?format=raw", "--sink", "all=file:all", "--sink", "packed=file:packed.gz"),
+        *options(memory="1MiB", keep="1h"),
+        *("--set", "shutdown_timeout=500ms", "--set", "admin.listen=127.0.0.1:0"),
+    )
+    environment = {"LOGROUTER_STEPS": STEPS}
+    told_by = []
+    for ending in ("killed", "stopped", "drained"):
+        router = workplace.start_router(*arguments, environment=environment)
+        if ending == "drained":
+            output, complaints = router.communicate(data, timeout=TOO_LONG_SECONDS)
+            assert router.returncode == 0
+        else:
+            feeding = feed(router, data)
+            feeding.join(TOO_LONG_SECONDS)
+            if ending == "killed":
+                router.kill()
+            assert router.wait(TOO_LONG_SECONDS) == (75 if ending == "stopped" else -9)
+            output, complaints = finish(router, feeding)
+        told_by += [output, complaints]
+        files = [path for path in workplace.folder.rglob("*") if path.is_file()]
+        if ending == "killed":
+            files.remove(workplace.folder / "packed.gz")  # its last member may be cut
+        assert len(list((workplace.folder / "spool" / "segments").iterdir())) >= 1
+        kept = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in files]
+        for secret in SECRETS:
+            found = [path for path, text in zip(files, kept, strict=True) if secret in text]
+            assert not found, (ending, secret)
+            assert not any(secret in text for text in told_by), (ending, secret)
+    assert any(b"[redacted" in text for text in kept)
