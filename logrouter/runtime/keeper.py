@@ -116,7 +116,7 @@ class Keeper:
             self._unsaved.popleft()
             if held is last:
                 break
-        self.gave_up = self.gave_up and "write" in self._troubles  # perhaps there was nothing to be written
+        self.gave_up = self.gave_up and not self._troubles.keys().isdisjoint(("write", "sync"))
         if not self.wait_for_sync:
             self._unsafe.unpark_all()
         return True
@@ -206,6 +206,8 @@ class Keeper:
                     await trio.to_thread.run_sync(self.store.unlink, paths)
             except OSError as error:
                 self._tell("delete", error)
+            else:
+                self._well("delete")
             self.changed()
 
     async def finish(self) -> None:

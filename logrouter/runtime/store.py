@@ -217,7 +217,8 @@ class Store(LogReader):
     def unlink(self, paths: Sequence[str]) -> None:
         """Delete files, which may take long: call it in a thread."""
         for path in paths:
-            self._disk.unlink(path)
+            with suppress(FileNotFoundError):  # somebody was quicker
+                self._disk.unlink(path)
 
     def finish(self) -> None:
         """Append no more."""

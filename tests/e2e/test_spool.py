@@ -26,6 +26,7 @@ from tests.e2e.test_faults import feed
 pytestmark = pytest.mark.slow
 
 MIB = 2**20
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 def options(**spool: str) -> list[str]:
@@ -352,15 +353,55 @@ def test_too_few_descriptors_are_shared(workplace: Workplace) -> None:
     limited = ("bash", "-c", 'ulimit -n 24; exec "$@"', "bash", *LOGROUTER)
     router = workplace.start(
         [*limited, "--sink", "all=file:all", "--sink", "users=file:users/{user}", *options()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        **PIPES,
     )
     router.communicate(data, timeout=TOO_LONG_SECONDS)
     assert router.returncode == 0
     assert (workplace.folder / "all").read_bytes() == data
     for user in range(100):
         assert workplace.lines(f"users/u{user}") == data.splitlines(keepends=True)[user::100]
+
+
+def test_a_disk_that_cannot_sync_stops_no_sink(workplace: Workplace, port: int) -> None:
+    """Invariants 1 and 4: with `sync` the source waits for block_timeout, once, and that is said. Nothing is lost."""
+    program = (
+        "import errno, os, sys\n"
+        "from logrouter.runtime.store import Store\n"
+        "sync_segment = Store._sync_segment\n"
+        "def fail(*arguments):\n"
+        "    if os.path.exists('broken'):\n"
+        "        raise OSError(errno.EIO, os.strerror(errno.EIO))\n"
+        "    sync_segment(*arguments)\n"
+        "Store._sync_segment = fail\n"
+        "from logrouter.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    lines = numbered(0, 60_000)
+    data = b"".join(lines)
+    router = workplace.start(
+        [
+            *(sys.executable, "-c", program, "--sink", "all=file:all"),
+            *("--set", f"admin.listen=127.0.0.1:{port}"),
+            *options(durability="sync", block_timeout="500ms"),
+        ],
+        **PIPES,
+    )
+    wait_for_port(port)
+    broken = workplace.folder / "broken"
+    broken.touch()
+    feeding = feed_open(router, data)
+    wait_until(lambda: _size(workplace.folder / "all") == len(data), "the sink to get all")
+    assert status(port)["spool"]["trouble"] == "cannot sync: Input/output error"
+    broken.unlink()
+    wait_until(lambda: not status(port)["spool"]["trouble"], "the spool to be well")
+    _, complaints = end(router, feeding)
+    assert router.returncode == 0
+    assert (workplace.folder / "all").read_bytes() == data
+    assert [json.loads(line)["message"] for line in complaints.splitlines()] == [
+        "the spool: cannot sync",
+        "the spool: events are in memory alone until it can be written",
+        "the spool: can sync again",
+    ]
 
 
 # ── the folder ────────────────────────────────────────────────────────────────────────────────────────
@@ -375,9 +416,7 @@ def refused(workplace: Workplace, *arguments: str, user: str | None = None) -> s
     for command in ((), ("check",)):
         process = workplace.start(
             [*prefix, *LOGROUTER, *command, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **PIPES,
         )
         _, complaints = process.communicate(b"x\n", timeout=TOO_LONG_SECONDS)
         said.append((process.returncode, complaints.decode()))
@@ -487,9 +526,7 @@ def test_a_clock_that_jumps_back_changes_nothing(workplace: Workplace) -> None:
     for part in (lines[:10_000], lines[10_000:]):
         router = workplace.start(
             [sys.executable, "-c", program, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **PIPES,
         )
         output = router.communicate(b"".join(part), timeout=TOO_LONG_SECONDS)
         assert (router.returncode, *output) == (0, b"", b"")
