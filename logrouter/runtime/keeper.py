@@ -121,7 +121,7 @@ class Keeper:
             self._unsaved.popleft()
             if held is last:
                 break
-        self.gave_up = self.gave_up and "write" in self._troubles  # perhaps there was nothing to be written
+        self.gave_up = self.gave_up and not self._troubles.keys().isdisjoint(("write", "sync"))
         if not self.wait_for_sync:
             self._unsafe.unpark_all()
         return True

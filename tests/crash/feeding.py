@@ -63,8 +63,8 @@ def wanted(sink: str, numbers: Iterable[int]) -> list[int]:
 
 def contents(workplace: Workplace) -> dict[str, list[bytes]]:
     """What the files of `SINKS` hold."""
-    packed = packed_lines(workplace.folder)
-    return {"all": workplace.lines("all"), "some": workplace.lines("some"), "packed": packed}
+    compressed = packed(workplace.folder).splitlines(keepends=True)
+    return {"all": workplace.lines("all"), "some": workplace.lines("some"), "packed": compressed}
 
 
 class Feeding:
@@ -149,11 +149,10 @@ def lines_read(lines: Sequence[bytes], read_bytes: int) -> int:
     return count
 
 
-def packed_lines(folder: Path, name: str = "packed") -> list[bytes]:
-    """The lines of a compressed file and all that were rotated away, in order."""
+def packed(folder: Path, name: str = "packed") -> bytes:
+    """What is in a compressed file and in all that were rotated away, in order."""
     paths = list(folder.glob(f"{name}.*gz"))
-    data = b"".join(gzip.decompress(path.read_bytes()) for path in sorted(paths, key=_age, reverse=True))
-    return data.splitlines(keepends=True)
+    return b"".join(gzip.decompress(path.read_bytes()) for path in sorted(paths, key=_age, reverse=True))
 
 
 def _age(path: Path) -> int:
