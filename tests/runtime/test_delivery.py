@@ -7,9 +7,10 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.cursors import Note, Place
-from logrouter.errors import ClosedByPeer
+from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.runtime.delivery import tick
-from logrouter.sinks import Write
+from logrouter.runtime.transports import Resumed
+from logrouter.sinks import Append, Write
 from logrouter.testing import RecordingTransport
 from tests.runtime.pipelines import Pipeline, numbers
 
@@ -186,3 +187,40 @@ async def test_a_batch_of_which_not_all_was_noted_is_made_again() -> None:
     pipeline.spool.end()
     await run_all(pipeline)
     assert numbers(transport.lines) == list(range(10))
+
+
+class Doubtful(RecordingTransport):
+    """Fails at its first syncs."""
+
+    def __init__(self, failing: int) -> None:
+        super().__init__(needs_sync=True)
+        self.failing = failing
+        self.distrusted = 0
+
+    async def seal(self, instruction: Append | Write, checksum: bool) -> Place:
+        return Place("", 1, 1, len(self.data), len(instruction.data), 0)  # of what has no path
+
+    async def resume(self, instruction: Append | Write, place: Place, distrust: bool) -> Resumed:
+        self.distrusted += distrust
+        return "whole"
+
+    async def sync(self) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise DestinationError("cannot sync")
+        await super().sync()
+
+
+async def test_what_a_failed_sync_leaves_in_doubt_is_sent_again(autojump_clock: MockClock) -> None:
+    """Invariant 2: nothing is settled by a sync that comes after one which has failed, unless it was sent again."""
+    transport = Doubtful(failing=2)
+    pipeline = Pipeline({"a": transport}, chunks=100)
+    for first in (0, 10, 20):
+        await pipeline.append(first)
+    pipeline.spool.end()
+    await run_all(pipeline)
+    assert pipeline.spool.ledger(0).delivered == 30
+    assert pipeline.deliveries[0].retries == 2
+    assert transport.distrusted > 0
+    assert transport.synced == transport.data
+    assert numbers(transport.lines) == list(range(30))
