@@ -139,8 +139,9 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
                 self.notes = sorted([*others, entry], key=lambda note: note.first)
             case FurtherPlace():
                 for note in self.notes:
-                    if note.first == entry.first:
-                        note.places.append(entry.place)
+                    if note.first == entry.first:  # a place that is noted again takes the place of the first
+                        kept = [place for place in note.places if place.path != entry.place.path]
+                        note.places = [*kept, entry.place]
             case Commit():
                 self.committed, self.ledger = entry.end, entry.ledger
                 self.notes = [note for note in self.notes if note.end > entry.end]

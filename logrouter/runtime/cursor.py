@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 from weakref import ref
 
-from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, Ledger, Note, Place, State
+from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, Ledger, Note, Outcome, Place, State
 from logrouter.event import Chunk
 from logrouter.runtime.journal import Journal
 from logrouter.runtime.log_reader import Spot
@@ -81,6 +81,8 @@ class Cursor:
         self.closed = False
         self.moved_at = float("-inf")
         """When it last read or settled something, in trio's time."""
+        self.oldest: tuple[int, int | None] = (-1, None)
+        """When the event of that sequence was read, where it had to be looked up in the log."""
         self.read_ns = 0
         """When the last event that it has read was received."""
         self._journal = journal
@@ -132,6 +134,12 @@ class Cursor:
         """Whether it will read the chunk. (What it gives up it gives up by chunks.)"""
         first = chunk.offset.sequence
         return self.next <= first and not any(gap.first <= first < gap.end for gap in self.untold)
+
+    def lacks(self, chunk: Chunk) -> bool:
+        """Whether it has not settled the chunk, nor passed it over."""
+        first = chunk.offset.sequence
+        gaps = any(gap.first <= first < gap.end for gap in self.state.gaps)
+        return not self.closed and self.state.committed <= first and not gaps
 
     def needs(self, first: int, end: int) -> bool:
         """Whether it may still read, or have to send again, any of these events."""
@@ -265,11 +273,11 @@ class Cursor:
             self._journal.close()
 
 
-def gap_of(chunk: Chunk, wanted: int) -> Gap:
-    """The gap that a chunk leaves which is given up."""
+def gap_of(chunk: Chunk, wanted: int, outcome: Outcome, reason: str) -> Gap:
+    """The gap that a chunk leaves which is not sent."""
     first = chunk.offset
     return Gap(
-        *(first.epoch, first.sequence, chunk.end.sequence, wanted, "discarded", "spool_full"),
+        *(first.epoch, first.sequence, chunk.end.sequence, wanted, outcome, reason),
         first_received_ns=chunk.received_ns,
         last_received_ns=chunk.received_ns,
     )

@@ -84,6 +84,8 @@ class Delivery:
         self._router = router
         self._log = log
         self._backoff = backoff or Backoff(random.random)
+        self._failed_at_sync: int | None = None
+        """How many syncs had succeeded when one failed last: until another does, no write says that all is well."""
 
     @cached_property
     def _settling(self) -> Settling:
@@ -141,6 +143,7 @@ class Delivery:
 
     async def _after_failed_sync(self) -> None:
         """Nobody knows what of that which was sent is durable: send it again, where it stands."""
+        self._failed_at_sync = self._settling.syncs
         await self._wait_after(str(self._settling.failure), None)
         self._spool.rewind(self.number)
         self._settling.forget()
@@ -292,12 +295,13 @@ class Delivery:
             self.trouble = Trouble(reason, time.time())
         self.trouble = self.trouble._replace(reason=reason)
         self._log.error("cannot deliver", sink=self.name, reason=reason, since=self._since())
+        self._settling.look()  # what was sent before may be due
         await trio.sleep(max(self._backoff.next_seconds(), after_seconds or 0.0))
 
     def _recovered(self) -> None:
-        if self.trouble is not None:
+        if self.trouble is not None and self._failed_at_sync != self._settling.syncs:
             self._log.warning("delivering again", sink=self.name, since=self._since())
-            self.trouble = None
+            self.trouble = self._failed_at_sync = None
             self._backoff.reset()
 
     def _since(self) -> str:

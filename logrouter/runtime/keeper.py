@@ -234,14 +234,20 @@ class Keeper:
                 self._well("delete")
             self.changed()
 
-    async def finish(self) -> None:
-        """Write what is left, delete what is settled, and let go of everything."""
+    async def save_all(self) -> list[Held]:
+        """Write what is left. Gives what cannot be written."""
         if not self.save():
             await self.tidy()  # perhaps that makes room
-        if not self.save():
-            events = sum(len(held.chunk) for held in self._unsaved if held.readers > 0)
+            self.save()
+        unsaved = [held for held in self._unsaved if held.readers > 0]
+        if unsaved:
             reason = self.trouble or "spool.max_size is reached"
+            events = sum(len(held.chunk) for held in unsaved)
             self._log.error("the spool: what is left in memory cannot be kept", events=events, reason=reason)
+        return unsaved
+
+    async def finish(self) -> None:
+        """Delete what is settled, and let go of everything."""
         self.store.finish()
         if await self.sync(cursors=True):
             await self._delete(self.deletable())

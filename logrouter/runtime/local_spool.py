@@ -92,7 +92,7 @@ class LocalSpool(Spool):
             if self._keeper is not None:
                 self._keeper.add(held)
         self.wake_readers()
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.cancel_shielded_checkpoint()  # the caller must know that it was appended
 
     async def safe(self, offset: Offset, *, live: bool = True) -> None:
         """Wait until everything before the offset is safe, or for so long that a live source must go on."""
@@ -224,7 +224,7 @@ class LocalSpool(Spool):
         chunk = held.chunk
         assert chunk.routed is not None
         wanted = chunk.routed.count(self.cursors.index(cursor))
-        self._skip(cursor, gap_of(chunk, wanted), len(chunk) - wanted)
+        self._skip(cursor, gap_of(chunk, wanted, "discarded", "spool_full"), len(chunk) - wanted)
         self._release(held)
 
     def _skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
@@ -420,7 +420,17 @@ class LocalSpool(Spool):
                 self.commit(number, self.appended, 0, 0)
         if self._keeper is not None:
             with trio.CancelScope(shield=True):
+                self._lose(await self._keeper.save_all())
                 await self._keeper.finish()
+
+    def _lose(self, unsaved: Sequence[Held]) -> None:
+        """Count what can be kept nowhere: the next run must know that it is missing."""
+        for held in unsaved:
+            for number, cursor in enumerate(self.cursors):
+                if cursor.lacks(held.chunk):
+                    wanted = len(held.chunk) - _unwanted(held.chunk, number)
+                    gap = gap_of(held.chunk, wanted, "lost", "not_kept")
+                    self._skip(cursor, gap, len(held.chunk) - wanted)
 
     # ── looking ──
 
@@ -443,10 +453,12 @@ class LocalSpool(Spool):
     def undelivered(self, sink: int) -> int:
         """How many of them it wants, where that is known without reading them; else how many wait."""
         cursor = self.cursors[sink]
+        if cursor.closed:
+            return 0
         unread = [held for held in self._chunks.values() if cursor.wants_any(held.chunk)]
         in_hand = [item.held for item in cursor.in_hand]
         known = {id(held): held for held in (*in_hand, *unread) if held is not None}
-        return self.waiting(sink) - sum(_unwanted(held.chunk, sink) for held in known.values())
+        return max(0, self.waiting(sink) - sum(_unwanted(held.chunk, sink) for held in known.values()))
 
     def oldest_received_ns(self, sink: int) -> int | None:
         """When the oldest event that waits for a sink was read."""
@@ -458,7 +470,15 @@ class LocalSpool(Spool):
         held = self._chunks.get(cursor.wants)
         if held is not None:
             return held.chunk.received_ns
-        return self._keeper.store.received_ns(cursor.wants, cursor.spot) if self._keeper is not None else None
+        return self._received_ns(cursor)
+
+    def _received_ns(self, cursor: Cursor) -> int | None:
+        """When an event that is in the log alone was read: looked up once, however often it is asked for."""
+        known, received_ns = cursor.oldest
+        if known != cursor.wants and self._keeper is not None:
+            received_ns = self._keeper.store.received_ns(cursor.wants, cursor.spot)
+            cursor.oldest = cursor.wants, received_ns
+        return received_ns
 
     def statistics(self) -> SpoolStatistics:
         """Figures about all of it."""

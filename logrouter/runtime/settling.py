@@ -38,13 +38,15 @@ class Settling:
     def __init__(self, sink: int, transport: Transport, spool: Spool) -> None:
         self.failure: DestinationError | None = None
         """Why the last sync failed: what was sent since the one before must be sent again (`forget`)."""
+        self.syncs = 0
+        """How many have succeeded."""
         self._sink = sink
         self._transport = transport
         self._spool = spool
         self._unsettled: list[Sent] = []
         self._in_hand_bytes = 0
-        self._unsynced = False
-        """Whether anything of it needs a sync."""
+        self._last_written = 0
+        """How many of them there were when something was written last: so many need a sync."""
         self._due_at = float("inf")
         self._due = trio.Event()
         self._changed = trio.lowlevel.ParkingLot()
@@ -55,11 +57,11 @@ class Settling:
         self._spool.sent(self._sink)
         self._in_hand_bytes += sent.size_bytes
         if written and self._transport.needs_sync:
-            self._unsynced = True
+            self._last_written = len(self._unsettled)
             self._due_at = min(self._due_at, trio.current_time() + SYNC_DELAY_SECONDS)
-        if not self._unsynced:
+        if not self._last_written:
             self._commit(len(self._unsettled))
-        elif self._in_hand_bytes * 2 >= self._spool.in_hand_bytes:
+        elif self._in_hand_bytes * 4 >= self._spool.in_hand_bytes * 3:
             self._due.set()
 
     def look(self) -> None:
@@ -83,7 +85,7 @@ class Settling:
         self.failure = None
         self._unsettled.clear()
         self._in_hand_bytes = 0
-        self._unsynced = False
+        self._last_written = 0
         self._due_at = float("inf")
         self._changed.unpark_all()
 
@@ -91,9 +93,8 @@ class Settling:
         """Sync whenever it is due, for ever."""
         while True:
             await self._due.wait()
-            self._due = trio.Event()
-            self._due_at, self._unsynced = float("inf"), False
-            before = len(self._unsettled)
+            self._due, self._due_at = trio.Event(), float("inf")
+            covered = len(self._unsettled)
             try:
                 await self._transport.sync()
             except DestinationError as error:
@@ -102,13 +103,15 @@ class Settling:
                 while self.failure is not None:
                     await self._changed.park()
             else:
-                self._commit(before)
+                self.syncs += 1
+                self._commit(covered if self._last_written > covered else len(self._unsettled))
                 self._changed.unpark_all()
 
     def _commit(self, count: int) -> None:
         settled = self._unsettled[:count]
         if settled:
             del self._unsettled[:count]
+            self._last_written = max(0, self._last_written - count)
             self._in_hand_bytes -= sum(sent.size_bytes for sent in settled)
             delivered = sum(sent.delivered for sent in settled)
             self._spool.commit(self._sink, settled[-1].end, delivered, sum(sent.unmatched for sent in settled))

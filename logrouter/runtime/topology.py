@@ -22,12 +22,11 @@ from logrouter import component
 from logrouter.assembly import make_chain, make_router, make_sink
 from logrouter.chain import Chain
 from logrouter.config.settings import Settings, SourceSettings
-from logrouter.event import Chunk
-from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.runtime.delivery import Delivery, tick
 from logrouter.runtime.log import Log
 from logrouter.runtime.opening import open_spool
+from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.transports import transport_for
 from logrouter.sinks import Sink
@@ -38,49 +37,6 @@ EXIT_LOST: Final = 74
 """EX_IOERR of sysexits.h: something was given up because the spool was full."""
 EXIT_UNDELIVERED: Final = 75
 """EX_TEMPFAIL: something could not be delivered in time."""
-
-
-class RunningSource:
-    """A source, its ingest, and what it has in hand."""
-
-    def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: Spool, log: Log) -> None:
-        self.name = name
-        self.source = source
-        self.ingest = ingest
-        self.chain = chain
-        self.in_hand = 0
-        """Events that have been read and wait for room in the spool."""
-        self._spool = spool
-        self._log = log
-        self._last: Chunk | None = None
-        """What was appended last: no more than this is ever on its way to be safe."""
-        self._told_unmatched = False
-        self._told_failed = 0
-
-    async def emit(self, frame: Frame, received_ns: int) -> None:
-        """Make events of a frame and append them, once there is room."""
-        for part in frame.cut(self._spool.chunk_bytes):
-            chunks = self.ingest.chunks(part, received_ns)
-            self.in_hand = sum(map(len, chunks))
-            if self._last is not None:  # while that became safe, this one was read and taken apart
-                await self._spool.safe(self._last.end, live=self.source.live)
-            for chunk in chunks:
-                await self._spool.append(chunk, live=self.source.live)
-                self.in_hand -= len(chunk)
-                self._look_for_unmatched(chunk)
-                self._last = chunk
-        if (failed := self.chain.failed.total()) != self._told_failed:
-            self._told_failed = failed
-            self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))
-
-    def _look_for_unmatched(self, chunk: Chunk) -> None:
-        if not self._told_unmatched and chunk.routed is not None and chunk.routed.unmatched():
-            self._told_unmatched = True
-            self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)
-
-    async def run(self) -> None:
-        """Read until it ends."""
-        await self.source.run(self.emit)
 
 
 class Topology:
@@ -114,21 +70,29 @@ class Topology:
 
     async def run(self) -> int:
         """Run until the input has ended and everything is delivered, or time is up. Gives the exit code."""
-        try:
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-                async with trio.open_nursery() as background:
-                    background.start_soon(self._obey, signals)
-                    background.start_soon(tick, self.spool)
-                    background.start_soon(self.spool.maintain)
-                    if self.settings.admin.listen is not None:
-                        from logrouter.runtime.admin import Admin
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async with trio.open_nursery() as background:
+                background.start_soon(self._obey, signals)
+                try:
+                    await self._serve_admin(background)
+                    await self._keep_and_flow()
+                finally:  # no signal interrupts what is written down now
+                    await self._opened.aclose()
+                background.cancel_scope.cancel()
+        return self._conclude()
 
-                        await background.start(Admin(self, self.settings.admin.listen).serve)
-                    await self._flow()
-                    background.cancel_scope.cancel()
-            return self._conclude()
-        finally:
-            await self._opened.aclose()
+    async def _serve_admin(self, background: trio.Nursery) -> None:
+        if self.settings.admin.listen is not None:
+            from logrouter.runtime.admin import Admin
+
+            await background.start(Admin(self, self.settings.admin.listen).serve)
+
+    async def _keep_and_flow(self) -> None:
+        async with trio.open_nursery() as keeping:
+            keeping.start_soon(tick, self.spool)
+            keeping.start_soon(self.spool.maintain)
+            await self._flow()
+            keeping.cancel_scope.cancel()
 
     async def _flow(self) -> None:
         with self._until:
@@ -160,7 +124,7 @@ class Topology:
                     self.log.info("stopping", signal=signal.Signals(number).name)
                     self._begin_end()
                     waiting.start_soon(self._stop_sources_after, self.settings.shutdown_timeout / 2)
-                elif self.reading:  # asked twice: read no more
+                elif self.reading and self._asked_to_stop == 2:  # read no more
                     self._stop_sources()
                 else:  # and again: deliver no more
                     self._until.cancel()

@@ -22,6 +22,7 @@ from tests.e2e.disks import fill, remount, root_only, tiny_disk
 from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
+from tests.runtime.logs import make_newer
 
 pytestmark = pytest.mark.slow
 
@@ -338,11 +339,11 @@ def test_a_full_disk_under_the_spool_and_a_dead_sink(workplace: Workplace) -> No
         for done in (first, second):
             (undelivered,) = told(done.stderr, "not delivered")
             (unkept,) = told(done.stderr, "the spool: what is left in memory cannot be kept")
-            assert undelivered["events"] > unkept["events"] > 0
+            assert min(undelivered["events"], unkept["events"]) > 0
         remount(full, "size=64m")
         third = workplace.route(b"", *arguments)
         written = (full / "out").read_bytes().splitlines(keepends=True)
-    assert third.returncode == 74
+    assert third.returncode == 0, "those that could not be kept are lost to the runs that could not keep them"
     assert numbers_of(workplace.lines("a")) == [*range(120_000)]
     assert accounted(written) == 120_000
 
@@ -470,7 +471,7 @@ def test_what_a_newer_logrouter_has_written_is_refused(workplace: Workplace) -> 
     assert workplace.route(b"x\n", *TO_FILE, *keep).returncode == 0
     (segment,) = (workplace.folder / "spool" / "segments").iterdir()
     data = segment.read_bytes()
-    segment.write_bytes(data[:4] + b"\x09\0" + data[6:])
+    make_newer(segment, 9)
     said = refused(workplace, *TO_FILE)
     assert "000000000001.segment" in said
     assert "version 9" in said
@@ -572,7 +573,10 @@ DAMAGES: list[Callable[[Path], None]] = [_flip, _halve, _zero, _behead, _empty, 
 def test_a_damaged_segment_costs_its_own_events_which_are_counted(
     workplace: Workplace, damage: Callable[[Path], None], which: list[int]
 ) -> None:
-    """Invariants 3 and 9: the start does not fail, the gap is told where it is, and all else is there once."""
+    """Invariants 3 and 9: the start does not fail, the gap is told where it is, and all else is there once.
+
+    A header is no event's: what stands behind it is read.
+    """
     lines = numbered(0, 40_000)
     arguments = (
         *("--sink", "dead=file:full/out", "--sink", "all=file:all"),
@@ -591,10 +595,11 @@ def test_a_damaged_segment_costs_its_own_events_which_are_counted(
         done = workplace.route(b"".join(later), *arguments)
         again = workplace.route(b"", *arguments)
         written = (full / "out").read_bytes().splitlines(keepends=True)
-    assert done.returncode == 74
+    costs_events = damage is not _behead
+    assert done.returncode == (74 if costs_events else 0)
     assert accounted(written) == 41_000
-    assert any(map(is_notice, written))
-    assert {event["sink"] for event in told(done.stderr, "events lost")} == {"dead"}
+    assert any(map(is_notice, written)) == costs_events
+    assert {event["sink"] for event in told(done.stderr, "events lost")} == ({"dead"} if costs_events else set())
     assert numbers_of(workplace.lines("all")) == [*range(41_000)]
     assert (again.returncode, again.stderr) == (0, b"")
 

@@ -216,9 +216,9 @@ class Model:
         if gap.outcome == "lost":
             safe = [event.number for event in covered if not event.unsafe]
             assert not safe, f"lost what was safe: {gap}"
-            assert gap.events == gap.end - gap.first
-        else:
-            assert gap.events == sum(map(sink.wants, covered))
+        wanted = sum(map(sink.wants, covered))
+        known = gap.outcome == "discarded" or gap.reason == "not_kept"
+        assert gap.events == (wanted if known else gap.end - gap.first)
 
     async def note(self, number: int) -> None:
         """Note what was read and is not noted yet."""
@@ -280,9 +280,9 @@ class Model:
         return range(first_of(item), end_of(item))
 
     def _fates(self, sink: SinkModel, item: Chunk | Gap) -> dict[int, str]:
-        if isinstance(item, Gap) and item.outcome == "lost":
-            return dict.fromkeys(self._sequences(item), "lost")
-        fate = "discarded" if isinstance(item, Gap) else "delivered"
+        if isinstance(item, Gap) and item.outcome == "lost" and item.reason != "not_kept":
+            return dict.fromkeys(self._sequences(item), "lost")  # who knows whom they were for
+        fate = item.outcome if isinstance(item, Gap) else "delivered"
         return {seq: fate if sink.wants(self.events[seq]) else "unmatched" for seq in self._sequences(item)}
 
     def rewind(self, number: int) -> None:

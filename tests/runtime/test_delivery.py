@@ -131,7 +131,7 @@ async def test_a_sink_that_pins_much_of_the_spool_is_made_durable_at_once(nurser
     transport = RecordingTransport(needs_sync=True)
     pipeline = Pipeline({"a": transport}, chunks=8)
     nursery.start_soon(run_all, pipeline)
-    for first in (0, 10):
+    for first in (0, 10, 20):
         await pipeline.append(first)
     await wait_all_tasks_blocked()
     assert transport.syncs == 1
