@@ -101,12 +101,23 @@ class Cursor:
     @property
     def wants(self) -> int:
         """The sequence of the next event that it will be sent: behind the gap that it is at, where there is one."""
-        wanted = self.next
+        return self._behind_gaps(self.next)
+
+    @property
+    def expendable(self) -> int:
+        """The sequence of the next event that it may give up: not of a batch that may have arrived."""
+        return self._behind_gaps(max(self.next, self._noted_end))
+
+    def _behind_gaps(self, sequence: int) -> int:
         for gap in self.untold:
-            if gap.first > wanted:
+            if gap.first > sequence:
                 break
-            wanted = max(wanted, gap.end)
-        return wanted
+            sequence = max(sequence, gap.end)
+        return sequence
+
+    @property
+    def _noted_end(self) -> int:
+        return self.state.notes[-1].end if self.state.notes else self.state.committed
 
     def gap_behind(self, sequence: int) -> int | None:
         """Where the first gap that lies behind this event begins."""
@@ -141,13 +152,16 @@ class Cursor:
         gaps = any(gap.first <= first < gap.end for gap in self.state.gaps)
         return not self.closed and self.state.committed <= first and not gaps
 
+    def has_noted(self, chunk: Chunk) -> bool:
+        """Whether some of the chunk is in a batch that may have arrived."""
+        return chunk.offset.sequence < self._noted_end and chunk.end.sequence > self.state.committed
+
     def needs(self, first: int, end: int) -> bool:
         """Whether it may still read, or have to send again, any of these events."""
         if self.closed:
             return False
-        pinned = self.state.notes[-1].end if self.state.notes else self.state.committed
-        pinned = max(pinned, self.next)
-        return (first < pinned and end > self.state.committed) or end > self.wants
+        pinned = max(self._noted_end, self.next)
+        return (first < pinned and end > self.state.committed) or end > self.expendable
 
     # ── moving ──
 

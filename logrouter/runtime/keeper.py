@@ -98,7 +98,7 @@ class Keeper:
 
     def is_full(self, chunk: Chunk) -> bool:
         """Whether only giving up makes room."""
-        return not self.fits(chunk) and not self.deletable()
+        return not self.fits(chunk) and not self.deletable(hurried=True)
 
     def is_saved(self, held: Held) -> bool:
         """Whether the log has the chunk."""
@@ -137,7 +137,11 @@ class Keeper:
 
     def oldest_unsaved(self) -> Held | None:
         """The first chunk that is in memory only and that nobody is sending."""
-        return next((held for held in self._unsaved if held.readers > 0 and not held.being_sent), None)
+        for held in self._unsaved:
+            noted = any(cursor.has_noted(held.chunk) for cursor in self._cursors)
+            if held.readers > 0 and not held.being_sent and not noted:
+                return held
+        return None
 
     # ── what is safe ──
 
@@ -180,7 +184,7 @@ class Keeper:
 
     async def tidy(self) -> bool:
         """Sync, and delete what nobody needs. False: that failed."""
-        paths = self.deletable()  # what is settled while the sync runs is not on the disk after it
+        paths = self.deletable(hurried=self.hurried)  # what is settled while the sync runs is not on the disk after it
         due = trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
         self.hurried = False
         if not await self.sync(cursors=bool(paths) or due):
@@ -211,13 +215,13 @@ class Keeper:
         self._well("sync")
         return True
 
-    def deletable(self) -> list[str]:
+    def deletable(self, *, hurried: bool) -> list[str]:
         """The segments that nobody needs any more, by path. What is kept for looking at goes when room is needed."""
-        before_ns = time.time_ns() - (0 if self.hurried else self._keep_ns)
+        before_ns = time.time_ns() - self._keep_ns
         return [
             segment.path
             for segment in self.store.closed_segments()
-            if segment.closed_ns <= before_ns
+            if (hurried or not self._keep_ns or segment.closed_ns <= before_ns)
             and not any(cursor.needs(segment.header.first, segment.end) for cursor in self._cursors)
         ]
 
@@ -250,7 +254,7 @@ class Keeper:
         """Delete what is settled, and let go of everything."""
         self.store.finish()
         if await self.sync(cursors=True):
-            await self._delete(self.deletable())
+            await self._delete(self.deletable(hurried=False))
         for cursor in self._cursors:
             cursor.let_go()
         self.store.close()

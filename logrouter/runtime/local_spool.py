@@ -208,12 +208,12 @@ class LocalSpool(Spool):
 
     def _lagging(self) -> list[Cursor]:
         """The sinks that are furthest behind, of those for which something is held that is not being sent."""
-        behind = [cursor for cursor in self.cursors if not cursor.closed and cursor.wants < self.appended]
-        furthest = min((cursor.wants for cursor in behind), default=0)
-        return [cursor for cursor in behind if cursor.wants == furthest]
+        behind = [cursor for cursor in self.cursors if not cursor.closed and cursor.expendable < self.appended]
+        furthest = min((cursor.expendable for cursor in behind), default=0)
+        return [cursor for cursor in behind if cursor.expendable == furthest]
 
     def _give_up_next(self, cursor: Cursor) -> None:
-        found = self._find(cursor, cursor.wants)
+        found = self._find(cursor, cursor.expendable)
         if isinstance(found, Gap):
             self._skip(cursor, found, 0)
         elif found is not None:
@@ -278,6 +278,9 @@ class LocalSpool(Spool):
         for piece in self._router.route(loaded.chunk):
             piece.offset = first
             first = piece.end
+            if (held := self._chunks.get(piece.offset.sequence)) is not None:
+                pieces.append(held)
+                continue
             while self.held_bytes + piece.size_bytes > self.budget_bytes and self._evict():
                 pass
             readers = sum(not other.closed and other.wants_any(piece) for other in self.cursors)

@@ -77,7 +77,8 @@ def spool_over(
         log.error("a segment cannot be read, and is set aside", path=f"{path}.damaged")
     journals = {name: Journal(os.path.join(cursors_folder, name), disk) for name in settings.sinks}
     states = {name: _state(name, journal, store, log) for name, journal in journals.items()}
-    store.begin_at(max((state.end for state in states.values() if state), default=0))
+    others = [Journal(os.path.join(cursors_folder, name), disk).load() for name in _sinks_in(cursors_folder, disk)]
+    store.begin_at(max((state.end for state in (*states.values(), *others) if state), default=0))
     cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]
     for cursor in cursors:
         cursor.begin()
@@ -94,6 +95,11 @@ def spool_over(
         keep_seconds=spool.keep,
     )
     return _spool(cursors, spool, router, log, store.epoch, keeper)
+
+
+def _sinks_in(cursors_folder: str, disk: Disk) -> set[str]:
+    """The names of all sinks that ever had a cursor here."""
+    return {name[:-2] for name in disk.listdir(cursors_folder) if name.endswith((".0", ".1"))}
 
 
 def _state(name: str, journal: Journal, store: Store, log: Log) -> State | None:

@@ -1,0 +1,372 @@
+"""The spool with a log behind it, case by case: isolation, what is kept and what goes, what crashes must not undo."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from logrouter.cursors import Gap, Note
+from logrouter.event import Chunk, Flag
+from logrouter.routing import Router
+from logrouter.runtime.delivery import tick
+from logrouter.runtime.disk import read_file
+from logrouter.runtime.local_spool import LocalSpool
+from logrouter.testing import CrashingDisk
+from tests.runtime.pipelines import make_router
+from tests.runtime.spool_model import (
+    BLOCK_SECONDS,
+    BUDGET_BYTES,
+    DURABILITIES,
+    MAX_BYTES,
+    Durability,
+    open_spool,
+    settings_for,
+)
+
+every_durability = pytest.mark.parametrize("durability", DURABILITIES)
+
+
+class Place:
+    """A disk, and the spools that are opened on it one after the other."""
+
+    def __init__(self, durability: Durability, sinks: str = "a", discarding: str = "", **options: Any) -> None:
+        self.disk = CrashingDisk()
+        self.said: list[bytes] = []
+        self.epoch = 0
+        self.durability, self.discarding = durability, discarding
+        self.router: Router = options.get("router") or make_router(list(sinks), {})
+        self.spool = self.open(sinks)
+
+    def open(self, sinks: str) -> LocalSpool:
+        self.epoch += 1
+        settings = settings_for(self.durability, sinks, self.discarding)
+        return open_spool(self.disk, self.epoch, settings, self.said, router=self.router)
+
+    def crash(self, sinks: str = "a", *, power: bool = False) -> LocalSpool:
+        """The process is killed and starts again."""
+        self.disk.crash(power=power)
+        self.spool = self.open(sinks)
+        return self.spool
+
+    async def append(self, events: int = 5, **fields: int) -> None:
+        first = self.spool.appended
+        payloads = [b'{"n":%d,"x":"%s"}' % (first + place, b"x" * 100) for place in range(events)]
+        for chunk in self.router.route(Chunk(payloads, bytes([Flag.JSON]) * events, {"source": "app"}, 1_000 + first)):
+            await self.spool.append(chunk)
+
+    async def tidy(self) -> None:
+        assert self.spool._keeper is not None
+        assert await self.spool._keeper.tidy()
+
+
+def read_all(spool: LocalSpool, sink: int) -> list[tuple[int, int] | str]:
+    """(first, end) of each chunk; a gap as `first..end reason`."""
+    found: list[tuple[int, int] | str] = []
+    while (item := spool.read(sink)) is not None:
+        if isinstance(item, Gap):
+            found.append(f"{item.first}..{item.end} {item.reason}")
+        else:
+            found.append((item.offset.sequence, item.end.sequence))
+    return found
+
+
+def commit_all(spool: LocalSpool, sink: int) -> None:
+    end = spool.next(sink)
+    delivered = sum(len(held.chunk) for held in spool.cursors[sink].handed_out)
+    spool.commit(sink, end, delivered, 0)
+
+
+# ── isolation ──
+
+
+@every_durability
+async def test_a_sink_that_never_reads_stops_nobody_before_the_log_is_full(
+    autojump_clock: MockClock, durability: Durability
+) -> None:
+    """Invariants 4, isolation, and 8, bounded."""
+    place = Place(durability, "ab")
+    started = trio.current_time()
+    size = 0
+    while size + 1_900 < MAX_BYTES:
+        await place.append()
+        await place.tidy()
+        read_all(place.spool, 0)
+        commit_all(place.spool, 0)
+        assert place.spool.held_bytes <= BUDGET_BYTES
+        if place.spool.appended > 60 and durability == "memory":
+            break  # its log begins only when the memory is full
+        size = place.spool.statistics().disk_bytes or 0
+    assert place.spool.blocked_seconds == 0
+    assert trio.current_time() - started < 1
+    assert place.spool.waiting(1) == place.spool.appended
+    assert not place.spool.ledger(1).discarded
+
+
+@every_durability
+async def test_what_a_lagging_sink_has_missed_it_reads_from_the_log(durability: Durability) -> None:
+    place = Place(durability, "ab")
+    expected = []
+    for first in range(0, 65, 5):
+        await place.append()
+        await place.tidy()
+        read_all(place.spool, 0)
+        commit_all(place.spool, 0)
+        expected.append((first, first + 5))
+    assert place.spool.held_bytes <= BUDGET_BYTES < 65 * 200
+    assert read_all(place.spool, 1) == expected
+
+
+async def test_a_source_waits_no_longer_than_it_must_for_a_full_log(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """Invariant 4: `block` ends after the timeout, and only the sink that is in the way gives something up."""
+    place = Place("disk", "ab")
+    nursery.start_soon(place.spool.maintain)
+    while not place.spool.blocked_seconds:
+        await place.append()
+        read_all(place.spool, 0)
+        commit_all(place.spool, 0)
+    assert place.spool.blocked_seconds < BLOCK_SECONDS + 1
+    nursery.cancel_scope.cancel()
+    assert place.spool.ledger(1).discarded["spool_full"] > 0
+    assert not place.spool.ledger(0).discarded
+
+
+async def test_what_is_kept_to_be_looked_at_goes_when_room_is_needed(nursery: trio.Nursery) -> None:
+    place = Place("disk", discarding="a")
+    keeper = place.spool._keeper
+    assert keeper is not None
+    keeper._keep_ns = 10**19
+    for _ in range(10):
+        await place.append()
+        read_all(place.spool, 0)
+        commit_all(place.spool, 0)
+    await place.append(1)  # this one the sink does not have
+    await place.tidy()
+    size = keeper.store.size_bytes
+    keeper.store.max_bytes = size + 2_000
+    nursery.start_soon(place.append, 30)  # for which there is no room
+    await wait_all_tasks_blocked()
+    assert place.spool.waiting(0) == 1
+    await place.tidy()
+    await wait_all_tasks_blocked()
+    assert keeper.store.size_bytes < size
+    assert place.spool.waiting(0) == 31
+    assert not place.spool.ledger(0).discarded
+
+
+# ── batches ──
+
+
+async def test_a_noted_batch_is_not_given_up_after_a_restart(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    """Invariants 3 and 6: all of it may be at the destination already; it is sent again, cut the same."""
+    place = Place("disk", discarding="a")
+    await place.append()
+    await place.append()
+    read_all(place.spool, 0)
+    await place.spool.note(0, Note(0, 10))
+    spool = place.crash()
+    nursery.start_soon(spool.maintain)
+    for _ in range(30):
+        await place.append()
+    nursery.cancel_scope.cancel()
+    assert spool.ledger(0).discarded["spool_full"] > 0
+    assert read_all(spool, 0)[:2] == [(0, 5), (5, 10)]
+
+
+async def test_a_batch_that_is_read_again_is_not_given_up(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    """Neither when a destination could not be synced."""
+    place = Place("disk", discarding="a")
+    await place.append()
+    await place.append()
+    read_all(place.spool, 0)
+    await place.spool.note(0, Note(0, 10))
+    place.spool.rewind(0)
+    nursery.start_soon(place.spool.maintain)
+    for _ in range(30):
+        await place.append()
+    nursery.cancel_scope.cancel()
+    assert read_all(place.spool, 0)[:2] == [(0, 5), (5, 10)]
+
+
+# ── numbers ──
+
+
+async def test_numbers_go_on_behind_the_cursor_of_a_sink_that_is_configured_no_more() -> None:
+    """Else what others have never had would count as lost when it is configured again."""
+    place = Place("disk", "a")
+    for _ in range(4):
+        await place.append()
+    read_all(place.spool, 0)
+    commit_all(place.spool, 0)
+    await place.spool.aclose()
+    place.router = make_router(["b"], {})
+    spool = place.crash("b")
+    await place.append()
+    assert read_all(spool, 0) == [(20, 25)]
+    commit_all(spool, 0)
+    await spool.aclose()
+    place.router = make_router(["a", "b"], {})
+    spool = place.crash("ab")
+    assert (read_all(spool, 1), spool.ledger(1).lost) == ([], {})
+
+
+# ── chunks in pieces ──
+
+KEYS = [f"k{number}" for number in range(9)]
+
+
+def many_classes() -> Router:
+    """So many rules that a chunk of all combinations is too much for one, and is cut in pieces when it is read."""
+    return make_router(list("abcdefghi"), {name: f"{key} == 1" for name, key in zip("abcdefghi", KEYS, strict=True)})
+
+
+def wild_payloads() -> list[bytes]:
+    return [
+        b'{"n":%d,%s}' % (n, b",".join(b'"%s":%d' % (key.encode(), n >> place & 1) for place, key in enumerate(KEYS)))
+        for n in range(512)
+    ]
+
+
+async def test_pieces_of_a_chunk_are_held_once_and_found_again_when_they_left_memory() -> None:
+    router = many_classes()
+    place = Place("disk", "abcdefghi", router=router)
+    place.spool.budget_bytes = 400_000
+    chunk = Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1)
+    pieces = router.route(chunk)
+    assert len(pieces) > 1
+    keeper = place.spool._keeper
+    assert keeper is not None
+    keeper.store.append(chunk)  # as one record: it was written by a config with fewer rules
+    place.spool.appended = keeper.store.end
+    found: list[tuple[int, int]] = []
+    for number in range(9):
+        spool, read = place.spool, []
+        while (item := spool.read(number)) is not None:
+            assert isinstance(item, Chunk), item
+            read.append((item.offset.sequence, item.end.sequence))
+            if number % 2:  # nothing stays for the next
+                spool.commit(number, item.end.sequence, 0, len(item))
+                while spool._evict():
+                    pass
+        assert sum(held.chunk.size_bytes for held in spool._chunks.values()) == spool.held_bytes
+        found = found or read
+        assert read == found
+        assert read[-1][1] == 512
+
+
+async def test_a_piece_that_is_in_memory_is_not_loaded_again() -> None:
+    """Invariant 8: what it costs was counted twice, and given back once."""
+    router = many_classes()
+    place = Place("disk", "abcdefghi", router=router)
+    place.spool.budget_bytes = 400_000
+    keeper = place.spool._keeper
+    assert keeper is not None
+    keeper.store.append(Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1))
+    place.spool.appended = keeper.store.end
+    read_all(place.spool, 0)
+    place.spool.commit(0, 512, 0, 512)
+    held = place.spool.held_bytes
+    assert place.spool._evict()
+    read_all(place.spool, 1)
+    assert place.spool.held_bytes == held
+    for number in range(1, 9):
+        read_all(place.spool, number)
+        place.spool.commit(number, 512, 0, 512)
+    assert place.spool.held_bytes == 0
+
+
+# ── the disk ──
+
+
+async def test_no_descriptor_while_something_is_given_up(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    place = Place("disk", "ab", discarding="ab")
+    nursery.start_soon(place.spool.maintain)
+    nursery.start_soon(tick, place.spool)
+    while not place.spool.ledger(0).discarded:
+        place.disk.fail("open", errno.EMFILE)
+        await place.append()
+        place.disk.heal()
+    nursery.cancel_scope.cancel()
+    assert place.spool.ledger(0).discarded == place.spool.ledger(1).discarded
+
+
+async def test_sinks_go_on_while_the_log_cannot_be_written(autojump_clock: MockClock) -> None:
+    place = Place("disk", "ab")
+    await place.append()
+    place.disk.fail("writev", errno.ENOSPC, times=10**6)
+    for _ in range(39):
+        await place.append()
+        read_all(place.spool, 0)
+        commit_all(place.spool, 0)
+    assert place.spool.ledger(0).delivered == 200
+    place.disk.heal()
+    await place.append()
+    assert b"cannot write" in place.said[0]
+    ledger = place.spool.ledger(1)
+    assert ledger.settled + place.spool.waiting(1) == place.spool.appended == 205
+    assert place.spool.held_bytes <= BUDGET_BYTES
+
+
+@pytest.mark.parametrize("function", ["fdatasync", "fsync"])
+async def test_with_sync_nothing_is_safe_before_the_disk_has_it(
+    autojump_clock: MockClock, nursery: trio.Nursery, function: str
+) -> None:
+    """Invariant 1, ack; and no sink sends what a power cut could take back."""
+    place = Place("sync")
+    place.disk.fail(function, errno.EIO, times=7)
+    await place.append()
+    safe = trio.Event()
+
+    async def wait() -> None:
+        await place.spool.safe(place.spool.cursors[0].state and Chunk([b""] * 5, bytes(5), {}, 0).end, live=False)
+        safe.set()
+
+    nursery.start_soon(wait)
+    await wait_all_tasks_blocked()
+    assert not safe.is_set()
+    assert read_all(place.spool, 0) == []
+    nursery.start_soon(place.spool.maintain)
+    await safe.wait()
+    assert read_all(place.spool, 0) == [(0, 5)]
+    spool = place.crash(power=True)
+    assert read_all(spool, 0) == [(0, 5)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_end_writes_what_is_left_and_deletes_what_is_not_needed() -> None:
+    place = Place("memory", "ab")
+    for _ in range(6):
+        await place.append()
+    read_all(place.spool, 0)
+    commit_all(place.spool, 0)
+    await place.spool.aclose()
+    assert place.disk.open_files == 0
+    spool = place.crash("ab", power=True)
+    assert read_all(spool, 0) == []
+    assert read_all(spool, 1) == [(first, first + 5) for first in range(0, 30, 5)]
+    commit_all(spool, 1)
+    await spool.aclose()
+    assert place.disk.listdir("/spool/segments") == []
+    assert sorted(place.disk.listdir("/spool/cursors")) == ["a.0", "a.1", "b.0", "b.1"]
+    assert read_file(place.disk, "/spool/cursors/a.0").rstrip(b"\0")
+
+
+async def test_nothing_is_deleted_at_the_end_that_the_cursors_on_disk_still_need() -> None:
+    place = Place("disk")
+    for _ in range(6):
+        await place.append()
+    await place.tidy()
+    read_all(place.spool, 0)
+    commit_all(place.spool, 0)
+    place.disk.fail("fdatasync", errno.EIO, times=100)
+    await place.spool.aclose()
+    place.disk.heal()
+    spool = place.crash(power=True)
+    assert spool.ledger(0).lost == {}
+    assert all("lost" not in str(item) for item in read_all(spool, 0))
+    assert spool.ledger(0).lost == {}
