@@ -276,6 +276,11 @@ class Cursor:
         """Whether its journal, if it has one, tells where it is."""
         return self._journal is None or not self._journal.is_behind
 
+    @property
+    def needs_sync(self) -> bool:
+        """Whether its journal holds something that is not on the disk."""
+        return self._journal is not None and self._journal.needs_sync
+
     def begin_sync(self) -> list[Callable[[], None]]:
         """Functions that make the journal durable, where it is not, to be called in a thread. Raises OSError."""
         journal = self._journal

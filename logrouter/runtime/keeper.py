@@ -29,6 +29,8 @@ _RECORD_OVERHEAD_BYTES: Final = 1024
 """What a record takes on disk beside payloads, flags and lengths, at most."""
 CURSORS_SECONDS: Final = 1.0
 """How often cursors are made durable: what power loss takes back of them is sent again, as it was noted."""
+SETTLED_BYTES: Final = 1024 * 1024
+"""Of chunks that every sink has settled, held because the cursors that say so cannot be written."""
 _RATE_SECONDS: Final = 60.0
 """Over how long the growth of the log is measured."""
 
@@ -53,8 +55,6 @@ class Keeper:
         self.wait_for_sync = wait_for_sync
         self.gave_up = False
         """The log could not be written for so long that events are taken all the same."""
-        self.hurried = False
-        """Somebody waits for room."""
         self.changed: Callable[[], None] = lambda: None
         """Called when there may be room, or more to read."""
         self._cursors = cursors
@@ -68,7 +68,8 @@ class Keeper:
         self._sizes: deque[tuple[float, int]] = deque()
         """When the log had which size, over the last minute."""
         self._cursors_synced_at = float("-inf")
-        self._work = trio.Event()
+        self._work, self._hurry = trio.Event(), trio.Event()
+        """There is something to do; somebody waits for it to be done."""
         if store.needs_sync:
             self._work.set()
         self._unsafe = trio.lowlevel.ParkingLot()
@@ -79,9 +80,22 @@ class Keeper:
         """Take a new chunk, and write it if it is to be safe at once."""
         while self._unsaved and self._is_left_out(self._unsaved[0]):
             self._unsaved.popleft()
+        if self._troubles:
+            self._forget_settled()
         self._unsaved.append(held)
-        if self.eager:
-            self.save()
+        if self.eager and not self.save():
+            self._work.set()
+
+    def _forget_settled(self) -> None:
+        """Hold few chunks that nobody needs any more, only because the cursors that say so cannot be written."""
+        spare_bytes = SETTLED_BYTES
+        kept: deque[Held] = deque()
+        for held in self._unsaved:
+            if held.readers <= 0:
+                spare_bytes -= held.chunk.size_bytes
+            if held.readers > 0 or (spare_bytes > 0 and not self._is_left_out(held)):
+                kept.append(held)
+        self._unsaved = kept
 
     def has_room(self, chunk: Chunk) -> bool:
         """Whether a new chunk may come, as far as the disk is concerned."""
@@ -97,8 +111,10 @@ class Keeper:
         return False
 
     def is_full(self, chunk: Chunk) -> bool:
-        """Whether only giving up makes room."""
-        return not self.fits(chunk) and not self.deletable(hurried=True)
+        """Whether only giving up makes room: for what must be written first, or for the chunk itself."""
+        first = self._unsaved[0].chunk if self._unsaved else chunk
+        fits = self.fits(first) and (not self.eager or self.fits(chunk))
+        return not fits and not self.deletable(hurried=True)
 
     def is_saved(self, held: Held) -> bool:
         """Whether the log has the chunk."""
@@ -146,9 +162,12 @@ class Keeper:
     # ── what is safe ──
 
     @property
-    def safe_end(self) -> int:
-        """Everything before this is safe."""
-        return self.store.synced_end if self.wait_for_sync else self.store.end
+    def safe_end(self) -> float:
+        """Everything before this is safe: written, and with `sync` on the disk, or needed by nobody."""
+        unsaved = next((held.chunk.offset.sequence for held in self._unsaved if held.readers > 0), float("inf"))
+        if self.wait_for_sync and self.store.synced_end < self.store.end:
+            return min(unsaved, self.store.synced_end)
+        return unsaved
 
     def is_safe(self, sequence: int) -> bool:
         """Whether everything before it is safe."""
@@ -167,15 +186,16 @@ class Keeper:
 
     def hurry(self) -> None:
         """Somebody waits for room."""
-        self.hurried = True
+        self._hurry.set()
         self._work.set()
 
     async def maintain(self) -> None:
-        """Sync and delete, for ever."""
+        """Write, sync and delete, for ever."""
         while True:
             await self._work.wait()
-            if not self.wait_for_sync and not self.hurried:
-                await trio.sleep(self._sync_interval_seconds)
+            if not self.wait_for_sync:
+                with trio.move_on_after(self._sync_interval_seconds):
+                    await self._hurry.wait()
             self._work = trio.Event()
             if not await self.tidy():
                 self._work.set()
@@ -183,14 +203,16 @@ class Keeper:
             self._measure()
 
     async def tidy(self) -> bool:
-        """Sync, and delete what nobody needs. False: that failed."""
-        paths = self.deletable(hurried=self.hurried)  # what is settled while the sync runs is not on the disk after it
-        due = trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
-        self.hurried = False
-        if not await self.sync(cursors=bool(paths) or due):
+        """Write what could not be written, sync, and delete what nobody needs. False: something failed."""
+        saved = not self.eager or self.save()
+        paths = self.deletable(hurried=self._hurry.is_set())  # what is settled from now on is not synced below
+        cursors = bool(paths) or trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
+        self._hurry = trio.Event()
+        if not await self.sync(cursors=cursors):
             return False
-        await self._delete(paths)
-        return True
+        if any(cursor.needs_sync for cursor in self._cursors):
+            self._work.set()  # when they are due
+        return await self._delete(paths) and saved
 
     async def sync(self, *, cursors: bool) -> bool:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
@@ -225,18 +247,21 @@ class Keeper:
             and not any(cursor.needs(segment.header.first, segment.end) for cursor in self._cursors)
         ]
 
-    async def _delete(self, paths: Sequence[str]) -> None:
-        """Delete segments that nobody needs. The cursors that say so must be on the disk."""
+    async def _delete(self, paths: Sequence[str]) -> bool:
+        """Delete segments that nobody needs. The cursors that say so must be on the disk. False: that failed."""
         self.store.forget(paths)
-        if self.store.has_leaving:
-            try:
-                with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(self.store.unlink)
-            except OSError as error:
-                self._tell("delete", error)
-            else:
-                self._well("delete")
+        if not self.store.has_leaving:
+            return True
+        try:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self.store.unlink)
+        except OSError as error:
+            self._tell("delete", error)
+            return False
+        finally:
             self.changed()
+        self._well("delete")
+        return True
 
     async def save_all(self) -> list[Held]:
         """Write what is left. Gives what cannot be written."""
@@ -280,6 +305,8 @@ class Keeper:
 
     def _measure(self) -> None:
         now = trio.current_time()
+        if self._sizes and now - self._sizes[-1][0] < 1:
+            return
         self._sizes.append((now, self.store.size_bytes))
         while now - self._sizes[0][0] > _RATE_SECONDS:
             self._sizes.popleft()

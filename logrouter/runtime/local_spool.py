@@ -14,8 +14,9 @@ Invariants:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import trio
@@ -28,6 +29,7 @@ from logrouter.runtime.keeper import Keeper
 from logrouter.runtime.log import Log
 from logrouter.runtime.log_reader import Loaded, Missing
 from logrouter.runtime.spool import Spool, SpoolStatistics
+from logrouter.runtime.window import Window
 
 CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does:
@@ -54,13 +56,11 @@ class LocalSpool(Spool):
     ) -> None:
         """`keeper`, of the same cursors: where there is a log."""
         self.epoch = epoch
-        self.budget_bytes = budget_bytes
         self.cursors = list(cursors)
         part_bytes = budget_bytes // max(1, len(self.cursors))
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
-        self.in_hand_bytes = budget_bytes // 2
-        self.held_bytes = 0
+        self.in_hand_bytes = budget_bytes // 2 if keeper else part_bytes * 3 // 4
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0
@@ -69,9 +69,8 @@ class LocalSpool(Spool):
         self._block_timeout_seconds = block_timeout_seconds
         self._router = router
         self._log = log
-        self._chunks: dict[int, Held] = {}
-        """First sequence → chunk in memory, in the order in which they came there."""
         self._room = trio.lowlevel.ParkingLot()
+        self.window = Window(budget_bytes, keeper, self._room.unpark_all)
         self._readers = trio.lowlevel.ParkingLot()
         self._keeper = keeper
         if keeper is not None:
@@ -88,7 +87,7 @@ class LocalSpool(Spool):
         self._account(chunk)
         held = Held(chunk, sum(not cursor.closed for cursor in self.cursors))
         if held.readers:
-            self._hold(held)
+            self.window.hold(held)
             if self._keeper is not None:
                 self._keeper.add(held)
         self.wake_readers()
@@ -120,10 +119,7 @@ class LocalSpool(Spool):
 
     def _has_room(self, chunk: Chunk) -> bool:
         """Whether a chunk fits, after those that need not be in memory have left it."""
-        while self.held_bytes + chunk.size_bytes > self.budget_bytes and self._chunks:
-            if not self._evict():
-                return False
-        return self._keeper is None or self._keeper.has_room(chunk)
+        return self.window.make_room(chunk, self._leader()) and (self._keeper is None or self._keeper.has_room(chunk))
 
     async def _wait_for_room(self, chunk: Chunk, live: bool) -> None:
         started = trio.current_time()
@@ -148,29 +144,12 @@ class LocalSpool(Spool):
                 self._keeper.hurry()
             await self._room.park()
 
-    def _evict(self) -> bool:
-        """Take the oldest chunk out of memory that can be read from the log again."""
-        if self._keeper is None:
-            return False
-        leader = self._leader()
-        can_save = True
-        for held in self._chunks.values():
-            if held.being_sent or (leader is not None and held.chunk.offset.sequence >= leader):
-                continue
-            if not self._keeper.is_saved(held):
-                can_save = can_save and self._keeper.save(held)
-                if not can_save:
-                    continue  # others may be in the log
-            self._drop(held)
-            return True
-        return False
-
     def _leader(self) -> int | None:
         """What the sink that leads reads next, if it is alive and in the window."""
         now = trio.current_time()
         live = [cursor.next for cursor in self.cursors if not cursor.closed and now - cursor.moved_at < LIVE_SECONDS]
         leader = max(live, default=None)
-        return leader if leader == self.appended or leader in self._chunks else None
+        return leader if leader == self.appended or leader in self.window else None
 
     # ── giving up ──
 
@@ -178,9 +157,9 @@ class LocalSpool(Spool):
         """Let somebody give something up so that a chunk fits, where nothing else helps."""
         if self._keeper is None:
             return self._give_up(self._lagging(), insist)
-        if self._keeper.gave_up:
-            return self._give_up_unsaved(insist)
-        return self._keeper.is_full(chunk) and self._give_up(self._lagging(), insist)
+        if self._keeper.is_full(chunk):
+            return self._give_up(self._lagging(), insist)
+        return self._keeper.gave_up and self._give_up_unsaved(insist)
 
     def _give_up(self, lagging: list[Cursor], insist: bool) -> bool:
         """Let these sinks give up their next chunk, if their policy says so."""
@@ -225,7 +204,7 @@ class LocalSpool(Spool):
         assert chunk.routed is not None
         wanted = chunk.routed.count(self.cursors.index(cursor))
         self._skip(cursor, gap_of(chunk, wanted, "discarded", "spool_full"), len(chunk) - wanted)
-        self._release(held)
+        self.window.release(held)
 
     def _skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
         with self._telling(cursor):
@@ -241,26 +220,9 @@ class LocalSpool(Spool):
 
     # ── the window ──
 
-    def _hold(self, held: Held) -> None:
-        self._chunks[held.chunk.offset.sequence] = held
-        self.held_bytes += held.chunk.size_bytes
-
-    def _drop(self, held: Held) -> None:
-        """Take a chunk out of memory, if it is there."""
-        if self._chunks.get(held.chunk.offset.sequence) is held:
-            del self._chunks[held.chunk.offset.sequence]
-            self.held_bytes -= held.chunk.size_bytes
-            self._room.unpark_all()
-
-    def _release(self, held: Held) -> None:
-        """One sink less needs it."""
-        held.readers -= 1
-        if held.readers <= 0:
-            self._drop(held)
-
     def _find(self, cursor: Cursor, sequence: int) -> Held | Gap | None:
         """The chunk of that sequence, from memory or from the log; the gap where the log should hold it."""
-        held = self._chunks.get(sequence)
+        held = self.window.get(sequence)
         if held is not None or self._keeper is None or sequence >= self._keeper.store.end:
             return held
         found = self._keeper.store.load(sequence, cursor.spot)
@@ -278,14 +240,13 @@ class LocalSpool(Spool):
         for piece in self._router.route(loaded.chunk):
             piece.offset = first
             first = piece.end
-            if (held := self._chunks.get(piece.offset.sequence)) is not None:
+            if (held := self.window.get(piece.offset.sequence)) is not None:
                 pieces.append(held)
                 continue
-            while self.held_bytes + piece.size_bytes > self.budget_bytes and self._evict():
-                pass
+            self.window.make_room(piece, self._leader())
             readers = sum(not other.closed and other.wants_any(piece) for other in self.cursors)
             pieces.append(Held(piece, readers))
-            self._hold(pieces[-1])
+            self.window.hold(pieces[-1])
         return pieces[0]
 
     # ── reading ──
@@ -315,11 +276,11 @@ class LocalSpool(Spool):
         return not cursor.closed and (cursor.next < self._readable_end or cursor.is_at_gap)
 
     @property
-    def _readable_end(self) -> int:
+    def _readable_end(self) -> float:
         """Where sinks must stop reading: with `sync`, before what power loss could still take back."""
         keeper = self._keeper
         if keeper is not None and keeper.wait_for_sync and not keeper.gave_up:
-            return keeper.store.synced_end
+            return min(self.appended, keeper.safe_end)
         return self.appended
 
     def read(self, sink: int) -> Chunk | Gap | None:
@@ -346,20 +307,26 @@ class LocalSpool(Spool):
 
     async def note(self, sink: int, note: Note) -> None:
         """Remember a batch. Raises OSError: then it must not be sent."""
-        self.cursors[sink].note(note)
-        await self._secure(self.cursors[sink])
+        await self._secure(self.cursors[sink], partial(self.cursors[sink].note, note))
 
     async def add_place(self, sink: int, first: int, place: Place) -> None:
         """Remember one more place that a noted batch will be written to. Raises OSError likewise."""
-        self.cursors[sink].add_place(first, place)
-        await self._secure(self.cursors[sink])
+        await self._secure(self.cursors[sink], partial(self.cursors[sink].add_place, first, place))
 
-    async def _secure(self, cursor: Cursor) -> None:
-        """With `sync`, what a note says must be on the disk before it is acted on."""
-        if self._keeper is not None and self._keeper.wait_for_sync:
-            for job in cursor.begin_sync():
-                with trio.CancelScope(shield=True):
+    async def _secure(self, cursor: Cursor, note: Callable[[], None]) -> None:
+        """Note; with `sync`, what a note says must be on the disk before it is acted on.
+
+        While events are taken that the log cannot take, they are sent also without a note.
+        """
+        try:
+            note()
+            while self._keeper is not None and self._keeper.wait_for_sync and (jobs := cursor.begin_sync()):
+                for job in jobs:
                     await trio.to_thread.run_sync(job)
+        except OSError as error:
+            if self._keeper is None or not self._keeper.gave_up:
+                raise
+            self._log.error("cannot write a cursor", sink=cursor.name, reason=error.strerror)
 
     def notes(self, sink: int) -> Sequence[Note]:
         """The batches that were noted and are not settled."""
@@ -375,7 +342,7 @@ class LocalSpool(Spool):
         with self._telling(cursor):
             cursor.commit(end, delivered, unmatched)
         for held in cursor.settle(end, trio.current_time()):
-            self._release(held)
+            self.window.release(held)
         if self._keeper is not None:
             self._keeper.work()
             self._room.unpark_all()  # what this sink needs no more may leave the memory, whoever else does
@@ -397,12 +364,12 @@ class LocalSpool(Spool):
         """The sink will never take anything again: what it has not settled is given up, and so is all to come."""
         cursor = self.cursors[sink]
         waiting = cursor.waiting(self.appended)
-        unread = [held for held in self._chunks.values() if cursor.wants_any(held.chunk)]
+        unread = [held for held in self.window if cursor.wants_any(held.chunk)]
         for held in (*cursor.let_fall(), *unread):
             chunk = held.chunk
             cursor.count_closed(len(chunk), len(chunk) - _unwanted(chunk, sink))
             waiting -= len(chunk)
-            self._release(held)
+            self.window.release(held)
         cursor.count_closed(waiting, waiting)  # in the log: whether it wanted them is not worth reading it
         cursor.closed = True
         self.commit(sink, self.appended, 0, 0)
@@ -458,7 +425,7 @@ class LocalSpool(Spool):
         cursor = self.cursors[sink]
         if cursor.closed:
             return 0
-        unread = [held for held in self._chunks.values() if cursor.wants_any(held.chunk)]
+        unread = [held for held in self.window if cursor.wants_any(held.chunk)]
         in_hand = [item.held for item in cursor.in_hand]
         known = {id(held): held for held in (*in_hand, *unread) if held is not None}
         return max(0, self.waiting(sink) - sum(_unwanted(held.chunk, sink) for held in known.values()))
@@ -470,7 +437,7 @@ class LocalSpool(Spool):
             return None
         if cursor.in_hand:
             return cursor.in_hand[0].received_ns
-        held = self._chunks.get(cursor.wants)
+        held = self.window.get(cursor.wants)
         if held is not None:
             return held.chunk.received_ns
         return self._received_ns(cursor)
@@ -489,8 +456,8 @@ class LocalSpool(Spool):
             events=self.appended,
             unmatched=self.unmatched,
             blocked_seconds=self.blocked_seconds,
-            held_bytes=self.held_bytes,
-            budget_bytes=self.budget_bytes,
+            held_bytes=self.window.held_bytes,
+            budget_bytes=self.window.budget_bytes,
             **(self._keeper.figures() if self._keeper is not None else {}),
         )
 

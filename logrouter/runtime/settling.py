@@ -61,7 +61,7 @@ class Settling:
             self._due_at = min(self._due_at, trio.current_time() + SYNC_DELAY_SECONDS)
         if not self._last_written:
             self._commit(len(self._unsettled))
-        elif self._in_hand_bytes * 4 >= self._spool.in_hand_bytes * 3:
+        elif self._in_hand_bytes * 2 >= self._spool.in_hand_bytes:
             self._due.set()
 
     def look(self) -> None:

@@ -75,7 +75,7 @@ def open_spool(
         patch.setattr(opening, "Journal", SmallJournal)
         router = router or make_router(list(settings.sinks), MATCHES)
         spool = opening.spool_over(store, "/spool/cursors", settings, router, log, disk=disk)
-    spool.budget_bytes = BUDGET_BYTES
+    spool.window.budget_bytes = BUDGET_BYTES
     return spool
 
 
@@ -386,8 +386,8 @@ class Model:
 
     def _check_bounds(self) -> None:
         """Invariant 8, bounded: in memory what is in the window, on disk what `max_size` says."""
-        held = [held.chunk.size_bytes for held in self.spool._chunks.values()]
-        assert sum(held) == self.spool.held_bytes
+        held = [held.chunk.size_bytes for held in self.spool.window]
+        assert sum(held) == self.spool.window.held_bytes
         in_hand = len(self.sinks) * (BUDGET_BYTES // 4 + max(held, default=0))  # what `read` takes at most
         assert sum(held) <= BUDGET_BYTES + in_hand
         self._limit_bytes = max(MAX_BYTES, min(self._limit_bytes, self.keeper.store.size_bytes))

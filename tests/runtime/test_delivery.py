@@ -120,10 +120,10 @@ async def test_nothing_is_committed_before_it_is_durable(autojump_clock: MockClo
     await pipeline.append(0)
     await wait_all_tasks_blocked()
     assert numbers(transport.lines) == list(range(10))
-    assert pipeline.spool.held_bytes > 0
+    assert pipeline.spool.window.held_bytes > 0
     await trio.sleep(1.6)
     assert transport.synced == transport.data
-    assert pipeline.spool.held_bytes == 0
+    assert pipeline.spool.window.held_bytes == 0
     pipeline.spool.end()
 
 
@@ -135,7 +135,7 @@ async def test_a_sink_that_pins_much_of_the_spool_is_made_durable_at_once(nurser
         await pipeline.append(first)
     await wait_all_tasks_blocked()
     assert transport.syncs == 1
-    assert pipeline.spool.held_bytes == 0
+    assert pipeline.spool.window.held_bytes == 0
     pipeline.spool.end()
 
 
@@ -150,7 +150,7 @@ async def test_a_reader_that_has_gone_ends_the_sink_quietly() -> None:
     await run_all(pipeline)
     assert pipeline.spool.cursors[0].closed
     assert numbers(pipeline.transports["a"].lines) == list(range(10))
-    assert pipeline.spool.held_bytes == 0
+    assert pipeline.spool.window.held_bytes == 0
 
 
 class Arrived(RecordingTransport):

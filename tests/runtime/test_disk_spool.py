@@ -76,7 +76,7 @@ def read_all(spool: LocalSpool, sink: int) -> list[tuple[int, int] | str]:
 
 def commit_all(spool: LocalSpool, sink: int) -> None:
     end = spool.next(sink)
-    delivered = sum(len(held.chunk) for held in spool.cursors[sink].handed_out)
+    delivered = sum(len(item.held.chunk) for item in spool.cursors[sink].in_hand if item.held)
     spool.commit(sink, end, delivered, 0)
 
 
@@ -96,7 +96,7 @@ async def test_a_sink_that_never_reads_stops_nobody_before_the_log_is_full(
         await place.tidy()
         read_all(place.spool, 0)
         commit_all(place.spool, 0)
-        assert place.spool.held_bytes <= BUDGET_BYTES
+        assert place.spool.window.held_bytes <= BUDGET_BYTES
         if place.spool.appended > 60 and durability == "memory":
             break  # its log begins only when the memory is full
         size = place.spool.statistics().disk_bytes or 0
@@ -116,7 +116,7 @@ async def test_what_a_lagging_sink_has_missed_it_reads_from_the_log(durability: 
         read_all(place.spool, 0)
         commit_all(place.spool, 0)
         expected.append((first, first + 5))
-    assert place.spool.held_bytes <= BUDGET_BYTES < 65 * 200
+    assert place.spool.window.held_bytes <= BUDGET_BYTES < 65 * 200
     assert read_all(place.spool, 1) == expected
 
 
@@ -235,7 +235,7 @@ def wild_payloads() -> list[bytes]:
 async def test_pieces_of_a_chunk_are_held_once_and_found_again_when_they_left_memory() -> None:
     router = many_classes()
     place = Place("disk", "abcdefghi", router=router)
-    place.spool.budget_bytes = 400_000
+    place.spool.window.budget_bytes = 400_000
     chunk = Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1)
     pieces = router.route(chunk)
     assert len(pieces) > 1
@@ -251,9 +251,9 @@ async def test_pieces_of_a_chunk_are_held_once_and_found_again_when_they_left_me
             read.append((item.offset.sequence, item.end.sequence))
             if number % 2:  # nothing stays for the next
                 spool.commit(number, item.end.sequence, 0, len(item))
-                while spool._evict():
+                while spool.window._evict(None):
                     pass
-        assert sum(held.chunk.size_bytes for held in spool._chunks.values()) == spool.held_bytes
+        assert sum(held.chunk.size_bytes for held in spool.window) == spool.window.held_bytes
         found = found or read
         assert read == found
         assert read[-1][1] == 512
@@ -263,21 +263,21 @@ async def test_a_piece_that_is_in_memory_is_not_loaded_again() -> None:
     """Invariant 8: what it costs was counted twice, and given back once."""
     router = many_classes()
     place = Place("disk", "abcdefghi", router=router)
-    place.spool.budget_bytes = 400_000
+    place.spool.window.budget_bytes = 400_000
     keeper = place.spool._keeper
     assert keeper is not None
     keeper.store.append(Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1))
     place.spool.appended = keeper.store.end
     read_all(place.spool, 0)
     place.spool.commit(0, 512, 0, 512)
-    held = place.spool.held_bytes
-    assert place.spool._evict()
+    held = place.spool.window.held_bytes
+    assert place.spool.window._evict(None)
     read_all(place.spool, 1)
-    assert place.spool.held_bytes == held
+    assert place.spool.window.held_bytes == held
     for number in range(1, 9):
         read_all(place.spool, number)
         place.spool.commit(number, 512, 0, 512)
-    assert place.spool.held_bytes == 0
+    assert place.spool.window.held_bytes == 0
 
 
 # ── the disk ──
@@ -309,7 +309,7 @@ async def test_sinks_go_on_while_the_log_cannot_be_written(autojump_clock: MockC
     assert b"cannot write" in place.said[0]
     ledger = place.spool.ledger(1)
     assert ledger.settled + place.spool.waiting(1) == place.spool.appended == 205
-    assert place.spool.held_bytes <= BUDGET_BYTES
+    assert place.spool.window.held_bytes <= BUDGET_BYTES
 
 
 @pytest.mark.parametrize("function", ["fdatasync", "fsync"])

@@ -54,10 +54,10 @@ async def test_a_chunk_is_held_until_every_sink_has_committed_it() -> None:
     spool = make_spool()
     await spool.append(routed_chunk(ROUTER, 0))
     for sink in (0, 1):
-        assert spool.held_bytes == CHUNK_BYTES
+        assert spool.window.held_bytes == CHUNK_BYTES
         read_all(spool, sink)
         commit_all(spool, sink)
-    assert spool.held_bytes == 0
+    assert spool.window.held_bytes == 0
 
 
 async def test_append_waits_for_room(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
@@ -77,7 +77,7 @@ async def test_append_waits_for_room(autojump_clock: MockClock, nursery: trio.Nu
 async def test_a_chunk_larger_than_the_budget_goes_alone() -> None:
     spool = make_spool()
     await spool.append(routed_chunk(ROUTER, 0, 100))
-    assert spool.held_bytes > spool.budget_bytes
+    assert spool.window.held_bytes > spool.window.budget_bytes
 
 
 async def test_discard_oldest_gives_up_at_once_and_tells_the_gap() -> None:
@@ -147,7 +147,7 @@ async def test_a_closed_sink_holds_nothing() -> None:
     await spool.append(routed_chunk(ROUTER, 20))
     read_all(spool, 1)
     commit_all(spool, 1)
-    assert spool.held_bytes == 0
+    assert spool.window.held_bytes == 0
     assert spool.cursors[0].ledger.discarded == {"closed": 30}
 
 
@@ -199,9 +199,9 @@ def test_every_event_is_accounted_for(
             assert cursor.ledger.settled + spool.waiting(number) == spool.appended
             runs = told[number]
             assert all(left[1] == right[0] for left, right in pairwise(runs))
-        held = sum(held.chunk.size_bytes for held in spool._chunks.values())
-        assert held == spool.held_bytes
-        assert spool.held_bytes <= max(spool.budget_bytes, CHUNK_BYTES * 2)
+        held = sum(held.chunk.size_bytes for held in spool.window)
+        assert held == spool.window.held_bytes
+        assert spool.window.held_bytes <= max(spool.window.budget_bytes, CHUNK_BYTES * 2)
 
     trio.run(drive, clock=MockClock(autojump_threshold=0))
 
