@@ -17,7 +17,7 @@ examples:
   app | logrouter --config logrouter.yaml
   logrouter demo | logrouter                         something to try it with
 
-exit codes: 0 all delivered, 2 usage, 74 something was given up, 75 something is undelivered, 78 the config is wrong
+exit codes: 0 all delivered, 2 usage, 74 something was lost, 75 something is undelivered, 78 the config is wrong
 """
 
 

@@ -112,7 +112,7 @@ class SpoolSettings(_Settings, kw_only=True, frozen=True):
     """How long delivered events stay on disk, to be looked at (`logrouter spool export`); within `max_size`."""
     when_full: Literal["block", "discard_oldest"] = "block"
     """What happens when a sink lags and the spool is full, for sinks that do not say it themselves: `block` makes
-    the sources wait, `discard_oldest` gives up the lagging sink's oldest events, counted."""
+    the sources wait, `discard_oldest` discards the lagging sink's oldest events, counted."""
     block_timeout: Duration | Literal["never"] = Duration(10.0)
     """How long `block` makes a live source (stdin) wait. From then on, until the sink moves again, its oldest
     events are discarded. `never`: wait for ever."""

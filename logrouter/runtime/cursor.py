@@ -1,4 +1,4 @@
-"""How far one sink is in the spool: what it has in hand, what it was told, what it gave up.
+"""How far one sink is in the spool: what it has in hand, what it was told, what it has discarded.
 
     settled │ in hand            │ to be read …
     ────────┼──────┬──────┬──────┼──────┬─────
@@ -76,7 +76,7 @@ class Cursor:
         """What has been read and not committed."""
         self.untold: deque[Gap] = deque(state.gaps)
         """Gaps that the sink has not been told of, in order; the first may be where it is."""
-        self.gave_up = False
+        self.must_discard = False
         """Sources have waited for it for too long: it discards until it moves again."""
         self.closed = False
         self.moved_at = float("-inf")
@@ -90,7 +90,7 @@ class Cursor:
 
     @property
     def lost(self) -> int:
-        """How many events it has given up, as the spool was full, or lost since the start."""
+        """How many events it has discarded, as the spool was full, or lost since the start."""
         return _lost(self.ledger) - self._lost_before
 
     @property
@@ -105,7 +105,7 @@ class Cursor:
 
     @property
     def expendable(self) -> int:
-        """The sequence of the next event that it may give up: not of a batch that may have arrived."""
+        """The sequence of the next event that it may discard: not of a batch that may have arrived."""
         return self._behind_gaps(max(self.next, self._noted_end))
 
     def _behind_gaps(self, sequence: int) -> int:
@@ -131,10 +131,10 @@ class Cursor:
     @property
     def discards(self) -> bool:
         """Whether it gives its oldest events up rather than have sources wait."""
-        return self.gave_up or self.when_full == "discard_oldest"
+        return self.must_discard or self.when_full == "discard_oldest"
 
     def waiting(self, appended: int) -> int:
-        """How many events wait for it: appended, and neither settled nor given up."""
+        """How many events wait for it: appended, and neither settled nor discarded."""
         if self.closed:
             return 0
         committed = self.state.committed
@@ -142,7 +142,7 @@ class Cursor:
         return appended - committed - skipped
 
     def wants_any(self, chunk: Chunk) -> bool:
-        """Whether it will read the chunk. (What it gives up it gives up by chunks.)"""
+        """Whether it will read the chunk. (What it discards it discards by chunks.)"""
         first = chunk.offset.sequence
         return self.next <= first and not any(gap.first <= first < gap.end for gap in self.untold)
 
@@ -192,7 +192,7 @@ class Cursor:
 
     def settle(self, end: int, now: float) -> Iterator[Held]:
         """Those chunks in memory that it has in hand no more, as everything before `end` is settled."""
-        self.gave_up = False
+        self.must_discard = False
         self.moved_at = now
         while self.in_hand and self.in_hand[0].end <= end:
             if held := self.in_hand.popleft().put_down():

@@ -53,7 +53,7 @@ class Keeper:
         self.store = store
         self.eager = eager
         self.wait_for_sync = wait_for_sync
-        self.gave_up = False
+        self.bypassed = False
         """The log could not be written for so long that events are taken all the same."""
         self.changed: Callable[[], None] = lambda: None
         """Called when there may be room, or more to read."""
@@ -101,7 +101,7 @@ class Keeper:
         """Whether a new chunk may come, as far as the disk is concerned."""
         if not self.eager:
             return True
-        return self.fits(chunk) and (self.save() or self.gave_up)
+        return self.fits(chunk) and (self.save() or self.bypassed)
 
     def fits(self, chunk: Chunk) -> bool:
         """Whether the log may grow by a chunk."""
@@ -111,7 +111,7 @@ class Keeper:
         return False
 
     def is_full(self, chunk: Chunk) -> bool:
-        """Whether only giving up makes room: for what must be written first, or for the chunk itself."""
+        """Whether only discarding makes room: for what must be written first, or for the chunk itself."""
         first = self._unsaved[0].chunk if self._unsaved else chunk
         fits = self.fits(first) and (not self.eager or self.fits(chunk))
         return not fits and not self.deletable(hurried=True)
@@ -137,14 +137,14 @@ class Keeper:
             self._unsaved.popleft()
             if held is last:
                 break
-        self.gave_up = self.gave_up and not self._troubles.keys().isdisjoint(("write", "sync"))
+        self.bypassed = self.bypassed and not self._troubles.keys().isdisjoint(("write", "sync"))
         if not self.wait_for_sync:
             self._unsafe.unpark_all()
         return True
 
-    def give_up(self) -> None:
+    def bypass(self) -> None:
         """Take events from now on that the log cannot take, until it can."""
-        self.gave_up = True
+        self.bypassed = True
         self._log.error("the spool: events are in memory alone until it can be written", folder=self.store.folder)
 
     def _is_left_out(self, held: Held) -> bool:
@@ -171,7 +171,7 @@ class Keeper:
 
     def is_safe(self, sequence: int) -> bool:
         """Whether everything before it is safe."""
-        return not self.eager or self.gave_up or sequence <= self.safe_end
+        return not self.eager or self.bypassed or sequence <= self.safe_end
 
     async def safe(self, sequence: int) -> None:
         """Wait until everything before it is safe."""

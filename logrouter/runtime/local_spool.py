@@ -5,10 +5,10 @@ Invariants:
 - an event is held, in memory or in the log, until every sink has committed past it, or has given it up;
 - with a log, a sink that lags misses the window and reads the log: sources do not wait for it before the log is full.
   While the sink that leads is merely busy, sources wait rather than letting it fall out of the window;
-- only the sink that is furthest behind while the spool is full ever gives events up, and only its own: at once
+- only the sink that is furthest behind while the spool is full ever discards events, and only its own: at once
   with `when_full: discard_oldest`; with `block` after a live source has waited for `block_timeout`, and then until
-  that sink moves again. What it gave up it is told, once, where the events would have been (`Gap`);
-- what has been handed out to a sink is never given up behind its back.
+  that sink moves again. What it discarded it is told, once, where the events would have been (`Gap`);
+- what has been handed out to a sink is never discarded behind its back.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class LocalSpool(Spool):
             with trio.move_on_after(self._block_timeout_seconds if live else float("inf")) as waited:
                 await self._keeper.safe(offset.sequence)
             if waited.cancelled_caught and self._keeper.trouble:
-                self._keeper.give_up()
+                self._keeper.bypass()
 
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""
@@ -132,14 +132,14 @@ class LocalSpool(Spool):
             self.blocked_seconds += trio.current_time() - started
 
     async def _make_room(self, chunk: Chunk, *, insist: bool) -> None:
-        """Wait for room. `insist`: whoever is in the way gives up its oldest events."""
+        """Wait for room. `insist`: whoever is in the way discards its oldest events."""
         while not self._has_room(chunk):
-            if self._give_up_for(chunk, insist):
+            if self._discard_for(chunk, insist):
                 await trio.lowlevel.checkpoint()
                 continue
             if self._keeper is not None:
-                if insist and self._keeper.trouble and not self._keeper.gave_up:
-                    self._keeper.give_up()
+                if insist and self._keeper.trouble and not self._keeper.bypassed:
+                    self._keeper.bypass()
                     continue
                 self._keeper.hurry()
             await self._room.park()
@@ -151,38 +151,38 @@ class LocalSpool(Spool):
         leader = max(live, default=None)
         return leader if leader == self.appended or leader in self.window else None
 
-    # ── giving up ──
+    # ── discarding ──
 
-    def _give_up_for(self, chunk: Chunk, insist: bool) -> bool:
-        """Let somebody give something up so that a chunk fits, where nothing else helps."""
+    def _discard_for(self, chunk: Chunk, insist: bool) -> bool:
+        """Let somebody discard something so that a chunk fits, where nothing else helps."""
         if self._keeper is None:
-            return self._give_up(self._lagging(), insist)
+            return self._discard(self._lagging(), insist)
         if self._keeper.is_full(chunk):
-            return self._give_up(self._lagging(), insist)
-        return self._keeper.gave_up and self._give_up_unsaved(insist)
+            return self._discard(self._lagging(), insist)
+        return self._keeper.bypassed and self._discard_unsaved(insist)
 
-    def _give_up(self, lagging: list[Cursor], insist: bool) -> bool:
-        """Let these sinks give up their next chunk, if their policy says so."""
-        if not _may_give_up(lagging, insist):
+    def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
+        """Let these sinks discard their next chunk, if their policy says so."""
+        if not _may_discard(lagging, insist):
             return False
         try:
             for cursor in lagging:
-                self._give_up_next(cursor)
+                self._discard_next(cursor)
         except OSError:  # the log cannot be read now: too few descriptors
             return False
         return True
 
-    def _give_up_unsaved(self, insist: bool) -> bool:
+    def _discard_unsaved(self, insist: bool) -> bool:
         """The memory is full of what the log cannot take: the oldest of that goes, for all who want it."""
         assert self._keeper is not None
         held = self._keeper.oldest_unsaved()
         if held is None:
             return False
         wanting = [cursor for cursor in self.cursors if not cursor.closed and cursor.wants_any(held.chunk)]
-        if not _may_give_up(wanting, insist):
+        if not _may_discard(wanting, insist):
             return False
         for cursor in wanting:
-            self._give_up_held(cursor, held)
+            self._discard_held(cursor, held)
         return True
 
     def _lagging(self) -> list[Cursor]:
@@ -191,14 +191,14 @@ class LocalSpool(Spool):
         furthest = min((cursor.expendable for cursor in behind), default=0)
         return [cursor for cursor in behind if cursor.expendable == furthest]
 
-    def _give_up_next(self, cursor: Cursor) -> None:
+    def _discard_next(self, cursor: Cursor) -> None:
         found = self._find(cursor, cursor.expendable)
         if isinstance(found, Gap):
             self._skip(cursor, found, 0)
         elif found is not None:
-            self._give_up_held(cursor, found)
+            self._discard_held(cursor, found)
 
-    def _give_up_held(self, cursor: Cursor, held: Held) -> None:
+    def _discard_held(self, cursor: Cursor, held: Held) -> None:
         self._log.warning("the spool is full: the oldest events are discarded", sink=cursor.name)
         chunk = held.chunk
         assert chunk.routed is not None
@@ -279,7 +279,7 @@ class LocalSpool(Spool):
     def _readable_end(self) -> float:
         """Where sinks must stop reading: with `sync`, before what power loss could still take back."""
         keeper = self._keeper
-        if keeper is not None and keeper.wait_for_sync and not keeper.gave_up:
+        if keeper is not None and keeper.wait_for_sync and not keeper.bypassed:
             return min(self.appended, keeper.safe_end)
         return self.appended
 
@@ -324,7 +324,7 @@ class LocalSpool(Spool):
                 for job in jobs:
                     await trio.to_thread.run_sync(job)
         except OSError as error:
-            if self._keeper is None or not self._keeper.gave_up:
+            if self._keeper is None or not self._keeper.bypassed:
                 raise
             self._log.error("cannot write a cursor", sink=cursor.name, reason=error.strerror)
 
@@ -361,7 +361,7 @@ class LocalSpool(Spool):
         self.cursors[sink].rewind()
 
     def close(self, sink: int) -> None:
-        """The sink will never take anything again: what it has not settled is given up, and so is all to come."""
+        """The sink will never take anything again: what it has not settled is discarded, and so is all to come."""
         cursor = self.cursors[sink]
         waiting = cursor.waiting(self.appended)
         unread = [held for held in self.window if cursor.wants_any(held.chunk)]
@@ -413,11 +413,11 @@ class LocalSpool(Spool):
         return self.cursors[sink].closed
 
     def lost(self, sink: int) -> int:
-        """How many events a sink has given up, as the spool was full, or lost since the start."""
+        """How many events a sink has discarded, as the spool was full, or lost since the start."""
         return self.cursors[sink].lost
 
     def waiting(self, sink: int) -> int:
-        """How many events wait for a sink: read or not, but neither settled nor given up."""
+        """How many events wait for a sink: read or not, but neither settled nor discarded."""
         return self.cursors[sink].waiting(self.appended)
 
     def undelivered(self, sink: int) -> int:
@@ -467,11 +467,11 @@ def encoded_bytes(memory_bytes: int, sinks: int) -> int:
     return min(memory_bytes // 4, sinks * BATCH_BYTES)
 
 
-def _may_give_up(cursors: Sequence[Cursor], insist: bool) -> bool:
+def _may_discard(cursors: Sequence[Cursor], insist: bool) -> bool:
     """Whether all of them do. `insist`: from now on, and until they move again."""
     if insist:
         for cursor in cursors:
-            cursor.gave_up = True
+            cursor.must_discard = True
     return bool(cursors) and all(cursor.discards for cursor in cursors)
 
 

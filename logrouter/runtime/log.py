@@ -54,7 +54,7 @@ class Log:
         self._event("info", message, fields)
 
     def warning(self, message: str, **fields: object) -> None:
-        """What went wrong and is over, or costs events that were given up by a policy."""
+        """What went wrong and is over, or costs events that were discarded by a policy."""
         self._event("warning", message, fields)
 
     def error(self, message: str, **fields: object) -> None:

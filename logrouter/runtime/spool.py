@@ -119,10 +119,10 @@ class Spool(Protocol):
         """What became of a sink's events."""
 
     def lost(self, sink: int) -> int:
-        """How many events a sink has given up, as the spool was full, or lost since the start."""
+        """How many events a sink has discarded, as the spool was full, or lost since the start."""
 
     def waiting(self, sink: int) -> int:
-        """How many events wait for a sink: read or not, but neither settled nor given up."""
+        """How many events wait for a sink: read or not, but neither settled nor discarded."""
 
     def undelivered(self, sink: int) -> int:
         """How many of them it wants, where that is known without reading them; else how many wait."""

@@ -34,7 +34,7 @@ from logrouter.sources import Source
 
 EXIT_OK: Final = 0
 EXIT_LOST: Final = 74
-"""EX_IOERR of sysexits.h: something was given up because the spool was full."""
+"""EX_IOERR of sysexits.h: something was discarded because the spool was full, or lost."""
 EXIT_UNDELIVERED: Final = 75
 """EX_TEMPFAIL: something could not be delivered in time."""
 

@@ -29,8 +29,8 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     """What to add to each event: `meta`, `resource`, or single ones such as `meta.host` or `service.name`. A key
     `meta.…` that the event has itself is replaced, so that no line can forge it; one of `resource` is left as it is."""
     when_full: Literal["block", "discard_oldest"] | None = None
-    """What happens when this sink lags and the spool is full: `block` makes the sources wait, `discard_oldest` gives
-    up this sink's oldest events, counted. Default: what `spool.when_full` says."""
+    """What happens when this sink lags and the spool is full: `block` makes the sources wait, `discard_oldest` discards
+    this sink's oldest events, counted. Default: what `spool.when_full` says."""
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)

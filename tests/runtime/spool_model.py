@@ -52,7 +52,7 @@ class SmallJournal(Journal):
 
 
 def settings_for(durability: Durability, sinks: str, discarding: str = "") -> Settings:
-    """Sinks with names of one letter; those in `discarding` give up their oldest events at once."""
+    """Sinks with names of one letter; those in `discarding` discard their oldest events at once."""
     configs = {name: SinkConfig(when_full="discard_oldest" if name in discarding else "block") for name in sinks}
     return Settings(
         sources={"app": SourceSettings(type="stdin", config=None)},
@@ -188,7 +188,7 @@ class Model:
             in_hand = sum(item.size_bytes for item in sink.hand if isinstance(item, Chunk))
             if in_hand >= BUDGET_BYTES // 4:
                 return
-            self._may_send_all = self.keeper.gave_up
+            self._may_send_all = self.keeper.bypassed
             try:
                 item = self.spool.read(number)
             except OSError:

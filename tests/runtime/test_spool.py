@@ -105,13 +105,13 @@ async def test_block_ends_after_the_timeout_and_comes_back_when_the_sink_moves(a
     assert trio.current_time() - started == pytest.approx(10)
     read_all(spool, 1)
     commit_all(spool, 1)
-    await spool.append(routed_chunk(ROUTER, 40))  # it has given up: no further wait
+    await spool.append(routed_chunk(ROUTER, 40))  # it discards: no further wait
     assert trio.current_time() - started == pytest.approx(10)
     assert spool.cursors[0].ledger.discarded == {"spool_full": 20}
-    assert spool.cursors[0].gave_up
+    assert spool.cursors[0].must_discard
     read_all(spool, 0)
     commit_all(spool, 0)
-    assert not spool.cursors[0].gave_up
+    assert not spool.cursors[0].must_discard
 
 
 async def test_a_source_that_is_not_live_waits_for_ever(autojump_clock: MockClock) -> None:
@@ -213,7 +213,7 @@ async def test_what_was_given_up_behind_a_batch_that_is_being_sent_does_not_wait
     spool.read(0)
     read_all(spool, 1)
     nursery.start_soon(spool.append, routed_chunk(ROUTER, 30))
-    await wait_all_tasks_blocked()  # sink 1 still sends what sink 0 has given up
+    await wait_all_tasks_blocked()  # sink 1 still sends what sink 0 has discarded
     assert spool.cursors[0].ledger.discarded == {"spool_full": 20}
     assert (spool.waiting(0), spool.waiting(1)) == (10, 30)
     commit_all(spool, 1)
