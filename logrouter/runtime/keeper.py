@@ -92,8 +92,9 @@ class Keeper:
         return False
 
     def is_full(self, chunk: Chunk) -> bool:
-        """Whether only giving up makes room."""
-        return not self.fits(chunk) and not self.deletable()
+        """Whether only giving up makes room: for what must be written next, which need not be the new chunk."""
+        following = next((held.chunk for held in self._unsaved if held.readers > 0), chunk)
+        return not self.fits(following) and not self.deletable()
 
     def is_saved(self, held: Held) -> bool:
         """Whether the log has the chunk."""
