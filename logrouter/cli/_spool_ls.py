@@ -155,7 +155,7 @@ def _cursor_row(reader: LogReader, sink: str, state: State | None, settings: Set
         return CursorRow(sink, configured)
     cursor = Cursor(sink, "block", state)
     end = max(reader.end, state.committed)
-    waiting = cursor.waiting(end)
+    waiting = cursor.waiting(max(end, cursor.state.end))
     spot = _spot(reader, cursor.wants) if waiting else _Spot(0, None)
     return CursorRow(
         sink,

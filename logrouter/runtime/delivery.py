@@ -36,6 +36,8 @@ from logrouter.sinks import Batch, Delivered, Instruction, Retry, Sink, Slice
 TICK_SECONDS: Final = 0.5
 """How often deliveries are woken to see whether something has waited for too long (`tick`). One timer for all costs
 less than a timeout around every wait."""
+HURRIED_SECONDS: Final = 1.0
+"""How long a try that has failed is waited after, at most, once the end is near."""
 CLOSE_SECONDS: Final = 1.0
 """What closing a destination may take when time is up already."""
 _VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
@@ -84,6 +86,7 @@ class Delivery:
         self._router = router
         self._log = log
         self._backoff = backoff or Backoff(random.random)
+        self._hurried = trio.Event()
         self._failed_at_sync: int | None = None
         """How many syncs had succeeded when one failed last: until another does, no write says that all is well."""
 
@@ -249,7 +252,11 @@ class Delivery:
             except StopIteration as done:
                 outcome: Delivered | Retry = done.value
                 return outcome
+            doubts = self.transport.doubts
             how = await self._resume(instruction, known, distrust)
+            if self.transport.doubts > doubts:
+                place = getattr(instruction, "path", "")
+                self._log.warning("sent again, as nobody can tell whether it has arrived", sink=self.name, place=place)
             if how == "new":
                 await self._insist(partial(self._note, instruction, taken, noted))
                 noted = True
@@ -296,7 +303,16 @@ class Delivery:
         self.trouble = self.trouble._replace(reason=reason)
         self._log.error("cannot deliver", sink=self.name, reason=reason, since=self._since())
         self._settling.look()  # what was sent before may be due
-        await trio.sleep(max(self._backoff.next_seconds(), after_seconds or 0.0))
+        seconds = max(self._backoff.next_seconds(), after_seconds or 0.0)
+        if self._hurried.is_set():
+            await trio.sleep(min(seconds, HURRIED_SECONDS))
+        else:
+            with trio.move_on_after(seconds):
+                await self._hurried.wait()
+
+    def hurry(self) -> None:
+        """The end is near: try again now, and often."""
+        self._hurried.set()
 
     def _recovered(self) -> None:
         if self.trouble is not None and self._failed_at_sync != self._settling.syncs:

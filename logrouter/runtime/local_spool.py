@@ -5,9 +5,7 @@ Invariants:
 - an event is held, in memory or in the log, until every sink has committed past it, or has given it up;
 - with a log, a sink that lags misses the window and reads the log: sources do not wait for it before the log is full.
   While the sink that leads is merely busy, sources wait rather than letting it fall out of the window;
-- only the sink that is furthest behind while the spool is full ever discards events, and only its own: at once
-  with `when_full: discard_oldest`; with `block` after a live source has waited for `block_timeout`, and then until
-  that sink moves again. What it discarded it is told, once, where the events would have been (`Gap`);
+- when it is full, `discarding.py` says who discards what. A sink is told of it once, where the events would have been;
 - what has been handed out to a sink is never discarded behind its back.
 """
 
@@ -24,7 +22,8 @@ import trio
 from logrouter.cursors import Gap, Ledger, Note, Place
 from logrouter.event import Chunk, Offset
 from logrouter.routing import Router
-from logrouter.runtime.cursor import Cursor, Held, gap_of
+from logrouter.runtime.cursor import Cursor, Held
+from logrouter.runtime.discarding import Discarding
 from logrouter.runtime.keeper import Keeper
 from logrouter.runtime.log import Log
 from logrouter.runtime.log_reader import Loaded, Missing
@@ -36,6 +35,8 @@ CHUNK_SHARE: Final = 8
 so there is room when all sinks but one are dead, each with another batch in hand."""
 LIVE_SECONDS: Final = 1.0
 """A sink that has done nothing for so long is not merely busy."""
+PATIENCE_SECONDS: Final = 0.05
+"""A sink that moves is given so long to make room before it discards: it is merely busy."""
 BATCH_BYTES: Final = 1024 * 1024
 """What a sink takes in hand at once, of chunks: enough to make system calls rare."""
 
@@ -64,7 +65,8 @@ class LocalSpool(Spool):
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0
-        self.blocked_seconds = 0.0
+        self._blocked_seconds = 0.0
+        self._blocked_since: float | None = None
         self.ended = False
         self._block_timeout_seconds = block_timeout_seconds
         self._router = router
@@ -73,6 +75,7 @@ class LocalSpool(Spool):
         self.window = Window(budget_bytes, keeper, self._room.unpark_all)
         self._readers = trio.lowlevel.ParkingLot()
         self._keeper = keeper
+        self._discarding = Discarding(self, keeper, log)
         if keeper is not None:
             keeper.changed = self.wake
 
@@ -122,19 +125,33 @@ class LocalSpool(Spool):
         return self.window.make_room(chunk, self._leader()) and (self._keeper is None or self._keeper.has_room(chunk))
 
     async def _wait_for_room(self, chunk: Chunk, live: bool) -> None:
-        started = trio.current_time()
+        self._blocked_since = trio.current_time()
         try:
             with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
                 await self._make_room(chunk, insist=False)
                 return
             await self._make_room(chunk, insist=True)
         finally:
-            self.blocked_seconds += trio.current_time() - started
+            self._blocked_seconds += trio.current_time() - self._blocked_since
+            self._blocked_since = None
+
+    @property
+    def blocked_seconds(self) -> float:
+        """How long sources have waited for room, and do now."""
+        now = 0.0 if self._blocked_since is None else trio.current_time() - self._blocked_since
+        return self._blocked_seconds + now
 
     async def _make_room(self, chunk: Chunk, *, insist: bool) -> None:
         """Wait for room. `insist`: whoever is in the way discards its oldest events."""
+        patient_until = trio.current_time() + PATIENCE_SECONDS
         while not self._has_room(chunk):
-            if self._discard_for(chunk, insist):
+            if self._keeper is not None and not self._keeper.fits(chunk):
+                self._keeper.hurry()  # perhaps something can be deleted
+            if self._is_merely_busy() and trio.current_time() < patient_until:
+                with trio.move_on_at(patient_until):
+                    await self._room.park()
+                continue
+            if self._discard(chunk, insist):
                 await trio.lowlevel.checkpoint()
                 continue
             if self._keeper is not None:
@@ -142,7 +159,28 @@ class LocalSpool(Spool):
                     self._keeper.bypass()
                     continue
                 self._keeper.hurry()
+            self._tell_waiting()
             await self._room.park()
+
+    def _discard(self, chunk: Chunk, insist: bool) -> bool:
+        """Let somebody discard something so that a chunk fits, where nothing else helps."""
+        try:
+            return self._discarding.make_room(chunk, insist)
+        except OSError:  # the log cannot be read now: too few descriptors
+            return False
+
+    def _is_merely_busy(self) -> bool:
+        """Whether those that are furthest behind move: they are given a moment before they discard."""
+        now = trio.current_time()
+        return all(now - cursor.moved_at < PATIENCE_SECONDS for cursor in self._discarding.lagging())
+
+    def _tell_waiting(self) -> None:
+        now = trio.current_time()
+        if self._blocked_since is not None and now - self._blocked_since > LIVE_SECONDS:
+            slow = [
+                cursor.name for cursor in self.cursors if not cursor.closed and now - cursor.moved_at > LIVE_SECONDS
+            ]
+            self._log.warning("the spool is full: reading waits", slow_sinks=slow)
 
     def _leader(self) -> int | None:
         """What the sink that leads reads next, if it is alive and in the window."""
@@ -151,62 +189,10 @@ class LocalSpool(Spool):
         leader = max(live, default=None)
         return leader if leader == self.appended or leader in self.window else None
 
-    # ── discarding ──
+    # ── chunks and gaps ──
 
-    def _discard_for(self, chunk: Chunk, insist: bool) -> bool:
-        """Let somebody discard something so that a chunk fits, where nothing else helps."""
-        if self._keeper is None:
-            return self._discard(self._lagging(), insist)
-        if self._keeper.is_full(chunk):
-            return self._discard(self._lagging(), insist)
-        return self._keeper.bypassed and self._discard_unsaved(insist)
-
-    def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
-        """Let these sinks discard their next chunk, if their policy says so."""
-        if not _may_discard(lagging, insist):
-            return False
-        try:
-            for cursor in lagging:
-                self._discard_next(cursor)
-        except OSError:  # the log cannot be read now: too few descriptors
-            return False
-        return True
-
-    def _discard_unsaved(self, insist: bool) -> bool:
-        """The memory is full of what the log cannot take: the oldest of that goes, for all who want it."""
-        assert self._keeper is not None
-        held = self._keeper.oldest_unsaved()
-        if held is None:
-            return False
-        wanting = [cursor for cursor in self.cursors if not cursor.closed and cursor.wants_any(held.chunk)]
-        if not _may_discard(wanting, insist):
-            return False
-        for cursor in wanting:
-            self._discard_held(cursor, held)
-        return True
-
-    def _lagging(self) -> list[Cursor]:
-        """The sinks that are furthest behind, of those for which something is held that is not being sent."""
-        behind = [cursor for cursor in self.cursors if not cursor.closed and cursor.expendable < self.appended]
-        furthest = min((cursor.expendable for cursor in behind), default=0)
-        return [cursor for cursor in behind if cursor.expendable == furthest]
-
-    def _discard_next(self, cursor: Cursor) -> None:
-        found = self._find(cursor, cursor.expendable)
-        if isinstance(found, Gap):
-            self._skip(cursor, found, 0)
-        elif found is not None:
-            self._discard_held(cursor, found)
-
-    def _discard_held(self, cursor: Cursor, held: Held) -> None:
-        self._log.warning("the spool is full: the oldest events are discarded", sink=cursor.name)
-        chunk = held.chunk
-        assert chunk.routed is not None
-        wanted = chunk.routed.count(self.cursors.index(cursor))
-        self._skip(cursor, gap_of(chunk, wanted, "discarded", "spool_full"), len(chunk) - wanted)
-        self.window.release(held)
-
-    def _skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
+    def skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
+        """Count events that a sink will not get."""
         with self._telling(cursor):
             cursor.skip(gap, unmatched)
 
@@ -218,9 +204,7 @@ class LocalSpool(Spool):
         except OSError as error:
             self._log.error("cannot write a cursor", sink=cursor.name, reason=error.strerror)
 
-    # ── the window ──
-
-    def _find(self, cursor: Cursor, sequence: int) -> Held | Gap | None:
+    def find(self, cursor: Cursor, sequence: int) -> Held | Gap | None:
         """The chunk of that sequence, from memory or from the log; the gap where the log should hold it."""
         held = self.window.get(sequence)
         if held is not None or self._keeper is None or sequence >= self._keeper.store.end:
@@ -291,9 +275,9 @@ class LocalSpool(Spool):
         gap = cursor.take_gap()
         if gap is not None:
             return gap
-        found = self._find(cursor, cursor.next)
+        found = self.find(cursor, cursor.next)
         if isinstance(found, Gap):
-            self._skip(cursor, found, 0)
+            self.skip(cursor, found, 0)
             return cursor.take_gap()
         if found is None:
             return None
@@ -390,17 +374,8 @@ class LocalSpool(Spool):
                 self.commit(number, self.appended, 0, 0)
         if self._keeper is not None:
             with trio.CancelScope(shield=True):
-                self._lose(await self._keeper.save_all())
+                self._discarding.lose(await self._keeper.save_all())
                 await self._keeper.finish()
-
-    def _lose(self, unsaved: Sequence[Held]) -> None:
-        """Count what can be kept nowhere: the next run must know that it is missing."""
-        for held in unsaved:
-            for number, cursor in enumerate(self.cursors):
-                if cursor.lacks(held.chunk):
-                    wanted = len(held.chunk) - _unwanted(held.chunk, number)
-                    gap = gap_of(held.chunk, wanted, "lost", "not_kept")
-                    self._skip(cursor, gap, len(held.chunk) - wanted)
 
     # ── looking ──
 
@@ -465,14 +440,6 @@ class LocalSpool(Spool):
 def encoded_bytes(memory_bytes: int, sinks: int) -> int:
     """What batches take once they are encoded, one a sink: it is no part of what the window may take."""
     return min(memory_bytes // 4, sinks * BATCH_BYTES)
-
-
-def _may_discard(cursors: Sequence[Cursor], insist: bool) -> bool:
-    """Whether all of them do. `insist`: from now on, and until they move again."""
-    if insist:
-        for cursor in cursors:
-            cursor.must_discard = True
-    return bool(cursors) and all(cursor.discards for cursor in cursors)
 
 
 def _unwanted(chunk: Chunk, sink: int) -> int:

@@ -69,6 +69,7 @@ class Store(LogReader):
         """Segments written to since the last sync."""
         self._new_names = False
         self._next_number = 1
+        self._found: list[Segment] = []
         self._leaving: dict[str, int] = {}
         """Path → size of files that are no part of the log any more, and not deleted yet."""
 
@@ -80,6 +81,7 @@ class Store(LogReader):
         self._read_headers()
         self._mend_damaged()
         self._find_end()
+        self._found = list(self.segments) if self.size_bytes > self.max_bytes else []
         self._dirty = list(self.segments)  # who knows what the last process has synced
         self._new_names = bool(self.segments)
         names = self._disk.listdir(self.folder)
@@ -110,7 +112,14 @@ class Store(LogReader):
 
     def fits(self, size_bytes: int) -> bool:
         """Whether the log may grow by so much."""
-        return self.size_bytes + size_bytes <= self.max_bytes
+        return self.size_bytes + size_bytes <= self.max_bytes + self._found_bytes()
+
+    def _found_bytes(self) -> int:
+        """What was there at the start, if that was more than the limit: a lower one throws nothing away."""
+        if not self._found:
+            return 0
+        self._found = [segment for segment in self._found if segment in self.segments]
+        return sum(segment.size for segment in self._found)
 
     @property
     def size_bytes(self) -> int:

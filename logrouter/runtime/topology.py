@@ -132,6 +132,8 @@ class Topology:
     def _begin_end(self) -> None:
         """From now on `shutdown_timeout` is all there is, for everything."""
         self._until.deadline = min(self._until.deadline, trio.current_time() + self.settings.shutdown_timeout)
+        for delivery in self.deliveries:
+            delivery.hurry()
 
     async def _stop_sources_after(self, seconds: float) -> None:
         await trio.sleep(seconds)
@@ -149,8 +151,9 @@ class Topology:
             if undelivered := self.spool.undelivered(delivery.number):
                 self._tell_undelivered(delivery, undelivered)
                 code = EXIT_UNDELIVERED
-            elif self.spool.lost(delivery.number) and code == EXIT_OK:
-                code = EXIT_LOST
+            if lost := self.spool.lost(delivery.number):
+                self.log.error("discarded or lost in this run", sink=delivery.name, events=lost)
+                code = code or EXIT_LOST
         if in_hand:
             self.log.error("read but not delivered to any sink", events=in_hand)
             code = EXIT_UNDELIVERED

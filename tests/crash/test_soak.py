@@ -186,6 +186,6 @@ def _round(folder: Path, disk: Path, reader: Reader, router: subprocess.Popen[by
 
 
 def _fill_up(disk: Path) -> None:
-    """Leave no room."""
+    """Leave no room, soon."""
     used = os.statvfs(disk)
-    remount(disk, f"size={(used.f_blocks - used.f_bfree) * used.f_frsize}")
+    remount(disk, f"size={(used.f_blocks - used.f_bfree) * used.f_frsize + 512 * 1024}")  # it grows meanwhile

@@ -285,6 +285,27 @@ def test_a_smaller_max_size_throws_nothing_away(workplace: Workplace) -> None:
         assert (full / "out").read_bytes() == data + b"".join(later)
 
 
+@root_only
+def test_small_events_find_room_too_where_only_large_ones_could_be_discarded(workplace: Workplace) -> None:
+    """Invariant 4, for `memory` with a folder: what has to leave the memory does not fit the disk, what comes would."""
+    large, small = numbered(0, 358, width=60_000), numbered(358, 500, width=6_000)
+    with tiny_disk(workplace.folder / "full", "1m") as full:
+        fill(full)
+        router = workplace.start_router(
+            *("--sink", "dead=file:full/out", "--sink", "all=file:all"),
+            *options(durability="memory", max_size="16MiB", memory="1MiB", block_timeout="200ms"),
+            *("--set", "shutdown_timeout=200ms"),
+        )
+        feed_open(router, b"".join(large)).join(TOO_LONG_SECONDS)
+        for line in small:  # each a chunk of its own
+            pipe(router.stdin).write(line)
+            time.sleep(0.025)
+        wait_until(lambda: len(workplace.lines("all")) == 500, "the living sink to get all")
+        router.communicate(timeout=TOO_LONG_SECONDS)
+    assert router.returncode == 75
+    assert workplace.lines("all") == [*large, *small]
+
+
 # ── the spool's own disk ──────────────────────────────────────────────────────────────────────────────
 
 

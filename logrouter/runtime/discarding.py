@@ -1,0 +1,98 @@
+"""Who discards what when the spool is full.
+
+Only the sink that is furthest behind ever discards events, and only its own: at once with `when_full: discard_oldest`;
+with `block` after a live source has waited for `block_timeout`, and then until that sink moves again. What is being
+sent, and what may have arrived, is never discarded behind a sink's back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from logrouter.cursors import Gap
+from logrouter.event import Chunk
+from logrouter.runtime.cursor import Cursor, Held, gap_of
+from logrouter.runtime.keeper import Keeper
+from logrouter.runtime.log import Log
+
+if TYPE_CHECKING:
+    from logrouter.runtime.local_spool import LocalSpool
+
+
+class Discarding:
+    """Makes room in a spool, or says that nobody may."""
+
+    def __init__(self, spool: LocalSpool, keeper: Keeper | None, log: Log) -> None:
+        self._spool = spool
+        self._log = log
+        self._keeper = keeper
+
+    def make_room(self, chunk: Chunk, insist: bool) -> bool:
+        """Let somebody discard a chunk so that another fits, where nothing else helps.
+
+        `insist`: sources have waited for long enough. Raises OSError where the log cannot be read.
+        """
+        if self._keeper is None or self._keeper.is_full(chunk):
+            return self._discard(self.lagging(), insist)
+        return self._keeper.bypassed and self._discard_unsaved(insist)
+
+    def lagging(self) -> list[Cursor]:
+        """The sinks that are furthest behind, of those for which something is held that is not being sent."""
+        end = self._spool.appended
+        behind = [cursor for cursor in self._spool.cursors if not cursor.closed and cursor.expendable < end]
+        furthest = min((cursor.expendable for cursor in behind), default=0)
+        return [cursor for cursor in behind if cursor.expendable == furthest]
+
+    def lose(self, unsaved: Sequence[Held]) -> None:
+        """Count what can be kept nowhere at the end: the next run must know that it is missing."""
+        for held in unsaved:
+            for cursor in self._spool.cursors:
+                if cursor.lacks(held.chunk):
+                    wanted = self._wanted(cursor, held.chunk)
+                    gap = gap_of(held.chunk, wanted, "lost", "not_kept")
+                    self._spool.skip(cursor, gap, len(held.chunk) - wanted)
+
+    def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
+        """Let these sinks discard their next chunk, if their policy says so."""
+        if not _may_discard(lagging, insist):
+            return False
+        for cursor in lagging:
+            found = self._spool.find(cursor, cursor.expendable)
+            if isinstance(found, Gap):
+                self._spool.skip(cursor, found, 0)
+            elif found is not None:
+                self._discard_held(cursor, found)
+        return True
+
+    def _discard_unsaved(self, insist: bool) -> bool:
+        """The memory is full of what the log cannot take: the oldest of that goes, for all who want it."""
+        assert self._keeper is not None
+        held = self._keeper.oldest_unsaved()
+        if held is None:
+            return False
+        wanting = [cursor for cursor in self._spool.cursors if not cursor.closed and cursor.wants_any(held.chunk)]
+        if not _may_discard(wanting, insist):
+            return False
+        for cursor in wanting:
+            self._discard_held(cursor, held)
+        return True
+
+    def _discard_held(self, cursor: Cursor, held: Held) -> None:
+        self._log.warning("the spool is full: the oldest events are discarded", sink=cursor.name)
+        wanted = self._wanted(cursor, held.chunk)
+        gap = gap_of(held.chunk, wanted, "discarded", "spool_full")
+        self._spool.skip(cursor, gap, len(held.chunk) - wanted)
+        self._spool.window.release(held)
+
+    def _wanted(self, cursor: Cursor, chunk: Chunk) -> int:
+        assert chunk.routed is not None
+        return chunk.routed.count(self._spool.cursors.index(cursor))
+
+
+def _may_discard(cursors: Sequence[Cursor], insist: bool) -> bool:
+    """Whether all of them do. `insist`: from now on, and until they move again."""
+    if insist:
+        for cursor in cursors:
+            cursor.must_discard = True
+    return bool(cursors) and all(cursor.discards for cursor in cursors)
