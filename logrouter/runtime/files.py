@@ -85,7 +85,10 @@ class Files:
 
     async def _go_on(self, instruction: Append, path: str, found: bytes, how: Arrived) -> Resumed:
         """Open the file that holds what has arrived; it must be synced before that counts."""
-        if how == "none" or (path != instruction.path and how == "part"):
+        if how == "none":
+            return "new"
+        if path != instruction.path and how == "part":
+            self.doubts += 1  # the rest belongs behind it, and others have moved it away
             return "new"
         file = self._files.get(path) or await self._open(path, self._clock())
         file.dirty = file.is_regular
