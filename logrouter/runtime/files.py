@@ -52,6 +52,9 @@ class Files:
         """Folders with entries that no sync has covered."""
         self._whole: dict[tuple[int, int], int] = {}
         """Device and inode of a closed compressed file → its size."""
+        self._failed: DestinationError | None = None
+        """Why a file could not be synced when it was to be closed. The kernel says so once, and another try succeeds:
+        the next `sync` has to tell it, so that what was written is written again."""
         self._closing = trio.Lock()
         """Held while files are synced or closed: the one must not happen in the middle of the other."""
 
@@ -127,6 +130,9 @@ class Files:
     async def sync(self) -> None:
         """Make durable all that was appended before. Raises DestinationError."""
         async with self._closing:
+            if self._failed is not None:
+                failed, self._failed = self._failed, None
+                raise failed
             await self._sync(list(self._files.values()))
 
     def reopen(self) -> None:
@@ -197,7 +203,11 @@ class Files:
     async def _close(self, file: LogFile) -> None:
         async with self._closing:
             if self.needs_sync:
-                await self._sync([file])
+                try:
+                    await self._sync([file])
+                except DestinationError as error:
+                    self._failed = error
+                    raise
             del self._files[file.path]
             if len(self._whole) >= _WHOLE_LIMIT:
                 self._whole.clear()
