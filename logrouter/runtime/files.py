@@ -55,6 +55,9 @@ class Files:
         """Folders with entries that no sync has covered."""
         self._whole: dict[tuple[int, int], int] = {}
         """Device and inode of a closed compressed file → its size."""
+        self._failed: DestinationError | None = None
+        """Why a file could not be synced when it was to be closed. The kernel says so once, and another try succeeds:
+        the next `sync` has to tell it, so that what was written is written again."""
         self._closing = trio.Lock()
         """Held while files are synced or closed: the one must not happen in the middle of the other."""
 
@@ -98,7 +101,10 @@ class Files:
             raise _destination_error("continue", instruction.path, error) from error
 
     async def _go_on(self, instruction: Append, path: str, found: bytes, how: Arrived) -> Resumed:
-        if how == "none" or (path != instruction.path and how == "part"):
+        if how == "none":
+            return "new"
+        if path != instruction.path and how == "part":
+            self.doubts += 1  # the rest belongs behind it, and others have moved it away
             return "new"
         file = await self._mark_dirty(path)
         if how == "whole":
@@ -142,6 +148,9 @@ class Files:
     async def sync(self) -> None:
         """Make durable all that was appended before. Raises DestinationError."""
         async with self._closing:
+            if self._failed is not None:
+                failed, self._failed = self._failed, None
+                raise failed
             await self._sync(list(self._files.values()))
 
     def reopen(self) -> None:
@@ -218,7 +227,11 @@ class Files:
     async def _close(self, file: LogFile) -> None:
         async with self._closing:
             if self.needs_sync:
-                await self._sync([file], folders=False)
+                try:
+                    await self._sync([file], folders=False)
+                except DestinationError as error:
+                    self._failed = error
+                    raise
             del self._files[file.path]
             if len(self._whole) >= _WHOLE_LIMIT:
                 self._whole.clear()

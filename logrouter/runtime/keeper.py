@@ -217,6 +217,7 @@ class Keeper:
     async def sync(self, *, cursors: bool) -> bool:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
         error: OSError | None = None
+        before = self.store.synced_end
         jobs = [self.store.begin_sync()] if self.store.needs_sync else []
         for cursor in self._cursors if cursors else ():
             try:
@@ -229,7 +230,7 @@ class Keeper:
             with trio.CancelScope(shield=True):  # what was begun and not done nobody would do again
                 error = await trio.to_thread.run_sync(_do_all, jobs) or error
         self._unsafe.unpark_all()
-        if self.wait_for_sync:
+        if self.wait_for_sync and self.store.synced_end != before:
             self.changed()
         if error is not None:
             self._tell("sync", error)
