@@ -4,7 +4,8 @@ Writes go straight to the page cache, without a thread (a hop costs 50 µs, a co
 goes to one: fsync, compressing much, checking a compressed file that was there before.
 
 Files stay open, the least recently used is closed when there are too many, and each when it was idle for long, so
-that a file which somebody deletes does not hold its space for ever. Before a file is closed it is synced.
+that a file which somebody deletes does not hold its space for ever. Before a file is closed it is synced; where that
+fails, the next `sync` does.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class Files:
         """Device and inode of a closed compressed file → its size."""
         self._closing = trio.Lock()
         """Held while files are synced or closed: the one must not happen in the middle of the other."""
+        self._failed: DestinationError | None = None
+        """Why a file was closed without having been synced. The kernel says so once, so `sync` must say it again."""
 
     async def seal(self, instruction: Append, checksum: bool) -> Place | None:
         """Where the instruction is about to write. Raises DestinationError."""
@@ -142,6 +145,9 @@ class Files:
     async def sync(self) -> None:
         """Make durable all that was appended before. Raises DestinationError."""
         async with self._closing:
+            if (failed := self._failed) is not None:
+                self._failed = None
+                raise failed
             await self._sync(list(self._files.values()))
 
     def reopen(self) -> None:
@@ -218,7 +224,10 @@ class Files:
     async def _close(self, file: LogFile) -> None:
         async with self._closing:
             if self.needs_sync:
-                await self._sync([file], folders=False)
+                try:
+                    await self._sync([file], folders=False)
+                except DestinationError as error:
+                    self._failed = error
             del self._files[file.path]
             if len(self._whole) >= _WHOLE_LIMIT:
                 self._whole.clear()
