@@ -23,7 +23,7 @@ import trio
 
 from logrouter.compression import compress
 from logrouter.cursors import Place
-from logrouter.errors import DestinationError
+from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
 from logrouter.runtime.logfile import LogFile, rotate, rotated_path
 from logrouter.runtime.transports import Resumed
@@ -71,7 +71,9 @@ class Files:
         if not file.is_regular:
             return None
         data = instruction.packed or instruction.data
-        return Place(instruction.path, *file.identity, file.append_at, len(data), crc32(data) if checksum else 0)
+        crc = crc32(data) if checksum else 0
+        instruction.sealed = Place(instruction.path, *file.identity, file.append_at, len(data), crc)
+        return instruction.sealed
 
     async def has_arrived(self, place: Place) -> bool:
         """Whether all of it stands there, by its checksum. Raises DestinationError."""
@@ -96,6 +98,7 @@ class Files:
                 return "new"
             if found and distrust:
                 rewrite(self._disk, path, place.start, found)
+            instruction.sealed = place
             return await self._go_on(instruction, path, found, how)
         except OSError as error:
             raise _destination_error("continue", instruction.path, error) from error
@@ -133,10 +136,14 @@ class Files:
             return pread_all(self._disk, fd, place.length, place.start)
 
     async def perform(self, instruction: Append) -> None:
-        """Append. Raises DestinationError; the same instruction then goes on where it stopped."""
+        """Append. Raises DestinationError; the same instruction then goes on where it stopped.
+
+        Raises Moved where it would be written elsewhere than it was sealed: a retry may find another file.
+        """
         try:
             await self._pack(instruction)
             file = await self._file_for(instruction)
+            _expect_sealed(instruction, file)
             file.write(instruction)
             await self._close_idle(file.used_at)
         except OSError as error:
@@ -285,6 +292,16 @@ def arrived(data: bytes, place: Place, found: bytes) -> Arrived:
     if not found:
         return "none"
     return "part" if len(data) == place.length and data.startswith(found) else "other"
+
+
+def _expect_sealed(instruction: Append, file: LogFile) -> None:
+    """Raise Moved, once, where nothing is written yet and the file is not the sealed one, or others write to it."""
+    sealed = instruction.sealed
+    if sealed is None or instruction.written:
+        return
+    if (sealed.device, sealed.inode, sealed.start) != (*file.identity, file.append_at):
+        instruction.sealed = None
+        raise Moved(f"{file.path} is not what it was a moment ago")
 
 
 def _destination_error(verb: str, path: str, error: OSError) -> DestinationError:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from logrouter.compression import compress, whole_bytes
 from logrouter.cursors import Place
-from logrouter.errors import DestinationError
+from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.files import Files
 from logrouter.runtime.logfile import rotated_path
 from logrouter.sinks import Append, SinkContext
@@ -206,6 +206,80 @@ async def test_a_half_written_line_is_ended_where_it_began(tmp_path: Path) -> No
     assert (tmp_path / "moved").read_bytes() == b"second\n"
     await append(transport, path, b"third\n")
     assert path.read_bytes() == b"third\n"
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced", "another interval", "written by others"])
+async def test_what_would_stand_elsewhere_than_sealed_is_sealed_again(tmp_path: Path, how: str) -> None:
+    disk, clock, path = FaultyDisk(), Clock(), tmp_path / "x"
+    transport = files(disk=disk, clock=clock, rotate_interval=Duration(3600))
+    await append(transport, path, b"one\n")
+    instruction = Append(str(path), b"two\n")
+    await transport.seal(instruction, True)
+    disk.fail("write", errno.ENOSPC)
+    with pytest.raises(DestinationError, match="No space left on device"):
+        await transport.perform(instruction)
+    match how:
+        case "moved":
+            path.rename(tmp_path / "x.1")
+        case "deleted":
+            path.unlink()
+        case "replaced":
+            path.rename(tmp_path / "x.1")
+            path.write_bytes(b"more\n")
+        case "another interval":
+            clock.now += 3600
+        case "written by others":
+            path.write_bytes(b"one\nmore\n")
+    with pytest.raises(Moved):
+        await transport.perform(instruction)
+    await expect_sealed_where_written(transport, instruction)
+    await transport.aclose()
+
+
+async def expect_sealed_where_written(transport: Files, instruction: Append) -> None:
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    assert place == instruction.sealed
+    assert not await transport.has_arrived(place)
+    await transport.perform(instruction)
+    assert await transport.has_arrived(place)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_a_half_written_file_that_is_deleted_is_sealed_again(tmp_path: Path, resumed: bool) -> None:
+    disk, path = FaultyDisk(), tmp_path / "x"
+    path.write_bytes(b"one\n")
+    transport, instruction = files(disk=disk), Append(str(path), b"second\n")
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    disk.fill_up_after(3)
+    with pytest.raises(DestinationError, match="No space left on device"):
+        await transport.perform(instruction)
+    if resumed:
+        instruction = Append(str(path), b"second\n")
+        assert await transport.resume(instruction, place, distrust=False) == "part"
+    path.unlink()
+    with pytest.raises(Moved):
+        await transport.perform(instruction)
+    assert instruction.written == 0
+    await expect_sealed_where_written(transport, instruction)
+    assert path.read_bytes() == b"second\n"
+    await transport.aclose()
+
+
+async def test_a_line_end_that_was_missing_moves_nothing(tmp_path: Path) -> None:
+    disk, path = FaultyDisk(), tmp_path / "x"
+    path.write_bytes(b"cut")
+    transport, instruction = files(disk=disk), Append(str(path), b"one\n")
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    disk.fill_up_after(1)
+    with pytest.raises(DestinationError, match="No space left on device"):
+        await transport.perform(instruction)
+    await transport.perform(instruction)
+    assert path.read_bytes() == b"cut\none\n"
+    assert await transport.has_arrived(place)
     await transport.aclose()
 
 
