@@ -6,7 +6,8 @@
     ├── ExpressionError        the user's: a rule or template, with the column in its text
     ├── StartError             the user's: something that is needed to start cannot be had. Exit 2
     └── DestinationError       the destination's: it cannot be written to or reached now; tried again
-        └── ClosedByPeer       it never will again: whoever read our output has gone. A quiet end
+        ├── ClosedByPeer       it never will again: whoever read our output has gone. A quiet end
+        └── Moved              it is not where it was said to be: to be noted anew, and then tried again
 
 What becomes of an event is never an exception: see `sinks.Outcome`.
 """
@@ -73,6 +74,10 @@ class DestinationError(LogrouterError):
 
 class ClosedByPeer(DestinationError):
     """Whoever read this output has gone (`| head`): it ends, quietly."""
+
+
+class Moved(DestinationError):
+    """What is to be written would not stand where it was sealed. Nothing of it is written: seal it again first."""
 
 
 class StartError(LogrouterError):

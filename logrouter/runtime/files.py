@@ -4,7 +4,8 @@ Writes go straight to the page cache, without a thread (a hop costs 50 µs, a co
 goes to one: fsync, compressing much, checking a compressed file that was there before.
 
 Files stay open, the least recently used is closed when there are too many, and each when it was idle for long, so
-that a file which somebody deletes does not hold its space for ever. Before a file is closed it is synced.
+that a file which somebody deletes does not hold its space for ever. Before a file is closed it is synced; where that
+fails, the next `sync` does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import trio
 
 from logrouter.compression import compress
 from logrouter.cursors import Place
-from logrouter.errors import DestinationError
+from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
 from logrouter.runtime.logfile import LogFile, rotate, rotated_path
 from logrouter.runtime.transports import Resumed
@@ -55,11 +56,10 @@ class Files:
         """Folders with entries that no sync has covered."""
         self._whole: dict[tuple[int, int], int] = {}
         """Device and inode of a closed compressed file → its size."""
-        self._failed: DestinationError | None = None
-        """Why a file could not be synced when it was to be closed. The kernel says so once, and another try succeeds:
-        the next `sync` has to tell it, so that what was written is written again."""
         self._closing = trio.Lock()
         """Held while files are synced or closed: the one must not happen in the middle of the other."""
+        self._failed: DestinationError | None = None
+        """Why a file was closed without having been synced. The kernel says so once, so `sync` must say it again."""
 
     async def seal(self, instruction: Append, checksum: bool) -> Place | None:
         """Where the instruction is about to write. Raises DestinationError."""
@@ -71,7 +71,9 @@ class Files:
         if not file.is_regular:
             return None
         data = instruction.packed or instruction.data
-        return Place(instruction.path, *file.identity, file.append_at, len(data), crc32(data) if checksum else 0)
+        crc = crc32(data) if checksum else 0
+        instruction.sealed = Place(instruction.path, *file.identity, file.append_at, len(data), crc)
+        return instruction.sealed
 
     async def has_arrived(self, place: Place) -> bool:
         """Whether all of it stands there, by its checksum. Raises DestinationError."""
@@ -96,6 +98,7 @@ class Files:
                 return "new"
             if found and distrust:
                 rewrite(self._disk, path, place.start, found)
+            instruction.sealed = place
             return await self._go_on(instruction, path, found, how)
         except OSError as error:
             raise _destination_error("continue", instruction.path, error) from error
@@ -136,10 +139,14 @@ class Files:
             return pread_all(self._disk, fd, place.length, place.start)
 
     async def perform(self, instruction: Append) -> None:
-        """Append. Raises DestinationError; the same instruction then goes on where it stopped."""
+        """Append. Raises DestinationError; the same instruction then goes on where it stopped.
+
+        Raises Moved where it would be written elsewhere than it was sealed: a retry may find another file.
+        """
         try:
             await self._pack(instruction)
             file = await self._file_for(instruction)
+            _expect_sealed(instruction, file)
             file.write(instruction)
             await self._close_idle(file.used_at)
         except OSError as error:
@@ -148,8 +155,8 @@ class Files:
     async def sync(self) -> None:
         """Make durable all that was appended before. Raises DestinationError."""
         async with self._closing:
-            if self._failed is not None:
-                failed, self._failed = self._failed, None
+            if (failed := self._failed) is not None:
+                self._failed = None
                 raise failed
             await self._sync(list(self._files.values()))
 
@@ -231,7 +238,6 @@ class Files:
                     await self._sync([file], folders=False)
                 except DestinationError as error:
                     self._failed = error
-                    raise
             del self._files[file.path]
             if len(self._whole) >= _WHOLE_LIMIT:
                 self._whole.clear()
@@ -289,6 +295,16 @@ def arrived(data: bytes, place: Place, found: bytes) -> Arrived:
     if not found:
         return "none"
     return "part" if len(data) == place.length and data.startswith(found) else "other"
+
+
+def _expect_sealed(instruction: Append, file: LogFile) -> None:
+    """Raise Moved, once, where nothing is written yet and the file is not the sealed one, or others write to it."""
+    sealed = instruction.sealed
+    if sealed is None or instruction.written:
+        return
+    if (sealed.device, sealed.inode, sealed.start) != (*file.identity, file.append_at):
+        instruction.sealed = None
+        raise Moved(f"{file.path} is not what it was a moment ago")
 
 
 def _destination_error(verb: str, path: str, error: OSError) -> DestinationError:

@@ -1,11 +1,16 @@
 """logrouter's own log: events like any other, on stderr, never back into itself. Silent when all is well.
 
 One line a message; the same message about the same thing at most once a minute, with how often it was kept back.
+
+Nobody waits for whoever reads it: a line that a full pipe cannot take is left out, and counted in the next that can be
+written. A pipe that polls writable takes PIPE_BUF bytes without blocking, and so no line is longer than that.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import time
 from collections.abc import Callable
 from typing import Final
@@ -16,15 +21,19 @@ from logrouter import severity, times
 from logrouter.formats.values import escape_controls
 
 RATE_LIMIT_SECONDS: Final = 60.0
+LINE_BYTES: Final = select.PIPE_BUF
+_LEAST_CHARACTERS: Final = 32
+"""A field is not cut shorter than this."""
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def write_stderr(line: bytes) -> None:
-    """Write one line; where stderr is closed or full, there is nobody to tell."""
-    try:
-        os.write(2, line)
-    except OSError:
-        return
+    """Write one line, of no more than LINE_BYTES, without waiting. Raises OSError where stderr is full or closed."""
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    if not poll.poll(0):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    os.write(2, line)
 
 
 class Log:
@@ -37,13 +46,18 @@ class Log:
         pretty: bool = False,
         write: Callable[[bytes], None] = write_stderr,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`write` raises OSError where it cannot write. `clock` tells the time; `monotonic` never goes back."""
         self._threshold = severity.parse(level)
         self._pretty = pretty
         self._write = write
         self._clock = clock
+        self._monotonic = monotonic
         self._last: dict[tuple[str, object], float] = {}
         self._kept_back: dict[tuple[str, object], int] = {}
+        self._unwritten = 0
+        """Lines that could not be written, and that no line has told of yet."""
 
     def debug(self, message: str, **fields: object) -> None:
         """For those who look for a mistake of ours."""
@@ -64,23 +78,49 @@ class Log:
     def _event(self, level: str, message: str, fields: dict[str, object]) -> None:
         if severity.parse(level) < self._threshold:
             return
-        now = self._clock()
+        now = self._monotonic()
         key = (message, fields.get("sink", fields.get("source")))
         if now - self._last.get(key, float("-inf")) < RATE_LIMIT_SECONDS:
             self._kept_back[key] = self._kept_back.get(key, 0) + 1
             return
-        self._last[key] = now
-        if kept_back := self._kept_back.pop(key, 0):
+        if kept_back := self._kept_back.get(key, 0):
             fields = {**fields, "repeated": kept_back}
-        self._write(self._line(level, message, fields, now))
+        if self._written(level, message, fields):
+            self._last[key] = now
+            self._kept_back.pop(key, None)
+
+    def _written(self, level: str, message: str, fields: dict[str, object]) -> bool:
+        """Write it, if that can be done now, and before it how many could not."""
+        now = self._clock()
+        try:
+            if self._unwritten:
+                self._write(self._line("error", "log lines could not be written", {"lines": self._unwritten}, now))
+                self._unwritten = 0
+            self._write(self._line(level, message, fields, now))
+        except OSError:  # full or closed: there is nobody to tell
+            self._unwritten += 1
+            return False
+        return True
 
     def _line(self, level: str, message: str, fields: dict[str, object], now: float) -> bytes:
+        """One line, with the longest texts cut where it would be too long."""
+        texts = {"message": message, **fields}
+        while len(line := self._whole_line(level, texts, now)) > LINE_BYTES:
+            longest = max(texts, key=lambda name: len(str(texts[name])))
+            text = str(texts[longest])
+            if len(text) <= _LEAST_CHARACTERS:  # a crowd of fields
+                return self._whole_line(level, {"message": message}, now)
+            kept = max(len(text) // 2, len(text) - (len(line) - LINE_BYTES) - len("…".encode()))
+            texts[longest] = text[:kept] + "…"
+        return line
+
+    def _whole_line(self, level: str, texts: dict[str, object], now: float) -> bytes:
         if self._pretty:
-            details = " ".join(f"{name}={value}" for name, value in fields.items())
-            text = f"logrouter: {level}: {message}{' · ' if details else ''}{details}"
+            details = " ".join(f"{name}={value}" for name, value in texts.items() if name != "message")
+            text = f"logrouter: {level}: {texts['message']}{' · ' if details else ''}{details}"
             return f"{escape_controls(text)}\n".encode()
         event: dict[str, object] = {"time": times.format_rfc3339(int(now * 1e6) * 1000), "severity": level}
-        event |= {"message": message, "service.name": "logrouter", **fields}
+        event |= {"message": texts["message"], "service.name": "logrouter", **texts}
         try:
             return orjson.dumps(event, default=str, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # half a character in a path, a number that no JSON library takes: say it in plain text

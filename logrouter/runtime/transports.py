@@ -31,7 +31,10 @@ class Transport(Protocol):
         """
 
     async def perform(self, instruction: Any) -> Any:
-        """Do it. Called again with the same instruction, it goes on where it stopped."""
+        """Do it. Called again with the same instruction, it goes on where it stopped.
+
+        Raises Moved where it would stand elsewhere than `seal` or `resume` has said: then seal it, and note it, anew.
+        """
 
     async def sync(self) -> None:
         """Make all that has been performed durable."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
 
 import msgspec
 
+from logrouter.cursors import Place
 from logrouter.event import Attributes
 from logrouter.formats.include import Include
 from logrouter.rules import Rule
@@ -110,6 +111,8 @@ class Append(msgspec.Struct):
     """How much a failed try has already written, so that the next goes on there: bytes of `packed` if there is one."""
     packed: bytes | None = None
     """`data` as the transport has compressed it, kept so that another try writes the same."""
+    sealed: Place | None = None
+    """Where the transport has said that it will stand."""
 
 
 class Write(msgspec.Struct):

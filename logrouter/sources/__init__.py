@@ -45,6 +45,8 @@ class Source(Generic[ConfigT]):
     """Whether a config may have no more than one source of this kind."""
     live: bool = True
     """Whether it cannot wait for ever: an app hangs on it. See `spool.block_timeout`."""
+    trouble: str | None = None
+    """Why it could read no more, where that was not the end of its input: to be said once `run` has returned."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -55,7 +57,10 @@ class Source(Generic[ConfigT]):
         return {}
 
     async def run(self, emit: Emit) -> None:
-        """Read until the input ends or `stop` is called; everything that was read has been emitted on return."""
+        """Read until the input ends or `stop` is called; everything that was read has been emitted on return.
+
+        An input that cannot be read any more has ended as well: it is no error to raise, but `trouble`.
+        """
         raise NotImplementedError
 
     def stop(self) -> None:

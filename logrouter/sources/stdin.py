@@ -5,8 +5,9 @@ does not wait. A line that comes after a quiet moment is read at once; while lin
 20 ms apart, unless the pipe fills: a thousand single lines a second cost fifty reads, not a thousand.
 
 stdin may be shared with other processes, so it is never made non-blocking: a read is only tried when there is
-something to read. The unfinished last line counts as a line when the input ends. There is nothing to resume: what
-was read from a pipe cannot be asked for again.
+something to read. The unfinished last line counts as a line when the input ends, be it by an error (a connection that
+was reset, a disk that is damaged), which is logged. There is nothing to resume: what was read from a pipe cannot be
+asked for again.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class StdinSource(Source[StdinConfig]):
         self._waiting: trio.CancelScope | None = None
         self._stopped = False
         self._pollable = True
+        self._is_terminal = False
         self._busy_bytes = READ_BYTES // BUSY_SHARE
 
     @property
@@ -85,31 +87,34 @@ class StdinSource(Source[StdinConfig]):
             self._stopped = True
             return
         self._pollable = self.live = not stat.S_ISREG(mode)
+        self._is_terminal = os.isatty(self._fd)
         if stat.S_ISFIFO(mode):
             self._busy_bytes = min(READ_BYTES, grow_pipe(self._fd)) // BUSY_SHARE
 
     async def _read(self, earliest: float) -> bytes | None:
         """One read, not before `earliest`. None: nothing was there after all, or `stop` was called."""
-        if self._pollable:
-            if earliest:
-                with trio.CancelScope(deadline=earliest) as self._waiting:
-                    await trio.sleep_forever()
-            if not (earliest and _has_bytes(self._fd)) and not self._stopped:
-                with trio.CancelScope() as self._waiting:
-                    await self._wait_readable()
-            self._waiting = None
-            if self._stopped:
-                return None
-        else:
-            await trio.lowlevel.checkpoint()
         try:
-            return os.read(self._fd, READ_BYTES)
+            if self._pollable:
+                await self._wait(earliest)
+            else:
+                await trio.lowlevel.checkpoint()
+            return None if self._stopped else os.read(self._fd, READ_BYTES)
         except BlockingIOError:  # somebody else made it non-blocking, or read it first
             return None
         except OSError as error:
-            if error.errno == errno.EIO:  # the terminal has gone
-                return b""
-            raise
+            if not (self._is_terminal and error.errno == errno.EIO):  # that is how a terminal ends
+                self.trouble = error.strerror
+            return b""
+
+    async def _wait(self, earliest: float) -> None:
+        """Until `earliest`, and until there is something to read, or `stop` is called."""
+        if earliest:
+            with trio.CancelScope(deadline=earliest) as self._waiting:
+                await trio.sleep_forever()
+        if not (earliest and _has_bytes(self._fd)) and not self._stopped:
+            with trio.CancelScope() as self._waiting:
+                await self._wait_readable()
+        self._waiting = None
 
     async def _wait_readable(self) -> None:
         try:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logrouter.compression import compress, whole_bytes
-from logrouter.errors import DestinationError
+from logrouter.cursors import Place
+from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.files import Files
 from logrouter.runtime.logfile import rotated_path
 from logrouter.sinks import Append, SinkContext
@@ -94,16 +95,57 @@ async def test_without_fsync_nothing_is_synced(tmp_path: Path) -> None:
 async def test_a_failed_sync_is_told_and_done_again(tmp_path: Path) -> None:
     disk = FaultyDisk()
     transport, path = files(disk=disk), tmp_path / "x"
-    await append(transport, path, b"1\n")
+    instruction, place = await append_sealed(transport, path, b"1\n")
     disk.fail("fdatasync", errno.EIO)
     with pytest.raises(DestinationError, match=f"cannot sync {path}: Input/output error"):
         await transport.sync()
+    await expect_rewritten(transport, disk, instruction, place)
+    await append(transport, tmp_path / "new" / "x", b"1\n")
     disk.fail("fsync", errno.EIO)
-    with pytest.raises(DestinationError, match=f"cannot sync the folder {tmp_path}: Input/output error"):
+    with pytest.raises(DestinationError, match=f"cannot sync the folder {tmp_path}.*: Input/output error"):
         await transport.sync()
+    before = disk.calls["fsync"]
     await transport.sync()
-    assert disk.calls["fdatasync"] == 3
+    assert disk.calls["fsync"] == before + 2  # the new folder, and the one that it is in
     await transport.aclose()
+
+
+@pytest.mark.parametrize("why", ["rotated", "one too many", "idle", "moved"])
+async def test_a_sync_that_fails_as_a_file_is_closed_is_told_by_the_next(tmp_path: Path, why: str) -> None:
+    disk, clock, path = FaultyDisk(), Clock(), tmp_path / "x"
+    options = {"rotated": {"rotate_size": Size(4)}, "one too many": {"max_open_files": 1}}.get(why, {})
+    transport = files(disk=disk, clock=clock, **options)
+    instruction, place = await append_sealed(transport, path, b"one\n")
+    if why == "idle":
+        clock.now += 301
+    if why == "moved":
+        path.rename(tmp_path / "x.1")
+    disk.fail("fdatasync", errno.EIO)
+    await append(transport, path if why in ("rotated", "moved") else tmp_path / "y", b"two\n")
+    assert disk.calls["fdatasync"] == 1
+    with pytest.raises(DestinationError, match=f"cannot sync {path}: Input/output error"):
+        await transport.sync()
+    await expect_rewritten(transport, disk, instruction, place)
+    await transport.aclose()
+    assert sorted((tmp_path / name).read_bytes() for name in names(tmp_path)) == [b"one\n", b"two\n"]
+
+
+async def append_sealed(transport: Files, path: Path, data: bytes) -> tuple[Append, Place]:
+    instruction = Append(str(path), data)
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    await transport.perform(instruction)
+    return instruction, place
+
+
+async def expect_rewritten(transport: Files, disk: FaultyDisk, instruction: Append, place: Place) -> None:
+    """Sent again after a failed sync it is written anew where it stands, and synced."""
+    rewritten, synced = disk.calls["pwrite"], disk.calls["fdatasync"]
+    again = Append(instruction.path, instruction.data)
+    assert await transport.resume(again, place, distrust=True) == "whole"
+    assert disk.calls["pwrite"] == rewritten + 1
+    await transport.sync()
+    assert disk.calls["fdatasync"] > synced
 
 
 async def test_a_short_write_goes_on(tmp_path: Path) -> None:
@@ -164,6 +206,80 @@ async def test_a_half_written_line_is_ended_where_it_began(tmp_path: Path) -> No
     assert (tmp_path / "moved").read_bytes() == b"second\n"
     await append(transport, path, b"third\n")
     assert path.read_bytes() == b"third\n"
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced", "another interval", "written by others"])
+async def test_what_would_stand_elsewhere_than_sealed_is_sealed_again(tmp_path: Path, how: str) -> None:
+    disk, clock, path = FaultyDisk(), Clock(), tmp_path / "x"
+    transport = files(disk=disk, clock=clock, rotate_interval=Duration(3600))
+    await append(transport, path, b"one\n")
+    instruction = Append(str(path), b"two\n")
+    await transport.seal(instruction, True)
+    disk.fail("write", errno.ENOSPC)
+    with pytest.raises(DestinationError, match="No space left on device"):
+        await transport.perform(instruction)
+    match how:
+        case "moved":
+            path.rename(tmp_path / "x.1")
+        case "deleted":
+            path.unlink()
+        case "replaced":
+            path.rename(tmp_path / "x.1")
+            path.write_bytes(b"more\n")
+        case "another interval":
+            clock.now += 3600
+        case "written by others":
+            path.write_bytes(b"one\nmore\n")
+    with pytest.raises(Moved):
+        await transport.perform(instruction)
+    await expect_sealed_where_written(transport, instruction)
+    await transport.aclose()
+
+
+async def expect_sealed_where_written(transport: Files, instruction: Append) -> None:
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    assert place == instruction.sealed
+    assert not await transport.has_arrived(place)
+    await transport.perform(instruction)
+    assert await transport.has_arrived(place)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_a_half_written_file_that_is_deleted_is_sealed_again(tmp_path: Path, resumed: bool) -> None:
+    disk, path = FaultyDisk(), tmp_path / "x"
+    path.write_bytes(b"one\n")
+    transport, instruction = files(disk=disk), Append(str(path), b"second\n")
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    disk.fill_up_after(3)
+    with pytest.raises(DestinationError, match="No space left on device"):
+        await transport.perform(instruction)
+    if resumed:
+        instruction = Append(str(path), b"second\n")
+        assert await transport.resume(instruction, place, distrust=False) == "part"
+    path.unlink()
+    with pytest.raises(Moved):
+        await transport.perform(instruction)
+    assert instruction.written == 0
+    await expect_sealed_where_written(transport, instruction)
+    assert path.read_bytes() == b"second\n"
+    await transport.aclose()
+
+
+async def test_a_line_end_that_was_missing_moves_nothing(tmp_path: Path) -> None:
+    disk, path = FaultyDisk(), tmp_path / "x"
+    path.write_bytes(b"cut")
+    transport, instruction = files(disk=disk), Append(str(path), b"one\n")
+    place = await transport.seal(instruction, True)
+    assert place is not None
+    disk.fill_up_after(1)
+    with pytest.raises(DestinationError, match="No space left on device"):
+        await transport.perform(instruction)
+    await transport.perform(instruction)
+    assert path.read_bytes() == b"cut\none\n"
+    assert await transport.has_arrived(place)
     await transport.aclose()
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import orjson
 import pytest
 
-from logrouter.runtime.log import LEVELS, RATE_LIMIT_SECONDS, Log, write_stderr
+from logrouter.runtime.log import LEVELS, LINE_BYTES, RATE_LIMIT_SECONDS, Log, write_stderr
 
 
 class Written:
@@ -16,7 +19,15 @@ class Written:
     def __init__(self, level: str = "debug", *, pretty: bool = False) -> None:
         self.lines: list[bytes] = []
         self.now = 1_795_428_000.25
-        self.log = Log(level, pretty=pretty, write=self.lines.append, clock=lambda: self.now)
+        self.passed = 0.0
+        """Seconds by the clock that never goes back."""
+        self.full = False
+        self.log = Log(level, pretty=pretty, write=self._write, clock=lambda: self.now, monotonic=lambda: self.passed)
+
+    def _write(self, line: bytes) -> None:
+        if self.full:
+            raise BlockingIOError
+        self.lines.append(line)
 
     @property
     def events(self) -> list[dict[str, object]]:
@@ -45,7 +56,7 @@ def test_levels(level: str) -> None:
 def test_the_same_message_is_said_once_a_minute() -> None:
     written = Written()
     for second in range(125):
-        written.now = 1_000_000.0 + second
+        written.passed = float(second)
         written.log.error("cannot deliver", sink="es", reason=f"try {second}")
 
     assert [(event["reason"], event.get("repeated")) for event in written.events] == [
@@ -59,9 +70,19 @@ def test_after_a_quiet_time_nothing_was_kept_back() -> None:
     written = Written()
     for _ in range(3):
         written.log.warning("slow")
-        written.now += RATE_LIMIT_SECONDS
+        written.passed += RATE_LIMIT_SECONDS
 
     assert [event.get("repeated") for event in written.events] == [None, None, None]
+
+
+def test_a_clock_that_is_set_back_silences_nothing() -> None:
+    written = Written()
+    written.log.error("cannot deliver")
+    written.now -= 3600
+    written.passed += RATE_LIMIT_SECONDS
+    written.log.error("cannot deliver")
+
+    assert len(written.events) == 2
 
 
 def test_the_limit_is_for_each_message_and_what_it_is_about() -> None:
@@ -129,19 +150,102 @@ def test_no_field_is_a_reason_to_fail(field: object) -> None:
     assert (event["message"], event["sink"]) == ("odd", "a")
 
 
-@pytest.mark.parametrize("fault", ["closed", "nobody reads"])
-def test_a_stderr_that_takes_nothing_does_no_harm(fault: str) -> None:
+@pytest.mark.parametrize("pretty", [False, True])
+@pytest.mark.parametrize("letter", ["x", "ä", "\x1b", '"', "\udcff"])
+def test_a_line_is_never_longer_than_a_pipe_takes_at_once(letter: str, pretty: bool) -> None:
+    written = Written(pretty=pretty)
+    written.log.error("cannot deliver", sink="es", reason=letter * 5000, events=7, answer=letter * 9000)
+
+    (line,) = written.lines
+    assert LINE_BYTES // 2 < len(line) <= LINE_BYTES
+    if not pretty:
+        (event,) = written.events
+        assert (event["message"], event["sink"], event["events"]) == (
+            "cannot deliver",
+            "es",
+            "7" if letter == "\udcff" else 7,
+        )
+        assert str(event["reason"]).endswith("…")
+        assert str(event["answer"]).endswith("…")
+
+
+def test_a_line_of_very_many_fields_says_at_least_what_it_is() -> None:
+    written = Written()
+    written.log.error("odd", **{f"field {number}": number for number in range(1000)})
+
+    assert [event["message"] for event in written.events] == ["odd"]
+
+
+def test_what_could_not_be_written_is_counted_and_told_when_it_can_be() -> None:
+    written = Written("error")
+    written.full = True
+    written.log.error("cannot deliver", sink="a")
+    written.log.error("cannot deliver", sink="b")
+    written.full = False
+    for _ in range(2):
+        written.log.error("cannot deliver", sink="a")  # the first was never said
+
+    assert [(event["message"], event.get("lines")) for event in written.events] == [
+        ("log lines could not be written", 2),
+        ("cannot deliver", None),
+    ]
+
+
+def test_how_often_it_was_kept_back_is_not_forgotten_when_it_cannot_be_said() -> None:
+    written = Written()
+    for full in (False, False, True, False):
+        written.full = full
+        written.log.error("cannot deliver")
+        written.passed += RATE_LIMIT_SECONDS / 2
+
+    assert written.events[-1]["repeated"] == 1
+
+
+@contextmanager
+def stderr_is_a_pipe() -> Iterator[int]:
+    """Gives the end that is read."""
     kept = os.dup(2)
     reading, writing = os.pipe()
+    os.dup2(writing, 2)
+    os.close(writing)
     try:
-        os.close(reading)
-        os.dup2(writing, 2) if fault == "nobody reads" else os.close(2)
-        write_stderr(b"to nobody\n")
-        Log().error("to nobody")
+        yield reading
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(writing)
+        with suppress(OSError):
+            os.close(reading)
+
+
+@pytest.mark.parametrize("what", ["its reader has gone", "it is closed"])
+def test_a_stderr_that_takes_nothing_does_no_harm(what: str) -> None:
+    with stderr_is_a_pipe() as reading:
+        os.close(reading if what == "its reader has gone" else 2)
+        with pytest.raises(OSError, match=r"Bad file descriptor|Broken pipe"):
+            write_stderr(b"to nobody\n")
+        Log().error("to nobody")
+
+
+def test_nobody_waits_for_a_stderr_that_is_full() -> None:
+    log = Log()
+
+    def say_it_all() -> None:
+        for number in range(100):
+            log.error("said", sink=str(number), text="x" * LINE_BYTES)
+
+    with stderr_is_a_pipe() as reading:
+        saying = threading.Thread(target=say_it_all, daemon=True)
+        saying.start()
+        saying.join(5.0)
+        waited = saying.is_alive()
+        lines = [orjson.loads(line) for line in os.read(reading, 1024 * 1024).splitlines()]
+        log.error("read again")
+        told = [orjson.loads(line) for line in os.read(reading, 1024 * 1024).splitlines()]
+    assert not waited
+    assert [line["sink"] for line in lines] == [str(number) for number in range(len(lines))]
+    assert [line["message"] for line in told] == ["log lines could not be written", "read again"]
+    assert told[0]["lines"] == 100 - len(lines)
+    assert 0 < len(lines) < 100
 
 
 def test_lines_reach_stderr(capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
+import struct
 import termios
 import tty
 from collections.abc import Callable, Iterator
@@ -152,6 +155,56 @@ async def test_a_terminal_is_read_until_it_is_hung_up(descriptors: list[int], nu
     with trio.fail_after(1000):
         await ended.wait()
     assert received.lines == [b"one", b"two", b"thr"]
+    assert source.trouble is None
+
+
+async def test_a_connection_that_is_reset_has_ended(nursery: trio.Nursery) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as app:
+        app.connect(server.getsockname())
+        theirs, _ = server.accept()
+        with theirs:
+            source, received = source_of(theirs.fileno()), Received()
+            app.sendall(b"one\ntwo\nthr")
+            ended = trio.Event()
+
+            async def run() -> None:
+                await source.run(received.emit)
+                ended.set()
+
+            nursery.start_soon(run)
+            await received.wait_for_lines(2)
+            app.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed by a reset
+            app.close()
+            with trio.fail_after(1000):
+                await ended.wait()
+    assert received.lines == [b"one", b"two", b"thr"]
+    assert source.trouble == "Connection reset by peer"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+async def test_a_disk_that_fails_is_the_end(
+    tmp_path: Path, descriptors: list[int], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (tmp_path / "input").write_bytes(b"one\nunfinished")
+    descriptors.append(fd := os.open(tmp_path / "input", os.O_RDONLY))
+    real, reads = os.read, iter([1])
+
+    def read(fd: int, length: int) -> bytes:
+        if next(reads, None):
+            return real(fd, length)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "read", read)
+    source = source_of(fd)
+    assert (await read_all(source)).lines == [b"one", b"unfinished"]
+    assert source.trouble == os.strerror(number)
+
+
+async def test_a_folder_cannot_be_read(tmp_path: Path, descriptors: list[int]) -> None:
+    descriptors.append(fd := os.open(tmp_path, os.O_RDONLY))
+    source = source_of(fd)
+    assert (await read_all(source)).lines == []
+    assert source.trouble == "Is a directory"
 
 
 async def test_where_somebody_else_made_it_non_blocking_nothing_changes(
