@@ -24,7 +24,7 @@ import trio
 from logrouter import times
 from logrouter.backoff import Backoff
 from logrouter.cursors import Gap, Note, Place
-from logrouter.errors import ClosedByPeer, DestinationError
+from logrouter.errors import ClosedByPeer, DestinationError, Moved
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
@@ -261,8 +261,16 @@ class Delivery:
                 await self._insist(partial(self._note, instruction, taken, noted))
                 noted = True
             if how != "whole":
-                reply = await self._insist(partial(self.transport.perform, instruction))
+                reply = await self._perform(instruction, taken)
                 self.sent_bytes += len(instruction.data)
+
+    async def _perform(self, instruction: Instruction, taken: _Taken) -> Any:
+        """Do it; note again where it is about to be written, whenever that has changed."""
+        while True:
+            try:
+                return await self._insist(partial(self.transport.perform, instruction))
+            except Moved:
+                await self._insist(partial(self._note, instruction, taken, True))
 
     async def _resume(self, instruction: Instruction, known: dict[str, Place], distrust: bool) -> Resumed:
         place = known.pop(getattr(instruction, "path", ""), None)
@@ -291,7 +299,7 @@ class Delivery:
         while True:
             try:
                 return await act()
-            except ClosedByPeer:
+            except (ClosedByPeer, Moved):
                 raise
             except DestinationError as error:
                 await self._wait_after(str(error), None)

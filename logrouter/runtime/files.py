@@ -33,6 +33,8 @@ from logrouter.sinks.file import Handling
 _COMPRESS_HERE_BYTES = 64 * 1024
 """Compressing so much takes 0.1 ms, and more goes to a thread."""
 _IDLE_SECONDS = 300.0
+_MOST_NAMES = 4096
+"""How many names of a folder are looked through for a file that was moved."""
 _WHOLE_LIMIT = 4096
 """Closed compressed files remembered as whole, so that opening them again reads nothing."""
 
@@ -125,11 +127,17 @@ class Files:
         return file
 
     def _path_of(self, place: Place) -> str | None:
-        """The file that the place was in: under its own name, or rotated since. None where it is gone."""
+        """The file that the place was in: under its own name, rotated since, or moved by others within its folder.
+
+        None where it is gone.
+        """
+        folder = os.path.dirname(place.path)
         names = [place.path, *(rotated_path(place.path, number) for number in range(1, self._handling.keep + 1))]
+        with suppress(FileNotFoundError, NotADirectoryError):
+            names += [os.path.join(folder, name) for name in sorted(self._disk.listdir(folder or "."))[:_MOST_NAMES]]
         for name in names:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                status = self._disk.stat(name)
+            with suppress(OSError):  # gone, or not ours to look at
+                status = self._disk.stat(name, follow_symlinks=self._handling.follow_links)
                 if (status.st_dev, status.st_ino) == (place.device, place.inode):
                     return name
         return None

@@ -77,8 +77,10 @@ def spool_over(
         log.error("a segment cannot be read, and is set aside", path=f"{path}.damaged")
     journals = {name: Journal(os.path.join(cursors_folder, name), disk) for name in settings.sinks}
     states = {name: _state(name, journal, store, log) for name, journal in journals.items()}
-    others = [Journal(os.path.join(cursors_folder, name), disk).load() for name in _sinks_in(cursors_folder, disk)]
-    store.begin_at(max((state.end for state in (*states.values(), *others) if state), default=0))
+    absent = {name: Journal(os.path.join(cursors_folder, name), disk) for name in _sinks_in(cursors_folder, disk)}
+    others = {name: journal.load() for name, journal in absent.items() if name not in states}
+    store.begin_at(max((state.end for state in (*states.values(), *others.values()) if state), default=0))
+    _tell_absent(others, store, log)
     cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]
     for cursor in cursors:
         cursor.begin()
@@ -100,6 +102,16 @@ def spool_over(
 def _sinks_in(cursors_folder: str, disk: Disk) -> set[str]:
     """The names of all sinks that ever had a cursor here."""
     return {name[:-2] for name in disk.listdir(cursors_folder) if name.endswith((".0", ".1"))}
+
+
+def _tell_absent(others: dict[str, State | None], store: Store, log: Log) -> None:
+    """Say of sinks that are not configured any more that what waits for them is not kept."""
+    for name, state in others.items():
+        waiting = Cursor(name, "block", state).waiting(store.end) if state is not None else 0
+        if waiting and store.segments:
+            log.warning(
+                "events wait for a sink that is not configured: nothing is kept for it", sink=name, events=waiting
+            )
 
 
 def _state(name: str, journal: Journal, store: Store, log: Log) -> State | None:

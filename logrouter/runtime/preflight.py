@@ -59,9 +59,12 @@ def problem_with(sink: Sink[Any]) -> str | None:
         return f"{path} is a stream of logrouter's own: expected a file, which can be opened anew and rotated ({hint})"
     if sink.known_path.endswith("/"):
         return problem_with_folder(str(path))
-    if path.is_dir():
-        return f"{path} is a folder: expected the path of a file"
-    return _problem_with_file(path) if path.exists() else problem_with_folder(str(path.parent))
+    try:
+        if path.is_dir():
+            return f"{path} is a folder: expected the path of a file"
+        return _problem_with_file(path) if path.exists() else problem_with_folder(str(path.parent))
+    except PermissionError:
+        return f"{path} may not be looked at: a folder above it may not be searched"
 
 
 def _problem_with_file(path: Path) -> str | None:

@@ -59,3 +59,5 @@ class RunningSource:
     async def run(self) -> None:
         """Read until it ends."""
         await self.source.run(self.emit)
+        if self.source.trouble is not None:
+            self._log.error("the input cannot be read any more", source=self.name, reason=self.source.trouble)
