@@ -144,8 +144,8 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
                 self.gaps = [gap for gap in self.gaps if gap.end > entry.end]
             case GapEntry():
                 first, end = entry.gap.first, entry.gap.end
-                others = [gap for gap in self.gaps if gap.end <= first or gap.first >= end]
-                self.gaps = sorted([*others, entry.gap], key=lambda gap: gap.first)
+                apart = [gap for gap in self.gaps if gap.end <= first or gap.first >= end]
+                self.gaps = sorted([*apart, entry.gap], key=lambda gap: gap.first)
                 self.ledger = entry.ledger
             case State():
                 raise ValueError("a snapshot changes nothing: it begins")
