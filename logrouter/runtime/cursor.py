@@ -46,6 +46,8 @@ class Cursor:
         """The sequence that is read next."""
         self.spot: Spot | None = None
         """Where in the log on disk that is, if it is known."""
+        self.spot_ahead: Spot | None = None
+        """The same for the event that it gives up next, while there are others before it."""
         self.handed_out: deque[Held] = deque()
         """Chunks that have been read and not committed."""
         self.untold: deque[Gap] = deque(state.gaps)
@@ -67,12 +69,24 @@ class Cursor:
     @property
     def wants(self) -> int:
         """The sequence of the next event that it will be sent: behind the gap that it is at, where there is one."""
-        wanted = self.next
+        return self._behind_gaps(self.next)
+
+    @property
+    def noted_end(self) -> int:
+        """What was noted before this may have arrived, also where it is to be sent again."""
+        return self.state.notes[-1].end if self.state.notes else 0
+
+    @property
+    def may_give_up(self) -> int:
+        """The sequence of the next event that it may give up: none that may have arrived."""
+        return self._behind_gaps(max(self.next, self.noted_end))
+
+    def _behind_gaps(self, sequence: int) -> int:
         for gap in self.untold:
-            if gap.first > wanted:
+            if gap.first > sequence:
                 break
-            wanted = max(wanted, gap.end)
-        return wanted
+            sequence = max(sequence, gap.end)
+        return sequence
 
     def next_gap(self, sequence: int) -> float:
         """Where the first gap behind this event begins that it has not been told of; infinity where none does."""
@@ -102,12 +116,14 @@ class Cursor:
         return self.next <= first and not any(gap.first <= first < gap.end for gap in self.untold)
 
     def needs(self, first: int, end: int) -> bool:
-        """Whether it may still read, or have to send again, any of these events."""
+        """Whether it may still read, or have to send again, any of these events: those that no gap holds."""
         if self.closed:
             return False
-        pinned = self.state.notes[-1].end if self.state.notes else self.state.committed
-        pinned = max(pinned, self.next)
-        return (first < pinned and end > self.state.committed) or end > self.wants
+        needed = max(first, self.state.committed)
+        for gap in self.state.gaps:
+            if gap.first <= needed:
+                needed = max(needed, gap.end)
+        return needed < end
 
     # ── moving ──
 

@@ -128,8 +128,10 @@ class Keeper:
         self._log.error("the spool: events are in memory alone until it can be written", folder=self.store.folder)
 
     def oldest_unsaved(self) -> Held | None:
-        """The first chunk that is in memory only and that nobody is sending."""
-        return next((held for held in self._unsaved if held.readers > 0 and not held.in_hand), None)
+        """The first chunk that is in memory only and that nobody is sending, or has sent."""
+        noted = max((cursor.noted_end for cursor in self._cursors if not cursor.closed), default=0)
+        loose = (held for held in self._unsaved if held.readers > 0 and not held.in_hand)
+        return next((held for held in loose if held.chunk.offset.sequence >= noted), None)
 
     # ── what is safe ──
 

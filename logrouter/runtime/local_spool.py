@@ -205,12 +205,12 @@ class LocalSpool(Spool):
 
     def _lagging(self) -> list[Cursor]:
         """The sinks that are furthest behind, of those for which something is held that is not being sent."""
-        behind = [cursor for cursor in self.cursors if not cursor.closed and cursor.wants < self.appended]
-        furthest = min((cursor.wants for cursor in behind), default=0)
-        return [cursor for cursor in behind if cursor.wants == furthest]
+        behind = [cursor for cursor in self.cursors if not cursor.closed and cursor.may_give_up < self.appended]
+        furthest = min((cursor.may_give_up for cursor in behind), default=0)
+        return [cursor for cursor in behind if cursor.may_give_up == furthest]
 
     def _give_up_next(self, cursor: Cursor) -> None:
-        found = self._find(cursor, cursor.wants)
+        found = self._find_ahead(cursor) if cursor.may_give_up > cursor.wants else self._find(cursor, cursor.wants)
         if isinstance(found, Gap):
             self._skip(cursor, found, 0)
         elif found is not None:
@@ -266,6 +266,14 @@ class LocalSpool(Spool):
             times = cursor.read_ns, found.before_ns or cursor.read_ns or time.time_ns()
             return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
         return self._take_in(found, cursor) if found is not None else None
+
+    def _find_ahead(self, cursor: Cursor) -> Held | Gap | None:
+        """What it may give up first, though it reads others before: where it reads on stays as it is."""
+        reading, cursor.spot = cursor.spot, cursor.spot_ahead
+        try:
+            return self._find(cursor, cursor.may_give_up)
+        finally:
+            cursor.spot_ahead, cursor.spot = cursor.spot, reading
 
     def _take_in(self, loaded: Loaded, cursor: Cursor) -> Held:
         """Hold a chunk from the log. It may have to be cut, so that its classes are few enough."""
