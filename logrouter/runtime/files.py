@@ -104,7 +104,7 @@ class Files:
         """The file that the place was in: under its own name, or rotated since. None where it is gone."""
         names = [place.path, *(rotated_path(place.path, number) for number in range(1, self._handling.keep + 1))]
         for name in names:
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(FileNotFoundError):
                 status = self._disk.stat(name)
                 if (status.st_dev, status.st_ino) == (place.device, place.inode):
                     return name
