@@ -72,6 +72,8 @@ class Cursor:
         """The sequence that is read next."""
         self.spot: Spot | None = None
         """Where in the log on disk that is, if it is known."""
+        self.spot_ahead: Spot | None = None
+        """The same for what it discards next."""
         self.in_hand: deque[InHand] = deque()
         """What has been read and not committed."""
         self.untold: deque[Gap] = deque(state.gaps)
@@ -157,11 +159,14 @@ class Cursor:
         return chunk.offset.sequence < self._noted_end and chunk.end.sequence > self.state.committed
 
     def needs(self, first: int, end: int) -> bool:
-        """Whether it may still read, or have to send again, any of these events."""
+        """Whether it may still read, or have to send again, any of these events: those that no gap holds."""
         if self.closed:
             return False
-        pinned = max(self._noted_end, self.next)
-        return (first < pinned and end > self.state.committed) or end > self.expendable
+        needed = max(first, self.state.committed)
+        for gap in self.state.gaps:
+            if gap.first <= needed:
+                needed = max(needed, gap.end)
+        return needed < end
 
     # ── moving ──
 

@@ -58,12 +58,20 @@ class Discarding:
         if not _may_discard(lagging, insist):
             return False
         for cursor in lagging:
-            found = self._spool.find(cursor, cursor.expendable)
+            found = self._find(cursor)
             if isinstance(found, Gap):
                 self._spool.skip(cursor, found, 0)
             elif found is not None:
                 self._discard_held(cursor, found)
         return True
+
+    def _find(self, cursor: Cursor) -> Held | Gap | None:
+        """What a sink discards next. It may be far ahead of what it reads: each has its own spot in the log."""
+        reading, cursor.spot = cursor.spot, cursor.spot_ahead
+        try:
+            return self._spool.find(cursor, cursor.expendable)
+        finally:
+            cursor.spot_ahead, cursor.spot = cursor.spot, reading
 
     def _discard_unsaved(self, insist: bool) -> bool:
         """The memory is full of what the log cannot take: the oldest of that goes, for all who want it."""

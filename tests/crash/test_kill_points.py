@@ -5,7 +5,11 @@ See `killed_at.py` for the points.
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,17 +22,26 @@ from tests.crash.feeding import (
     is_notice,
     is_torn,
     lines_read,
+    number_of,
     numbered,
     numbers_of,
     run_until_killed,
     wanted,
 )
 from tests.crash.killed_at import MOMENTS, POINTS
-from tests.e2e.processes import Workplace
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace
 
 pytestmark = pytest.mark.slow
 
 LAUNCHER = Path(__file__).parent / "killed_at.py"
+WITHOUT_CHECK = """
+import sys
+from logrouter.runtime import preflight
+preflight.check_places = lambda settings: None
+from logrouter.__main__ import main
+sys.exit(main())
+"""
+"""A logrouter that does not look at its destinations before it starts."""
 LINES = 40_000
 LATER = range(LINES, LINES + 1_000)
 COUNTS = {"append": 40, "seal": 4, "sync": 3, "delete": 2, "note": 20, "commit": 20, "switch": 5, "send": 20}
@@ -76,7 +89,8 @@ def test_killed_at_a_point_each_sink_gets_what_was_read_once(
     if point not in ("sync", "delete"):  # in a thread; the other may be writing a record
         assert torn == ((point, moment) == ("append", "during"))
     assert done.returncode == (74 if torn else 0)
-    assert done.stderr.count(b"\n") == done.stderr.count(b'"events lost"') == 3 * torn
+    told = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+    assert Counter(told) == ({"events lost": 3, "discarded or lost in this run": 3} if torn else {})
     assert not os.listdir(workplace.folder / "spool" / "segments")
 
 
@@ -129,3 +143,37 @@ def test_what_is_read_after_a_kill_is_not_taken_for_what_was_noted_before(workpl
         assert numbers == [*kept, *wanted(sink, LATER)], sink
         if sink == "all":
             assert sum(map(len, between[len(kept) + 1 : read])) <= READ_BYTES
+
+
+def test_what_was_on_its_way_is_not_discarded(workplace: Workplace) -> None:
+    """Invariants 3 and 6: it may have arrived. A sink that is dead after the kill discards only what comes behind it.
+
+    (It discarded batches that stood in its file already.)
+    """
+    sinks = ("--sink", "all=file:all", "--sink", "gone=file:gone/out")
+    spool = ("--set", "spool.directory=spool", *SMALL, "--set", "spool.when_full=discard_oldest")
+    arguments = (*sinks, *spool, "--set", "shutdown_timeout=300ms")
+    run_until_killed(workplace, (LAUNCHER, "send", "after", "20", *arguments), numbered(0, LINES))
+    folder = (workplace.folder / "gone").rename(workplace.folder / "elsewhere")
+    (workplace.folder / "gone").write_text("no folder\n")
+    arrived = len((folder / "out").read_bytes().splitlines())
+    # That the folder is a file is no mistake here: so it may be while it runs.
+    dead = ("-c", WITHOUT_CHECK, *arguments)
+    router = workplace.start([sys.executable, *dead], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    router.communicate(b"".join(numbered(LATER.start, LATER.start + 150_000)), timeout=TOO_LONG_SECONDS)
+    assert router.returncode == 75
+    (workplace.folder / "gone").unlink()
+    folder.rename(workplace.folder / "gone")
+    done = workplace.route(b"", *arguments[:-1], "shutdown_timeout=25s")
+
+    assert done.returncode == 0
+    numbers = numbers_of(workplace.lines("all"))
+    place = 0
+    for line in workplace.lines("gone/out"):
+        if is_notice(line):
+            assert place >= arrived > 1000
+            place += json.loads(line)["logrouter.discarded"]
+        else:
+            assert number_of(line) == numbers[place]
+            place += 1
+    assert place == len(numbers)
