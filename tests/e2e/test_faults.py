@@ -58,7 +58,7 @@ def test_a_sink_on_a_full_disk_is_named_and_the_other_gets_all(workplace: Workpl
     told = [json.loads(line) for line in done.stderr.splitlines()]
     assert {event["sink"] for event in told} == {"tiny"}
     (last,) = (event for event in told if event["message"] == "not delivered")
-    assert last["events"] == 5000
+    assert 5000 - written.count(b"\n") <= last["events"] <= 5000  # a batch that found room whole is delivered
     assert "No space left on device" in last["reason"]
     assert workplace.lines("all") == events
     assert b"".join(events).startswith(written)
