@@ -2,7 +2,7 @@
 
 Invariants:
 - the events held in memory cost at most `budget_bytes` (payload + 60 B each), unless one chunk alone costs more;
-- an event is held, in memory or in the log, until every sink has committed past it, or has given it up;
+- an event is held, in memory or in the log, until every sink has committed past it, or has discarded it;
 - with a log, a sink that lags misses the window and reads the log: sources do not wait for it before the log is full.
   While the sink that leads is merely busy, sources wait rather than letting it fall out of the window;
 - when it is full, `discarding.py` says who discards what. A sink is told of it once, where the events would have been;
@@ -247,7 +247,7 @@ class LocalSpool(Spool):
 
     def wake(self) -> None:
         """Wake all that wait to read, and those that wait for room."""
-        self._readers.unpark_all()
+        self.wake_readers()
         self._room.unpark_all()
 
     def wake_readers(self) -> None:

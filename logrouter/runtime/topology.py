@@ -57,7 +57,6 @@ class Topology:
             for number, (name, sink) in enumerate(sinks.items())
         ]
         self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]
-        """By earlier processes: the spool remembers."""
         self._asked_to_stop = 0
         self._until = trio.CancelScope()
         """Everything that reads or delivers runs in it; its deadline is set when the end begins."""
