@@ -16,9 +16,9 @@ import msgspec
 
 from logrouter.cursors import State, inspect, replay
 from logrouter.figures import counted, rounded_size
-from logrouter.runtime.directory import SpoolDirectory
 from logrouter.runtime.disk import exists, read_file
-from logrouter.runtime.log_reader import LogReader, Segment, Stretch
+from logrouter.runtime.spool.directory import SpoolDirectory
+from logrouter.runtime.spool.log_reader import LogReader, Segment, Stretch
 
 EXIT_DAMAGED: Final = 74
 """EX_IOERR."""

@@ -33,9 +33,9 @@ from logrouter.formats.raw import raw_lines
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
 from logrouter.rules import Rule
-from logrouter.runtime.directory import SpoolDirectory
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.log_reader import LogReader, Segment, Stretch
+from logrouter.runtime.spool.directory import SpoolDirectory
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.log_reader import LogReader, Segment, Stretch
 from logrouter.sinks import Slice
 
 ID_KEY: Final = "logrouter.id"

@@ -20,10 +20,10 @@ from logrouter.cli._spool_check import open_log, sinks_in
 from logrouter.config.settings import Settings
 from logrouter.cursors import Counts, State
 from logrouter.figures import counted, rounded_size, rounded_span, table
-from logrouter.runtime.cursor import Cursor
-from logrouter.runtime.directory import SpoolDirectory
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.log_reader import LogReader, Segment
+from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.directory import SpoolDirectory
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.log_reader import LogReader, Segment
 
 _SECOND_NS = 10**9
 

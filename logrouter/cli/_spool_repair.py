@@ -25,8 +25,8 @@ from typing import Final
 from logrouter.cli._spool_check import CheckedJournal, CheckedLog, CheckedSegment, check_log, sinks_in, total_of
 from logrouter.cursors import Ledger, State, encode_entry
 from logrouter.errors import StartError
-from logrouter.runtime.directory import SpoolDirectory, problem_with
 from logrouter.runtime.disk import opened, sync_folder, write_all
+from logrouter.runtime.spool.directory import SpoolDirectory, problem_with
 from logrouter.segments import Header, encode_header
 
 ASIDE: Final = "aside"

@@ -8,7 +8,7 @@ import msgspec
 
 from logrouter.cli._spool_check import EXIT_DAMAGED, CheckedJournal, CheckedLog, Damage, check_log, sinks_in, total_of
 from logrouter.figures import counted, rounded_size
-from logrouter.runtime.directory import SpoolDirectory
+from logrouter.runtime.spool.directory import SpoolDirectory
 
 
 def verify(directory: SpoolDirectory, options: Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from logrouter.config.settings import Settings
 from logrouter.errors import LogrouterError
-from logrouter.runtime.directory import SpoolDirectory, problem_with_version
+from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_version
 
 _SUMMARIES = {
     "ls": "list its segments, and how far each sink has read",

@@ -14,9 +14,9 @@ from typing import Any
 from logrouter.assembly import make_sink
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
-from logrouter.runtime.directory import problem_with as problem_with_directory
-from logrouter.runtime.directory import warning_about
 from logrouter.runtime.disk import problem_with_folder
+from logrouter.runtime.spool.directory import problem_with as problem_with_directory
+from logrouter.runtime.spool.directory import warning_about
 from logrouter.sinks import Sink
 
 _OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")

@@ -25,9 +25,9 @@ from logrouter.config.settings import Settings, SourceSettings
 from logrouter.ingest import Ingest
 from logrouter.runtime.delivery import Delivery, tick
 from logrouter.runtime.log import Log
-from logrouter.runtime.opening import open_spool
 from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool import Spool
+from logrouter.runtime.spool.opening import open_spool
 from logrouter.runtime.transports import transport_for
 from logrouter.sinks import Sink
 from logrouter.sources import Source
@@ -169,7 +169,7 @@ def _connected_sink(name: str, settings: Settings) -> Sink[Any]:
     kind: type[Sink[Any]] = component.load("sinks", settings.sinks[name].type)
     if kind.transport != "stream":
         return make_sink(name, settings)
-    from logrouter.runtime.streams import is_terminal, wants_colour
+    from logrouter.runtime.transports.streams import is_terminal, wants_colour
 
     descriptor = kind.descriptor
     colour = wants_colour(descriptor, os.environ)

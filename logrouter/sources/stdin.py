@@ -23,7 +23,7 @@ from typing import ClassVar, Final
 import trio
 
 from logrouter.framing import LineFraming
-from logrouter.runtime.streams import grow_pipe
+from logrouter.runtime.transports.streams import grow_pipe
 from logrouter.sources import Emit, Source, SourceConfig
 
 READ_BYTES: Final = 512 * 1024

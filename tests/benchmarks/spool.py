@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from logrouter.cursors import Ledger, State
 from logrouter.event import Chunk, Flag, Offset
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.store import Store
 from tests.benchmarks import cases, inputs, measure
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.measure import Usage

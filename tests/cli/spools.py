@@ -11,9 +11,9 @@ from pathlib import Path
 
 from logrouter.cursors import Commit, Gap, Ledger, Note, State
 from logrouter.event import Chunk, Flag, Offset
-from logrouter.runtime.directory import SpoolDirectory
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool.directory import SpoolDirectory
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.store import Store
 
 EVENTS = 10
 """In each record."""

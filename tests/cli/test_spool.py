@@ -13,11 +13,11 @@ import pytest
 
 from logrouter.cli import _spool_check
 from logrouter.cli.completion import _spool_flags
-from logrouter.runtime.log_reader import LogReader
+from logrouter.runtime.spool.log_reader import LogReader
 from logrouter.segments import RECORD_BYTES
 from tests.cli.conftest import Ask, Command
 from tests.cli.spools import SpoolMaker, age, events, records_in, spoil, spoil_entries, spoil_records
-from tests.runtime.logs import make_newer
+from tests.runtime.spool.logs import make_newer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "spool.md"
 COMMANDS = ("ls", "verify", "export", "repair")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from logrouter.runtime.log_reader import LogReader
+from logrouter.runtime.spool.log_reader import LogReader
 from tests.cli.conftest import Ask, Command
 from tests.cli.spools import SpoolMaker, records_in, spoil, spoil_entries, spoil_records
 

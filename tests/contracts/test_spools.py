@@ -1,4 +1,4 @@
-"""What every spool must keep to: `Spool` in runtime/spool.py. Whoever adds one adds it to SPOOLS.
+"""What every spool must keep to: `Spool` in runtime/spool/. Whoever adds one adds it to SPOOLS.
 
 Only what the protocol names is used, and what a way to make one gives (`Kit`).
 """
@@ -19,7 +19,7 @@ from logrouter.routing import Router
 from logrouter.runtime.spool import Spool
 from logrouter.testing import CrashingDisk
 from tests.runtime.pipelines import make_router, memory_spool, new_cursor
-from tests.runtime.spool_model import Durability, open_spool, settings_for
+from tests.runtime.spool.model import Durability, open_spool, settings_for
 
 SINKS = "ab"
 BUDGET_BYTES = 12_000

@@ -21,10 +21,10 @@ from typing import Any, NoReturn
 
 from logrouter import __main__ as logrouter
 from logrouter.cursors import Commit, Note
-from logrouter.runtime import journal
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.logfile import LogFile
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool import journal
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.store import Store
+from logrouter.runtime.transports.logfile import LogFile
 
 POINTS = ("append", "seal", "sync", "delete", "note", "commit", "switch", "send")
 MOMENTS = ("before", "during", "after")

@@ -22,7 +22,7 @@ from tests.e2e.disks import fill, remount, root_only, tiny_disk
 from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
-from tests.runtime.logs import make_newer
+from tests.runtime.spool.logs import make_newer
 
 pytestmark = pytest.mark.slow
 
@@ -388,7 +388,7 @@ def test_a_disk_that_cannot_sync_stops_no_sink(workplace: Workplace, port: int) 
     """Invariants 1 and 4: with `sync` the source waits for block_timeout, once, and that is said. Nothing is lost."""
     program = (
         "import errno, os, sys\n"
-        "from logrouter.runtime.store import Store\n"
+        "from logrouter.runtime.spool.store import Store\n"
         "sync_segment = Store._sync_segment\n"
         "def fail(*arguments):\n"
         "    if os.path.exists('broken'):\n"

@@ -10,10 +10,10 @@ from logrouter.event import Chunk, Flag
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
 from logrouter.rules import Rule
-from logrouter.runtime.cursor import Cursor, WhenFull
 from logrouter.runtime.delivery import Delivery
-from logrouter.runtime.local_spool import LocalSpool
 from logrouter.runtime.log import Log
+from logrouter.runtime.spool.cursor import Cursor, WhenFull
+from logrouter.runtime.spool.local import LocalSpool
 from logrouter.sinks import SinkConfig, SinkContext
 from logrouter.testing import RecordingSink, RecordingTransport
 

@@ -18,7 +18,7 @@ import trio
 from trio.testing import MockClock
 
 from logrouter.framing import Frame
-from logrouter.runtime.streams import PIPE_BYTES
+from logrouter.runtime.transports.streams import PIPE_BYTES
 from logrouter.sources.stdin import READ_BYTES, READ_INTERVAL_SECONDS, StdinConfig, StdinSource
 from logrouter.values import Size
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from logrouter.event import Chunk, Flag, Offset
-from logrouter.runtime.log_reader import Missing
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool.log_reader import Missing
+from logrouter.runtime.spool.store import Store
 from logrouter.segments import RECORD_BYTES, decode_head, decode_header
-from tests.runtime.logs import fill, new_store, walk
+from tests.runtime.spool.logs import fill, new_store, walk
 
 SEGMENTS, RECORDS, EVENTS = 3, 4, 3
 END = SEGMENTS * RECORDS * EVENTS

@@ -6,7 +6,7 @@
     note(sink, note)            before sending: which events a batch holds, and where they will be
     commit(sink, end, …)        everything before `end` is settled at this sink
 
-This is the interface. `local_spool.py` is the spool of one process, in memory and on disk.
+This is the interface. `local.py` is the spool of one process, in memory and on disk.
 """
 
 from __future__ import annotations

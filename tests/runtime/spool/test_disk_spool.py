@@ -14,10 +14,10 @@ from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
 from logrouter.runtime.delivery import tick
 from logrouter.runtime.disk import read_file
-from logrouter.runtime.local_spool import LocalSpool
+from logrouter.runtime.spool.local import LocalSpool
 from logrouter.testing import CrashingDisk
 from tests.runtime.pipelines import make_router
-from tests.runtime.spool_model import (
+from tests.runtime.spool.model import (
     BLOCK_SECONDS,
     BUDGET_BYTES,
     DURABILITIES,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logrouter.event import Chunk
-from logrouter.runtime.cursor import Held
-from logrouter.runtime.keeper import Keeper
+from logrouter.runtime.spool.cursor import Held
+from logrouter.runtime.spool.keeper import Keeper
 
 
 class Window:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from logrouter.compression import compress, whole_bytes
 from logrouter.cursors import Place
 from logrouter.errors import DestinationError, Moved
-from logrouter.runtime.files import Files
-from logrouter.runtime.logfile import rotated_path
+from logrouter.runtime.transports.files import Files
+from logrouter.runtime.transports.logfile import rotated_path
 from logrouter.sinks import Append, SinkContext
 from logrouter.sinks.file import FileConfig, FileSink
 from logrouter.templates import Template

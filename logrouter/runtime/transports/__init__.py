@@ -78,11 +78,11 @@ def transport_for(sink: Any) -> Transport:
     """A new transport for a sink, of the kind that its class names. Imports only what this one needs."""
     match sink.transport:
         case "files":
-            from logrouter.runtime.files import Files
+            from logrouter.runtime.transports.files import Files
 
             return Files(sink.handling)
         case "stream":
-            from logrouter.runtime.streams import Stream
+            from logrouter.runtime.transports.streams import Stream
 
             return Stream(sink.descriptor)
         case "none":

@@ -21,9 +21,9 @@ from typing import Any, Final
 import trio
 
 from logrouter.event import Chunk
-from logrouter.runtime.cursor import Cursor, Held
 from logrouter.runtime.log import Log
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool.cursor import Cursor, Held
+from logrouter.runtime.spool.store import Store
 
 _RECORD_OVERHEAD_BYTES: Final = 1024
 """What a record takes on disk beside payloads, flags and lengths, at most."""

@@ -1,4 +1,4 @@
-"""A spool on a disk that crashes, beside a plain model of what it should be: see test_spool_model.py.
+"""A spool on a disk that crashes, beside a plain model of what it should be: see test_model.py.
 
 The model knows, for each sequence, which event was appended with it, whether a crash may have taken it, and what became
 of it at each sink. `Model.check` compares all of it with what the spool says.
@@ -21,13 +21,13 @@ from logrouter.config.settings import Settings, SinkSettings, SourceSettings, Sp
 from logrouter.cursors import Gap, Note
 from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
-from logrouter.runtime import opening
 from logrouter.runtime.disk import make_folders, sync_folder
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.keeper import Keeper
-from logrouter.runtime.local_spool import LocalSpool
 from logrouter.runtime.log import Log
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool import opening
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.keeper import Keeper
+from logrouter.runtime.spool.local import LocalSpool
+from logrouter.runtime.spool.store import Store
 from logrouter.sinks import SinkConfig
 from logrouter.testing import CrashingDisk
 from logrouter.values import Duration

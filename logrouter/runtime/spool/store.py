@@ -22,7 +22,7 @@ from typing import Final
 
 from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, read_file, sync_file, sync_folder, write_all
-from logrouter.runtime.log_reader import LogReader, Segment
+from logrouter.runtime.spool.log_reader import LogReader, Segment
 from logrouter.segments import Header, encode_header, encode_record, is_begun
 
 SEGMENT_BYTES: Final = 64 * 2**20

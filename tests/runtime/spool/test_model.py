@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from logrouter.crashing import Killed
-from tests.runtime.spool_model import DURABILITIES, Durability, Model
+from tests.runtime.spool.model import DURABILITIES, Durability, Model
 
 FAULTS = {
     "writev": (errno.ENOSPC, errno.EIO),

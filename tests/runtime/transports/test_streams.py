@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from logrouter.errors import ClosedByPeer, DestinationError
-from logrouter.runtime.streams import PIPE_BYTES, Stream, is_terminal, wants_colour
+from logrouter.runtime.transports.streams import PIPE_BYTES, Stream, is_terminal, wants_colour
 from logrouter.sinks import Write
 
 MUCH = b"".join(b"line %d of many\n" % number for number in range(200_000))

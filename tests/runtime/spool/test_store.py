@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from logrouter.runtime import store as store_module
-from logrouter.runtime.log_reader import OPEN_FILES, Missing
+from logrouter.runtime.spool import store as store_module
+from logrouter.runtime.spool.log_reader import OPEN_FILES, Missing
 from logrouter.segments import RECORD_BYTES, UnknownVersion
 from logrouter.testing import FaultyDisk
-from tests.runtime.logs import fill, make_newer, new_store, numbered_chunk, runs, walk
+from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, runs, walk
 
 
 def names(folder: Path) -> list[str]:

@@ -17,14 +17,14 @@ from logrouter.config.settings import Settings, SpoolSettings
 from logrouter.cursors import Ledger, State
 from logrouter.errors import StartError
 from logrouter.routing import Router
-from logrouter.runtime.cursor import Cursor
-from logrouter.runtime.directory import SpoolDirectory
 from logrouter.runtime.disk import Disk
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.keeper import Keeper
-from logrouter.runtime.local_spool import LocalSpool, encoded_bytes
 from logrouter.runtime.log import Log
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.directory import SpoolDirectory
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.keeper import Keeper
+from logrouter.runtime.spool.local import LocalSpool, encoded_bytes
+from logrouter.runtime.spool.store import Store
 from logrouter.segments import UnknownVersion
 
 

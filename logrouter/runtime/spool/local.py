@@ -22,13 +22,13 @@ import trio
 from logrouter.cursors import Gap, Ledger, Note, Place
 from logrouter.event import Chunk, Offset
 from logrouter.routing import Router
-from logrouter.runtime.cursor import Cursor, Held
-from logrouter.runtime.discarding import Discarding
-from logrouter.runtime.keeper import Keeper
 from logrouter.runtime.log import Log
-from logrouter.runtime.log_reader import Loaded, Missing
 from logrouter.runtime.spool import Spool, SpoolStatistics
-from logrouter.runtime.window import Window
+from logrouter.runtime.spool.cursor import Cursor, Held
+from logrouter.runtime.spool.discarding import Discarding
+from logrouter.runtime.spool.keeper import Keeper
+from logrouter.runtime.spool.log_reader import Loaded, Missing
+from logrouter.runtime.spool.window import Window
 
 CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does:

@@ -12,7 +12,7 @@ import pytest
 
 from logrouter.cursors import Commit, Entry, Ledger, Note, Place, State, encode_entry
 from logrouter.runtime.disk import make_folders, read_file, sync_folder
-from logrouter.runtime.journal import FILE_BYTES, Journal
+from logrouter.runtime.spool.journal import FILE_BYTES, Journal
 from logrouter.testing import CrashingDisk, FaultyDisk, Killed
 from tests.e2e.test_faults import root_only, tiny_disk
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from logrouter.cursors import Gap
 from logrouter.event import Chunk
-from logrouter.runtime.cursor import Cursor, Held, gap_of
-from logrouter.runtime.keeper import Keeper
 from logrouter.runtime.log import Log
+from logrouter.runtime.spool.cursor import Cursor, Held, gap_of
+from logrouter.runtime.spool.keeper import Keeper
 
 if TYPE_CHECKING:
-    from logrouter.runtime.local_spool import LocalSpool
+    from logrouter.runtime.spool.local import LocalSpool
 
 
 class Discarding:

@@ -9,8 +9,8 @@ from typing import Any
 from zlib import crc32
 
 from logrouter.event import Chunk, Flag, Offset
-from logrouter.runtime.log_reader import Loaded, Missing
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool.log_reader import Loaded, Missing
+from logrouter.runtime.spool.store import Store
 from logrouter.segments import header_length
 
 EPOCH = 7

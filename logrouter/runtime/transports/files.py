@@ -25,8 +25,8 @@ from logrouter.compression import compress
 from logrouter.cursors import Place
 from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
-from logrouter.runtime.logfile import LogFile, rotate, rotated_path
 from logrouter.runtime.transports import Resumed
+from logrouter.runtime.transports.logfile import LogFile, rotate, rotated_path
 from logrouter.sinks import Append
 from logrouter.sinks.file import Handling
 

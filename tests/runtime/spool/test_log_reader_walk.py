@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from logrouter.event import Chunk, Offset
-from logrouter.runtime import log_reader
-from logrouter.runtime.log_reader import Loaded, LogReader, Missing
-from logrouter.runtime.store import Store
+from logrouter.runtime.spool import log_reader
+from logrouter.runtime.spool.log_reader import Loaded, LogReader, Missing
+from logrouter.runtime.spool.store import Store
 from logrouter.segments import UnknownVersion
-from tests.runtime.logs import make_newer
+from tests.runtime.spool.logs import make_newer
 
 EPOCH = 7
 

@@ -17,8 +17,8 @@ from weakref import ref
 
 from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, Ledger, Note, Outcome, Place, State
 from logrouter.event import Chunk
-from logrouter.runtime.journal import Journal
-from logrouter.runtime.log_reader import Spot
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.log_reader import Spot
 
 WhenFull = Literal["block", "discard_oldest"]
 

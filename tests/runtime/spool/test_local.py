@@ -12,8 +12,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.cursors import Gap
 from logrouter.event import Chunk
-from logrouter.runtime.cursor import WhenFull
-from logrouter.runtime.local_spool import LocalSpool
+from logrouter.runtime.spool.cursor import WhenFull
+from logrouter.runtime.spool.local import LocalSpool
 from tests.runtime.pipelines import CHUNK_BYTES, make_router, memory_spool, new_cursor, routed_chunk
 
 ROUTER = make_router(["a", "b"], {"b": "n >= 0"})

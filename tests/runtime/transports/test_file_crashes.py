@@ -23,14 +23,14 @@ from logrouter.policy import SinkRouting
 from logrouter.routing import Router
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.disk import exists, make_folders, opened, read_file, sync_folder
-from logrouter.runtime.files import Files
 from logrouter.runtime.log import Log
+from logrouter.runtime.transports.files import Files
 from logrouter.sinks import SinkContext
 from logrouter.sinks.file import FileConfig, FileSink
 from logrouter.templates import Template
 from logrouter.testing import CrashingDisk, Killed
 from logrouter.values import Size
-from tests.runtime.spool_model import Durability, files_in, open_spool, settings_for
+from tests.runtime.spool.model import Durability, files_in, open_spool, settings_for
 
 FOLDER = "/var/log"
 
