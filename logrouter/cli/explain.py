@@ -25,7 +25,7 @@ from logrouter.ingest import Ingest
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, Field, lookup
 from logrouter.rules import Rule
-from logrouter.sinks import Append, Batch
+from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
 
 _KINDS = {0: "text", Flag.JSON: "JSON object", Flag.INVALID_UTF8: "text, with bytes that are not UTF-8"}
 
@@ -129,11 +129,33 @@ class Explanation:
             refused = match is not None and not match.test(document, facts)
             return [f"no  {name}: {_rule(match) if refused else 'no route that names it holds'}"]
         told = [f"yes {name}: {_rule(match)}"]
-        for instruction in self._sinks[name].send(Batch(parts)):
-            target = f" to {instruction.path}" if isinstance(instruction, Append) else ""
-            data = instruction.data.removesuffix(b"\n")
-            told.append(f"      {len(instruction.data)} bytes{target}: {_shown(data)}")
+        for data, target in _leaving(self._sinks[name], parts):
+            told.append(f"      {len(data)} bytes{target}: " + _shown(data.removesuffix(b"\n")))
         return told
+
+
+def _leaving(sink: Sink[Any], parts: list[Slice]) -> Iterator[tuple[bytes, str]]:
+    """The bytes that would leave first, and where to; of a sink that must be answered, only what it begins with."""
+    encoded = [sink.encode(part) for part in parts] if sink.gathers else []
+    batch = Batch([] if sink.gathers else parts, encoded=encoded, first=parts[0].sequences[0], last=True)
+    conversation = sink.send(batch)
+    reply: Any = None
+    while True:
+        try:
+            instruction = conversation.send(reply)
+        except StopIteration:
+            return
+        reply = None
+        match instruction:
+            case Append(path, data):
+                yield data, f" to {path}"
+            case Write(data):
+                yield data, ""
+            case Request(method, target, body):
+                yield body, f" by {method} {target}"
+                return
+            case Now():
+                reply = parts[0].received_ns
 
 
 def _document(payload: bytes, flags: int) -> Document:

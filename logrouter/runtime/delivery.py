@@ -262,7 +262,7 @@ class Delivery:
                 noted = True
             if how != "whole":
                 reply = await self._perform(instruction, taken)
-                self.sent_bytes += len(instruction.data)
+                self.sent_bytes += len(getattr(instruction, "data", b""))
 
     async def _perform(self, instruction: Instruction, taken: _Taken) -> Any:
         """Do it; note again where it is about to be written, whenever that has changed."""

@@ -1,22 +1,44 @@
 """The contract of a sink: one pure file that says what to do, and a transport that does it.
 
-`send(batch)` is a generator: it yields instructions (`Append`, `Write`, …), receives a reply for each, and
-returns what became of the batch. It imports neither trio nor httpx, opens nothing, reads no clock. The shared
-loop in `runtime/delivery.py` performs the instructions; one that fails is performed again, the same object,
-until it succeeds or the process stops.
+`send(batch)` is a generator: it yields instructions (`Append`, `Write`, `Request`, …), receives a reply for each, and
+returns what became of the batch or of each of its events. It imports neither trio nor httpx, opens nothing, reads no
+clock. The shared loop in `runtime/delivery/` performs the instructions.
+
+- `Append` and `Write` that fail are performed again, the same object, until they succeed or the process stops.
+- A `Request` to which nobody answers raises DestinationError in `send`. Not caught there, it is a `Retry` of the whole
+  batch: `send` is then called anew.
+- A sink that *gathers* makes objects much larger than a batch in memory can be: it is given each slice once, to
+  `encode`, and the spool need not hold the events any more. `send` gets what was made of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from itertools import compress
-from typing import Any, ClassVar, Generic, Literal, TypeVar, overload
+from collections.abc import Generator, Mapping
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
-from logrouter.cursors import Place
-from logrouter.event import Attributes
+from logrouter.batch import Batch as Batch
+from logrouter.batch import Batching as Batching
+from logrouter.batch import Chosen as Chosen
+from logrouter.batch import Encoded as Encoded
+from logrouter.batch import Memory as Memory
+from logrouter.batch import Slice as Slice
 from logrouter.formats.include import Include
+from logrouter.instructions import Append as Append
+from logrouter.instructions import Delivered as Delivered
+from logrouter.instructions import EventOutcome as EventOutcome
+from logrouter.instructions import Halve as Halve
+from logrouter.instructions import Instruction as Instruction
+from logrouter.instructions import Now as Now
+from logrouter.instructions import Outcome as Outcome
+from logrouter.instructions import Pause as Pause
+from logrouter.instructions import Rejected as Rejected
+from logrouter.instructions import Request as Request
+from logrouter.instructions import Response as Response
+from logrouter.instructions import Retry as Retry
+from logrouter.instructions import Seal as Seal
+from logrouter.instructions import Write as Write
 from logrouter.rules import Rule
 from logrouter.templates import Template
 
@@ -35,108 +57,8 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)
-
-
-class Chosen(Sequence[int]):
-    """Some numbers of a range, those where `chosen` is 1. Most sinks never ask, so they are picked when one does."""
-
-    __slots__ = ("_chosen", "_numbers", "_range")
-
-    def __init__(self, numbers: range, chosen: bytes) -> None:
-        self._range = numbers
-        self._chosen = chosen
-        self._numbers: list[int] | None = None
-
-    def __len__(self) -> int:
-        return self._chosen.count(1)
-
-    @overload
-    def __getitem__(self, place: int) -> int: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[int]: ...
-    def __getitem__(self, place: int | slice) -> int | list[int]:
-        if self._numbers is None:
-            self._numbers = list(compress(self._range, self._chosen))
-        return self._numbers[place]
-
-
-class Slice(msgspec.Struct):
-    """What one sink gets of one chunk: some of its events, and what they share."""
-
-    payloads: list[bytes]
-    flags: bytes
-    """One byte an event: `event.Flag`."""
-    attributes: Attributes
-    received_ns: int
-    epoch: int
-    sequences: Sequence[int]
-    """With the epoch, each event's id."""
-    columns: tuple[list[str] | str, ...] = ()
-    """For each of the sink's `templates`, in order: the text for each event, or one text for all."""
-    collides: bytes | None = None
-    """One byte an event: not 0 where it has a key that `include` would add. None: no event has."""
-
-    def pick(self, places: Sequence[int]) -> Slice:
-        """The events at these places, without columns."""
-        if len(places) == len(self.payloads):
-            return self
-        return Slice(
-            [self.payloads[place] for place in places],
-            bytes([self.flags[place] for place in places]),
-            self.attributes,
-            self.received_ns,
-            self.epoch,
-            [self.sequences[place] for place in places],
-            collides=None if self.collides is None else bytes([self.collides[place] for place in places]),
-        )
-
-
-class Batch(msgspec.Struct):
-    """What one sink sends and settles at once."""
-
-    slices: list[Slice]
-
-    def __len__(self) -> int:
-        return sum(len(part.payloads) for part in self.slices)
-
-
-class Append(msgspec.Struct):
-    """Append whole lines to a file."""
-
-    path: str
-    data: bytes
-    of: int = 1
-    """How many such instructions the batch makes."""
-    written: int = 0
-    """How much a failed try has already written, so that the next goes on there: bytes of `packed` if there is one."""
-    packed: bytes | None = None
-    """`data` as the transport has compressed it, kept so that another try writes the same."""
-    sealed: Place | None = None
-    """Where the transport has said that it will stand."""
-
-
-class Write(msgspec.Struct):
-    """Write to this process's stdout or stderr."""
-
-    data: bytes
-    written: int = 0
-
-
-Instruction = Append | Write
-
-
-class Delivered(msgspec.Struct, frozen=True):
-    """All of the batch is at the destination."""
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """Nothing of it was taken now; send it again, after so many seconds where the destination said so."""
-
-    reason: str
-    after_seconds: float | None = None
-
-
-Outcome = Delivered | Retry
+Transport = Literal["files", "stream", "http", "none"]
+Conversation = Generator[Instruction, Any, Outcome]
 
 
 class SinkContext(msgspec.Struct, frozen=True):
@@ -148,13 +70,25 @@ class SinkContext(msgspec.Struct, frozen=True):
     """Whether the stream that it writes to is a terminal."""
     colour: bool = False
     """Whether whoever reads that stream wants colour."""
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Environment variables that are the destination's own convention: `AWS_REGION`."""
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """How long a destination that takes nothing is tried again."""
+
+    initial_seconds: float = 0.2
+    """The first wait is at most so long; each is at most twice as long as the one before."""
+    cap_seconds: float = 30.0
+    give_up_seconds: float | None = None
+    """After how long what was never taken is rejected. None: never."""
 
 
 class Sink(Generic[ConfigT]):
     """Base of all sinks."""
 
     Config: ClassVar[type[SinkConfig]]
-    transport: ClassVar[Literal["files", "stream", "none"]]
+    transport: ClassVar[Transport]
     """Which transport performs its instructions."""
     descriptor: ClassVar[int]
     """Which file descriptor the transport `stream` writes to."""
@@ -163,9 +97,18 @@ class Sink(Generic[ConfigT]):
     known_path: str = ""
     """What it writes to, as far as it is known before the first event: a file, or a folder with a final slash."""
     ordered: ClassVar[bool] = True
-    """Events of one source arrive in the order in which they were read."""
+    """Events of one source arrive in the order in which they were read: one batch is sent at a time."""
+    gathers: ClassVar[bool] = False
+    """Whether it is given each slice to `encode` as it comes, and `send` what was made of them."""
     told_of_gaps: bool = True
     """Whether a discarded run is told in its stream, as an event at the gap."""
+    batching: Batching = Batching()
+    """How much makes a batch."""
+    concurrency: int = 1
+    """How many batches may be on their way at once, where it is not ordered."""
+    retry: RetryPolicy = RetryPolicy()
+    on_reject: Literal["keep", "discard"] = "keep"
+    """What becomes of an event that the destination refuses: a dead letter, or nothing."""
 
     def __init__(self, config: ConfigT, context: SinkContext) -> None:
         self.config = config
@@ -192,6 +135,15 @@ class Sink(Generic[ConfigT]):
             raise ValueError(f"a {name} sink takes nothing after its name: write {name}: alone")
         return {}
 
-    def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
+    def encode(self, part: Slice) -> Encoded:
+        """What it makes of a slice, where it gathers. Called in a thread, for one slice after the other."""
+        raise NotImplementedError
+
+    def send(self, batch: Batch) -> Conversation:
         """Deliver a batch: yield instructions, return what became of it."""
         raise NotImplementedError
+
+    def probe(self) -> Generator[Instruction, Any, list[str]]:
+        """Try the destination without writing an event: yield requests, return what is wrong (`check --connect`)."""
+        yield Pause()
+        return []

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar, Literal, TypeVar
 
 from logrouter import formats
-from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Write
+from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Transport, Write
 
 StreamFormat = Literal["auto", "json", "raw", "pretty", "logfmt"]
 
@@ -28,7 +28,7 @@ ConfigT = TypeVar("ConfigT", bound=StreamConfig)
 class StreamSink(Sink[ConfigT]):
     """Encodes each batch in one piece."""
 
-    transport: ClassVar[Literal["files", "stream", "none"]] = "stream"
+    transport: ClassVar[Transport] = "stream"
     descriptor: ClassVar[int]
     """The file descriptor of the stream."""
 

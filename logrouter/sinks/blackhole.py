@@ -6,9 +6,9 @@ As a URL: `blackhole:`.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig
+from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, Transport
 
 
 class BlackholeConfig(SinkConfig, kw_only=True, frozen=True):
@@ -19,7 +19,7 @@ class BlackholeSink(Sink[BlackholeConfig]):
     """Where nothing comes back from."""
 
     Config: ClassVar[type[SinkConfig]] = BlackholeConfig
-    transport: ClassVar[Literal["files", "stream", "none"]] = "none"
+    transport: ClassVar[Transport] = "none"
     ordered: ClassVar[bool] = False
     told_of_gaps: bool = False
 

@@ -29,7 +29,18 @@ import msgspec
 from logrouter import formats
 from logrouter.compression import SUFFIXES, Compression
 from logrouter.facts import Facts
-from logrouter.sinks import Append, Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, SinkContext, Slice
+from logrouter.sinks import (
+    Append,
+    Batch,
+    Delivered,
+    Instruction,
+    Outcome,
+    Sink,
+    SinkConfig,
+    SinkContext,
+    Slice,
+    Transport,
+)
 from logrouter.templates import Template
 from logrouter.values import Duration, Size
 
@@ -97,7 +108,7 @@ class FileSink(Sink[FileConfig]):
     """Encodes each batch, once for every file it goes to."""
 
     Config: ClassVar[type[SinkConfig]] = FileConfig
-    transport: ClassVar[Literal["files", "stream", "none"]] = "files"
+    transport: ClassVar[Transport] = "files"
     names_by: ClassVar[tuple[str, ...]] = ("path",)
     told_of_gaps: bool
 

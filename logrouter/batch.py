@@ -1,0 +1,137 @@
+"""What a sink gets: its share of some chunks, sent and settled at once.
+
+    Batch ── slices    what it gets of each chunk, in order; of a sink that gathers, `encoded` instead
+          ├─ first,    the sequences that it stands for: from the first to before the end. What lies between and is
+          │  end       not in it is not for this sink
+          └─ memo, carried, last, again: what is known from before, see below
+
+How much makes a batch is said by `Batching`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any, overload
+
+import msgspec
+
+from logrouter.event import Attributes
+
+Memory = dict[str, Any]
+"""What a sink writes down for itself: plain values, as JSON has them."""
+
+
+class Chosen(Sequence[int]):
+    """Some numbers of a range, those where `chosen` is 1. Most sinks never ask, so they are picked when one does."""
+
+    __slots__ = ("_chosen", "_numbers", "_range")
+
+    def __init__(self, numbers: range, chosen: bytes) -> None:
+        self._range = numbers
+        self._chosen = chosen
+        self._numbers: list[int] | None = None
+
+    def __len__(self) -> int:
+        return self._chosen.count(1)
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[int]: ...
+    def __getitem__(self, place: int | slice) -> int | list[int]:
+        if self._numbers is None:
+            self._numbers = list(compress(self._range, self._chosen))
+        return self._numbers[place]
+
+
+class Slice(msgspec.Struct):
+    """What one sink gets of one chunk: some of its events, and what they share."""
+
+    payloads: list[bytes]
+    flags: bytes
+    """One byte an event: `event.Flag`."""
+    attributes: Attributes
+    received_ns: int
+    epoch: int
+    sequences: Sequence[int]
+    """With the epoch, each event's id."""
+    columns: tuple[list[str] | str, ...] = ()
+    """For each of the sink's `templates`, in order: the text for each event, or one text for all."""
+    collides: bytes | None = None
+    """One byte an event: not 0 where it has a key that `include` would add. None: no event has."""
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    def pick(self, places: Sequence[int]) -> Slice:
+        """The events at these places."""
+        if len(places) == len(self.payloads):
+            return self
+        return Slice(
+            [self.payloads[place] for place in places],
+            bytes([self.flags[place] for place in places]),
+            self.attributes,
+            self.received_ns,
+            self.epoch,
+            [self.sequences[place] for place in places],
+            tuple(text if isinstance(text, str) else [text[place] for place in places] for text in self.columns),
+            None if self.collides is None else bytes([self.collides[place] for place in places]),
+        )
+
+
+class Encoded(msgspec.Struct):
+    """What a sink that gathers has made of a slice. Sinks derive their own."""
+
+    events: int
+    size_bytes: int
+    """What it costs in memory, and at the destination."""
+
+
+class Batch(msgspec.Struct):
+    """What one sink sends and settles at once."""
+
+    slices: list[Slice]
+    epoch: int = 0
+    first: int = 0
+    end: int = 0
+    encoded: list[Encoded] = []
+    """Of a sink that gathers (`Sink.gathers`): what it has made of the slices, which are not held any more."""
+    memo: Memory | None = None
+    """What the sink has written down for this batch (`Seal`) when it was last sent."""
+    carried: Memory | None = None
+    """What its batch before left open (`Delivered.carried`)."""
+    last: bool = False
+    """Whether what is open is to be closed now: it is old enough, or the end is near."""
+    again: bool = False
+    """Whether some of it may have arrived: it was sent before, and nobody knows what became of it."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self.slices)) + sum(part.events for part in self.encoded)
+
+    def pick(self, places: Sequence[int]) -> Batch:
+        """The events at these places, which are in order, counted over all slices."""
+        slices, base, chosen = [], 0, 0
+        for part in self.slices:
+            start = chosen
+            while chosen < len(places) and places[chosen] < base + len(part):
+                chosen += 1
+            if chosen > start:
+                slices.append(part.pick([place - base for place in places[start:chosen]]))
+            base += len(part)
+        return msgspec.structs.replace(self, slices=slices)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The first and the second half of its events, of which there are at least two."""
+        middle = len(self) // 2
+        return self.pick(range(middle)), self.pick(range(middle, len(self)))
+
+
+class Batching(msgspec.Struct, frozen=True):
+    """When a batch is sent: as soon as one of these is reached. By default with what is there."""
+
+    size_bytes: int | None = None
+    """As it is sent, so compressed. None: as much as the spool lets one sink have in hand at once."""
+    events: int | None = None
+    age_seconds: float = 0.0
+    """How long its first event may wait for others."""

@@ -1,0 +1,173 @@
+"""What the sinks that speak HTTP share: their options, and how a batch becomes one request and its answer outcomes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import msgspec
+
+from logrouter.endpoint import Endpoint, Timeouts, Tls
+from logrouter.instructions import Outcome, Pause, Request, Response, Retry
+from logrouter.sinks import Batch, Batching, Conversation, RetryPolicy, Sink, SinkConfig, SinkContext, Slice, Transport
+from logrouter.values import Duration, MaybeSecret, Secret, Size, revealed
+
+SUCCESS = range(200, 300)
+CONGESTED = (429, 503)
+"""Statuses by which a destination says that it gets too much at once."""
+_SHOWN_BYTES = 300
+"""Of a body that tells what is wrong."""
+
+
+class BatchOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """When a batch is sent: as soon as one of these is reached, or the spool needs the room."""
+
+    size: Size | None = None
+    """As it is sent, so compressed. Default: as much as the spool's memory allows one sink at once, before it is
+    compressed; more than that cannot be had."""
+    events: int | None = None
+    """How many events at most. Default: as many as fit."""
+    age: Duration | None = None
+    """How long the first event waits for others. Default: the sink's own."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise ValueError("size: must be more than 0")
+        if self.events is not None and self.events < 1:
+            raise ValueError("events: must be more than 0")
+
+
+class RetryOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How what was not taken is tried again: after twice the time at most that the try before had waited."""
+
+    initial: Duration = Duration(0.2)
+    """The longest first wait."""
+    cap: Duration = Duration(30.0)
+    """The longest wait."""
+    give_up: Duration | Literal["never"] = "never"
+    """After how long what could not be delivered becomes a dead letter."""
+
+
+class HttpConfig(SinkConfig, kw_only=True, frozen=True):
+    """The options of every sink that speaks HTTP."""
+
+    user: MaybeSecret | None = None
+    """With `password`: who we are (basic authentication)."""
+    password: Secret | None = None
+    """`password_file` names a file that holds it."""
+    token: Secret | None = None
+    """A bearer token. `token_file` names a file that holds it."""
+    headers: Mapping[str, MaybeSecret] = msgspec.field(default_factory=dict)
+    """Sent with every request."""
+    tls: Tls = Tls()
+    """How the connection is secured."""
+    proxy: MaybeSecret | None = None
+    """The URL of an HTTP proxy. Default: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say."""
+    timeouts: Timeouts = Timeouts()
+    """How long each phase of a request may take. What takes longer is tried again."""
+    batch: BatchOptions = BatchOptions()
+    """How much makes a request."""
+    concurrency: int = 4
+    """How many requests may be under way at most; how many there are adapts to what the destination takes."""
+    retry: RetryOptions = RetryOptions()
+    """How what was not taken is tried again."""
+    on_reject: Literal["keep", "discard"] = "keep"
+    """What becomes of an event that the destination refuses for good: a dead letter (`logrouter dlq`), where the spool
+    has a folder; or it is discarded, counted."""
+
+    def __post_init__(self) -> None:
+        if self.password is not None and self.user is None:
+            raise ValueError("password: a password needs a user")
+        if self.token is not None and self.user is not None:
+            raise ValueError("token: either a token or user and password")
+        if self.concurrency < 1:
+            raise ValueError("concurrency: must be more than 0")
+
+
+ConfigT = TypeVar("ConfigT", bound=HttpConfig)
+
+
+class HttpSink(Sink[ConfigT], Generic[ConfigT]):
+    """Makes one request of a batch: what is to be written is `encode_slice`, `request` and `outcome`."""
+
+    transport: ClassVar[Transport] = "http"
+    ordered: ClassVar[bool] = False
+    default_age_seconds: ClassVar[float] = 1.0
+    endpoint: Endpoint
+    """Set by the constructor: see `endpoint_of`."""
+
+    def __init__(self, config: ConfigT, context: SinkContext) -> None:
+        super().__init__(config, context)
+        batch, retry = config.batch, config.retry
+        age = self.default_age_seconds if batch.age is None else float(batch.age)
+        self.batching = Batching(batch.size, batch.events, age)
+        give_up = None if retry.give_up == "never" else float(retry.give_up)
+        self.retry = RetryPolicy(retry.initial, retry.cap, give_up)
+        self.concurrency = config.concurrency
+        self.on_reject = config.on_reject
+
+    def send(self, batch: Batch) -> Conversation:
+        pieces = []
+        for part in batch.slices:
+            pieces += self.encode_slice(part)
+            yield Pause()
+        response = yield self.request(pieces)
+        return self.outcome(batch, response)
+
+    def encode_slice(self, part: Slice) -> list[bytes]:
+        """The events of a slice as pieces of the body."""
+        raise NotImplementedError
+
+    def request(self, pieces: list[bytes]) -> Request:
+        """The request that takes them all."""
+        raise NotImplementedError
+
+    def outcome(self, batch: Batch, response: Response) -> Outcome:
+        """What has become of the batch."""
+        raise NotImplementedError
+
+
+def endpoint_of(config: HttpConfig, url: str, headers: Mapping[str, MaybeSecret] | None = None) -> Endpoint:
+    """The endpoint that the options describe. `headers` of the sink's own give way to the user's."""
+    sent: dict[str, MaybeSecret] = {**(headers or {}), **_authorization(config), **config.headers}
+    return Endpoint(url, sent, config.tls, config.timeouts, config.proxy, config.concurrency)
+
+
+def _authorization(config: HttpConfig) -> dict[str, MaybeSecret]:
+    if config.token is not None:
+        return {"Authorization": Secret(f"Bearer {config.token.reveal()}")}
+    if config.user is not None:
+        password = config.password.reveal() if config.password is not None else ""
+        pair = f"{revealed(config.user)}:{password}".encode()
+        return {"Authorization": Secret(f"Basic {base64.b64encode(pair).decode()}")}
+    return {}
+
+
+def http_url(url: str, scheme: str, default: str = "https") -> str:
+    """`http:` or `https:` URL that a sink's own stands for: `loki+http://h:3100` is `http://h:3100`.
+
+    Raises ValueError where there is no host, or a scheme that is neither.
+    """
+    given, colon, rest = url.partition("://")
+    if not colon or not rest.strip("/"):
+        raise ValueError(f"expected a URL with a host, such as {scheme}+https://example.org")
+    kind, plus, carrier = given.partition("+")
+    chosen = carrier if plus else (kind if kind in ("http", "https") else default)
+    if chosen not in ("http", "https"):
+        raise ValueError(f"{chosen!r} is no way to reach it: write {scheme}+https://… or {scheme}+http://…")
+    return f"{chosen}://{rest}"
+
+
+def refusal(response: Response) -> Retry:
+    """What is to be tried again, as the destination refuses it for reasons that are not the events' own."""
+    reason = f"HTTP {response.status}"
+    if text := shown(response.body):
+        reason += f": {text}"
+    return Retry(reason, response.retry_after_seconds, response.status in CONGESTED)
+
+
+def shown(body: bytes) -> str:
+    """The beginning of a body, in one line, fit to be shown."""
+    text = " ".join(body[:_SHOWN_BYTES].decode("utf-8", "replace").split())
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
