@@ -27,7 +27,10 @@ def make_sink(name: str, settings: Settings, *, terminal: bool = False, colour: 
     """One sink, not yet connected to anything. `terminal`: it writes to one."""
     sink = settings.sinks[name]
     made: Sink[Any] = component.load("sinks", sink.type)(
-        sink.config, SinkContext(name, all_revealed(settings.resource), terminal, colour)
+        sink.config,
+        SinkContext(
+            name, all_revealed(settings.resource), terminal, colour, all_revealed(settings.provenance.conventions)
+        ),
     )
     return made
 
@@ -44,7 +47,7 @@ def make_router(sinks: dict[str, Sink[Any]], settings: Settings, chains: Iterabl
 
 def _routing_of(name: str, sink: Sink[Any]) -> SinkRouting:
     return SinkRouting(
-        name, sink.config.match, sink.templates, included_keys=sink.included_keys, segments=sink.transport == "files"
+        name, sink.config.match, sink.templates, included_keys=sink.included_keys, segments=sink.segments
     )
 
 

@@ -5,6 +5,7 @@ Append        transport files     None
 Write         transport stream    None
 Request       transport http      Response; DestinationError is raised where none came
 Seal          the spool           None, once it is written down
+ReadFile      the delivery        bytes; None where there is no such file
 Now           the delivery        nanoseconds since 1970
 Pause         the delivery        None, once others have had their turn
 """
@@ -59,6 +60,9 @@ class Request(msgspec.Struct):
     coding: ContentCoding = "none"
     level: int | None = None
     """How hard to compress. None: as the library does."""
+    direct: bool = False
+    """Whether it goes to a service of this machine itself (credentials of a cloud): past any proxy, and not waited for
+    longer than a second or two, as most machines have none."""
     sent_bytes: int = 0
     """How long the body was on the way: set by the transport."""
 
@@ -76,9 +80,15 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Seal(msgspec.Struct):
-    """Write down for the batch what must be known when it is sent again after a crash (`Batch.memo`)."""
+    """Write down for the batch what must be known when it is sent again, after a crash or a `Retry` (`Batch.memo`)."""
 
     memo: Memory
+
+
+class ReadFile(msgspec.Struct):
+    """Read a small file: a token that is renewed while we run. DestinationError is raised where it cannot be read."""
+
+    path: str
 
 
 class Now(msgspec.Struct):
@@ -89,7 +99,7 @@ class Pause(msgspec.Struct):
     """Let others have their turn: between pieces of work of some milliseconds."""
 
 
-Instruction = Append | Write | Request | Seal | Now | Pause
+Instruction = Append | Write | Request | Seal | ReadFile | Now | Pause
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -99,6 +109,8 @@ class Delivered(msgspec.Struct, frozen=True):
     """How many of the events had been there before."""
     carried: Memory | None = None
     """What is left open at the destination for batches to come: kept with the cursor."""
+    doubts: int = 0
+    """How many of the events may be there twice, as nobody can tell."""
 
 
 class Retry(msgspec.Struct, frozen=True):

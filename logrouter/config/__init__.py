@@ -19,7 +19,7 @@ from pathlib import Path
 from logrouter.config.assignments import assign
 from logrouter.config.build import build
 from logrouter.config.effective import config_hash, describe_effective, render_effective
-from logrouter.config.environment import otel_resource, read_environment, state_directory
+from logrouter.config.environment import conventions, otel_resource, read_environment, state_directory
 from logrouter.config.files import SYSTEM_FOLDER, Document, merge_documents, read_documents
 from logrouter.config.flags import Flags, read_matches, read_sets, read_sinks
 from logrouter.config.mistakes import Mistakes
@@ -72,7 +72,7 @@ def load(
     document = _with_defaults(merge_documents(documents, mistakes), otel_resource(environ, warnings))
     document = _with_state_directory(document, environ)
     document = _with_variables_and_flags(document, environ, flags, mistakes)
-    settings = build(document, mistakes, warnings.found)
+    settings = build(document, mistakes, warnings.found, conventions(environ))
     if mistakes:
         raise ConfigError(mistakes.sorted())
     return settings

@@ -23,18 +23,21 @@ from logrouter.config.settings import (
     SpoolSettings,
 )
 from logrouter.errors import Mistake, did_you_mean
-from logrouter.values import MaybeSecret, Size
+from logrouter.values import MaybeSecret, Secret, Size
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 LINES_IN_SPOOL = 8
 """How many of the longest lines the spool must hold."""
 
 
-def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Settings:
+def build(
+    document: Document, mistakes: Mistakes, warnings: list[Mistake], conventions: dict[str, Secret] | None = None
+) -> Settings:
     """The settings. Only good for anything if no mistake was added."""
+    conventions = conventions or {}
     converter = Converter(mistakes)
     resource = _resource(document, converter)
-    components = Components(converter, resource)
+    components = Components(converter, resource, conventions)
     sources = _sources(document, components, mistakes)
     steps = components.steps(document.get("steps"), ("steps",))
     spool = _section(document, "spool", SpoolSettings, converter)
@@ -45,7 +48,8 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake]) -> Se
     routes = _routes(document, components, converter)
     admin = _section(document, "admin", AdminSettings, converter)
     scalars = _scalars(document, converter)
-    provenance = Provenance(origins=converter.origins, warnings=(*warnings, *components.warnings))
+    told = (*warnings, *components.warnings)
+    provenance = Provenance(origins=converter.origins, warnings=told, conventions=conventions)
     return Settings(
         resource=resource,
         sources=sources,

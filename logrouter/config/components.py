@@ -29,10 +29,13 @@ _NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
 class Components:
     """Builds the components of one config."""
 
-    def __init__(self, converter: Converter, resource: Mapping[str, MaybeSecret]) -> None:
+    def __init__(
+        self, converter: Converter, resource: Mapping[str, MaybeSecret], conventions: Mapping[str, Secret]
+    ) -> None:
         self._converter = converter
         self._mistakes = converter.mistakes
         self._resource = resource
+        self._conventions = conventions
         self.warnings: list[Mistake] = []
 
     def sink(self, name: str, node: Node) -> SinkSettings | None:
@@ -44,7 +47,7 @@ class Components:
         if found is None:
             return None
         type_name, sink, options = found
-        context = SinkContext(name, all_revealed(self._resource))
+        context = SinkContext(name, all_revealed(self._resource), environ=all_revealed(self._conventions))
 
         def make(config: Any) -> Any:
             return WRONG if self._names_secret(sink, config, node, path) else sink(config, context)

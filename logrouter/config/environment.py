@@ -20,6 +20,7 @@ from logrouter.config.nodes import MAX_DEPTH, Node, Path, text_node
 from logrouter.config.substitution import Substitution
 from logrouter.config.yaml_nodes import parse_yaml
 from logrouter.errors import did_you_mean
+from logrouter.values import Secret
 
 _SECTION = re.compile(r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?")
 _NESTED = re.compile(r"LOGROUTER_(SPOOL|ADMIN|RESOURCE)__(.+)")
@@ -73,6 +74,11 @@ def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Ass
         elif path := _path(name, mistakes):
             assignments.append(Assignment(path, text_node(value, name)))
     return assignments
+
+
+def conventions(environ: Mapping[str, str]) -> dict[str, Secret]:
+    """Variables that are conventions of destinations (`AWS_REGION`), and `HOME`, where they look for their files."""
+    return {name: Secret(value) for name, value in environ.items() if name == "HOME" or name.startswith("AWS_")}
 
 
 def state_directory(environ: Mapping[str, str]) -> Node | None:

@@ -14,7 +14,7 @@ import msgspec
 from logrouter.config.nodes import Origin, Path
 from logrouter.errors import Mistake
 from logrouter.rules import Rule
-from logrouter.values import Duration, MaybeSecret, Size
+from logrouter.values import Duration, MaybeSecret, Secret, Size
 
 
 class Address(str):
@@ -142,6 +142,8 @@ class Provenance(_Settings, kw_only=True, frozen=True):
     """Where each value came from; what is not in it is a default."""
     warnings: tuple[Mistake, ...] = ()
     """What is allowed and probably not meant."""
+    conventions: dict[str, Secret] = msgspec.field(default_factory=dict)
+    """Environment variables that are conventions of destinations, which sinks read themselves: `AWS_REGION`."""
 
 
 class Settings(_Settings, kw_only=True, frozen=True):

@@ -33,6 +33,7 @@ from logrouter.instructions import Instruction as Instruction
 from logrouter.instructions import Now as Now
 from logrouter.instructions import Outcome as Outcome
 from logrouter.instructions import Pause as Pause
+from logrouter.instructions import ReadFile as ReadFile
 from logrouter.instructions import Rejected as Rejected
 from logrouter.instructions import Request as Request
 from logrouter.instructions import Response as Response
@@ -100,6 +101,8 @@ class Sink(Generic[ConfigT]):
     """Events of one source arrive in the order in which they were read: one batch is sent at a time."""
     gathers: ClassVar[bool] = False
     """Whether it is given each slice to `encode` as it comes, and `send` what was made of them."""
+    segments: ClassVar[bool] = False
+    """Whether its templates make paths: what comes from events then cannot leave its part of the path."""
     told_of_gaps: bool = True
     """Whether a discarded run is told in its stream, as an event at the gap."""
     batching: Batching = Batching()
@@ -135,8 +138,12 @@ class Sink(Generic[ConfigT]):
             raise ValueError(f"a {name} sink takes nothing after its name: write {name}: alone")
         return {}
 
-    def encode(self, part: Slice) -> Encoded:
-        """What it makes of a slice, where it gathers. Called in a thread, for one slice after the other."""
+    def encode(self, part: Slice, before: Encoded | None = None) -> Encoded:
+        """What it makes of a slice, where it gathers. Called in a thread, for one slice after the other.
+
+        `before`: what it has made of the slices before in the same batch. What is given back then stands for these as
+        well, and takes its place, so that small slices can be compressed together.
+        """
         raise NotImplementedError
 
     def send(self, batch: Batch) -> Conversation:

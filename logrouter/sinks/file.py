@@ -110,6 +110,7 @@ class FileSink(Sink[FileConfig]):
     Config: ClassVar[type[SinkConfig]] = FileConfig
     transport: ClassVar[Transport] = "files"
     names_by: ClassVar[tuple[str, ...]] = ("path",)
+    segments: ClassVar[bool] = True
     told_of_gaps: bool
 
     def __init__(self, config: FileConfig, context: SinkContext) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from logrouter.config import Settings
+from logrouter.assembly import make_sink
+from logrouter.config import Settings, render_effective
 from logrouter.config.environment import is_service_link
 
 Loader = Callable[..., Settings]
@@ -165,3 +166,14 @@ def test_a_bad_variable_of_others_is_a_warning(load_text: Loader, value: str) ->
     settings = load_text(environ={"OTEL_RESOURCE_ATTRIBUTES": f"team=a,{value}"})
     assert settings.resource == {}
     assert [warning.place for warning in settings.warnings] == ["OTEL_RESOURCE_ATTRIBUTES"]
+
+
+def test_what_is_the_convention_of_a_destination_is_given_to_sinks_and_never_shown(load_text: Loader) -> None:
+    environ = {"AWS_REGION": "eu-north-1", "AWS_SECRET_ACCESS_KEY": "hush", "HOME": "/root", "PATH": "/bin"}
+    settings = load_text(environ=environ)
+    assert make_sink("stdout", settings).context.environ == {
+        "AWS_REGION": "eu-north-1",
+        "AWS_SECRET_ACCESS_KEY": "hush",
+        "HOME": "/root",
+    }
+    assert "hush" not in repr(settings) + render_effective(settings)
