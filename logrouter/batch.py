@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import Any, overload
+from typing import overload
 
 import msgspec
 
+from logrouter.cursors import Memory as Memory
 from logrouter.event import Attributes
-
-Memory = dict[str, Any]
-"""What a sink writes down for itself: plain values, as JSON has them."""
 
 
 class Chosen(Sequence[int]):

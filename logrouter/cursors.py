@@ -3,15 +3,16 @@
 A sink's cursor is a journal: lines of a checksum, a generation and a JSON object, each written by one call.
 
     9c81d2e4 7 {"type":"state","sink":"errors","origin":0,"committed":120,"ledger":{…},"notes":[],"gaps":[]}
-    0b7714aa 7 {"type":"note","first":120,"end":190,"places":[["errors.log",…]],"parts":1,"delivered":12,…}
+    0b7714aa 7 {"type":"note","first":120,"end":190,"places":[["errors.log",…]],"tally":{"delivered":12,…}}
     77e0b1c3 7 {"type":"commit","end":120,"ledger":{…},"origin":0,"gaps":[{"first":190,"end":400,"events":35,…}]}
     e55d0f3b 7 {"type":"commit","end":190,"ledger":{…},"origin":0,"gaps":[{"first":190,"end":400,"events":35,…}]}
 
 - a *note* is made before the first byte of a batch leaves: a restart sends it again, cut the same, and can tell by
-  its places how much of it has arrived;
+  its places, or by what the sink has written down as its memo, how much of it has arrived. A batch that is settled
+  before those in front of it is noted anew, as settled;
 - a *commit* says that everything before `end` is settled, and what stands behind it as a *gap*: events that will never
   be sent, and why. A gap is told in the sink's stream where they would have been, and is settled when a commit has
-  passed it.
+  passed it. It also tells what the sink has left open at its destination (`carried`).
 
 There are two files, of a fixed size that the disk has set aside, so that a full disk stops no sink. When one is full,
 the other begins anew with a snapshot, of the next generation. Lines of an older one, which still stand behind it, do
@@ -24,30 +25,54 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from zlib import crc32
 
 import msgspec
 
 Counts = dict[str, int]
 """Reason → events."""
+Memory = dict[str, Any]
+"""What a sink writes down for itself: plain values, as JSON has them."""
 
 
-class Ledger(msgspec.Struct):
+def count(counts: Counts, reason: str, events: int) -> None:
+    """Add events to those of a reason."""
+    if events:
+        counts[reason] = counts.get(reason, 0) + events
+
+
+class Tally(msgspec.Struct, omit_defaults=True):
+    """What became of the events of a batch."""
+
+    delivered: int = 0
+    unmatched: int = 0
+    dead_lettered: Counts = {}
+    """Refused by the destination, and kept."""
+    discarded: Counts = {}
+    """Refused, and not kept, as the sink's `on_reject` says."""
+
+    def add(self, other: Tally) -> None:
+        """Count the events of another batch as well."""
+        self.delivered += other.delivered
+        self.unmatched += other.unmatched
+        for mine, more in ((self.dead_lettered, other.dead_lettered), (self.discarded, other.discarded)):
+            for reason, events in more.items():
+                count(mine, reason, events)
+
+
+class Ledger(Tally, omit_defaults=False):
     """What became of every event that was appended, for one sink. Each term is counted where it happens."""
 
     read: int = 0
-    delivered: int = 0
-    unmatched: int = 0
-    discarded: Counts = {}
-    """Chosen by a policy."""
     lost: Counts = {}
     """Suffered."""
 
     @property
     def settled(self) -> int:
         """All terms but `waiting`."""
-        return self.delivered + self.unmatched + sum(self.discarded.values()) + sum(self.lost.values())
+        kept = (self.dead_lettered, self.discarded, self.lost)
+        return self.delivered + self.unmatched + sum(sum(counts.values()) for counts in kept)
 
 
 Outcome = Literal["discarded", "lost"]
@@ -80,17 +105,20 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     crc: int
 
 
-class Note(msgspec.Struct, tag_field="type", tag="note"):
-    """A batch, sealed before its first byte leaves."""
+class Note(msgspec.Struct, tag_field="type", tag="note", omit_defaults=True):
+    """A batch, sealed before its first byte leaves. One that begins where another does takes its place."""
 
     first: int
     end: int
     places: list[Place] = []
     parts: int = 1
     """How many places there are to be: fewer are noted where a crash came between."""
-    delivered: int = 0
-    """What settling it adds to the ledger."""
-    unmatched: int = 0
+    tally: Tally = msgspec.field(default_factory=Tally)
+    """What settling it adds to the ledger: if all is delivered, until it is settled."""
+    memo: Memory | None = None
+    """What the sink has written down for it."""
+    settled: bool = False
+    """Whether it waits only for those in front of it."""
 
 
 class FurtherPlace(msgspec.Struct, frozen=True, tag_field="type", tag="place"):
@@ -110,6 +138,8 @@ class Commit(msgspec.Struct, frozen=True, tag_field="type", tag="commit"):
     """As in the snapshot."""
     gaps: list[Gap] = []
     """Those that it has not passed."""
+    carried: Memory | None = None
+    """What the sink has left open at its destination."""
 
 
 class State(msgspec.Struct, tag_field="type", tag="state"):
@@ -125,6 +155,8 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
     """Batches that were noted and are not settled, in order."""
     gaps: list[Gap] = []
     """Gaps that no commit has passed yet, in order."""
+    carried: Memory | None = None
+    """What the sink has left open at its destination, as the last commit says."""
 
     @property
     def end(self) -> int:
@@ -143,7 +175,7 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
                         kept = [place for place in note.places if place.path != entry.place.path]
                         note.places = [*kept, entry.place]
             case Commit():
-                self.committed, self.ledger = entry.end, entry.ledger
+                self.committed, self.ledger, self.carried = entry.end, entry.ledger, entry.carried
                 self.notes = [note for note in self.notes if note.end > entry.end]
                 self.gaps = list(entry.gaps)
             case State():
@@ -176,7 +208,7 @@ def replay(*files: bytes) -> tuple[State | None, int]:
             elif state is not None:
                 state.apply(entry)
             elif isinstance(entry, Commit):  # the snapshot is damaged
-                state = State("", entry.origin, entry.end, entry.ledger, [], list(entry.gaps))
+                state = State("", entry.origin, entry.end, entry.ledger, [], list(entry.gaps), entry.carried)
     return state, newest
 
 

@@ -19,13 +19,16 @@ from logrouter.cursors import (
     Note,
     Place,
     State,
+    Tally,
     encode_entry,
     replay,
 )
 
 small = st.integers(0, 400)
 counts = st.dictionaries(st.sampled_from(["spool_full", "closed", "damaged"]), st.integers(1, 50), max_size=2)
-ledgers = st.builds(Ledger, small, small, small, counts, counts)
+tallies = st.builds(Tally, small, small, counts, counts)
+ledgers = st.builds(Ledger, small, small, counts, counts, small, counts)
+memories = st.none() | st.dictionaries(st.sampled_from(["upload", "key"]), st.text() | st.integers(0, 9), max_size=2)
 places = st.builds(Place, st.sampled_from(["a.log", "ö\n"]), small, small, small, small, small)
 
 
@@ -36,13 +39,16 @@ def gaps(draw: st.DrawFn) -> Gap:
     return Gap(7, first, first + length, length, "lost", "damaged", 1, 2)
 
 
-notes = st.builds(lambda first, length, where: Note(first, first + length, where), small, small, st.lists(places))
+notes = st.builds(
+    lambda first, length, *more: Note(first, first + length, *more),
+    *(small, small, st.lists(places), small, tallies, memories, st.booleans()),
+)
 several_gaps = st.lists(gaps(), max_size=2)
-states = st.builds(State, st.just("s"), small, small, ledgers, st.lists(notes, max_size=2), several_gaps)
+states = st.builds(State, st.just("s"), small, small, ledgers, st.lists(notes, max_size=2), several_gaps, memories)
 entries = st.one_of(
     notes,
     st.builds(FurtherPlace, small, places),
-    st.builds(Commit, small, ledgers, small, st.lists(gaps(), max_size=2)),
+    st.builds(Commit, small, ledgers, small, st.lists(gaps(), max_size=2), memories),
 )
 
 
@@ -97,11 +103,11 @@ def test_a_commit_says_which_gaps_are_left() -> None:
 
 
 def test_lines_are_as_drawn() -> None:
-    line = encode_entry(Note(120, 190, [Place("errors.log", 1, 2, 3, 4, 5)], 1, 12, 58), 7)
+    line = encode_entry(Note(120, 190, [Place("errors.log", 1, 2, 3, 4, 5)], 1, Tally(12, 58)), 7)
     checksum, generation, entry = line.split(b" ", 2)
     assert (len(checksum), generation) == (8, b"7")
-    places = b'"places":[["errors.log",1,2,3,4,5]],"parts":1'
-    assert entry == b'{"type":"note","first":120,"end":190,%b,"delivered":12,"unmatched":58}\n' % places
+    places = b'"places":[["errors.log",1,2,3,4,5]]'
+    assert entry == b'{"type":"note","first":120,"end":190,%b,"tally":{"delivered":12,"unmatched":58}}\n' % places
 
 
 def test_no_files_tell_nothing() -> None:
@@ -161,7 +167,7 @@ def test_a_damaged_line_costs_no_other(state: State, several: list[Entry], data:
         first = next(place for place, entry in enumerate(several) if isinstance(entry, Commit))
         commit = several[first]
         assert isinstance(commit, Commit)
-        begun = State("", commit.origin, commit.end, commit.ledger, [], list(commit.gaps))
+        begun = State("", commit.origin, commit.end, commit.ledger, [], list(commit.gaps), commit.carried)
         assert found == after(begun, several[first + 1 :])
     else:
         assert not any(isinstance(entry, Commit) for entry in several)
@@ -204,4 +210,4 @@ def test_nonsense_with_the_right_checksum_tells_nothing(line: bytes) -> None:
 
 def test_the_ledger_knows_what_is_settled() -> None:
     """Invariant 3, conservation: each term is kept."""
-    assert Ledger(100, 10, 20, {"spool_full": 3, "closed": 4}, {"damaged": 5}).settled == 42
+    assert Ledger(10, 20, {"refused": 6}, {"spool_full": 3, "closed": 4}, 100, {"damaged": 5}).settled == 48

@@ -23,7 +23,7 @@ import trio
 
 from logrouter import times
 from logrouter.backoff import Backoff
-from logrouter.cursors import Gap, Note, Place
+from logrouter.cursors import Gap, Note, Place, Tally
 from logrouter.errors import ClosedByPeer, DestinationError, Moved
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
@@ -174,7 +174,7 @@ class Delivery:
             if not await self._insist(partial(self.transport.has_arrived, place)):
                 return False
         self._spool.pass_over(self.number, note.end)
-        self._settling.add(Sent(note.end, note.delivered, note.unmatched, 0), written=True)
+        self._settling.add(Sent(note.end, note.tally.delivered, note.tally.unmatched, 0), written=True)
         return True
 
     # ── reading ──
@@ -287,7 +287,7 @@ class Delivery:
                 places = [place] if place is not None else []
                 parts = getattr(instruction, "of", 1)
                 sent = taken.sent
-                note = Note(taken.first, sent.end, places, parts, sent.delivered, sent.unmatched)
+                note = Note(taken.first, sent.end, places, parts, Tally(sent.delivered, sent.unmatched))
                 await self._spool.note(self.number, note)
             elif place is not None:
                 await self._spool.add_place(self.number, taken.first, place)

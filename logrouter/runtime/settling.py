@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import trio
 
+from logrouter.cursors import Tally
 from logrouter.errors import DestinationError
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.transports import Transport
@@ -113,5 +114,5 @@ class Settling:
             del self._unsettled[:count]
             self._last_written = max(0, self._last_written - count)
             self._in_hand_bytes -= sum(sent.size_bytes for sent in settled)
-            delivered = sum(sent.delivered for sent in settled)
-            self._spool.commit(self._sink, settled[-1].end, delivered, sum(sent.unmatched for sent in settled))
+            tally = Tally(sum(sent.delivered for sent in settled), sum(sent.unmatched for sent in settled))
+            self._spool.commit(self._sink, settled[-1].end, tally)

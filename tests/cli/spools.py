@@ -73,7 +73,7 @@ class SpoolMaker:
             entries.append(Commit(committed, Ledger(read=self.sequence, delivered=committed), 0))
         if gap is not None:
             events = gap[1] - gap[0]
-            lost = Ledger(self.sequence, committed, 0, {"spool_full": events}, {})
+            lost = Ledger(read=self.sequence, delivered=committed, discarded={"spool_full": events})
             entries.append(Commit(committed, lost, 0, [Gap(1, *gap, events, "discarded", "spool_full")]))
         if note is not None:
             entries.append(Note(*note))

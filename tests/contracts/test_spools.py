@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from logrouter.cursors import Gap, Note, Place
+from logrouter.cursors import Gap, Note, Place, Tally
 from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
 from logrouter.runtime.spool import Spool
@@ -62,7 +62,7 @@ class Kit:
         delivered = sum(len(chunk) if sink == 0 else odd(chunk) for chunk in chunks)
         last = items[-1]
         end = last.end if isinstance(last, Gap) else last.end.sequence
-        self.spool.commit(sink, end, delivered, sum(map(len, chunks)) - delivered)
+        self.spool.commit(sink, end, Tally(delivered, sum(map(len, chunks)) - delivered))
 
     def check(self) -> None:
         """Invariant 3, conservation."""

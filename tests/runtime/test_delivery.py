@@ -6,7 +6,7 @@ import orjson
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from logrouter.cursors import Note, Place
+from logrouter.cursors import Note, Place, Tally
 from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.runtime.delivery import tick
 from logrouter.runtime.transports import Resumed
@@ -169,7 +169,7 @@ async def test_a_noted_batch_that_has_arrived_is_settled_unread_also_where_it_is
     transport = Arrived("a.log")
     pipeline = Pipeline({"a": transport})
     cursor = pipeline.spool.cursors[0]
-    cursor.state.notes.append(Note(0, 10, [Place("a.log", 1, 2, 0, 9, 9)], 1, 8, 2))
+    cursor.state.notes.append(Note(0, 10, [Place("a.log", 1, 2, 0, 9, 9)], 1, Tally(8, 2)))
     await pipeline.append(0)
     await pipeline.append(10)
     pipeline.spool.end()
@@ -182,7 +182,7 @@ async def test_a_batch_of_which_not_all_was_noted_is_made_again() -> None:
     transport = Arrived("a.log", "b.log")
     pipeline = Pipeline({"a": transport})
     place = Place("a.log", 1, 2, 0, 9, 9)
-    pipeline.spool.cursors[0].state.notes.append(Note(0, 10, [place], 2, 10, 0))
+    pipeline.spool.cursors[0].state.notes.append(Note(0, 10, [place], 2, Tally(10)))
     await pipeline.append(0)
     pipeline.spool.end()
     await run_all(pipeline)

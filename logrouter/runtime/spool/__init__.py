@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from logrouter.cursors import Gap, Ledger, Note, Place
+from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
 
 
@@ -68,16 +68,19 @@ class Spool(Protocol):
         """The next chunk for a sink, or the gap before it; None where there is nothing now. Raises OSError."""
 
     async def note(self, sink: int, note: Note) -> None:
-        """Remember a batch. Raises OSError where that cannot be done: then it must not be sent."""
+        """Remember a batch, or more of one. Raises OSError where that cannot be done: then it must not be sent."""
 
-    def commit(self, sink: int, end: int, delivered: int, unmatched: int) -> None:
-        """Everything before `end` is settled: so many events more were delivered, so many not wanted."""
+    def commit(self, sink: int, end: int, tally: Tally, carried: Memory | None = None) -> None:
+        """Everything before `end` is settled: what became of these events, and what is left open behind it."""
 
     async def add_place(self, sink: int, first: int, place: Place) -> None:
         """Remember one more place of the noted batch that begins with `first`. Raises OSError likewise."""
 
     def notes(self, sink: int) -> Sequence[Note]:
         """The batches that were noted and are not settled: to be sent again before anything else."""
+
+    def carried(self, sink: int) -> Memory | None:
+        """What a sink has left open at its destination, as the last commit says."""
 
     def next(self, sink: int) -> int:
         """The sequence that a sink reads next."""
@@ -87,6 +90,12 @@ class Spool(Protocol):
 
     def sent(self, sink: int) -> None:
         """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
+
+    def hand_over(self, sink: int) -> None:
+        """The sink holds what it has made of all that it has read: it need not be held for its sake any more."""
+
+    def is_pressed(self, sink: int) -> bool:
+        """Whether sources wait for room, and nobody is further behind than this sink."""
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""

@@ -15,7 +15,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 from weakref import ref
 
-from logrouter.cursors import Commit, Counts, Entry, FurtherPlace, Gap, Ledger, Note, Outcome, Place, State
+from logrouter.cursors import (
+    Commit,
+    Entry,
+    FurtherPlace,
+    Gap,
+    Ledger,
+    Memory,
+    Note,
+    Outcome,
+    Place,
+    State,
+    Tally,
+    count,
+)
 from logrouter.event import Chunk
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.log_reader import Spot
@@ -45,7 +58,7 @@ class InHand:
         self.end = held.chunk.end.sequence
         self.received_ns = held.chunk.received_ns
         self._being_sent: Held | None = held
-        self._held = ref(held)
+        self._held: Callable[[], Held | None] = ref(held)
         held.being_sent += 1
 
     @property
@@ -59,6 +72,15 @@ class InHand:
             self._being_sent.being_sent -= 1
             self._being_sent = None
         return self.held
+
+    def hand_over(self) -> Held | None:
+        """The sink itself holds what it has made of it: the chunk, if it needed it still, which it does no more."""
+        held, self._held = self.put_down(), _nothing
+        return held
+
+
+def _nothing() -> None:
+    """What is left of a chunk that was handed over."""
 
 
 class Cursor:
@@ -195,6 +217,10 @@ class Cursor:
         for item in self.in_hand:
             item.put_down()
 
+    def hand_over(self) -> list[Held]:
+        """The sink holds what it has made of all that it has in hand: the chunks that it needs no more."""
+        return [held for item in self.in_hand if (held := item.hand_over()) is not None]
+
     def settle(self, end: int, now: float) -> Iterator[Held]:
         """Those chunks in memory that it has in hand no more, as everything before `end` is settled."""
         self.must_discard = False
@@ -243,17 +269,16 @@ class Cursor:
         if self._journal is not None:
             self._journal.write(entry, self.state)
 
-    def commit(self, end: int, delivered: int, unmatched: int) -> None:
+    def commit(self, end: int, tally: Tally, carried: Memory | None) -> None:
         """Everything before `end` is settled.
 
         Raises OSError where that cannot be written down: it holds all the same.
         """
-        self.ledger.delivered += delivered
-        self.ledger.unmatched += unmatched
-        self._commit(end, [gap for gap in self.state.gaps if gap.end > end])
+        self.ledger.add(tally)
+        self._commit(end, [gap for gap in self.state.gaps if gap.end > end], carried)
 
-    def _commit(self, end: int, gaps: list[Gap]) -> None:
-        entry = Commit(end, self.ledger, self.state.origin, gaps)
+    def _commit(self, end: int, gaps: list[Gap], carried: Memory | None) -> None:
+        entry = Commit(end, self.ledger, self.state.origin, gaps, carried)
         self.state.apply(entry)
         self._write(entry)
 
@@ -263,17 +288,17 @@ class Cursor:
         A gap that follows another one for the same reason makes it longer.
         """
         counts = self.ledger.discarded if gap.outcome == "discarded" else self.ledger.lost
-        _add(counts, gap.reason, gap.events)
+        count(counts, gap.reason, gap.events)
         self.ledger.unmatched += unmatched
         for before in self.untold:
             if (before.end, before.outcome, before.reason) == (gap.first, gap.outcome, gap.reason):
                 gap = _joined(before, gap)
         self.untold = deque(_with(gap, self.untold))
-        self._commit(self.state.committed, _with(gap, self.state.gaps))
+        self._commit(self.state.committed, _with(gap, self.state.gaps), self.state.carried)
 
     def count_closed(self, events: int, wanted: int) -> None:
         """Count events that came, or were in hand, when nobody read any more."""
-        _add(self.ledger.discarded, "closed", wanted)
+        count(self.ledger.discarded, "closed", wanted)
         self.ledger.unmatched += events - wanted
 
     @property
@@ -323,8 +348,3 @@ def _joined(gap: Gap, following: Gap) -> Gap:
         first_received_ns=gap.first_received_ns,
         last_received_ns=following.last_received_ns or gap.last_received_ns,
     )
-
-
-def _add(counts: Counts, reason: str, events: int) -> None:
-    if events:
-        counts[reason] = counts.get(reason, 0) + events

@@ -19,7 +19,7 @@ from typing import Final
 
 import trio
 
-from logrouter.cursors import Gap, Ledger, Note, Place
+from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
@@ -126,6 +126,7 @@ class LocalSpool(Spool):
 
     async def _wait_for_room(self, chunk: Chunk, live: bool) -> None:
         self._blocked_since = trio.current_time()
+        self.wake_readers()  # whoever still waits for more may send what it has
         try:
             with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
                 await self._make_room(chunk, insist=False)
@@ -320,11 +321,15 @@ class LocalSpool(Spool):
         """The sequence that a sink reads next."""
         return self.cursors[sink].next
 
-    def commit(self, sink: int, end: int, delivered: int, unmatched: int) -> None:
+    def carried(self, sink: int) -> Memory | None:
+        """What a sink has left open at its destination, as the last commit says."""
+        return self.cursors[sink].state.carried
+
+    def commit(self, sink: int, end: int, tally: Tally, carried: Memory | None = None) -> None:
         """Everything before `end` is settled at the sink: its chunks may go."""
         cursor = self.cursors[sink]
         with self._telling(cursor):
-            cursor.commit(end, delivered, unmatched)
+            cursor.commit(end, tally, carried)
         for held in cursor.settle(end, trio.current_time()):
             self.window.release(held)
         if self._keeper is not None:
@@ -339,6 +344,21 @@ class LocalSpool(Spool):
         """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
         self.cursors[sink].sent()
         self._room.unpark_all()
+
+    def hand_over(self, sink: int) -> None:
+        """The sink holds what it has made of all that it has read: without a log nobody else needs to, for its sake."""
+        if self._keeper is not None:
+            self.sent(sink)  # at the end it may have to be kept
+            return
+        for held in self.cursors[sink].hand_over():
+            self.window.release(held)
+
+    def is_pressed(self, sink: int) -> bool:
+        """Whether sources wait for room, and nobody is further behind than this sink."""
+        if self._blocked_since is None:
+            return False
+        behind = [cursor.state.committed for cursor in self.cursors if not cursor.closed]
+        return self.cursors[sink].state.committed <= min(behind, default=0)
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""
@@ -356,7 +376,7 @@ class LocalSpool(Spool):
             self.window.release(held)
         cursor.count_closed(waiting, waiting)  # in the log: whether it wanted them is not worth reading it
         cursor.closed = True
-        self.commit(sink, self.appended, 0, 0)
+        self.commit(sink, self.appended, Tally())
 
     # ── to the end ──
 
@@ -371,7 +391,7 @@ class LocalSpool(Spool):
         """Keep what is left, as the durability says, and let go of everything."""
         for number, cursor in enumerate(self.cursors):
             if cursor.closed:
-                self.commit(number, self.appended, 0, 0)
+                self.commit(number, self.appended, Tally())
         if self._keeper is not None:
             with trio.CancelScope(shield=True):
                 self._discarding.lose(await self._keeper.save_all())

@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from logrouter.config.settings import Settings, SinkSettings, SourceSettings, SpoolSettings
-from logrouter.cursors import Gap, Note
+from logrouter.cursors import Gap, Note, Tally
 from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
 from logrouter.runtime.disk import make_folders, sync_folder
@@ -256,7 +256,7 @@ class Model:
                 sink.fates |= fates
                 counts.update(fates.values() if isinstance(item, Chunk) else ())
         sink.attempts.append(end)
-        self.spool.commit(number, end, counts["delivered"], counts["unmatched"])
+        self.spool.commit(number, end, Tally(counts["delivered"], counts["unmatched"]))
         sink.hand = [item for item in sink.hand if end_of(item) > end]
         sink.committed = end
         sink.notes = {first: its for first, its in sink.notes.items() if its > end}

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from logrouter.cursors import Gap, Note
+from logrouter.cursors import Gap, Note, Tally
 from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
 from logrouter.runtime.delivery import tick
@@ -77,7 +77,7 @@ def read_all(spool: LocalSpool, sink: int) -> list[tuple[int, int] | str]:
 def commit_all(spool: LocalSpool, sink: int) -> None:
     end = spool.next(sink)
     delivered = sum(len(item.held.chunk) for item in spool.cursors[sink].in_hand if item.held)
-    spool.commit(sink, end, delivered, 0)
+    spool.commit(sink, end, Tally(delivered))
 
 
 # ── isolation ──
@@ -250,7 +250,7 @@ async def test_pieces_of_a_chunk_are_held_once_and_found_again_when_they_left_me
             assert isinstance(item, Chunk), item
             read.append((item.offset.sequence, item.end.sequence))
             if number % 2:  # nothing stays for the next
-                spool.commit(number, item.end.sequence, 0, len(item))
+                spool.commit(number, item.end.sequence, Tally(0, len(item)))
                 while spool.window._evict(None):
                     pass
         assert sum(held.chunk.size_bytes for held in spool.window) == spool.window.held_bytes
@@ -269,14 +269,14 @@ async def test_a_piece_that_is_in_memory_is_not_loaded_again() -> None:
     keeper.store.append(Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1))
     place.spool.appended = keeper.store.end
     read_all(place.spool, 0)
-    place.spool.commit(0, 512, 0, 512)
+    place.spool.commit(0, 512, Tally(0, 512))
     held = place.spool.window.held_bytes
     assert place.spool.window._evict(None)
     read_all(place.spool, 1)
     assert place.spool.window.held_bytes == held
     for number in range(1, 9):
         read_all(place.spool, number)
-        place.spool.commit(number, 512, 0, 512)
+        place.spool.commit(number, 512, Tally(0, 512))
     assert place.spool.window.held_bytes == 0
 
 

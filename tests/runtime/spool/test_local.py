@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from logrouter.cursors import Gap
+from logrouter.cursors import Gap, Tally
 from logrouter.event import Chunk
 from logrouter.runtime.spool.cursor import WhenFull
 from logrouter.runtime.spool.local import LocalSpool
@@ -36,7 +36,7 @@ def commit_all(spool: LocalSpool, sink: int) -> None:
     cursor = spool.cursors[sink]
     if cursor.in_hand:
         delivered = sum(len(item.held.chunk) for item in cursor.in_hand if item.held)
-        spool.commit(sink, cursor.next, delivered, 0)
+        spool.commit(sink, cursor.next, Tally(delivered))
 
 
 async def test_every_sink_reads_every_chunk_once_and_in_order() -> None:
@@ -190,7 +190,7 @@ def test_every_event_is_accounted_for(
             elif in_hand := spool.cursors[sink].in_hand:
                 held = in_hand[0].held
                 assert held is not None
-                spool.commit(sink, in_hand[0].end, len(held.chunk), 0)
+                spool.commit(sink, in_hand[0].end, Tally(len(held.chunk)))
             check(spool, told)
 
     def check(spool: LocalSpool, told: list[list[tuple[int, int]]]) -> None:
