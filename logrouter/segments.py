@@ -8,25 +8,28 @@ log; with the epoch they are an event's id. All numbers are little endian.
               └────────┴────────┴────────┴─ ─ ─
 
     header    0       4         6      8         16         24        32        36        40
-              ┌───────┬─────────┬──────┬─────────┬──────────┬─────────┬─────────┬─────────┬───────────┐
-              │ LGRS  │ version │  0   │  epoch  │ first    │ created │ length  │  crc32  │ positions │
-              │       │ u16     │      │  u64    │ sequence │ ns, u64 │ u32     │         │ msgpack   │
-              └───────┴─────────┴──────┴─────────┴──────────┴─────────┴─────────┴─────────┴───────────┘
-              crc32 is of all but itself. positions: source → how far it had been read before this segment
+              ┌───────┬─────────┬──────┬─────────┬──────────┬─────────┬─────────┬─────────┬─────────────────┐
+              │ LGRS  │ version │  0   │  epoch  │ first    │ created │ length  │  crc32  │ salt, positions │
+              │       │ u16     │      │  u64    │ sequence │ ns, u64 │ u32     │         │ msgpack         │
+              └───────┴─────────┴──────┴─────────┴──────────┴─────────┴─────────┴─────────┴─────────────────┘
+              crc32 is of all but itself. salt: five random bytes, other ones in each segment.
+              positions: source → how far it had been read before this segment
 
-    record    0       4        8       12       20      24         32     33     34    36     38
-              ┌───────┬────────┬───────┬────────┬───────┬──────────┬──────┬──────┬─────┬──────┬─ ─
-              │ marker│ length │ crc32 │ first  │ count │ received │ kind │ flag │ att │ pos  │ body
-              │ F5LR1 │ u32    │       │ u64    │ u32   │ ns, u64  │ u8   │ u8   │ u16 │ u16  │
-              └───────┴────────┴───────┴────────┴───────┴──────────┴──────┴──────┴─────┴──────┴─ ─
-              length is the body's; crc32 is of all behind itself
+    record    0       3      8        12      16       24      28         36     37     38    40    42
+              ┌───────┬──────┬────────┬───────┬────────┬───────┬──────────┬──────┬──────┬─────┬─────┬─ ─
+              │ F5 LR │ salt │ length │ crc32 │ first  │ count │ received │ kind │ flag │ att │ pos │ body
+              │       │      │ u32    │       │ u64    │ u32   │ ns, u64  │ u8   │ u8   │ u16 │ u16 │
+              └───────┴──────┴────────┴───────┴────────┴───────┴──────────┴──────┴──────┴─────┴─────┴─ ─
+              └─── marker ───┘ length is the body's; crc32 is of all behind itself
 
     body      attributes (msgpack, `att` bytes), position (`pos` bytes), flags, payloads
               flags      one byte an event; none where all are the same: that one is `flag` (kind & SAME_FLAGS)
               payloads   joined by newlines; where one holds a newline (kind & LENGTHS): u32 each, then the bytes
 
-The marker's first byte is in no UTF-8 text: behind a damaged record the next is found by looking for it. What looks
-like a record by chance does not have the right checksum.
+Behind a damaged record the next is found by looking for the marker. Its first byte is in no UTF-8 text, and nobody who
+writes events knows the salt: what a payload holds cannot pass for a record, be it made for that.
+
+Version 1 had no salt: the header ends with the positions alone, and all its markers are F5 LR1.
 
 A version that is not known is refused by name (`UnknownVersion`); what is damaged raises `Damaged`. Records behind a
 damaged header are read all the same: they hold all but the epoch.
@@ -36,6 +39,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections import Counter
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -45,21 +49,22 @@ import msgspec
 from logrouter.errors import LogrouterError
 from logrouter.event import Attributes, Chunk, Offset
 
-VERSION: Final = 1
-READABLE_VERSIONS: Final = (1,)
-"""This one and the one before it, once there is one."""
+VERSION: Final = 2
+READABLE_VERSIONS: Final = (1, 2)
+"""The one before, and this one."""
 
 _MAGIC: Final = b"LGRS"
 _HEADER: Final = struct.Struct("<4sHxxQQQII")
 HEADER_BYTES: Final = _HEADER.size
 _MAX_POSITIONS_BYTES: Final = 1 << 24
 
-MARKER: Final = b"\xf5LR1"
-_RECORD: Final = struct.Struct("<4sIIQIQBBHH")
-RECORD_BYTES: Final = _RECORD.size
-"""Of a record's head."""
-_CHECKED_FROM: Final = 12
-"""Where what the checksum covers begins."""
+_MARKED: Final = b"\xf5LR"
+SALT_BYTES: Final = 5
+MARKER_OF_VERSION_1: Final = _MARKED + b"1"
+_HEAD: Final = struct.Struct("<IIQIQBBHH")
+"""A record's head behind the marker."""
+_CHECKED_FROM: Final = 8
+"""Where in it what the checksum covers begins."""
 MAX_BODY_BYTES: Final = 1 << 30
 _SAME_FLAGS: Final = 1
 _LENGTHS: Final = 2
@@ -67,6 +72,7 @@ _LENGTHS: Final = 2
 _encode = msgspec.msgpack.Encoder().encode
 _decode_attributes = msgspec.msgpack.Decoder(dict[str, str | int | bool]).decode
 _decode_positions = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+_decode_salted = msgspec.msgpack.Decoder(tuple[bytes, dict[str, bytes]]).decode
 
 
 class Damaged(LogrouterError):
@@ -86,6 +92,8 @@ class Header(NamedTuple):
     created_ns: int
     positions: dict[str, bytes]
     """Source → how far it had been read before this segment."""
+    marker: bytes
+    """What each of its records begins with."""
     size: int = 0
     """Where the first record begins."""
 
@@ -93,6 +101,8 @@ class Header(NamedTuple):
 class Head(NamedTuple):
     """What a record's head says."""
 
+    marker_bytes: int
+    """How long the marker before it is."""
     length: int
     crc: int
     first: int
@@ -109,17 +119,35 @@ class Head(NamedTuple):
         return self.first + self.events
 
     @property
+    def body_at(self) -> int:
+        """Where in the record the body begins."""
+        return self.marker_bytes + _HEAD.size
+
+    @property
     def size(self) -> int:
         """Of the whole record."""
-        return RECORD_BYTES + self.length
+        return self.body_at + self.length
+
+
+def marker_with(salt: bytes) -> bytes:
+    """The marker of a new segment's records, with SALT_BYTES that nobody can guess."""
+    return _MARKED + salt
+
+
+def head_bytes(marker: bytes) -> int:
+    """How many bytes of a record, from its first on, say what it is."""
+    return len(marker) + _HEAD.size
 
 
 def encode_header(header: Header) -> bytes:
-    """A segment's first bytes."""
-    positions = _encode(header.positions)
-    fields = (_MAGIC, VERSION, header.epoch, header.first, header.created_ns, len(positions))
+    """A segment's first bytes. The version is the one of its marker: a header can be made anew for old records."""
+    if header.marker == MARKER_OF_VERSION_1:
+        version, rest = 1, _encode(header.positions)
+    else:
+        version, rest = VERSION, _encode((header.marker.removeprefix(_MARKED), header.positions))
+    fields = (_MAGIC, version, header.epoch, header.first, header.created_ns, len(rest))
     unchecked = _HEADER.pack(*fields, 0)
-    return _HEADER.pack(*fields, crc32(positions, crc32(unchecked[:-4]))) + positions
+    return _HEADER.pack(*fields, crc32(rest, crc32(unchecked[:-4]))) + rest
 
 
 def is_begun(data: bytes) -> bool:
@@ -148,15 +176,27 @@ def decode_header(data: bytes) -> Header:
     if len(data) < size or crc32(data[HEADER_BYTES:size], crc32(data[: HEADER_BYTES - 4])) != crc:
         raise Damaged("the segment's header is damaged")
     if version not in READABLE_VERSIONS:
-        raise UnknownVersion(f"it is of version {version}, and this program reads version {VERSION}")
+        known = " and ".join(map(str, READABLE_VERSIONS))
+        raise UnknownVersion(f"it is of version {version}, and this program reads versions {known}")
     try:
-        return Header(epoch, first, created_ns, _decode_positions(data[HEADER_BYTES:size]), size)
-    except msgspec.DecodeError as error:  # the checksum was right: we have written nonsense
+        marker, positions = _decode_rest(version, data[HEADER_BYTES:size])
+    except (msgspec.DecodeError, ValueError) as error:  # the checksum was right: we have written nonsense
         raise Damaged(f"the segment's positions cannot be read: {error}") from error
+    return Header(epoch, first, created_ns, positions, marker, size)
 
 
-def encode_record(chunk: Chunk) -> list[bytes]:
-    """A chunk as a record, in pieces to be written one after the other."""
+def _decode_rest(version: int, rest: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """The marker and the positions."""
+    if version == 1:
+        return MARKER_OF_VERSION_1, _decode_positions(rest)
+    salt, positions = _decode_salted(rest)
+    if len(salt) != SALT_BYTES:
+        raise ValueError(f"{len(salt)} bytes of salt")
+    return marker_with(salt), positions
+
+
+def encode_record(chunk: Chunk, marker: bytes) -> list[bytes]:
+    """A chunk as a record of the segment with this marker, in pieces to be written one after the other."""
     attributes, position = _encode(chunk.attributes), chunk.position or b""
     kind, flag, flags = 0, 0, chunk.flags
     if flags.count(flags[0]) == len(flags):
@@ -171,18 +211,17 @@ def encode_record(chunk: Chunk) -> list[bytes]:
         *(len(attributes), len(position)),
     )
     length = len(front) + len(payloads)
-    checked = _RECORD.pack(MARKER, length, 0, *fields)[_CHECKED_FROM:]
+    checked = _HEAD.pack(length, 0, *fields)[_CHECKED_FROM:]
     crc = crc32(payloads, crc32(front, crc32(checked)))
-    return [_RECORD.pack(MARKER, length, crc, *fields) + front, payloads]
+    return [marker + _HEAD.pack(length, crc, *fields) + front, payloads]
 
 
-def decode_head(data: bytes, start: int = 0) -> Head | None:
+def decode_head(data: bytes, marker: bytes, start: int = 0) -> Head | None:
     """The head of the record that begins there; None where none does. The checksum is not looked at."""
-    if len(data) - start < RECORD_BYTES:
+    if len(data) - start < head_bytes(marker) or not data.startswith(marker, start):
         return None
-    marker, *fields = _RECORD.unpack_from(data, start)
-    head = Head(*fields)
-    return head if marker == MARKER and head.events and _least_length(head) <= head.length <= MAX_BODY_BYTES else None
+    head = Head(len(marker), *_HEAD.unpack_from(data, start + len(marker)))
+    return head if head.events and _least_length(head) <= head.length <= MAX_BODY_BYTES else None
 
 
 def _least_length(head: Head) -> int:
@@ -194,7 +233,26 @@ def _least_length(head: Head) -> int:
 
 def is_whole(head: Head, record: bytes) -> bool:
     """Whether these bytes are the record that the head announces, undamaged."""
-    return len(record) == head.size and crc32(memoryview(record)[_CHECKED_FROM:]) == head.crc
+    return len(record) == head.size and crc32(memoryview(record)[head.marker_bytes + _CHECKED_FROM :]) == head.crc
+
+
+def guess_marker(data: bytes) -> bytes | None:
+    """The marker of a segment whose header is damaged, from all of it or its beginning; None where no record is whole.
+
+    It is the one whose whole records take the most bytes: what was made to look like records stands inside of others,
+    and is passed over with them where these are whole.
+    """
+    sizes: Counter[bytes] = Counter()
+    place = data.find(_MARKED)
+    while place >= 0:
+        end = place + 1
+        for marker in (data[place : place + len(_MARKED) + SALT_BYTES], MARKER_OF_VERSION_1):
+            head = decode_head(data, marker, place)
+            if head is not None and is_whole(head, data[place : place + head.size]):
+                sizes[marker] += head.size
+                end = place + head.size
+        place = data.find(_MARKED, end)
+    return max(sizes, key=sizes.__getitem__, default=None)
 
 
 def decode_record(head: Head, record: bytes, epoch: int) -> Chunk:
@@ -206,8 +264,8 @@ def decode_record(head: Head, record: bytes, epoch: int) -> Chunk:
 
 
 def _decode_record(head: Head, record: bytes, epoch: int) -> Chunk:
-    place = RECORD_BYTES + head.attributes_bytes
-    attributes: Attributes = _decode_attributes(record[RECORD_BYTES:place])
+    place = head.body_at + head.attributes_bytes
+    attributes: Attributes = _decode_attributes(record[head.body_at : place])
     position = record[place : place + head.position_bytes] or None
     place += head.position_bytes
     if head.kind & _SAME_FLAGS:

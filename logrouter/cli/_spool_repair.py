@@ -27,7 +27,7 @@ from logrouter.cursors import Ledger, State, encode_entry
 from logrouter.errors import StartError
 from logrouter.runtime.disk import opened, sync_folder, write_all
 from logrouter.runtime.spool.directory import SpoolDirectory, problem_with
-from logrouter.segments import Header, encode_header
+from logrouter.segments import SALT_BYTES, Header, encode_header, marker_with
 
 ASIDE: Final = "aside"
 _UNFINISHED: Final = ".repairing"
@@ -119,7 +119,8 @@ class _Workshop:
     def mark_end(self, log: CheckedLog) -> None:
         """Begin an empty segment, so that the log still ends where it did."""
         assert log.end is not None
-        header = Header(log.last.header.epoch, log.end, log.last.closed_ns, log.positions)
+        marker = marker_with(secrets.token_bytes(SALT_BYTES))
+        header = Header(log.last.header.epoch, log.end, log.last.closed_ns, log.positions, marker)
         name = f"{log.segments[-1].segment.number + 1:012d}.segment"
         path = os.path.join(self._directory.segments, name)
         verb = "would begin" if self._dry_run else "began"
@@ -192,7 +193,7 @@ def _new_header(checked: CheckedSegment, neighbours: list[int]) -> Header:
     """A header for records that have lost theirs, or that stand where they cannot."""
     assert checked.first is not None
     epoch = checked.segment.header.epoch if checked.segment.header.size else _epoch_of(checked.segment.path, neighbours)
-    return Header(epoch, checked.first, checked.first_received_ns, checked.positions)
+    return Header(epoch, checked.first, checked.first_received_ns, checked.positions, checked.segment.header.marker)
 
 
 def _epoch_of(path: str, neighbours: list[int]) -> int:

@@ -14,13 +14,13 @@ from logrouter.event import Chunk, Flag, Offset
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.store import Store
+from logrouter.segments import decode_header
 
 EVENTS = 10
 """In each record."""
 RECEIVED_NS = 1_767_225_600 * 10**9
 """2026-01-01T00:00:00Z. Each record is received a minute after the one before."""
 MINUTE_NS = 60 * 10**9
-MARKER = b"\xf5LR1"
 
 
 class SpoolMaker:
@@ -95,7 +95,8 @@ class SpoolMaker:
 
 def records_in(segment: Path) -> list[int]:
     """Where its records begin."""
-    return [match.start() for match in re.finditer(re.escape(MARKER), segment.read_bytes())]
+    data = segment.read_bytes()
+    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
 
 
 def spoil(path: Path, *places: int, data: bytes = b"~") -> None:

@@ -14,7 +14,7 @@ import pytest
 from logrouter.cli import _spool_check
 from logrouter.cli.completion import _spool_flags
 from logrouter.runtime.spool.log_reader import LogReader
-from logrouter.segments import RECORD_BYTES
+from logrouter.segments import SALT_BYTES, head_bytes, marker_with
 from tests.cli.conftest import Ask, Command
 from tests.cli.spools import SpoolMaker, age, events, records_in, spoil, spoil_entries, spoil_records
 from tests.runtime.spool.logs import make_newer
@@ -74,7 +74,7 @@ def test_the_spool_of_the_config(
     done = command("spool", "verify", *argv)
 
     assert (done.code, done.complaints) == (0, "")
-    assert done.output.endswith("spool: 1 segment, 30 events, 943B, 0 cursors\nall is well\n")
+    assert done.output.endswith("spool: 1 segment, 30 events, 963B, 0 cursors\nall is well\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -123,22 +123,22 @@ def test_wrong_usage(command: Command, argv: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_spool_of_a_newer_version(command: Command, spool: SpoolMaker, name: str) -> None:
     spool.run(1)
-    (spool.path / "spool.json").write_text('{"version": 2, "machine": ""}')
+    (spool.path / "spool.json").write_text('{"version": 3, "machine": ""}')
 
-    complaint = "spool was written by a newer logrouter (format 2); this one knows format 1"
+    complaint = "spool was written by a newer logrouter (format 3); this one knows format 2"
     assert command("spool", name, "--directory", "spool") == (2, "", f"logrouter: {complaint}\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_segment_of_a_newer_version(command: Command, spool: SpoolMaker, name: str) -> None:
     (segment,) = spool.run(1)
-    make_newer(segment, 2)
+    make_newer(segment, 3)
 
     done = command("spool", name, "--directory", "spool")
 
     assert (done.code, done.output) == (2, "")
     assert done.complaints == (
-        "logrouter: spool/segments/000000000001.segment: it is of version 2, and this program reads version 1\n"
+        "logrouter: spool/segments/000000000001.segment: it is of version 3, and this program reads versions 1 and 2\n"
     )
 
 
@@ -184,15 +184,15 @@ def test_ls_for_people(command: Command, spool: SpoolMaker) -> None:
         "spool",
         "",
         "SEGMENT  FIRST  END  EVENTS  SIZE  FIRST RECEIVED        LAST RECEIVED         STATE",
-        "      1      0   30      30  943B  2026-01-01T00:00:00Z  2026-01-01T00:03:00Z  waiting",
-        "      2     30   50      20  649B  2026-01-01T00:03:00Z  2026-01-01T00:04:00Z  waiting",
+        "      1      0   30      30  963B  2026-01-01T00:00:00Z  2026-01-01T00:03:00Z  waiting",
+        "      2     30   50      20  665B  2026-01-01T00:03:00Z  2026-01-01T00:04:00Z  waiting",
         "",
     ]
     assert lines[6].split()[:5] == ["SINK", "COMMITTED", "WAITING", "SIZE", "OLDEST"]
     assert lines[6].split()[5:] == ["DELIVERED", "UNMATCHED", "DISCARDED", "LOST", "NOTES", "GAPS"]
     assert lines[7].split() == ["all", "50", "0", "0B", "-", "50", "0", "0", "0", "0", "0"]
     words = lines[8].split()
-    assert [*words[:4], *words[5:]] == ["errors", "20", "20", "953B", "20", "0", "10", "spool_full", "0", "1", "1"]
+    assert [*words[:4], *words[5:]] == ["errors", "20", "20", "973B", "20", "0", "10", "spool_full", "0", "1", "1"]
     assert lines[10:] == ["total: 2 segments, 50 events, 1.6KiB, 1 of 2 sinks not up to date"]
     assert all(line == line.rstrip() for line in lines)
 
@@ -277,7 +277,7 @@ def test_ls_tells_what_is_odd(command: Command, spool: SpoolMaker) -> None:
 
     lines = done.output.splitlines()
     assert done.code == 0
-    assert lines[3].split() == ["1", "?", "?", "?", "335B", "-", "-", "damaged"]
+    assert lines[3].split() == ["1", "?", "?", "?", "347B", "-", "-", "damaged"]
     assert lines[8].split() == ["bad", "?", "?", "?", "-", "?", "?", "?", "?", "?", "?"]
     assert lines[11:-1] == [
         "bad: this cursor cannot be read; `logrouter spool verify` tells where it is damaged",
@@ -310,7 +310,9 @@ def test_ls_reads_no_events(command: Command, spool: SpoolMaker, monkeypatch: py
     )
 
     assert command("spool", "ls", "--directory", "spool").code == 0
-    assert {length for length in read if length != RECORD_BYTES} == {314}, "the last record, to see that it is whole"
+    assert {length for length in read if length != head_bytes(marker_with(bytes(SALT_BYTES)))} == {318}, (
+        "the last record, to see that it is whole"
+    )
     assert len(read) < 3 * 20
 
 
@@ -459,7 +461,7 @@ def test_progress_is_shown_on_a_terminal(command: Command, spool: SpoolMaker, mo
 
     done = command("spool", "verify", "--directory", "spool")
 
-    assert done.complaints.startswith("\rread 3.9KiB of 9.1KiB\033[K\rread ")
+    assert done.complaints.startswith("\rread 4.0KiB of 9.3KiB\033[K\rread ")
     assert done.complaints.endswith("\r\033[K")
 
 

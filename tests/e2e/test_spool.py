@@ -22,7 +22,7 @@ from tests.e2e.disks import fill, remount, root_only, tiny_disk
 from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
-from tests.runtime.spool.logs import make_newer
+from tests.runtime.spool.logs import make_newer, numbered_chunk, write_version_1
 
 pytestmark = pytest.mark.slow
 
@@ -501,9 +501,22 @@ def test_what_a_newer_logrouter_has_written_is_refused(workplace: Workplace) -> 
     assert "version 9" in said
     segment.write_bytes(data)
     marker = workplace.folder / "spool" / "spool.json"
-    marker.write_text('{"version": 2, "machine": ""}')
-    assert "spool was written by a newer logrouter (format 2); this one knows format 1" in refused(workplace, *TO_FILE)
+    marker.write_text('{"version": 3, "machine": ""}')
+    assert "spool was written by a newer logrouter (format 3); this one knows format 2" in refused(workplace, *TO_FILE)
     assert segment.read_bytes() == data
+
+
+def test_what_an_older_logrouter_has_written_is_read_on(workplace: Workplace) -> None:
+    """N-1. From then on the folder is of this version, so that the older program does not take it for its own."""
+    assert workplace.route(b"first\n", *TO_FILE).returncode == 0
+    write_version_1(workplace.folder / "spool" / "segments" / "000000000009.segment", numbered_chunk(1))
+    marker = workplace.folder / "spool" / "spool.json"
+    marker.write_text('{"version": 1, "machine": ""}')
+    done = workplace.route(b"last\n", *TO_FILE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = [json.loads(line) for line in workplace.lines("all")]
+    assert found == [{"message": "first"}, *({"n": n} for n in range(1, 6)), {"message": "last"}]
+    assert json.loads(marker.read_bytes())["version"] == 2
 
 
 def test_a_copied_folder_is_warned_of_once(workplace: Workplace) -> None:

@@ -1,7 +1,7 @@
 """The spool's folder on disk: whose it is, whether it can be used, and that only one process does.
 
     lock                          held with flock(2) while a process uses the folder; holds its id
-    spool.json                    {"version": 1, "machine": "<machine-id>"}
+    spool.json                    {"version": 2, "machine": "<machine-id>"}
     segments/000000000007.segment the log: `store.py`
     cursors/errors.0, errors.1    how far the sink `errors` is: `journal.py`
 
@@ -110,7 +110,7 @@ class SpoolDirectory:
         here = _machine()
         found = read_marker(self.path)
         self.copied = found is not None and bool(found.machine and here) and found.machine != here
-        if found is not None and not self.copied:
+        if found is not None and found.version == VERSION and not self.copied:
             return
         path = os.path.join(self.path, "spool.json")
         fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)

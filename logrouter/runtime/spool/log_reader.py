@@ -23,8 +23,7 @@ from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, opened, pread_all
 from logrouter.segments import (
     HEADER_BYTES,
-    MARKER,
-    RECORD_BYTES,
+    MARKER_OF_VERSION_1,
     Damaged,
     Head,
     Header,
@@ -32,12 +31,16 @@ from logrouter.segments import (
     decode_head,
     decode_header,
     decode_record,
+    guess_marker,
+    head_bytes,
     header_length,
     is_whole,
 )
 
 _SEARCH_BYTES: Final = 256 * 1024
 """Searched at once for a marker, behind damage."""
+_GUESS_BYTES: Final = 8 * 2**20
+"""Looked through for what a damaged header has said of the records: 20 ms, if it is enough."""
 _PAGE_BYTES: Final = 4096
 """What the kernel reads at least, so that less is not worth another try where it cannot."""
 OPEN_FILES: Final = 8
@@ -202,7 +205,8 @@ class LogReader:
             offset, head = place, self._head(segment, place)
 
     def _head(self, segment: Segment, offset: int) -> Head | None:
-        return decode_head(self._pread(segment, RECORD_BYTES, offset))
+        marker = segment.header.marker
+        return decode_head(self._pread(segment, head_bytes(marker), offset), marker)
 
     def _is_credible(self, segment: Segment, offset: int, head: Head, behind: Head | None) -> bool:
         """Whether what a head says may be believed: it leads to the next one, or all of its record is undamaged."""
@@ -225,7 +229,7 @@ class LogReader:
                 expected = stretch.chunk.end.sequence
 
     def _stretch(self, segment: Segment, offset: int, expected: int) -> Stretch:
-        head = decode_head(self._pread(segment, RECORD_BYTES, offset))
+        head = self._head(segment, offset)
         if head is not None and offset + head.size <= segment.size:
             record = self._pread(segment, head.size, offset)
             if is_whole(head, record):
@@ -238,7 +242,13 @@ class LogReader:
     def without_header(self, path: str) -> Segment:
         """One of the damaged files as a segment that can be walked: the records in it may be whole."""
         number = int(os.path.basename(path).partition(".")[0])
-        return Segment(number, path, Header(0, 0, 0, {}), self._disk.stat(path).st_size)
+        header = Header(0, 0, 0, {}, MARKER_OF_VERSION_1)
+        segment = Segment(number, path, header, self._disk.stat(path).st_size)
+        found = guess_marker(self._pread(segment, _GUESS_BYTES, 0)) or guess_marker(
+            self._pread(segment, segment.size, 0)
+        )
+        segment.header = header._replace(marker=found or header.marker)
+        return segment
 
     def from_records(self, path: str) -> Segment | None:
         """The same as a segment that can be read, as far as its records tell; None where it has no whole one."""
@@ -247,7 +257,8 @@ class LogReader:
         head = self._head(segment, offset)
         if head is None:
             return None
-        found = Segment(segment.number, path, Header(0, head.first, head.received_ns, {}, offset), segment.size)
+        header = segment.header._replace(first=head.first, created_ns=head.received_ns, size=offset)
+        found = Segment(segment.number, path, header, segment.size)
         found.headless = True
         return found
 
@@ -327,16 +338,16 @@ class LogReader:
 
     def _next_record(self, segment: Segment, offset: int) -> int:
         """Where the next whole record begins at or after an offset; the end of the segment where none does."""
-        kept = b""
+        kept, marker = b"", segment.header.marker
         while offset < segment.size:
             block = kept + self._pread(segment, _SEARCH_BYTES, offset)
             start = offset - len(kept)
-            place = block.find(MARKER)
+            place = block.find(marker)
             while place >= 0:
                 if self._is_record(segment, start + place):
                     return start + place
-                place = block.find(MARKER, place + 1)
-            kept = block[1 - len(MARKER) :]
+                place = block.find(marker, place + 1)
+            kept = block[1 - len(marker) :]
             offset += _SEARCH_BYTES
         return segment.size
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from typing import Final
 from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, read_file, sync_file, sync_folder, write_all
 from logrouter.runtime.spool.log_reader import LogReader, Segment
-from logrouter.segments import Header, encode_header, encode_record, is_begun
+from logrouter.segments import SALT_BYTES, Header, encode_header, encode_record, is_begun, marker_with
 
 SEGMENT_BYTES: Final = 64 * 2**20
 SMALLEST_SEGMENT_BYTES: Final = 2**20
@@ -128,11 +129,11 @@ class Store(LogReader):
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk, whose offset is set, as a record. All of it is written, or nothing stays."""
-        pieces = encode_record(chunk)
         if self._fd is None or self._is_full():
             self._begin_segment(chunk.offset.sequence)
         assert self._fd is not None
         segment = self.segments[-1]
+        pieces = encode_record(chunk, segment.header.marker)
         try:
             write_all(self._disk, self._fd, pieces)
         except OSError:
@@ -156,7 +157,8 @@ class Store(LogReader):
         number = self._next_number
         self._next_number += 1  # also where it fails: perhaps what it has begun stays
         path = os.path.join(self.folder, f"{number:012d}.segment")
-        header = Header(self.epoch, first, self._clock_ns(), dict(self.positions))
+        marker = marker_with(secrets.token_bytes(SALT_BYTES))
+        header = Header(self.epoch, first, self._clock_ns(), dict(self.positions), marker)
         data = encode_header(header)
         fd = self._disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

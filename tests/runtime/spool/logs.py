@@ -11,7 +11,7 @@ from zlib import crc32
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.store import Store
-from logrouter.segments import header_length
+from logrouter.segments import MARKER_OF_VERSION_1, Header, encode_header, encode_record, header_length
 
 EPOCH = 7
 
@@ -65,6 +65,12 @@ def runs(store: Store, sequence: int = 0, *, spots: bool = True) -> list[tuple[i
         told.append((first, end))
         sequence = end
     return told
+
+
+def write_version_1(path: Path, chunk: Chunk) -> None:
+    """A segment of the version before, of one record."""
+    header = Header(chunk.offset.epoch, chunk.offset.sequence, chunk.received_ns, {}, MARKER_OF_VERSION_1)
+    path.write_bytes(b"".join([encode_header(header), *encode_record(chunk, header.marker)]))
 
 
 def make_newer(path: Path, version: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.runtime.spool.log_reader import Missing
 from logrouter.runtime.spool.store import Store
-from logrouter.segments import RECORD_BYTES, decode_head, decode_header
+from logrouter.segments import decode_head, decode_header, encode_record, head_bytes, marker_with
 from tests.runtime.spool.logs import fill, new_store, walk
 
 SEGMENTS, RECORDS, EVENTS = 3, 4, 3
@@ -26,20 +26,21 @@ HEADER_FIELDS = {
     "created": 24,
     "length": 32,
     "crc": 36,
-    "positions": 40,
+    "salt and positions": 40,
 }
 RECORD_FIELDS = {
     "marker": 0,
-    "length": 4,
-    "crc": 8,
-    "first": 12,
-    "count": 20,
-    "received": 24,
-    "kind": 32,
-    "flag": 33,
-    "attributes size": 34,
-    "position size": 36,
-    "attributes": 38,
+    "salt": 3,
+    "length": 8,
+    "crc": 12,
+    "first": 16,
+    "count": 24,
+    "received": 28,
+    "kind": 36,
+    "flag": 37,
+    "attributes size": 38,
+    "position size": 40,
+    "attributes": 42,
 }
 
 
@@ -66,6 +67,7 @@ class Segment(NamedTuple):
 
     name: str
     data: bytes
+    marker: bytes
     records: list[tuple[int, int]]
     """Where each record begins and ends."""
 
@@ -83,12 +85,13 @@ def segments(tmp_path_factory: pytest.TempPathFactory) -> list[Segment]:
 
 def segment_in(path: Path) -> Segment:
     data = path.read_bytes()
-    place, records = decode_header(data).size, []
-    while (head := decode_head(data, place)) is not None:
+    header = decode_header(data)
+    place, records = header.size, []
+    while (head := decode_head(data, header.marker, place)) is not None:
         records.append((place, place + head.size))
         place += head.size
     assert (len(records), place) == (RECORDS, len(data))
-    return Segment(path.name, data, records)
+    return Segment(path.name, data, header.marker, records)
 
 
 def places(segment: Segment) -> Iterator[int]:
@@ -96,7 +99,7 @@ def places(segment: Segment) -> Iterator[int]:
     yield from HEADER_FIELDS.values()
     for place, (start, end) in enumerate(segment.records):
         yield from [start + offset for offset in RECORD_FIELDS.values()][place % 2 :: 2]
-        yield from range(start + RECORD_BYTES + place, end, 16)
+        yield from range(start + head_bytes(segment.marker) + place, end, 16)
         yield end - 1
     yield len(segment.data)
 
@@ -124,7 +127,7 @@ def cut(data: bytes, place: int) -> bytes:
 
 
 def swollen(data: bytes, place: int) -> bytes:
-    return data[: max(place, 0)] + b"\xf5LR1" * 5 + data[max(place, 0) :]
+    return data[: max(place, 0)] + b"\xf5LR1" * 3 + decode_header(data).marker * 3 + data[max(place, 0) :]
 
 
 DAMAGES = (flipped, bit_flipped, zeroed, zeroed_to_the_end, cut, swollen)
@@ -242,3 +245,30 @@ def test_a_file_that_is_gone_or_empty(
 def test_all_files_are_gone(tmp_path: Path, segments: list[Segment]) -> None:
     lay_out(tmp_path, [], 0, None)
     check(tmp_path, [])
+
+
+# ── records made to be found ──
+
+
+@pytest.mark.parametrize("header_too", [False, True])
+@pytest.mark.parametrize("marker", [b"\xf5LR1", marker_with(b"guess")])
+def test_what_an_event_holds_is_never_taken_for_a_record(tmp_path: Path, marker: bytes, header_too: bool) -> None:
+    """Invariant 9: whoever writes events may know the format, but not the salt. The record that holds them is damaged,
+    so what looks like the next one is searched for."""
+    store = new_store(tmp_path)
+    for number in range(6):
+        planted = varied_chunk(number * EVENTS)
+        planted.payloads[1] = b"".join(encode_record(varied_chunk(number * EVENTS), marker)) * 3
+        store.append(planted)
+    (segment,) = store.segments
+    store.close()
+    data = bytearray(Path(segment.path).read_bytes())
+    for number in (0, 2):
+        data[data.index(b'{"n":%d}' % (number * EVENTS)) - 30] ^= 0xFF  # in the head
+    if header_too:
+        data[8] ^= 0xFF
+    Path(segment.path).write_bytes(data)
+    store = new_store(tmp_path, epoch=8)
+    found = [(item.end if isinstance(item, Missing) else item.offset.sequence) for item in walk(store)]
+    assert found == [EVENTS, EVENTS, 3 * EVENTS, 3 * EVENTS, 4 * EVENTS, 5 * EVENTS]
+    store.close()

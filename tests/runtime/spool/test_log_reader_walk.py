@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from logrouter.event import Chunk, Offset
 from logrouter.runtime.spool import log_reader
 from logrouter.runtime.spool.log_reader import Loaded, LogReader, Missing
 from logrouter.runtime.spool.store import Store
-from logrouter.segments import UnknownVersion
+from logrouter.segments import UnknownVersion, decode_header
 from tests.runtime.spool.logs import make_newer
 
 EPOCH = 7
@@ -54,6 +55,12 @@ def offset_of(path: Path, text: bytes) -> int:
     return path.read_bytes().index(text)
 
 
+def records_in(path: Path) -> list[int]:
+    """Where they begin."""
+    data = path.read_bytes()
+    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
+
+
 WHOLE = [(first, "") for first in range(0, 50, 10)]
 
 
@@ -68,7 +75,7 @@ def test_a_wrong_checksum(path: Path) -> None:
 
 
 def test_a_head_that_is_none(path: Path) -> None:
-    change(path, [place for place in range(2**12) if path.read_bytes()[place:].startswith(b"\xf5LR1")][2], bytes(4))
+    change(path, records_in(path)[2], bytes(4))
 
     assert walked(path) == [*WHOLE[:2], (None, "no record begins here"), *WHOLE[3:]]
 
@@ -81,9 +88,8 @@ def test_a_cut_record(path: Path) -> None:
 
 def test_a_record_that_stands_there_twice(path: Path) -> None:
     data = path.read_bytes()
-    third = data.index(b"event 20")
-    record = data[data.rindex(b"\xf5LR1", 0, third) : data.rindex(b"\xf5LR1", 0, data.index(b"event 30"))]
-    path.write_bytes(data + record)
+    third, fourth = records_in(path)[2:4]
+    path.write_bytes(data + data[third:fourth])
 
     assert walked(path) == [*WHOLE, (None, "a record is out of order")]
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from logrouter.runtime.spool import store as store_module
 from logrouter.runtime.spool.log_reader import OPEN_FILES, Missing
-from logrouter.segments import RECORD_BYTES, UnknownVersion
+from logrouter.segments import SALT_BYTES, UnknownVersion, decode_header, head_bytes, marker_with
 from logrouter.testing import FaultyDisk
 from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, runs, walk
+
+HEAD_BYTES = head_bytes(marker_with(bytes(SALT_BYTES)))
 
 
 def names(folder: Path) -> list[str]:
@@ -259,7 +262,7 @@ def test_a_short_write_goes_on(tmp_path: Path, taken: int) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
-@pytest.mark.parametrize("taken", [0, 1, RECORD_BYTES, 50])
+@pytest.mark.parametrize("taken", [0, 1, HEAD_BYTES, 50])
 @pytest.mark.parametrize("ftruncate_fails", [False, True])
 def test_a_record_that_cannot_be_written_leaves_nothing(
     tmp_path: Path, number: int, taken: int, ftruncate_fails: bool
@@ -511,14 +514,12 @@ def test_files_set_aside_are_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_what_looks_like_a_record_in_a_payload_is_none(tmp_path: Path) -> None:
-    inner = new_store(tmp_path / "..", segment_bytes=1)
-    inner.close()
     (tmp_path / "inner").mkdir()
     inner = new_store(tmp_path / "inner")
     fill(inner, 1)
     inner.close()
     (path,) = (tmp_path / "inner").iterdir()
-    record = path.read_bytes()[41:]
+    record = path.read_bytes()[offsets_of_records(path)[0] :]
     store = new_store(tmp_path / "inner", epoch=8)
     store.append(numbered_chunk(5))
     chunk = numbered_chunk(10, 2)
@@ -540,11 +541,8 @@ def one_segment(folder: Path, chunks: int = 4) -> Path:
 
 
 def offsets_of_records(path: Path) -> list[int]:
-    data, offsets, place = path.read_bytes(), [], 0
-    while (place := data.find(b"\xf5LR1", place)) >= 0:
-        offsets.append(place)
-        place += 1
-    return offsets
+    data = path.read_bytes()
+    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
 
 
 @pytest.mark.parametrize("field", ["length", "first", "count"])
@@ -553,7 +551,7 @@ def test_a_damaged_head_hides_no_record_behind_it(tmp_path: Path, field: str, sp
     """Heads are skipped without their bodies being read: what they say must not be believed."""
     path = one_segment(tmp_path)
     data = bytearray(path.read_bytes())
-    offset, size = {"length": (4, 4), "first": (12, 8), "count": (20, 4)}[field]
+    offset, size = {"length": (8, 4), "first": (16, 8), "count": (24, 4)}[field]
     start = offsets_of_records(path)[0] + offset
     for value in (0, 1, 2, 3, 60, 100, 200, 2**16, 2**31):
         data[start : start + size] = value.to_bytes(size, "little")
