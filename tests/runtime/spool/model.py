@@ -145,7 +145,9 @@ class Model:
         self.ids: set[tuple[int, int]] = set()
         self.numbers = 0
         self._may_send_all = False
-        self._limit_bytes = MAX_BYTES
+        self._found: dict[str, int] = {}
+        """Path → size of the segments that a start has found, where they were more than the limit: none of what is new
+        counts towards these."""
         self.epoch = 0
         self.sinks = [SinkModel(name) for name in sinks]
         self.spool = self._open()
@@ -239,7 +241,8 @@ class Model:
         except OSError:
             return  # it must not be sent; it may be written later
         sink.notes[first] = end
-        sink.unsure.discard((first, end))
+        if self.spool.cursors[number].is_written:  # else it may be sent all the same, as the log is bypassed
+            sink.unsure.discard((first, end))
 
     def commit(self, number: int, batches: int) -> None:
         """Settle the next batches. Invariant 2: only what is noted and read to its end."""
@@ -332,7 +335,8 @@ class Model:
             self.disk.crash()
             self.spool = self._open()
         self.disk.heal()
-        self._limit_bytes = self.keeper.store.size_bytes  # what was deleted may come back with the power
+        found = {segment.path: segment.size for segment in self.keeper.store.segments}
+        self._found = found if sum(found.values()) > MAX_BYTES else {}  # what was deleted may come back with the power
         end = self.spool.appended
         for sequence in [sequence for sequence in self.events if sequence >= end]:
             assert self.events.pop(sequence).unsafe, f"{sequence} was safe, and the log ends at {end}"
@@ -390,8 +394,9 @@ class Model:
         assert sum(held) == self.spool.window.held_bytes
         in_hand = len(self.sinks) * (BUDGET_BYTES // 4 + max(held, default=0))  # what `read` takes at most
         assert sum(held) <= BUDGET_BYTES + in_hand
-        self._limit_bytes = max(MAX_BYTES, min(self._limit_bytes, self.keeper.store.size_bytes))
-        assert self.keeper.store.size_bytes <= self._limit_bytes
+        left = set(files_in(self.disk, "/spool/segments"))
+        found_bytes = sum(size for path, size in self._found.items() if path in left)
+        assert self.keeper.store.size_bytes <= MAX_BYTES + found_bytes
         assert self.disk.open_files <= 8 + 1 + len(self.sinks)
 
     async def deliver_all(self) -> None:
