@@ -47,7 +47,12 @@ def make_router(sinks: dict[str, Sink[Any]], settings: Settings, chains: Iterabl
 
 def _routing_of(name: str, sink: Sink[Any]) -> SinkRouting:
     return SinkRouting(
-        name, sink.config.match, sink.templates, included_keys=sink.included_keys, segments=sink.segments
+        name,
+        sink.config.match,
+        sink.templates,
+        included_keys=sink.included_keys,
+        wants_times=sink.wants_times,
+        segments=sink.segments,
     )
 
 

@@ -10,6 +10,7 @@ How much makes a batch is said by `Batching`.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from itertools import compress
 from typing import overload
@@ -58,6 +59,8 @@ class Slice(msgspec.Struct):
     """For each of the sink's `templates`, in order: the text for each event, or one text for all."""
     collides: bytes | None = None
     """One byte an event: not 0 where it has a key that `include` would add. None: no event has."""
+    times_ns: array[int] | None = None
+    """When each event happened, nanoseconds since 1970, where some sink asks for it (`Sink.wants_times`)."""
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -75,6 +78,7 @@ class Slice(msgspec.Struct):
             [self.sequences[place] for place in places],
             tuple(text if isinstance(text, str) else [text[place] for place in places] for text in self.columns),
             None if self.collides is None else bytes([self.collides[place] for place in places]),
+            None if self.times_ns is None else array("q", [self.times_ns[place] for place in places]),
         )
 
 

@@ -7,6 +7,7 @@ byte, and a sink's share of a chunk is found by `bytes.translate`.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -75,14 +76,22 @@ class Classes(dict[int, int]):
 class Routed:
     """What routing found out about a chunk."""
 
-    __slots__ = ("classes", "columns", "numbers")
+    __slots__ = ("classes", "columns", "numbers", "times_ns")
 
-    def __init__(self, classes: Classes, numbers: bytes, columns: tuple[tuple[list[str] | str, ...], ...]) -> None:
+    def __init__(
+        self,
+        classes: Classes,
+        numbers: bytes,
+        columns: tuple[tuple[list[str] | str, ...], ...],
+        times_ns: array[int] | None = None,
+    ) -> None:
         self.classes = classes
         self.numbers = numbers
         """One class number an event."""
         self.columns = columns
         """Sink → template → the text for each event, or one for all."""
+        self.times_ns = times_ns
+        """When each event happened, where some sink asks for it."""
 
     def count(self, sink: int) -> int:
         """How many events the sink gets."""

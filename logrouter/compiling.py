@@ -13,6 +13,7 @@ The expressions come from `Rule.source` and `Template.source`, which the slow wa
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -88,6 +89,30 @@ class Generator:
             return generated
         return lambda rows, facts, flags: str(generated(rows[:1], facts)[0])
 
+    def times(self) -> Callable[[Sequence[Row], Facts], array[int]]:
+        """When each event happened, as `times.of` has it: nanoseconds since 1970, in 64 bits."""
+        references: list[Reference] = [RECEIVED, *times.FIELDS]
+        scope = _Scope(self._projection, self._resource, references)
+        received, *fields = map(scope.name, references)
+        first = " ".join(f"{field} if {field} is not MISSING else" for field in fields)
+        scope.constants |= {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
+        generated = scope.function_of(
+            "times",
+            [
+                f"text = {first} MISSING",
+                "if text is MISSING:",
+                f"    append({received})",
+                "elif text.__class__ is str:",
+                "    try:",
+                "        append(whole[text[:19]] + tails[text[19:]])",
+                "    except ValueError:",
+                f"        append(time_of({', '.join([received, *fields])}))",
+                "else:",
+                f"    append(time_of({', '.join([received, *fields])}))",
+            ],
+        )
+        return lambda rows, facts: _in_64_bits(generated(rows, facts))
+
 
 class _Scope:
     """The variables of one generated function."""
@@ -112,10 +137,14 @@ class _Scope:
 
     def function(self, name: str, expression: str) -> Generated:
         """Compile: one result of `expression` for each row."""
+        return self.function_of(name, [f"append({expression})"])
+
+    def function_of(self, name: str, body: Sequence[str]) -> Generated:
+        """Compile: the statements of `body` append one result for each row."""
         parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
         lines = [f"def {name}({parameters}):", "    out = []", "    append = out.append", "    for r in rows:"]
-        lines += [f"        {statement}" for statement in self._statements]
-        lines += [f"        append({expression})", "    return out"]
+        lines += [f"        {statement}" for statement in [*self._statements, *body]]
+        lines += ["    return out"]
         source = "\n".join(lines)
         namespace = dict(self.constants)
         exec(compile(source, f"<generated {name}>", "exec"), namespace)
@@ -134,12 +163,26 @@ class _Scope:
             case Resource(key):
                 self.constants[variable] = resource.get(key, MISSING)
             case Severity():
-                self._derive(variable, "severity_of", severity.of, [self._add(f, resource) for f in severity.FIELDS])
+                inputs = [self._add(field, resource) for field in severity.FIELDS]
+                # Nearly always the first field holds a known spelling. (Not of a number: True is not syslog's 1.)
+                self.constants["known_level"] = severity.SPELLINGS.get
+                self._statements.append(
+                    f"{variable} = known_level({inputs[0]}) if {inputs[0]}.__class__ is str else None"
+                )
+                self._derive(f"if {variable} is None: {variable}", "severity_of", severity.of, inputs)
             case Time():
-                inputs: list[Reference] = [RECEIVED, *times.FIELDS]
-                self._derive(variable, "time_of", times.of, [self._add(ref, resource) for ref in inputs])
+                references: list[Reference] = [RECEIVED, *times.FIELDS]
+                self._derive(variable, "time_of", times.of, [self._add(ref, resource) for ref in references])
         return variable
 
     def _derive(self, variable: str, name: str, function: Callable[..., Any], inputs: list[str]) -> None:
         self.constants[name] = function
         self._statements.append(f"{variable} = {name}({', '.join(inputs)})")
+
+
+def _in_64_bits(times_ns: list[int]) -> array[int]:
+    """Years before 1678 and after 2261 do not fit: their times are as near as can be."""
+    try:
+        return array("q", times_ns)
+    except OverflowError:
+        return array("q", [min(max(time_ns, -(2**63)), 2**63 - 1) for time_ns in times_ns])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logrouter.chain import Chain
-from logrouter.references import Field, Reference
+from logrouter.references import Field, Reference, Time
 from logrouter.rules import Rule
 from logrouter.templates import Template
 
@@ -34,6 +34,8 @@ class SinkRouting:
     templates: tuple[Template, ...] = ()
     included_keys: tuple[str, ...] = ()
     """Keys that the sink adds to events: those that have one already are marked."""
+    wants_times: bool = False
+    """It needs to know when each event happened."""
     segments: bool = False
     """Its templates make paths: values from events are kept from leaving their segment."""
 
@@ -75,6 +77,8 @@ class Policy:
         for sink in self.sinks:
             for template in sink.templates:
                 found |= dict.fromkeys(template.references)
+            if sink.wants_times:
+                found[Time()] = None
         return list(found | dict.fromkeys(Field((key,)) for key in self.keys))
 
     def decide(self, bits: int) -> Shapes:

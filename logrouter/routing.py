@@ -19,6 +19,7 @@ Everything here is a pure function of the events and the config: it is done agai
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from operator import or_
@@ -56,6 +57,7 @@ class Router:
         self._columns = [
             [generator.column(template, segment=sink.segments) for template in sink.templates] for sink in sinks
         ]
+        self._times = generator.times() if any(sink.wants_times for sink in sinks) else None
         self._memoisable = all(rule.memoisable for rule in policy.rules) and not self._classify.reads_received
         self._renew()
 
@@ -88,12 +90,14 @@ class Router:
         count = wanted.count(1)
         if not count:
             return None
-        part = self._all_of(chunk, routed.columns[sink])
+        part = self._all_of(chunk, routed.columns[sink], routed.times_ns)
         if count < len(wanted):
             flags, columns = part.flags, part.columns
             part.payloads = list(compress(part.payloads, wanted))
             part.flags = flags[:count] if flags.count(flags[0]) == len(flags) else bytes(compress(flags, wanted))
             part.columns = tuple(text if isinstance(text, str) else list(compress(text, wanted)) for text in columns)
+            if part.times_ns is not None:
+                part.times_ns = array("q", compress(part.times_ns, wanted))
             part.sequences = Chosen(range(chunk.offset.sequence, chunk.end.sequence), wanted)
         if self._policy.routed[sink] or self._policy.collisions[sink]:
             numbers = routed.numbers if count == len(wanted) else bytes(compress(routed.numbers, wanted))
@@ -104,12 +108,20 @@ class Router:
         """All of a chunk for one sink, whatever the rules say: for what logrouter itself has to tell it."""
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         rows = self.projection.rows(chunk.payloads, chunk.flags)
-        return self._all_of(chunk, tuple(column(rows, facts, chunk.flags) for column in self._columns[sink]))
+        columns = tuple(column(rows, facts, chunk.flags) for column in self._columns[sink])
+        return self._all_of(chunk, columns, self._times(rows, facts) if self._times else None)
 
-    def _all_of(self, chunk: Chunk, columns: tuple[list[str] | str, ...]) -> Slice:
-        sequences = range(chunk.offset.sequence, chunk.end.sequence)
+    def _all_of(self, chunk: Chunk, columns: tuple[list[str] | str, ...], times_ns: array[int] | None) -> Slice:
+        epoch, sequence = chunk.offset
         return Slice(
-            chunk.payloads, chunk.flags, chunk.attributes, chunk.received_ns, chunk.offset.epoch, sequences, columns
+            chunk.payloads,
+            chunk.flags,
+            chunk.attributes,
+            chunk.received_ns,
+            epoch,
+            range(sequence, sequence + len(chunk)),
+            columns,
+            times_ns=times_ns,
         )
 
     def _shape(self, part: Slice, sink: int, numbers: bytes, classes: Classes) -> None:
@@ -136,7 +148,7 @@ class Router:
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         numbers = self._numbers(rows, facts, chunk.flags)
         columns = tuple(tuple(column(rows, facts, chunk.flags) for column in columns) for columns in self._columns)
-        return Routed(self.classes, numbers, columns)
+        return Routed(self.classes, numbers, columns, self._times(rows, facts) if self._times else None)
 
     def _numbers(self, rows: list[Row], facts: Facts, flags: bytes) -> bytes:
         if self._memoisable and not self._classify.depends_on(flags):

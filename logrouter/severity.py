@@ -62,6 +62,8 @@ def _known_spellings() -> dict[Any, int]:
 
 
 _KNOWN: Final = _known_spellings()
+SPELLINGS: Final[Mapping[str, int]] = {word: number for word, number in _KNOWN.items() if isinstance(word, str)}
+"""The texts among them."""
 _LONGEST = 32
 """Longer text is no level: it is not worth lower-casing."""
 

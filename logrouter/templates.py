@@ -226,6 +226,7 @@ def _code(place: Place, segment: bool) -> Any:
     return joined("(", Constant(text_of), "(", place.otherwise, ") if ", absent, " else ", call, ")")
 
 
+@lru_cache(maxsize=64)
 def _severity_text(number: Any) -> str:
     return MISSING_TEXT if number is MISSING else severity.name_of(number)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, ClassVar
@@ -42,6 +43,7 @@ def slice_of(
     received_ns: int = 0,
     first: int = 0,
     columns: tuple[list[str] | str, ...] = (),
+    times_ns: Sequence[int] | None = None,
     collides: bytes | None = None,
 ) -> Slice:
     """A slice of these events, one after the other. Without `flags`, what begins with a brace is JSON."""
@@ -49,7 +51,8 @@ def slice_of(
         flags = [Flag.JSON if payload.startswith(b"{") else 0 for payload in payloads]
     sequences = range(first, first + len(payloads))
     given = {"source": "app", "stream": "stdin"} if attributes is None else attributes
-    return Slice(list(payloads), bytes(flags), given, received_ns, 1, sequences, columns, collides)
+    happened = None if times_ns is None else array("q", times_ns)
+    return Slice(list(payloads), bytes(flags), given, received_ns, 1, sequences, columns, collides, happened)
 
 
 def batch_of(*slices: Slice) -> Batch:

@@ -14,6 +14,7 @@ through to the next field, and at last to when the event was received.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -78,47 +79,63 @@ def _scaled(number: int | Decimal) -> int | None:
 def _parse_text(text: str) -> int | None:
     if text[16:17] != ":":
         return _parse_short(text) if len(text) <= _LONGEST else None
-    seconds = _whole_seconds(text[:19])
-    if seconds is None:
-        return None
-    # The commonest shape, 2026-01-31T23:59:59.123Z, costs one cache look-up and its fraction.
-    if text[-1] == "Z" and text[19] == "." and (digits := text[20:-1]).isdigit() and digits.isascii():
-        return seconds * _SECOND + _fraction_ns(digits)
-    match = _TAIL.fullmatch(text, 19) if len(text) <= _LONGEST else None
-    if match is None:
-        return None
-    offset_seconds = _offset_seconds(match[2] or "Z")
-    return None if offset_seconds is None else (seconds - offset_seconds) * _SECOND + _fraction_ns(match[1] or "")
-
-
-def _fraction_ns(digits: str) -> int:
-    return int((digits[:9] + "000000000")[:9])
-
-
-@lru_cache(maxsize=256)
-def _whole_seconds(text: str) -> int | None:
-    match = _WHOLE.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = map(int, match.groups())
-    if hour > 23 or minute > 59 or second > 60:  # 60: a leap second, which is the next minute's first
-        return None
     try:
-        days = date(year, month, day).toordinal() - _EPOCH_ORDINAL
+        return WHOLE_SECONDS[text[:19]] + TAILS[text[19:]]
     except ValueError:
         return None
-    return days * 86_400 + hour * 3600 + minute * 60 + second
+
+
+class _Memo(dict[str, int]):
+    """Text → nanoseconds; what it has been asked last is remembered. Raises ValueError where the text is no time."""
+
+    def __init__(self, read: Callable[[str], int], most: int) -> None:
+        super().__init__()
+        self._read = read
+        self._most = most
+
+    def __missing__(self, text: str) -> int:
+        found = self._read(text)
+        if len(self) >= self._most:
+            self.clear()
+        self[text] = found
+        return found
+
+
+def _whole_seconds(text: str) -> int:
+    match = _WHOLE.fullmatch(text)
+    if match is None:
+        raise ValueError
+    year, month, day, hour, minute, second = map(int, match.groups())
+    if hour > 23 or minute > 59 or second > 60:  # 60: a leap second, which is the next minute's first
+        raise ValueError
+    days = date(year, month, day).toordinal() - _EPOCH_ORDINAL
+    return (days * 86_400 + hour * 3600 + minute * 60 + second) * _SECOND
+
+
+def _tail(text: str) -> int:
+    match = _TAIL.fullmatch(text) if len(text) <= _LONGEST - 19 else None
+    if match is None:
+        raise ValueError
+    fraction_ns = int(((match[1] or "")[:9] + "000000000")[:9])
+    return fraction_ns - _offset_seconds(match[2] or "Z") * _SECOND
 
 
 @lru_cache(maxsize=64)
-def _offset_seconds(zone: str) -> int | None:
+def _offset_seconds(zone: str) -> int:
     sign, digits = zone.strip()[0], zone.strip()[1:].replace(":", "")
     if sign not in "+-":
         return 0
     hours, minutes = int(digits[:2]), int(digits[2:] or "0")
     if hours > 23 or minutes > 59:
-        return None
+        raise ValueError
     return (hours * 3600 + minutes * 60) * (-1 if sign == "-" else 1)
+
+
+# Most times are one of a few seconds, and one of a thousand milliseconds: both are looked up, and nothing is parsed.
+WHOLE_SECONDS: Final = _Memo(_whole_seconds, 256)
+"""The first 19 letters of a time, `2026-01-31T23:59:59`."""
+TAILS: Final = _Memo(_tail, 4096)
+"""What follows them: fraction and zone, `.123Z`."""
 
 
 @lru_cache(maxsize=256)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from logrouter.documents import Document, decode_document, decode_text
 from logrouter.event import Chunk, Flag
-from logrouter.facts import Facts
+from logrouter.facts import Facts, resolve
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.policy import Route, SinkRouting
 from logrouter.projection import recognise_line
-from logrouter.references import MISSING, lookup
+from logrouter.references import MISSING, Time, lookup
 from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.templates import Template
@@ -123,6 +125,49 @@ def test_columns_hold_what_the_template_renders(lines: list[bytes], text: str) -
         facts = [Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags) for flags in chunk.flags]
         expected = [template.render(document_of(line)[0], own) for line, own in zip(chunk.payloads, facts, strict=True)]
         assert texts == expected
+
+
+TIMES = (
+    "2026-11-23T10:00:00.123Z",
+    "2026-11-23T10:00:00.123456789+02:00",
+    "2026-11-23 10:00:00,5",
+    "2026-02-30T10:00:00Z",
+    "2026-11-23T10:00:00.123 o'clock",
+    "2026-11-23T10:00",
+    "9999-12-31T23:59:59Z",
+    "12:00",
+    "",
+    1_700_000_000,
+    1_700_000_000_123.5,
+    7,
+    True,
+    None,
+    ["2026-11-23T10:00:00Z"],
+    {"a": 1},
+)
+timed_lines = st.dictionaries(st.sampled_from(["ts", "time", "timestamp", "@timestamp"]), st.sampled_from(TIMES)).map(
+    lambda document: json.dumps(document).encode()
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(st.lists(timed_lines | strategies.lines, min_size=1, max_size=8))
+def test_times_are_those_that_the_slow_way_finds(lines: list[bytes]) -> None:
+    router = Router([SinkRouting("s", Rule.parse("not exists(a)"), wants_times=True)], resource=RESOURCE)
+    for chunk in chunks_of(router, lines):
+        part = router.slice(chunk, 0)
+        if part is not None:
+            facts = Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE)
+            exact = [resolve(Time(), document_of(payload)[0], facts) for payload in part.payloads]
+            assert list(part.times_ns or ()) == [min(time_ns, 2**63 - 1) for time_ns in exact]
+            assert part.pick([0]).times_ns == (part.times_ns or [])[:1]
+
+
+def test_times_are_not_looked_for_where_nobody_asks() -> None:
+    (chunk,) = chunks_of(router := Router([SinkRouting("s")]), [b'{"time":"2026-11-23T10:00:00Z"}'])
+    assert (part := router.slice(chunk, 0)) is not None
+    assert part.times_ns is None
 
 
 @pytest.mark.slow

@@ -103,6 +103,8 @@ class Sink(Generic[ConfigT]):
     """Whether it is given each slice to `encode` as it comes, and `send` what was made of them."""
     segments: ClassVar[bool] = False
     """Whether its templates make paths: what comes from events then cannot leave its part of the path."""
+    wants_times: ClassVar[bool] = False
+    """Whether it needs to know when each event happened (`Slice.times_ns`)."""
     told_of_gaps: bool = True
     """Whether a discarded run is told in its stream, as an event at the gap."""
     batching: Batching = Batching()
