@@ -15,6 +15,7 @@ from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import DEFAULT, Node, Path, dotted
 from logrouter.config.settings import (
     AdminSettings,
+    DeadLetterSettings,
     Provenance,
     RouteSettings,
     Settings,
@@ -46,9 +47,10 @@ def build(
     sources = _fitted(sources, spool, converter)
     sinks = _sinks(document, components, mistakes)
     routes = _routes(document, components, converter)
+    dead_letters = _section(document, "dead_letters", DeadLetterSettings, converter)
     admin = _section(document, "admin", AdminSettings, converter)
     scalars = _scalars(document, converter)
-    told = (*warnings, *components.warnings)
+    told = (*warnings, *components.warnings, *_warnings_of_letters(document, spool, sinks, converter))
     provenance = Provenance(origins=converter.origins, warnings=told, conventions=conventions)
     return Settings(
         resource=resource,
@@ -57,6 +59,7 @@ def build(
         routes=routes,
         sinks=sinks,
         spool=spool,
+        dead_letters=dead_letters,
         admin=admin,
         provenance=provenance,
         **scalars,
@@ -105,6 +108,24 @@ def _sinks(document: Document, components: Components, mistakes: Mistakes) -> di
     _check_names("sinks", nodes, mistakes)
     found = {name: components.sink(name, node) for name, node in nodes.items()}
     return {name: sink for name, sink in found.items() if sink is not None}
+
+
+def _warnings_of_letters(
+    document: Document, spool: SpoolSettings, sinks: dict[str, SinkSettings], converter: Converter
+) -> list[Mistake]:
+    """What the config wants kept that nothing keeps, as the spool has no directory."""
+    if spool.directory is not None:
+        return []
+    asked = {
+        f"sinks.{name}.on_reject": place
+        for name, sink in sinks.items()
+        if getattr(sink.config, "on_reject", "") == "keep"
+        and (place := converter.origins.get(("sinks", name, "on_reject")))
+    }
+    if node := document.get("dead_letters"):
+        asked["dead_letters"] = node.origin
+    problem = "without a spool.directory nothing is kept: what a destination refuses is discarded, and counted"
+    return [Mistake(str(place), f"{what}: {problem}") for what, place in asked.items()]
 
 
 def _check_names(section: str, nodes: dict[str, Node], mistakes: Mistakes) -> None:

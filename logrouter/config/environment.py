@@ -23,7 +23,7 @@ from logrouter.errors import did_you_mean
 from logrouter.values import Secret
 
 _SECTION = re.compile(r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?")
-_NESTED = re.compile(r"LOGROUTER_(SPOOL|ADMIN|RESOURCE)__(.+)")
+_NESTED = re.compile(r"LOGROUTER_(SPOOL|DEAD_LETTERS|ADMIN|RESOURCE)__(.+)")
 _SLIP = re.compile(r"LOGROUTER_(SINK|SOURCE)S?_*(.*)")
 _LIST_SLIP = re.compile(r"LOGROUTER_(STEP|ROUTE)S?(?:_.*)?")
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
@@ -34,7 +34,7 @@ _KNOWN = (
     *_READ_ELSEWHERE, *_SINGLE, *_DOCUMENTS, "LOGROUTER_ADMIN__LISTEN", "LOGROUTER_SPOOL__MEMORY",
     "LOGROUTER_SPOOL__DURABILITY", "LOGROUTER_SPOOL__WHEN_FULL", "LOGROUTER_SPOOL__BLOCK_TIMEOUT",
     "LOGROUTER_SPOOL__DIRECTORY", "LOGROUTER_SPOOL__MAX_SIZE", "LOGROUTER_SPOOL__SYNC_INTERVAL",
-    "LOGROUTER_SPOOL__KEEP",
+    "LOGROUTER_SPOOL__KEEP", "LOGROUTER_DEAD_LETTERS__MAX_SIZE",
 )  # fmt: skip
 
 _LINK_PREFIX = r"LOGROUTER_(?:(?!.*__).+_)?"

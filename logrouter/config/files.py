@@ -21,10 +21,13 @@ from logrouter.config.nodes import Node, dotted
 from logrouter.config.yaml_nodes import MAX_BYTES, parse_yaml
 from logrouter.errors import did_you_mean
 
-MAPPINGS = ("resource", "sources", "sinks", "spool", "admin")
+MAPPINGS = ("resource", "sources", "sinks", "spool", "dead_letters", "admin")
 LISTS = ("steps", "routes")
 SCALARS = ("shutdown_timeout", "log_level")
-SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "admin", "shutdown_timeout", "log_level")
+SECTIONS = (
+    *("resource", "sources", "steps", "routes", "sinks", "spool", "dead_letters", "admin"),
+    *("shutdown_timeout", "log_level"),
+)
 """The keys of a config, in the order in which they are documented and shown."""
 
 Document = dict[str, Node]

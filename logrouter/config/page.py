@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from logrouter import reference
-from logrouter.config.settings import AdminSettings, RouteSettings, Settings, SpoolSettings
+from logrouter.config.settings import AdminSettings, DeadLetterSettings, RouteSettings, Settings, SpoolSettings
 from logrouter.sinks import SinkConfig
 from logrouter.sources import SourceConfig
 from logrouter.steps import StepConfig
@@ -25,6 +25,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "route": RouteSettings,
     "sink": SinkConfig,
     "spool": SpoolSettings,
+    "dead_letters": DeadLetterSettings,
     "admin": AdminSettings,
 }
 _NOT_OPTIONS = ("provenance",)

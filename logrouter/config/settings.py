@@ -128,6 +128,18 @@ class SpoolSettings(_Settings, kw_only=True, frozen=True):
             raise ValueError("sync_interval must be more than 0")
 
 
+class DeadLetterSettings(_Settings, kw_only=True, frozen=True):
+    """What becomes of events that a destination refuses for good, where the spool has a directory."""
+
+    max_size: Size = Size(64 * 2**20)
+    """How much disk they may take, of all sinks together, in the folder `dead-letters` of `spool.directory`; at least
+    1MiB. A sink whose destination refuses more than fits waits: `logrouter dlq` makes room."""
+
+    def __post_init__(self) -> None:
+        if self.max_size < 2**20:
+            raise ValueError(f"max_size must be at least 1MiB, not {self.max_size}")
+
+
 class AdminSettings(_Settings, kw_only=True, frozen=True):
     """The HTTP port for metrics and health."""
 
@@ -162,6 +174,8 @@ class Settings(_Settings, kw_only=True, frozen=True):
     """Where events go, by name. Default: `stdout`."""
     spool: SpoolSettings = SpoolSettings()
     """The one buffer, between the sources and the sinks."""
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
+    """Events that a destination refuses, kept with the reason, to be looked at and sent again."""
     admin: AdminSettings = AdminSettings()
     """The HTTP port for metrics and health."""
     shutdown_timeout: Duration = Duration(25.0)

@@ -79,6 +79,8 @@ def test_each_value_and_where_it_came_from(command: Command) -> None:
         "  keep: 0s  # default",
         "  when_full: block  # default",
         "  block_timeout: 10s  # default",
+        "dead_letters:",
+        "  max_size: 64MiB  # default",
         "admin: {}  # default",
         "shutdown_timeout: 25s  # default",
         "log_level: info  # LOGROUTER_LOG_LEVEL",

@@ -55,6 +55,7 @@ class VaultConfig(SinkConfig, kw_only=True, frozen=True):
     tags: tuple[str, ...] = ()
     ratio: float = 1.0
     flush: Duration | Literal["never"] = Duration(1.0)
+    on_reject: Literal["keep", "discard"] = "keep"
 
 
 class VaultSink(Sink[VaultConfig]):
