@@ -1,15 +1,4 @@
-"""Fakes for tests of logrouter and of what plugs into it.
-
-slice_of([b'{"a":1}', b"text"])     events as a sink gets them
-instructions(sink, batch)           what a sink wants done
-ScriptedSource([b"line\\n", 0.5])    a source that gives these bytes, and pauses so many seconds between
-RecordingSink(SinkConfig(), …)      a sink that writes payloads as they are
-RecordingTransport()                keeps what a sink writes; fails, hangs or is gone while a test says so
-FaultyDisk()                        the real file system, with faults at chosen calls
-CrashingDisk()                      a file system in memory that is killed at chosen steps, or loses power
-
-Nothing here reads a real clock: `trio.testing.MockClock` drives pauses and retries.
-"""
+"""Events, a source, a sink, a transport and a disk, as tests want them."""
 
 from __future__ import annotations
 
@@ -22,8 +11,6 @@ from typing import Any, ClassVar
 
 import trio
 
-from logrouter.crashing import CrashingDisk as CrashingDisk
-from logrouter.crashing import Killed as Killed
 from logrouter.cursors import Place
 from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Attributes, Flag
