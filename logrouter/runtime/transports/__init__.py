@@ -85,6 +85,10 @@ def transport_for(sink: Any) -> Transport:
             from logrouter.runtime.transports.streams import Stream
 
             return Stream(sink.descriptor)
+        case "http":
+            from logrouter.runtime.transports.http import HttpTransport
+
+            return HttpTransport(sink.endpoint)
         case "none":
             return NoTransport()
     raise AssertionError(f"no transport is called {sink.transport!r}")

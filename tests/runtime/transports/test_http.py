@@ -1,0 +1,328 @@
+"""The transport `http`, against a server of this process."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from logrouter import __version__
+from logrouter.endpoint import Endpoint, Timeouts
+from logrouter.errors import DestinationError
+from logrouter.instructions import ContentCoding, Request, Response
+from logrouter.runtime.transports.http import LARGEST_BODY_BYTES, HttpTransport
+from logrouter.testing import HttpServer, Reply
+from logrouter.values import Duration, Secret
+
+POST = Request("POST", "/in", b'{"a":1}\n')
+GET = Request("GET", "/")
+SHORT = Timeouts(connect=Duration(1.0), write=Duration(2.0), read=Duration(3.0))
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@asynccontextmanager
+async def connected(
+    server: HttpServer, path: str = "", *, sockets: bool = True, clock: Callable[[], float] | None = None, **of: object
+) -> AsyncIterator[HttpTransport]:
+    """A transport to a server that serves. Without sockets, time may be virtual."""
+    async with server.serving():
+        endpoint = Endpoint(server.url + path, **of)  # type: ignore[arg-type]
+        options = {} if sockets else {"open_stream": server.open_stream}
+        transport = HttpTransport(endpoint, **options, **({} if clock is None else {"clock": clock}))
+        yield transport
+        await transport.aclose()
+
+
+async def reason_of(transport: HttpTransport, request: Request = POST) -> str:
+    with pytest.raises(DestinationError) as caught:
+        await transport.perform(request)
+    return str(caught.value)
+
+
+async def test_it_sends_what_is_asked_and_gives_what_is_answered() -> None:
+    server = HttpServer([Reply(207, {"X-A": "1", "x-a": "2"}, b"yes")])
+    headers = {"Authorization": Secret("Bearer t"), "X-B": "endpoint", "X-C": "endpoint"}
+    async with connected(server, "/base", headers=headers) as transport:
+        request = Request("POST", "/in?b=ä", b"body", (("x-b", "request"), ("Content-Type", "text/plain")))
+        response = await transport.perform(request)
+    assert response == Response(207, {"x-a": "1, 2", "content-length": "3"}, b"yes")
+    assert request.sent_bytes == 4
+    (received,) = server.requests
+    assert (received.method, received.target, received.body) == ("POST", "/base/in?b=%C3%A4", b"body")
+    assert received.headers == {
+        "host": f"127.0.0.1:{server.port}",
+        "user-agent": f"logrouter/{__version__}",
+        "authorization": "Bearer t",
+        "x-b": "request",
+        "x-c": "endpoint",
+        "content-type": "text/plain",
+        "content-length": "4",
+    }
+
+
+@pytest.mark.parametrize(("coding", "header"), [("none", None), ("gzip", "gzip"), ("zstd", "zstd"), ("snappy", None)])
+@pytest.mark.parametrize("size", [1_000, 200_000])
+async def test_bodies_are_compressed_as_they_ask(coding: ContentCoding, header: str | None, size: int) -> None:
+    server = HttpServer()
+    body = b'{"level":"info"}' * (size // 16)
+    async with connected(server) as transport:
+        request = Request("POST", "/", body, coding=coding)
+        await transport.perform(request)
+    (received,) = server.requests
+    assert received.headers.get("content-encoding") == header
+    assert received.sent_bytes == request.sent_bytes
+    assert (received.sent_bytes == len(body)) == (coding == "none")
+    assert received.body == body or coding == "snappy"
+
+
+async def test_what_has_no_body_says_so_where_one_is_expected() -> None:
+    server = HttpServer()
+    async with connected(server) as transport:
+        await transport.perform(Request("POST", "/", coding="gzip"))
+        await transport.perform(GET)
+    post, get = server.requests
+    assert (post.headers["content-length"], "content-encoding" in post.headers) == ("0", False)
+    assert "content-length" not in get.headers
+
+
+async def test_a_connection_is_kept_and_so_is_none_that_the_server_closes() -> None:
+    server = HttpServer([Reply(), Reply(), Reply(headers={"Connection": "close"}), Reply()])
+    async with connected(server) as transport:
+        for _ in range(5):
+            await transport.perform(POST)
+    assert [request.connection for request in server.requests] == [0, 0, 0, 1, 1]
+
+
+async def test_no_more_requests_at_once_than_there_are_connections() -> None:
+    server = HttpServer([Reply(hang=True)])
+    async with connected(server, connections=3) as transport, trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(transport.perform, Request("POST", "/"))
+        while len(server.requests) < 3:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        assert server.under_way == 3
+        server.go_on.set()
+    assert (server.most_under_way, server.connections, len(server.requests)) == (3, 3, 10)
+
+
+@pytest.mark.slow
+async def test_a_thousand_cancelled_requests_and_the_next_one_succeeds() -> None:
+    """httpcore #1093: a pool would have lost its places by now."""
+    server = HttpServer([Reply(hang=True)])
+    async with connected(server, connections=2) as transport:
+        for number in range(1000):
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(transport.perform, Request("POST", "/"))
+                    for _ in range(number % 7):  # while it connects, while it sends, while it waits
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+        server.go_on.set()
+        assert (await transport.perform(POST)).status == 200
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 500, 503])
+async def test_every_status_is_an_answer(status: int) -> None:
+    server = HttpServer([Reply(status, {"Location": "http://example.org/", "Set-Cookie": "a=b"}, b"no")])
+    async with connected(server) as transport:
+        assert (await transport.perform(POST)).status == status
+        await transport.perform(POST)
+    assert len(server.requests) == 2
+    assert "cookie" not in server.requests[1].headers
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("120", 120), ("Thu, 01 Jan 1970 00:02:00 GMT", 20), ("Thu, 01 Jan 1970 00:00:01 GMT", 0)]
+    + [(text, None) for text in ("", "soon", "-1", "1.5", "1e3", "Thu, 99 Jan")],
+)
+async def test_retry_after(text: str, seconds: float | None) -> None:
+    server = HttpServer([Reply(429, {"Retry-After": text})])
+    async with connected(server, clock=lambda: 100.0) as transport:
+        assert (await transport.perform(POST)).retry_after_seconds == seconds
+
+
+async def test_of_a_long_answer_the_beginning_is_read_and_the_connection_is_not_used_again() -> None:
+    server = HttpServer([Reply(body=b"x" * (LARGEST_BODY_BYTES + 300_000)), Reply()])
+    async with connected(server) as transport:
+        assert len((await transport.perform(POST)).body) == LARGEST_BODY_BYTES
+        await transport.perform(POST)
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+async def test_an_answer_may_be_compressed_though_nobody_asked() -> None:
+    server = HttpServer(
+        [
+            Reply(headers={"Content-Encoding": "gzip"}, body=gzip.compress(b"yes")),
+            Reply(headers={"Content-Encoding": "gzip"}, body=b"no"),
+        ]
+    )
+    async with connected(server) as transport:
+        assert (await transport.perform(POST)).body == b"yes"
+        assert (await transport.perform(POST)).body == b""
+
+
+# ── connections that the server closes ──
+
+
+async def test_a_kept_connection_that_was_closed_is_noticed_before_it_is_used() -> None:
+    server = HttpServer([Reply(close=True), Reply()])
+    async with connected(server) as transport:
+        await transport.perform(POST)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        await transport.perform(POST)
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+@pytest.mark.parametrize(("method", "repeated"), [("GET", True), ("PUT", True), ("POST", False)])
+async def test_one_that_is_closed_at_that_very_moment(method: str, repeated: bool) -> None:
+    server = HttpServer([Reply(), Reply(reset=True), Reply(201)])
+    async with connected(server) as transport:
+        await transport.perform(POST)
+        request = Request(method, "/", b"body")
+        if repeated:
+            assert (await transport.perform(request)).status == 201
+        else:  # it may have been obeyed
+            assert (
+                await reason_of(transport, request)
+                == f"127.0.0.1:{server.port} has closed the connection without an answer"
+            )
+    assert [request.connection for request in server.requests] == ([0, 0, 1] if repeated else [0, 0])
+
+
+async def test_a_new_connection_that_is_closed_is_not_tried_again() -> None:
+    server = HttpServer([Reply(reset=True)])
+    async with connected(server) as transport:
+        assert "has closed the connection without an answer" in await reason_of(transport, GET)
+    assert len(server.requests) == 1
+
+
+# ── what is said when nobody answers ──
+
+
+async def test_nobody_listens() -> None:
+    async with HttpServer().serving() as server:
+        port = server.port
+    transport = HttpTransport(Endpoint(f"http://127.0.0.1:{port}/secret?token=secret"))
+    assert await reason_of(transport) == f"cannot connect to 127.0.0.1:{port}: connection refused"
+
+
+async def test_a_name_that_is_not_known() -> None:
+    async def open_stream(host: str, port: int) -> trio.abc.Stream:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    transport = HttpTransport(Endpoint("https://es:9200"), open_stream=open_stream)
+    expected = "cannot connect to es:9200: the name is not known (Name or service not known)"
+    assert await reason_of(transport) == expected
+
+
+async def test_connecting_takes_too_long(autojump_clock: trio.testing.MockClock) -> None:
+    async def open_stream(host: str, port: int) -> trio.abc.Stream:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    transport = HttpTransport(Endpoint("http://es:9200", timeouts=SHORT), open_stream=open_stream)
+    assert await reason_of(transport) == "cannot connect to es:9200: no answer within 1s"
+    assert trio.current_time() == 1.0
+
+
+async def test_nothing_is_answered_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer([Reply(hang=True)])
+    async with connected(server, sockets=False, timeouts=SHORT) as transport:
+        reason = await reason_of(transport)
+        assert reason == f"127.0.0.1:{server.port} has sent nothing for 3s while its answer was waited for"
+        assert trio.current_time() == 3.0
+
+
+async def test_an_answer_that_never_ends(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer([Reply(body=b"x" * 100, drip_seconds=2.5)])
+    async with connected(server, sockets=False, timeouts=SHORT) as transport:
+        assert await reason_of(transport) == f"127.0.0.1:{server.port} has not ended its answer within 30s"
+        assert trio.current_time() == 30.0
+
+
+async def test_a_slow_answer_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer([Reply(body=b"slowly", drip_seconds=2.5)])
+    async with connected(server, sockets=False, timeouts=SHORT) as transport:
+        assert (await transport.perform(POST)).body == b"slowly"
+
+
+async def test_nothing_is_taken_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    async def open_stream(host: str, port: int) -> trio.abc.Stream:
+        client, _ = trio.testing.lockstep_stream_pair()
+        return client
+
+    transport = HttpTransport(Endpoint("http://es:9200", timeouts=SHORT), open_stream=open_stream)
+    assert await reason_of(transport) == "es:9200 has taken nothing more of a request for 2s"
+
+
+async def test_an_answer_that_breaks_off() -> None:
+    server = HttpServer([Reply(body=b"abcdef", cut=3)])
+    async with connected(server) as transport:
+        assert await reason_of(transport) == f"127.0.0.1:{server.port} has broken its answer off"
+
+
+async def test_something_else_than_http() -> None:
+    server = HttpServer([Reply(raw=b"SSH-2.0-OpenSSH_9.2p1\r\n")])
+    async with connected(server) as transport:
+        assert await reason_of(transport) == f"127.0.0.1:{server.port} has answered something that is not HTTP/1.1"
+
+
+async def test_a_header_that_cannot_be_sent_is_not_told() -> None:
+    server = HttpServer()
+    async with connected(server, headers={"Authorization": Secret("a\nb")}) as transport:
+        reason = await reason_of(transport)
+    assert reason == f"a header or the target is none that 127.0.0.1:{server.port} can be sent"
+
+
+async def test_an_early_refusal_of_a_large_body_is_heard() -> None:
+    """The server answers, and reads no more: what it said counts."""
+
+    async def open_stream(host: str, port: int) -> trio.abc.Stream:
+        client, server = trio.testing.memory_stream_pair()
+        await server.send_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        client.send_stream = trio.testing.MemorySendStream()
+        client.send_stream.close()
+        return client
+
+    transport = HttpTransport(Endpoint("http://es:9200"), open_stream=open_stream)
+    assert (await transport.perform(Request("POST", "/", b"x" * 1_000_000))).status == 413
+
+
+# ── whole URLs, and services of this machine ──
+
+
+async def test_a_whole_url_elsewhere_gets_no_secrets() -> None:
+    elsewhere, server = HttpServer(), HttpServer()
+    async with elsewhere.serving(), connected(server, headers={"Authorization": Secret("s")}) as transport:
+        await transport.perform(Request("GET", f"{elsewhere.url}/token"))
+        await transport.perform(Request("GET", f"{server.url}/token"))
+    assert "authorization" not in elsewhere.requests[0].headers
+    assert server.requests[0].headers["authorization"] == "s"
+
+
+async def test_a_service_of_this_machine_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    server = HttpServer([Reply(hang=True)])
+    async with connected(server, sockets=False) as transport:
+        reason = await reason_of(transport, Request("GET", "http://169.254.169.254/latest", direct=True))
+        assert reason == "169.254.169.254:80 has sent nothing for 2s while its answer was waited for"
+    assert server.requests[0].headers["host"] == "169.254.169.254"
+
+
+async def test_reopening_connects_anew() -> None:
+    server = HttpServer()
+    async with connected(server) as transport:
+        await transport.perform(POST)
+        transport.reopen()
+        await transport.perform(POST)
+    assert [request.connection for request in server.requests] == [0, 1]
