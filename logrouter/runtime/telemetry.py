@@ -65,15 +65,13 @@ class Telemetry:
             "read": ledger.read,
             "delivered": ledger.delivered,
             "unmatched": ledger.unmatched,
+            "dead_lettered": dict(ledger.dead_lettered),
             "discarded": dict(ledger.discarded),
             "lost": dict(ledger.lost),
             "closed": spool.is_closed(delivery.number),
             "waiting": spool.waiting(delivery.number),
             "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
-            "batches": delivery.batches,
-            "retries": delivery.retries,
-            "sent_bytes": delivery.sent_bytes,
-            "doubts": delivery.transport.doubts,
+            **msgspec.structs.asdict(delivery.statistics()),
             "trouble": None
             if trouble is None
             else {"reason": trouble.reason, "since": times.format_rfc3339(int(trouble.since) * 10**9)},
@@ -113,10 +111,13 @@ _SINK_COUNTERS = {
     "retries": "Tries that failed",
     "sent_bytes": "Encoded bytes sent",
     "doubts": "Times that something was sent again which may have arrived before",
+    "duplicates": "Events that had been at the destination before",
 }
 _SINK_GAUGES = {
     "waiting": "Events that wait for the sink",
     "oldest_seconds": "Age of the oldest event that waits for the sink",
+    "under_way": "Requests that are not answered yet",
+    "concurrency": "How many requests there may be at present",
 }
 
 
@@ -179,7 +180,7 @@ def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:
     for name, figures in sinks.items():
         family.add_metric([name, "delivered", ""], figures["delivered"])
         family.add_metric([name, "unmatched", ""], figures["unmatched"])
-        for outcome in ("discarded", "lost"):
+        for outcome in ("dead_lettered", "discarded", "lost"):
             for reason, count in figures[outcome].items():
                 family.add_metric([name, outcome, reason], count)
     yield family

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import trio
@@ -28,7 +28,7 @@ from logrouter.runtime.log import Log
 from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.spool.opening import open_spool
-from logrouter.runtime.transports import transport_for
+from logrouter.runtime.transports import Transport, transport_for
 from logrouter.sinks import Sink
 from logrouter.sources import Source
 
@@ -42,7 +42,10 @@ EXIT_UNDELIVERED: Final = 75
 class Topology:
     """All that runs, built from the settings."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(
+        self, settings: Settings, log: Log, *, connect: Callable[[Sink[Any]], Transport] = transport_for
+    ) -> None:
+        """`connect` makes a sink's transport. Raises StartError."""
         self.settings = settings
         self.log = log
         self.reading = False
@@ -53,7 +56,7 @@ class Topology:
         self._opened = open_spool(settings, self.router, log)
         self.spool: Spool = self._opened.spool
         self.deliveries = [
-            Delivery(number, name, sink, transport_for(sink), self.spool, self.router, log)
+            Delivery(number, name, sink, connect(sink), self.spool, self.router, log)
             for number, (name, sink) in enumerate(sinks.items())
         ]
         self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]

@@ -114,6 +114,8 @@ class Sink(Generic[ConfigT]):
     retry: RetryPolicy = RetryPolicy()
     on_reject: Literal["keep", "discard"] = "keep"
     """What becomes of an event that the destination refuses: a dead letter, or nothing."""
+    notice: str | None = None
+    """What the operator should be told: logged after the next answer, and forgotten."""
 
     def __init__(self, config: ConfigT, context: SinkContext) -> None:
         self.config = config

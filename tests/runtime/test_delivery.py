@@ -56,7 +56,7 @@ async def test_a_failing_sink_tries_again_until_it_succeeds(autojump_clock: Mock
     pipeline.spool.end()
     await run_all(pipeline)
     assert numbers(transport.lines) == list(range(10))
-    assert pipeline.deliveries[0].retries == 8
+    assert pipeline.deliveries[0].statistics().retries == 8
     told = [orjson.loads(line)["message"] for line in pipeline.said]
     assert told == ["cannot deliver", "delivering again"]
     assert pipeline.deliveries[0].trouble is None
@@ -220,7 +220,7 @@ async def test_what_a_failed_sync_leaves_in_doubt_is_sent_again(autojump_clock: 
     pipeline.spool.end()
     await run_all(pipeline)
     assert pipeline.spool.ledger(0).delivered == 30
-    assert pipeline.deliveries[0].retries == 2
+    assert pipeline.deliveries[0].statistics().retries == 2
     assert transport.distrusted > 0
     assert transport.synced == transport.data
     assert numbers(transport.lines) == list(range(30))

@@ -55,8 +55,8 @@ def test_outcomes_and_reasons() -> None:
 
 def test_a_sink_in_trouble() -> None:
     topology = make_topology()
-    topology.deliveries[1].trouble = Trouble("connection refused", 1_795_428_000.9)
-    topology.deliveries[1].retries = 7
+    topology.deliveries[1].destination.trouble = Trouble("connection refused", 1_795_428_000.9)
+    topology.deliveries[1].destination.retries = 7
     telemetry = Telemetry(topology)
 
     samples = samples_of(telemetry)

@@ -36,11 +36,13 @@ class Run:
         environ = {f"LOGROUTER_SINK_{name.upper()}": f"file:{name}" for name in sinks}
         environ |= {f"LOGROUTER_{name}": value for name, value in options.items()}
         settings = load(environ=environ, folder=NOWHERE, system_folder=NOWHERE)
-        self.topology = Topology(settings, Log("info", write=lambda line: self.said.append(orjson.loads(line))))
+        self.topology = Topology(
+            settings,
+            Log("info", write=lambda line: self.said.append(orjson.loads(line))),
+            connect=lambda sink: self.transports[sink.context.name],
+        )
         (running,) = self.topology.sources
         running.source = source
-        for delivery in self.topology.deliveries:
-            delivery.transport = self.transports[delivery.name]
 
     async def to_the_end(self, *acts: tuple[float, Act]) -> None:
         """Run; at these seconds do these things. Checks what must hold however it ended."""

@@ -73,6 +73,11 @@ class InHand:
             self._being_sent = None
         return self.held
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the sink itself holds what it has made of it."""
+        return self._held is _nothing
+
     def hand_over(self) -> Held | None:
         """The sink itself holds what it has made of it: the chunk, if it needed it still, which it does no more."""
         held, self._held = self.put_down(), _nothing
@@ -126,6 +131,11 @@ class Cursor:
     def wants(self) -> int:
         """The sequence of the next event that it will be sent: behind the gap that it is at, where there is one."""
         return self._behind_gaps(self.next)
+
+    @property
+    def pinned(self) -> int:
+        """Everything from there on must be held for it."""
+        return self.next if self.in_hand and self.in_hand[-1].is_handed_over else self.state.committed
 
     @property
     def expendable(self) -> int:

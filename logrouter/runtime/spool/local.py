@@ -61,6 +61,7 @@ class LocalSpool(Spool):
         part_bytes = budget_bytes // max(1, len(self.cursors))
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
+        self.batches_at_once = max(1, budget_bytes // 3 // max(1, len(self.cursors)) // self.batch_bytes)
         self.in_hand_bytes = budget_bytes // 2 if keeper else part_bytes * 3 // 4
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
@@ -357,8 +358,8 @@ class LocalSpool(Spool):
         """Whether sources wait for room, and nobody is further behind than this sink."""
         if self._blocked_since is None:
             return False
-        behind = [cursor.state.committed for cursor in self.cursors if not cursor.closed]
-        return self.cursors[sink].state.committed <= min(behind, default=0)
+        pinned = min((cursor.pinned for cursor in self.cursors if not cursor.closed), default=self.appended)
+        return pinned < self.appended and self.cursors[sink].pinned == pinned
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""

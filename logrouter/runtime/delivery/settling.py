@@ -1,7 +1,9 @@
-"""What one sink has sent and not settled yet: made durable in a task of its own, while more is being sent.
+"""What one sink has in hand: settled in order, and made durable in a task of its own, while more is being sent.
 
     sent    b1  b2  b3 │ b4  b5 …
             └─ sync ──┘           when it is done, b1 to b3 are committed; what came meanwhile needs another sync
+
+    sent    b1 ✓  b2 …  b3 ✓      several are on their way at once: b1 is committed, b3 waits for b2
 
 Invariants:
 - nothing is committed before a sync that began after it was sent has succeeded, nor before what was sent before it;
@@ -10,11 +12,12 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections import deque
+from typing import Final
 
 import trio
 
-from logrouter.cursors import Tally
+from logrouter.cursors import Memory, Tally
 from logrouter.errors import DestinationError
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.transports import Transport
@@ -23,14 +26,19 @@ SYNC_DELAY_SECONDS: Final = 1.0
 """After so much time what has been sent is made durable also when it is little: at the next tick."""
 
 
-class Sent(NamedTuple):
-    """A batch, once it has been sent; or events that were read and are not for this sink."""
+class InHand:
+    """A batch on its way, or sent and not settled; or events that were read and are not for this sink."""
 
-    end: int
-    delivered: int
-    unmatched: int
-    size_bytes: int
-    """What the spool may hold for this sink alone because of it."""
+    __slots__ = ("carried", "end", "size_bytes", "tally")
+
+    def __init__(self, end: int, size_bytes: int) -> None:
+        self.end = end
+        self.size_bytes = size_bytes
+        """What the spool may hold for this sink alone because of it."""
+        self.tally: Tally | None = None
+        """What became of its events; None while it is on its way."""
+        self.carried: Memory | None = None
+        """What it has left open at the destination."""
 
 
 class Settling:
@@ -44,7 +52,7 @@ class Settling:
         self._sink = sink
         self._transport = transport
         self._spool = spool
-        self._unsettled: list[Sent] = []
+        self._unsettled: deque[InHand] = deque()
         self._in_hand_bytes = 0
         self._last_written = 0
         """How many of them there were when something was written last: so many need a sync."""
@@ -52,16 +60,27 @@ class Settling:
         self._due = trio.Event()
         self._changed = trio.lowlevel.ParkingLot()
 
-    def add(self, sent: Sent, *, written: bool) -> None:
-        """Take note of what has been sent. `written`: something was, so that it may need a sync."""
-        self._unsettled.append(sent)
-        self._spool.sent(self._sink)
-        self._in_hand_bytes += sent.size_bytes
+    def begin(self, end: int, size_bytes: int) -> InHand:
+        """Events up to `end` have been read: a batch begins its way."""
+        batch = InHand(end, size_bytes)
+        self._unsettled.append(batch)
+        self._in_hand_bytes += size_bytes
+        return batch
+
+    def is_first(self, batch: InHand) -> bool:
+        """Whether nothing in front of it is on its way."""
+        return self._unsettled[0] is batch
+
+    def done(self, batch: InHand, tally: Tally, carried: Memory | None = None, *, written: bool = False) -> None:
+        """It has been sent. `written`: something was, so that it may need a sync."""
+        batch.tally, batch.carried = tally, carried
         if written and self._transport.needs_sync:
+            self._spool.sent(self._sink)
             self._last_written = len(self._unsettled)
             self._due_at = min(self._due_at, trio.current_time() + SYNC_DELAY_SECONDS)
         if not self._last_written:
             self._commit(len(self._unsettled))
+            self._changed.unpark_all()
         elif self._in_hand_bytes * 2 >= self._spool.in_hand_bytes:
             self._due.set()
 
@@ -95,7 +114,7 @@ class Settling:
         while True:
             await self._due.wait()
             self._due, self._due_at = trio.Event(), float("inf")
-            covered = len(self._unsettled)
+            covered = sum(batch.tally is not None for batch in self._unsettled)
             try:
                 await self._transport.sync()
             except DestinationError as error:
@@ -108,11 +127,15 @@ class Settling:
                 self._commit(covered if self._last_written > covered else len(self._unsettled))
                 self._changed.unpark_all()
 
-    def _commit(self, count: int) -> None:
-        settled = self._unsettled[:count]
-        if settled:
-            del self._unsettled[:count]
-            self._last_written = max(0, self._last_written - count)
-            self._in_hand_bytes -= sum(sent.size_bytes for sent in settled)
-            tally = Tally(sum(sent.delivered for sent in settled), sum(sent.unmatched for sent in settled))
-            self._spool.commit(self._sink, settled[-1].end, tally)
+    def _commit(self, most: int) -> None:
+        """Commit those in front that have been sent, and at most so many."""
+        tally, last = Tally(), None
+        while most and self._unsettled and self._unsettled[0].tally is not None:
+            last = self._unsettled.popleft()
+            assert last.tally is not None
+            tally.add(last.tally)
+            self._in_hand_bytes -= last.size_bytes
+            self._last_written = max(0, self._last_written - 1)
+            most -= 1
+        if last is not None:
+            self._spool.commit(self._sink, last.end, tally, last.carried)

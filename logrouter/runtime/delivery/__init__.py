@@ -1,0 +1,268 @@
+"""Delivery to one sink, the same for every kind: collect, note, send, make durable, commit.
+
+    collecting.py    the spool → a batch                    how much, how old
+    noting.py        what is written down of it             before its first byte leaves
+    sending.py       a batch → each event settled           by outcomes: again, in halves, dead letters
+    conversing.py    one try: instructions and replies
+    destination.py   is it in trouble; whose turn is it     one tries, the others wait
+    settling.py      in order, made durable, committed
+
+Invariants:
+- a cursor moves only past what is settled, and as durable at the destination as the transport can make it;
+- a batch is noted before its first byte leaves. What was noted and not settled is sent again before anything else, cut
+  the same, and the transport is asked how much of it has arrived: after a crash, and after a sync that has failed;
+- a destination that fails costs this task its time, and nobody else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from logrouter.backoff import Backoff
+from logrouter.concurrency import Concurrency
+from logrouter.cursors import Note, Tally
+from logrouter.errors import ClosedByPeer, DestinationError, Moved
+from logrouter.routing import Router
+from logrouter.runtime.delivery.collecting import Collector, Taken
+from logrouter.runtime.delivery.conversing import Conversing
+from logrouter.runtime.delivery.destination import Destination, Trouble
+from logrouter.runtime.delivery.noting import Noting
+from logrouter.runtime.delivery.sending import DeadLetters, Sender
+from logrouter.runtime.delivery.settling import InHand, Settling
+from logrouter.runtime.log import Log
+from logrouter.runtime.spool import Spool
+from logrouter.runtime.transports import Transport
+from logrouter.sinks import Sink
+
+TICK_SECONDS: Final = 0.5
+"""How often deliveries are woken to see whether something has waited for too long (`tick`). One timer for all costs
+less than a timeout around every wait."""
+CLOSE_SECONDS: Final = 1.0
+"""What closing a destination may take when time is up already."""
+
+
+class DeliveryStatistics(msgspec.Struct, frozen=True):
+    """How it goes with one sink."""
+
+    batches: int
+    """Sent since the start."""
+    retries: int
+    """Tries that have failed."""
+    sent_bytes: int
+    """Encoded, and compressed where they are."""
+    duplicates: int
+    """Events that had been at the destination before."""
+    doubts: int
+    """Times that something was sent again which may have arrived before."""
+    under_way: int
+    """Requests that are not answered yet."""
+    concurrency: int
+    """How many there may be at present."""
+
+
+class Delivery:
+    """Delivers to one sink until the spool has ended and is empty."""
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        sink: Sink[Any],
+        transport: Transport,
+        spool: Spool,
+        router: Router,
+        log: Log,
+        *,
+        backoff: Backoff | None = None,
+        dead_letters: DeadLetters | None = None,
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.sink = sink
+        self.transport = transport
+        self._batches = 0
+        retry = sink.retry
+        backoff = backoff or Backoff(random.random, retry.initial_seconds, retry.cap_seconds)
+        self.destination = Destination(name, log, backoff)
+        self._concurrency = Concurrency(1 if sink.ordered or sink.gathers else sink.concurrency)
+        self._spool = spool
+        self._log = log
+        self._collector = Collector(number, name, sink, spool, router, log, self.destination.failed)
+        learn = self._collector.learn
+        self._conversing = Conversing(name, sink, transport, log, self._insist, self._concurrency, learn)
+        self._sender = Sender(
+            *(name, sink, self._collector, self._conversing, self.destination, self._concurrency, log, dead_letters)
+        )
+        self._settling = Settling(number, transport, spool)
+        self.destination.is_trusted = lambda: self._failed_at_sync != self._settling.syncs
+        self._failed_at_sync: int | None = None
+        """How many syncs had succeeded when one failed last: until another does, no write says that all is well."""
+        self._on_their_way = 0
+        """Batches that are being sent beside the collecting of the next."""
+        self._place_is_free = trio.lowlevel.ParkingLot()
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the sink gets nothing at present."""
+        return self.destination.trouble
+
+    def statistics(self) -> DeliveryStatistics:
+        """Figures about it."""
+        return DeliveryStatistics(
+            batches=self._batches,
+            retries=self.destination.retries,
+            sent_bytes=self._conversing.sent_bytes,
+            duplicates=self._sender.duplicates,
+            doubts=self._sender.doubts + self.transport.doubts,
+            under_way=self._conversing.under_way,
+            concurrency=self._concurrency.places,
+        )
+
+    async def run(self) -> None:
+        """Deliver all there is and will be. Returns when nothing is left, or nobody reads any more."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._settling.run)
+                await self._deliver_all()
+                nursery.cancel_scope.cancel()
+        finally:
+            await self._close()
+
+    async def _deliver_all(self) -> None:
+        try:
+            self._collector.carried = self._spool.carried(self.number)
+            await self._resend(distrust=False)
+            async with trio.open_nursery() as senders:
+                while not self._spool.is_over(self.number) or self._collector.has_open:
+                    await self._spool.wait_readable(self.number)
+                    await self._deliver(senders)
+            await self._settling.drain()
+            while self._settling.failure is not None:
+                await self._after_failed_sync()
+                await self._settling.drain()
+        except* ClosedByPeer:
+            self._log.info("the reader has gone", sink=self.name)
+            self._spool.close(self.number)
+
+    async def _close(self) -> None:
+        with trio.move_on_after(CLOSE_SECONDS) as scope:
+            scope.shield = True
+            try:
+                await self.transport.aclose()
+            except DestinationError as error:
+                self._log.error("cannot close", sink=self.name, reason=str(error))
+
+    def reopen(self) -> None:
+        """Open the destination anew: it may have been moved."""
+        self.transport.reopen()
+
+    def hurry(self) -> None:
+        """The end is near: try again now, and often."""
+        self.destination.hurry()
+
+    async def _deliver(self, senders: trio.Nursery) -> None:
+        """Deliver what is there."""
+        self._settling.look()
+        while (taken := await self._collector.take()) is not None:
+            batch = self._settling.begin(taken.batch.end, taken.size_bytes)
+            if taken.is_empty:
+                self._settling.done(batch, Tally(unmatched=taken.unmatched), self._collector.carried)
+            elif self._concurrency.most == 1:
+                await self._send(taken, batch, self._noting(taken))
+            else:
+                await self._send_beside(taken, batch, senders)
+            await self._settling.wait_for_room()
+            if self._settling.failure is not None or not self._spool.has_more(self.number):
+                break
+            await trio.lowlevel.checkpoint()  # writing to a file yields to nobody: others must have their turn
+        if self._settling.failure is not None:
+            await self._after_failed_sync()
+
+    async def _send_beside(self, taken: Taken, batch: InHand, senders: trio.Nursery) -> None:
+        """Send it while the next is being collected, once there is a place for it."""
+        while self._on_their_way >= min(self._concurrency.places, self._spool.batches_at_once):
+            await self._place_is_free.park()
+        self._on_their_way += 1
+        senders.start_soon(self._send_and_leave, taken, batch)
+
+    async def _send_and_leave(self, taken: Taken, batch: InHand) -> None:
+        try:
+            await self._send(taken, batch, self._noting(taken))
+        finally:
+            self._on_their_way -= 1
+            self._place_is_free.unpark_all()
+
+    async def _send(self, taken: Taken, batch: InHand, noting: Noting, *, distrust: bool = False) -> None:
+        tally, carried = await self._sender.send(taken, noting, distrust=distrust)
+        self._batches += 1
+        if not self.transport.needs_sync and not self._settling.is_first(batch):
+            await self._insist(partial(noting.settle, tally))
+        self._collector.carried = carried
+        self._settling.done(batch, tally, carried, written=True)
+
+    def _noting(self, taken: Taken, note: Note | None = None) -> Noting:
+        return Noting(self._spool, self.number, taken, note)
+
+    # ── again ──
+
+    async def _after_failed_sync(self) -> None:
+        """Nobody knows what of that which was sent is durable: send it again, where it stands."""
+        self._failed_at_sync = self._settling.syncs
+        await self.destination.failed(str(self._settling.failure))
+        self._spool.rewind(self.number)
+        self._settling.forget()
+        await self._resend(distrust=True)
+
+    async def _resend(self, *, distrust: bool) -> None:
+        """Send again what was noted and not settled, cut the same. `distrust`: a sync has failed since."""
+        for note in self._spool.notes(self.number):
+            while self._spool.next(self.number) < note.end:
+                if not distrust and await self._is_settled(note):
+                    break
+                noted = note if self._spool.next(self.number) >= note.first else None
+                taken = await self._collector.take(noted, until=note.first)
+                if taken is None:
+                    return  # the log has lost it
+                batch = self._settling.begin(taken.batch.end, taken.size_bytes)
+                if taken.is_empty:
+                    self._settling.done(batch, Tally(unmatched=taken.unmatched), self._collector.carried)
+                else:
+                    await self._send(taken, batch, self._noting(taken, noted), distrust=distrust)
+
+    async def _is_settled(self, note: Note) -> bool:
+        """Whether nothing of a noted batch is missing at the destination: it need not be made again."""
+        if self._spool.next(self.number) != note.first:
+            return False
+        if not note.settled:
+            if len(note.places) < note.parts:
+                return False
+            for place in note.places:
+                if not await self._insist(partial(self.transport.has_arrived, place)):
+                    return False
+        self._spool.pass_over(self.number, note.end)
+        self._settling.done(self._settling.begin(note.end, 0), note.tally, self._collector.carried, written=True)
+        return True
+
+    async def _insist(self, act: Callable[[], Awaitable[Any]]) -> Any:
+        """Do it again and again, until it succeeds."""
+        while True:
+            try:
+                return await act()
+            except (ClosedByPeer, Moved):
+                raise
+            except DestinationError as error:
+                self._settling.look()  # what was sent before may be due
+                await self.destination.failed(str(error))
+
+
+async def tick(spool: Spool) -> None:
+    """Wake all deliveries regularly, for ever."""
+    while True:
+        await trio.sleep(TICK_SECONDS)
+        spool.wake()

@@ -1,0 +1,216 @@
+"""From the spool to batches: reads a sink's share of chunk after chunk until there is enough to send.
+
+    enough is    what is there                       by default
+                 `batching`: size, events, or age    of sinks that make requests; what would be too much for one
+                                                     request is cut by `pieces`
+                 the sink's share of the memory      always
+                 what there is                       when sources wait for room and nobody is further behind; at the end
+
+A sink that gathers is given each slice as it comes, to encode, and its chunk need not be held any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from math import ceil, inf
+from typing import Any, Final
+
+import msgspec
+import orjson
+import trio
+
+from logrouter import times
+from logrouter.batch import Batch, Encoded, Slice
+from logrouter.cursors import Gap, Memory, Note
+from logrouter.event import Chunk, Flag, Offset
+from logrouter.routing import Router
+from logrouter.runtime.log import Log
+from logrouter.runtime.spool import Spool
+from logrouter.sinks import Sink
+
+_VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
+_RATIO_SHARE: Final = 0.2
+"""What one request counts in how well bodies compress."""
+
+
+class Taken(msgspec.Struct):
+    """What was read for one batch."""
+
+    batch: Batch
+    delivered: int = 0
+    """How many of its events are for this sink, notices left out."""
+    unmatched: int = 0
+    size_bytes: int = 0
+    """What the spool holds for it."""
+    payload_bytes: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is to be sent."""
+        return not self.batch.slices and not self.batch.encoded and not self.batch.last
+
+
+class Collector:
+    """Makes the batches of one sink."""
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        sink: Sink[Any],
+        spool: Spool,
+        router: Router,
+        log: Log,
+        insist: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """`insist` is told what cannot be done now, and returns when it is to be tried again."""
+        self.carried: Memory | None = None
+        """What the last batch left open at the destination."""
+        self._number = number
+        self._name = name
+        self._sink = sink
+        self._spool = spool
+        self._router = router
+        self._log = log
+        self._insist = insist
+        self._ratio = 1.0
+        """How long a body is on its way, against the payloads in it."""
+        self._opened_at = inf
+        """When the first event of what is open was read, in trio's time."""
+
+    # ── how much ──
+
+    def learn(self, batch: Batch, sent_bytes: int) -> None:
+        """A batch took so many bytes on its way."""
+        if self._sink.batching.size_bytes and sent_bytes and batch.slices:
+            self._ratio += _RATIO_SHARE * (sent_bytes / _payload_bytes(batch) - self._ratio)
+
+    def pieces(self, batch: Batch) -> list[Batch]:
+        """The batch in pieces that are small enough for one request."""
+        limits, events = self._sink.batching, len(batch)
+        if batch.encoded or events < 2 or (limits.events is None and limits.size_bytes is None):
+            return [batch]
+        count = ceil(events / limits.events) if limits.events else 1
+        if limits.size_bytes:
+            count = max(count, min(events, ceil(self._ratio * _payload_bytes(batch) / limits.size_bytes)))
+        bounds = [events * place // count for place in range(count + 1)]
+        return [batch.pick(range(start, end)) for start, end in pairwise(bounds)]
+
+    def _is_full(self, taken: Taken) -> bool:
+        limits = self._sink.batching
+        if self._sink.gathers:
+            gathered = sum(part.size_bytes for part in taken.batch.encoded)
+            return limits.size_bytes is not None and gathered >= limits.size_bytes
+        return (
+            taken.size_bytes >= self._spool.batch_bytes
+            or (limits.events is not None and len(taken.batch) >= limits.events)
+            or (limits.size_bytes is not None and taken.payload_bytes * self._ratio >= limits.size_bytes)
+        )
+
+    @property
+    def has_open(self) -> bool:
+        """Whether something is open at the destination."""
+        return self.carried is not None
+
+    @property
+    def _is_to_be_closed(self) -> bool:
+        """Whether what there is is to be sent although it is little."""
+        spool, number = self._spool, self._number
+        is_old = trio.current_time() >= self._opened_at + self._sink.batching.age_seconds
+        return is_old or spool.is_over(number) or spool.is_pressed(number)
+
+    async def _comes_more(self) -> bool:
+        """Wait for more to come. False: what has been taken, if anything, is to be sent as it is."""
+        if self._is_to_be_closed or self._opened_at == inf:
+            return False
+        with trio.move_on_at(self._opened_at + self._sink.batching.age_seconds):
+            await self._spool.wait_readable(self._number)
+        return True
+
+    # ── reading ──
+
+    async def take(self, note: Note | None = None, until: int | None = None) -> Taken | None:
+        """The next batch; None where there is nothing to send now.
+
+        `until`: exactly up to this sequence. `note`: it was noted before, and is cut the same.
+        """
+        first = self._spool.next(self._number)
+        taken = Taken(Batch([], first=first, carried=self.carried))
+        if not self.has_open:
+            self._opened_at = inf
+        elif self._opened_at == inf:
+            self._opened_at = trio.current_time()  # by the process before
+        if note is not None:
+            taken.batch.memo, taken.batch.again = note.memo, True
+            until = note.end
+        while until is not None or not self._is_full(taken):
+            found = await self._read()
+            if found is not None:
+                await self._put(found, taken)
+            elif until is not None or not await self._comes_more():
+                break
+            if until is not None and self._spool.next(self._number) >= until:
+                break
+        taken.batch.end = self._spool.next(self._number)
+        if self._sink.gathers and until is None:
+            taken.batch.last = self._is_to_be_closed
+        if taken.batch.end == first and not (taken.batch.last and self.has_open):
+            return None
+        return taken
+
+    async def _put(self, found: Chunk | Gap, taken: Taken) -> None:
+        """Add what was read."""
+        batch = taken.batch
+        self._opened_at = min(self._opened_at, trio.current_time())
+        part = self._notice(found) if isinstance(found, Gap) else self._router.slice(found, self._number)
+        if isinstance(found, Chunk):
+            batch.epoch = found.offset.epoch
+            wanted = len(part) if part else 0
+            taken.delivered += wanted
+            taken.unmatched += len(found) - wanted
+            taken.size_bytes += found.size_bytes
+        if part is not None:
+            await self._add(part, taken)
+        if self._sink.gathers:
+            self._spool.hand_over(self._number)
+            taken.size_bytes = 0
+
+    async def _add(self, part: Slice, taken: Taken) -> None:
+        if not self._sink.gathers:
+            taken.batch.slices.append(part)
+            taken.payload_bytes += sum(map(len, part.payloads)) if self._sink.batching.size_bytes else 0
+            return
+        before: Encoded | None = taken.batch.encoded[0] if taken.batch.encoded else None
+        taken.batch.encoded = [await trio.to_thread.run_sync(self._sink.encode, part, before)]
+
+    async def _read(self) -> Chunk | Gap | None:
+        while True:
+            try:
+                return self._spool.read(self._number)
+            except OSError as error:
+                await self._insist(f"cannot read the spool: {error.strerror}")
+
+    def _notice(self, gap: Gap) -> Slice | None:
+        """An event that tells of a gap, where the sink's stream can hold one."""
+        self._log.warning(f"events {gap.outcome}", sink=self._name, reason=gap.reason, events=gap.events)
+        if not gap.events or not self._sink.told_of_gaps:
+            return None
+        since, until = gap.first_received_ns or gap.last_received_ns, gap.last_received_ns
+        event: dict[str, object] = {
+            "time": times.format_rfc3339(until),
+            "severity": "warning",
+            "message": f"logrouter {_VERBS[gap.outcome]} {gap.events} events here ({gap.reason})",
+            f"logrouter.{gap.outcome}": gap.events,
+            "logrouter.reason": gap.reason,
+            "logrouter.sink": self._name,
+            "logrouter.from": times.format_rfc3339(since),
+            "logrouter.to": times.format_rfc3339(until),
+        }
+        chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, until)
+        chunk.offset = Offset(gap.epoch, gap.first)
+        return self._router.whole(chunk, self._number)
+
+
+def _payload_bytes(batch: Batch) -> int:
+    return sum(sum(map(len, part.payloads)) for part in batch.slices)

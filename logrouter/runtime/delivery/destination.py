@@ -1,0 +1,115 @@
+"""Whether a destination takes anything at present: told by all batches on their way to it, waited for by all.
+
+    works ── failed ──▶ in trouble: one batch tries again, after longer and longer waits; all others wait for it
+      ▲                     │
+      └──── an answer ──────┘
+
+So a destination that is down sees one request every half minute, however many batches wait, and what is wrong with it
+is said once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import trio
+
+from logrouter import times
+from logrouter.backoff import Backoff
+from logrouter.runtime.log import Log
+
+HURRIED_SECONDS: Final = 1.0
+"""How long a try that has failed is waited after, at most, once the end is near."""
+
+
+class Trouble(NamedTuple):
+    """Why a sink gets nothing at present, and since when (seconds since 1970)."""
+
+    reason: str
+    since: float
+
+
+class Destination:
+    """What is known of one sink's destination."""
+
+    def __init__(self, sink: str, log: Log, backoff: Backoff) -> None:
+        self.trouble: Trouble | None = None
+        self.retries = 0
+        """Tries that have failed."""
+        self._sink = sink
+        self._log = log
+        self._backoff = backoff
+        self._hurried = trio.Event()
+        self._failing_since: float | None = None
+        self._trying: trio.lowlevel.Task | None = None
+        """Who tries, while there is trouble."""
+        self._changed = trio.lowlevel.ParkingLot()
+        self.is_trusted: Callable[[], bool] = lambda: True
+        """Whether an answer says that all is well: not while a sync has failed that no other has made good."""
+
+    @property
+    def failing_seconds(self) -> float:
+        """For how long nothing has been taken."""
+        return 0.0 if self._failing_since is None else trio.current_time() - self._failing_since
+
+    async def wait_turn(self) -> None:
+        """Until it works, or the caller is the one that tries it."""
+        task = trio.lowlevel.current_task()
+        while self.trouble is not None and self._trying not in (None, task):
+            await self._changed.park()
+        if self.trouble is not None:
+            self._trying = task
+
+    async def failed(self, reason: str, after_seconds: float | None = None) -> None:
+        """Nothing was taken: returns when the caller may try again."""
+        self._tell(reason)
+        if self._trying not in (None, trio.lowlevel.current_task()):
+            await self.wait_turn()  # somebody else tries it
+            return
+        self._trying = trio.lowlevel.current_task()
+        try:
+            await self.pause(max(self._backoff.next_seconds(), after_seconds or 0.0))
+        except BaseException:
+            self.let_others_try()
+            raise
+
+    async def pause(self, seconds: float) -> None:
+        """Leave it alone for so long, or less where the end is near."""
+        if self._hurried.is_set():
+            await trio.sleep(min(seconds, HURRIED_SECONDS))
+        else:
+            with trio.move_on_after(seconds):
+                await self._hurried.wait()
+
+    def works(self) -> None:
+        """It has answered."""
+        if not self.is_trusted():
+            return
+        self._backoff.reset()
+        if self.trouble is not None:
+            self._log.warning("delivering again", sink=self._sink, since=_shown(self.trouble.since))
+            self.trouble = self._failing_since = None
+            self.let_others_try()
+
+    def let_others_try(self) -> None:
+        """Whoever tries it has ended."""
+        self._trying = None
+        self._changed.unpark_all()
+
+    def hurry(self) -> None:
+        """The end is near: try again now, and often."""
+        self._hurried.set()
+
+    def _tell(self, reason: str) -> None:
+        self.retries += 1
+        if self.trouble is None:
+            self.trouble = Trouble(reason, time.time())
+            self._failing_since = trio.current_time()
+        self.trouble = self.trouble._replace(reason=reason)
+        self._log.error("cannot deliver", sink=self._sink, reason=reason, since=_shown(self.trouble.since))
+
+
+def _shown(since: float) -> str:
+    return times.format_rfc3339(int(since) * 10**9)

@@ -1,0 +1,234 @@
+"""Sends a batch until every event of it is settled: delivered, kept as a dead letter, or discarded as told.
+
+outcome                 what is done
+Delivered               counted
+Retry                   the same again, when the destination's turn comes; in halves where it keeps saying
+                        that it gets too much
+Halve                   each half alone; a single event is rejected
+one for each event      each as above; those to be retried go together
+Rejected                a dead letter; or discarded, counted
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+import msgspec
+
+from logrouter.backoff import Backoff
+from logrouter.batch import Batch, Slice
+from logrouter.concurrency import Concurrency
+from logrouter.cursors import Memory, Tally, count
+from logrouter.dead_letters import DeadLetter
+from logrouter.errors import DestinationError
+from logrouter.event import Flag
+from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Retry
+from logrouter.runtime.delivery.collecting import Collector, Taken
+from logrouter.runtime.delivery.conversing import Conversing
+from logrouter.runtime.delivery.destination import Destination
+from logrouter.runtime.delivery.noting import Noting
+from logrouter.runtime.log import Log
+from logrouter.sinks import Sink
+
+REFUSALS: Final = 3
+"""After so many refusals in a row as too much at once, a batch is sent in halves: it may be larger than what the
+destination takes in all, and would be refused for ever."""
+
+
+class DeadLetters(Protocol):
+    """Where refused events are kept."""
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> None:
+        """They are durable when this returns. Raises DestinationError where they cannot be kept now."""
+
+
+class Result(NamedTuple):
+    """What became of a batch."""
+
+    tally: Tally
+    carried: Memory | None
+
+
+class _Piece(NamedTuple):
+    """What goes into one request."""
+
+    batch: Batch
+    backoff: Backoff
+    """For events of it that are not taken while others are."""
+    refusals: int = 0
+    """How often in a row it was too much."""
+
+
+class Sender:
+    """Sends the batches of one sink, perhaps several at once."""
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink[Any],
+        collector: Collector,
+        conversing: Conversing,
+        destination: Destination,
+        concurrency: Concurrency,
+        log: Log,
+        dead_letters: DeadLetters | None,
+    ) -> None:
+        """`dead_letters`: None where nothing can be kept."""
+        self.duplicates = 0
+        """Events that had been at the destination before."""
+        self.doubts = 0
+        """Events that may be there twice, as nobody can tell."""
+        self._name = name
+        self._sink = sink
+        self._collector = collector
+        self._conversing = conversing
+        self._destination = destination
+        self._concurrency = concurrency
+        self._log = log
+        self._dead_letters = dead_letters if sink.on_reject == "keep" else None
+
+    async def send(self, taken: Taken, noting: Noting, *, distrust: bool = False) -> Result:
+        """Until all of it is settled. `distrust`: a sync has failed since it was sent. Raises ClosedByPeer."""
+        tally, carried = Tally(unmatched=taken.unmatched), taken.batch.carried
+        backoff = Backoff(random.random, self._sink.retry.initial_seconds, self._sink.retry.cap_seconds)
+        waiting = deque(_Piece(piece, backoff) for piece in self._collector.pieces(taken.batch))
+        while waiting:
+            piece = waiting.popleft()
+            outcome = await self._attempt(piece.batch, noting, distrust)
+            if isinstance(outcome, Delivered):
+                carried = outcome.carried
+            waiting.extendleft(reversed(await self._settle(piece, outcome, tally)))
+        if self._sink.gathers and not tally.discarded:
+            tally.delivered = taken.delivered
+        return Result(tally, carried)
+
+    async def _attempt(self, batch: Batch, noting: Noting, distrust: bool) -> Outcome:
+        await self._destination.wait_turn()
+        outcome = await self._conversing.attempt(batch, noting, distrust=distrust)
+        if self._sink.notice is not None:
+            self._log.warning(self._sink.notice, sink=self._name)
+            self._sink.notice = None
+        return outcome
+
+    async def _settle(self, piece: _Piece, outcome: Outcome, tally: Tally) -> list[_Piece]:
+        """Count what is settled by an outcome. Gives what is to be sent again."""
+        batch = piece.batch
+        match outcome:
+            case Retry():
+                return await self._retry(piece, outcome, tally)
+            case Delivered():
+                self._destination.works()
+                self.duplicates += outcome.duplicates
+                self.doubts += outcome.doubts
+                tally.delivered += _events_in(batch)
+                return []
+            case Halve(reason, detail):
+                self._destination.works()
+                if len(batch) > 1 and batch.slices:
+                    return _halves(piece)
+                return await self._sort_out(piece, [Rejected(reason, detail)] * len(batch), tally)
+            case Rejected():
+                self._destination.works()
+                return await self._sort_out(piece, [outcome] * len(batch), tally)
+            case _:
+                if outcome and all(isinstance(each, Retry) for each in outcome):
+                    return await self._retry(piece, cast("Retry", outcome[0]), tally)
+                self._destination.works()
+                return await self._sort_out(piece, outcome, tally)
+
+    async def _retry(self, piece: _Piece, retry: Retry, tally: Tally) -> list[_Piece]:
+        """Nothing of it was taken: when its turn comes again, and in halves where it has been too much too often."""
+        self._concurrency.refused()
+        await self._destination.failed(retry.reason, retry.after_seconds)
+        limit = self._sink.retry.give_up_seconds
+        if limit is not None and self._destination.failing_seconds > limit:
+            self._destination.let_others_try()
+            return await self._sort_out(piece, [Rejected("gave_up", retry.reason)] * len(piece.batch), tally)
+        piece = piece._replace(
+            batch=msgspec.structs.replace(piece.batch, again=True),
+            refusals=piece.refusals + 1 if retry.congested else 0,
+        )
+        splits = piece.refusals >= REFUSALS and len(piece.batch) > 1 and piece.batch.slices
+        return _halves(piece) if splits else [piece]
+
+    # ── single events ──
+
+    async def _sort_out(self, piece: _Piece, outcomes: Sequence[EventOutcome], tally: Tally) -> list[_Piece]:
+        """Settle each event by its own outcome. Gives those to be retried."""
+        batch = piece.batch
+        again, refused = [], list[tuple[Slice, int, Rejected]]()
+        for place, (part, inside, outcome) in enumerate(_each(batch, outcomes)):
+            if isinstance(outcome, Retry):
+                again.append(place)
+            elif part.flags[inside] & Flag.NOTICE:
+                continue  # what logrouter itself tells is no event that was read
+            elif isinstance(outcome, Rejected):
+                refused.append((part, inside, outcome))
+            else:
+                tally.delivered += 1
+        if batch.encoded and outcomes:  # of what was gathered nobody holds the single events any more
+            count(tally.discarded, cast("Rejected", outcomes[0]).reason, len(batch))
+        await self._reject(refused, tally)
+        return await self._retry_some(piece, again, outcomes) if again else []
+
+    async def _retry_some(self, piece: _Piece, places: Sequence[int], outcomes: Sequence[EventOutcome]) -> list[_Piece]:
+        """Some were not taken while others were: the destination works, and these are left alone for a while."""
+        retries = [cast("Retry", outcomes[place]) for place in places]
+        self._log.error("some events are not taken", sink=self._name, events=len(places), reason=retries[0].reason)
+        if any(retry.congested for retry in retries):
+            self._concurrency.refused()
+        after = max((retry.after_seconds or 0.0 for retry in retries), default=0.0)
+        self._destination.retries += 1
+        await self._destination.pause(max(piece.backoff.next_seconds(), after))
+        return [piece._replace(batch=msgspec.structs.replace(piece.batch.pick(places), again=True), refusals=0)]
+
+    async def _reject(self, refused: Sequence[tuple[Slice, int, Rejected]], tally: Tally) -> None:
+        """Keep events that are refused for good, or discard them, as the sink says."""
+        if not refused:
+            return
+        kept = self._dead_letters is not None
+        verb = "kept as dead letters" if kept else "discarded"
+        for reason, events in Counter(outcome.reason for _, _, outcome in refused).items():
+            detail = next(outcome.detail for _, _, outcome in refused if outcome.reason == reason)
+            self._log.warning(f"events were refused, and are {verb}", sink=self._name, reason=reason, detail=detail)
+            count(tally.dead_lettered if kept else tally.discarded, reason, events)
+        if self._dead_letters is not None:
+            await self._keep(self._dead_letters, [self._letter(*each, time.time_ns()) for each in refused])
+
+    async def _keep(self, dead_letters: DeadLetters, letters: Sequence[DeadLetter]) -> None:
+        while True:
+            try:
+                await dead_letters.keep(letters)
+                return
+            except DestinationError as error:
+                await self._destination.failed(str(error))
+
+    def _letter(self, part: Slice, place: int, outcome: Rejected, now_ns: int) -> DeadLetter:
+        return DeadLetter(
+            *(part.epoch, part.sequences[place], self._name, outcome.reason, outcome.detail, now_ns),
+            received_ns=part.received_ns,
+            attributes=part.attributes,
+            flags=part.flags[place],
+            payload=part.payloads[place],
+        )
+
+
+def _halves(piece: _Piece) -> list[_Piece]:
+    return [piece._replace(batch=half, refusals=0) for half in piece.batch.halves()]
+
+
+def _each(batch: Batch, outcomes: Sequence[EventOutcome]) -> Iterator[tuple[Slice, int, EventOutcome]]:
+    """Each event by its slice and its place there, with its outcome."""
+    following = iter(outcomes)
+    for part in batch.slices:
+        for place in range(len(part)):
+            yield part, place, next(following)
+
+
+def _events_in(batch: Batch) -> int:
+    """How many of its events were read, and are not told by logrouter itself: these are alone in their slices."""
+    return sum(len(part) for part in batch.slices if not part.flags[0] & Flag.NOTICE)
