@@ -2,8 +2,13 @@
 
 Sync, and over a `Disk` that tests can break.
 
-Invariant: whoever reads the files after a crash at any moment finds the last entry that was written, or the one
-before it where the crash has cut that one.
+Invariants:
+- whoever reads the files after a crash at any moment finds the last entry that was written, or the one before it where
+  the crash has cut that one; after a power cut, what the last sync has covered, or something later;
+- a file is begun anew only when the other one *lasts*: a snapshot in it, and all that led up to it, is on the disk.
+
+So nobody waits for the disk to go on in the other file. The next sync, which a thread waits for, makes that one last
+long before it is full.
 """
 
 from __future__ import annotations
@@ -38,6 +43,8 @@ class Journal:
         """Something was written that no sync has covered."""
         self._behind = True
         """An entry could not be written or synced, or nothing is known yet: a snapshot must come first."""
+        self._lasting = 0
+        """The generation that is known to last."""
 
     def load(self) -> State | None:
         """What the files tell; None where they tell nothing. Raises OSError."""
@@ -48,12 +55,20 @@ class Journal:
 
     def begin(self, state: State) -> None:
         """Write the first snapshot of this process, and set both files aside. Raises OSError."""
-        has_names = all(exists(self._disk, path) for path in self._paths)
+        there = [path for path in self._paths if exists(self._disk, path)]
+        for path in there:
+            self._sync(path)  # a process that was killed may not have done so
         self._begin_file(state)
+        self._sync(self._path)
+        self._dirty, self._lasting = False, self._generation
         with suppress(OSError), opened(self._disk, self._other_path, os.O_WRONLY | os.O_CREAT) as fd:
-            self._disk.posix_fallocate(fd, 0, self.file_bytes)  # now: later the disk may be full
-        if not has_names:
+            self._set_aside(fd)  # now: later the disk may be full
+        if len(there) < len(self._paths):
             sync_folder(self._disk, os.path.dirname(self.path))
+
+    @property
+    def _path(self) -> str:
+        return self._paths[self._generation % 2]
 
     @property
     def _other_path(self) -> str:
@@ -62,10 +77,12 @@ class Journal:
     def write(self, entry: Entry, state: State) -> None:
         """Write an entry, which `state` has applied already. Raises OSError; the next call then writes all of it."""
         line = encode_entry(entry, self._generation)
-        if self._behind or self._size + len(line) > self.file_bytes:
-            self._begin_file(state)
-            return
-        self._put(line)
+        if self._behind:
+            self._catch_up(state)
+        elif self._size + len(line) > self.file_bytes:
+            self._go_on(state)
+        else:
+            self._put(line)
 
     @property
     def is_behind(self) -> bool:
@@ -83,17 +100,17 @@ class Journal:
         Both raise OSError. What could not be written before, or not synced, is written anew first.
         """
         if self._behind:
-            self._begin_file(state)
+            self._catch_up(state)
         self._dirty = False
-        path = self._paths[self._generation % 2]
+        path, generation = self._path, self._generation
 
         def sync() -> None:
             try:
-                with opened(self._disk, path, os.O_RDONLY) as fd:
-                    self._disk.fdatasync(fd)
+                self._sync(path)
             except BaseException:
                 self._behind = True  # the kernel may have dropped it, and says so once
                 raise
+            self._lasting = generation
 
         return sync
 
@@ -103,23 +120,53 @@ class Journal:
             self._disk.close(self._fd)
             self._fd = None
 
+    @property
+    def _lasts(self) -> bool:
+        """Whether the other file is not needed any more."""
+        return self._lasting == self._generation
+
+    def _catch_up(self, state: State) -> None:
+        """Write a snapshot, as something is missing before it."""
+        if self._lasts:
+            self._begin_file(state)
+        else:
+            self._put(encode_entry(state, self._generation))  # be the file full: the other one is needed still
+            self._behind = False
+
+    def _go_on(self, state: State) -> None:
+        """This file is full: go on in the other one."""
+        if not self._lasts:  # it was filled within the second between two syncs
+            try:
+                self._sync(self._path)
+            except BaseException:
+                self._behind = True
+                raise
+        self._begin_file(state)
+
     def _begin_file(self, state: State) -> None:
-        """Go on in the other file, from a snapshot: the old one stays as it is until that is on the disk."""
+        """Begin the other file with a snapshot. This one stays as it is until that lasts."""
         self._behind = True
         generation = self._generation + 1
         line = encode_entry(state, generation)
         fd = self._disk.open(self._other_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with suppress(OSError):  # what cannot be set aside may find room later
-                self._disk.posix_fallocate(fd, 0, self.file_bytes)
+                self._set_aside(fd)
             pwrite_all(self._disk, fd, line, 0)
-            self._disk.fdatasync(fd)
         except BaseException:
             self._disk.close(fd)
             raise
         self.close()
         self._fd, self._size, self._generation = fd, len(line), generation
-        self._behind = self._dirty = False
+        self._behind, self._dirty = False, True
+
+    def _set_aside(self, fd: int) -> None:
+        if self._disk.fstat(fd).st_size < self.file_bytes:
+            self._disk.posix_fallocate(fd, 0, self.file_bytes)
+
+    def _sync(self, path: str) -> None:
+        with opened(self._disk, path, os.O_RDONLY) as fd:
+            self._disk.fdatasync(fd)
 
     def _put(self, line: bytes) -> None:
         assert self._fd is not None

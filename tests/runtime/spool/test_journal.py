@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from logrouter.crashing import SECTOR_BYTES
 from logrouter.cursors import Commit, Entry, Ledger, Note, Place, State, encode_entry
 from logrouter.runtime.disk import make_folders, read_file, sync_folder
 from logrouter.runtime.spool.journal import FILE_BYTES, Journal
@@ -151,6 +156,116 @@ def test_a_power_cut_finds_what_was_synced_or_something_later(seed: int) -> None
     found = loaded("/cursors/s", disk)
     assert found is not None
     assert (found.committed, found.ledger) in [(state.committed, state.ledger) for state in states]
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(1, 6)),
+        st.tuples(st.sampled_from(["sync", "fail to sync", "fail to write", "kill", "cut the power"]), st.just(1)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(operations, st.integers(0, 2**16))
+def test_whatever_fails_a_power_cut_takes_no_more_than_what_no_sync_has_covered(
+    script: list[tuple[str, int]], seed: int
+) -> None:
+    """Also when one file after the other is filled, and nothing can be synced; a snapshot takes two sectors."""
+    disk = crashing_disk()
+    disk.random.seed(seed)
+    written = Written("/cursors/s", disk, 1_500)
+    written.state.sink = "s" * SECTOR_BYTES
+    written.journal.begin(written.state)
+    since_sync = [copy_of(written.state)]
+
+    def write(count: int) -> None:
+        for _ in range(count):
+            with suppress(OSError):
+                written.write()
+            since_sync.append(copy_of(written.state))
+
+    for verb, count in script:
+        match verb:
+            case "write":
+                write(count)
+            case "sync" | "fail to sync":
+                disk.fail("fdatasync", errno.EIO, times=verb == "fail to sync")
+                with suppress(OSError):
+                    written.journal.begin_sync(written.state)()
+                    since_sync[:] = [copy_of(written.state)]
+            case "fail to write":
+                disk.fail("pwrite", errno.EIO)
+                write(1)
+            case _:
+                power = verb == "cut the power"
+                disk.crash(power=power)
+                disk.heal()
+                found = loaded("/cursors/s", disk)
+                assert found is not None
+                known = since_sync if power or written.journal.is_behind else since_sync[-1:]
+                assert (found.committed, found.ledger) in [(state.committed, state.ledger) for state in known]
+                number = written.number
+                written = Written("/cursors/s", disk, 1_500)
+                written.number = number
+                written.journal.begin(written.state)
+                since_sync[:] = [copy_of(written.state)]
+        disk.heal()
+
+
+def test_the_file_that_lasts_is_not_begun_anew_before_the_other_one_does() -> None:
+    """Where a sync fails, the next snapshot stands behind what the disk may not have."""
+    for seed in range(40):
+        disk = crashing_disk()
+        disk.random.seed(seed)
+        written = Written("/cursors/s", disk, 1_500)
+        written.state.sink = "s" * SECTOR_BYTES
+        written.journal.begin(written.state)
+        disk.fail("pwrite", errno.EIO)
+        with suppress(OSError):
+            written.write()
+        written.write()  # in the other file
+        disk.fail("fdatasync", errno.EIO)
+        with suppress(OSError):
+            written.journal.begin_sync(written.state)()
+        written.write()
+        disk.crash(power=True)
+        found = loaded("/cursors/s", disk)
+        assert found is not None
+        assert found.sink == written.state.sink
+
+
+def test_nobody_waits_for_the_disk_but_those_who_sync() -> None:
+    """The event loop writes; a thread syncs."""
+    disk = crashing_disk()
+    written = Written("/cursors/s", disk)
+    written.journal.begin(written.state)
+    before = Counter(disk.calls)
+    syncs = 0
+    for _ in range(40):  # some rounds through both files
+        written.write()
+        sync = written.journal.begin_sync(written.state)
+        waited = disk.calls["fdatasync"] - before["fdatasync"]
+        assert waited == syncs
+        sync()
+        syncs += 1
+    assert disk.calls["posix_fallocate"] == before["posix_fallocate"]
+    assert disk.calls["open"] - before["open"] > syncs + 3, "files were begun"
+
+
+def test_a_file_that_is_filled_before_any_sync_is_synced_first() -> None:
+    """Or a power cut could take both: the one that was begun anew, and the one that nothing had synced."""
+    for seed in range(40):
+        disk = crashing_disk()
+        disk.random.seed(seed)
+        written = Written("/cursors/s", disk)
+        written.journal.begin(written.state)
+        written.write(40)
+        disk.crash(power=True)
+        found = loaded("/cursors/s", disk)
+        assert found is not None
+        assert found.committed > 0
 
 
 def test_a_cursor_has_a_name_after_a_power_cut() -> None:
