@@ -51,6 +51,15 @@ def json_lines(part: Slice, include: Include) -> bytes:
     return b"\n".join([*_mixed(part, include, kinds, tail), b""])
 
 
+def json_objects(part: Slice, include: Include) -> list[bytes]:
+    """All events of a slice as JSON objects: the same lines, each for itself and without its newline."""
+    kinds = include.kinds_of(part)
+    tail = include.tail(part)
+    if kinds.count(PLAIN_JSON) == len(kinds):
+        return _spliced(part.payloads, tail)
+    return _mixed(part, include, kinds, tail)
+
+
 def _mixed(part: Slice, include: Include, kinds: bytes, tail: bytes) -> list[bytes]:
     """The lines of a slice that holds several kinds: each kind at once, then put back into order."""
     selected = {kind: kinds.translate(table) for kind, table in _SELECTED.items()}

@@ -2,6 +2,7 @@
 
 slice_of([b'{"a":1}', b"text"])     events as a sink gets them
 instructions(sink, batch)           what a sink wants done
+converse(sink.send(batch), answer)  the same where requests are answered, and what the sink says in the end
 ScriptedSource([b"line\\n", 0.5])    a source that gives these bytes, and pauses so many seconds between
 RecordingSink(SinkConfig(), …)      a sink that writes payloads as they are
 RecordingTransport()                keeps what a sink writes; fails, hangs or is gone while a test says so
@@ -21,6 +22,7 @@ from logrouter.testing.fakes import RecordingSink as RecordingSink
 from logrouter.testing.fakes import RecordingTransport as RecordingTransport
 from logrouter.testing.fakes import ScriptedSource as ScriptedSource
 from logrouter.testing.fakes import batch_of as batch_of
+from logrouter.testing.fakes import converse as converse
 from logrouter.testing.fakes import instructions as instructions
 from logrouter.testing.fakes import slice_of as slice_of
 from logrouter.testing.http import HttpServer as HttpServer

@@ -7,7 +7,8 @@ import os
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 import trio
 
@@ -16,10 +17,25 @@ from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Attributes, Flag
 from logrouter.framing import LineFraming
 from logrouter.runtime.transports import Resumed
-from logrouter.sinks import Append, Batch, Delivered, Instruction, Outcome, Sink, SinkConfig, Slice, Write
+from logrouter.sinks import (
+    Append,
+    Batch,
+    Delivered,
+    Instruction,
+    Now,
+    Outcome,
+    Request,
+    Response,
+    Retry,
+    Sink,
+    SinkConfig,
+    Slice,
+    Write,
+)
 from logrouter.sources import Emit, Source, SourceConfig
 
 Fault = Callable[..., Any]
+T = TypeVar("T")
 
 
 def slice_of(
@@ -58,6 +74,32 @@ def instructions(sink: Sink[Any], batch: Batch) -> list[Instruction]:
             if done.value != Delivered():
                 raise AssertionError(f"not delivered: {done.value}") from None
             return found
+
+
+def converse(
+    conversation: Generator[Instruction, Any, T], answer: Callable[[Request], Response | None], now_ns: int = 0
+) -> tuple[list[Instruction], T | Retry]:
+    """What a sink yields when its requests are answered like this, and what it returns. None: nobody answers."""
+    told: list[Instruction] = []
+    go_on: Callable[[], Instruction] = partial(next, conversation)
+    while True:
+        try:
+            instruction = go_on()
+        except StopIteration as done:
+            return told, done.value
+        except DestinationError as error:
+            return told, Retry(str(error))
+        told.append(instruction)
+        reply: Any = None
+        match instruction:
+            case Request():
+                reply = answer(instruction)
+                if reply is None:
+                    go_on = partial(conversation.throw, DestinationError("nobody answers"))
+                    continue
+            case Now():
+                reply = now_ns
+        go_on = partial(conversation.send, reply)
 
 
 class ScriptedSource(Source[SourceConfig]):

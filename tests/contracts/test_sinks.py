@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 
 from logrouter import component
 from logrouter.event import Flag
-from logrouter.sinks import Append, Batch, Sink, SinkConfig, SinkContext, Write
+from logrouter.sinks import Append, Batch, Instruction, Pause, Request, Retry, Sink, SinkConfig, SinkContext, Write
 from logrouter.templates import Template
-from logrouter.testing import batch_of, instructions, slice_of
+from logrouter.testing import batch_of, converse, instructions, slice_of
+from logrouter.values import MaybeSecret
 
 NAMES = component.names("sinks")
-TRANSPORTS = {"files": (Append,), "stream": (Write,), "none": ()}
-EXAMPLES: dict[type, Any] = {Template: Template.parse("example-{app}"), str: "example"}
+TRANSPORTS = {"files": (Append,), "stream": (Write,), "http": (Request, Pause), "none": ()}
+EXAMPLES: dict[Any, Any] = {
+    Template: Template.parse("example-{app}"),
+    str: "example",
+    MaybeSecret: "https://example.org",
+}
 """A value for each type that a required option may have."""
 
 
@@ -38,6 +43,15 @@ def batch(payloads: list[bytes], sink: Sink[Any]) -> Batch:
     return batch_of(slice_of(payloads, flags, columns=columns))
 
 
+def asked(sink: Sink[Any], events: Batch) -> list[Instruction]:
+    """What it wants done with a batch: all of it, or up to the first request, if nobody answers."""
+    if sink.transport != "http":
+        return instructions(sink, events)
+    told, outcome = converse(sink.send(events), lambda request: None)
+    assert outcome == Retry("nobody answers")
+    return told
+
+
 def test_there_are_sinks() -> None:
     assert {"blackhole", "file", "stderr", "stdout"} <= set(NAMES)
 
@@ -46,7 +60,7 @@ def test_there_are_sinks() -> None:
 def test_its_file_tells_users_what_it_does_and_its_url(name: str) -> None:
     told = component.load_module("sinks", name).__doc__ or ""
     assert len(told.splitlines()) >= 3
-    assert f"`{name}:" in told
+    assert f"`{name}:" in told or f"`{name}+https:" in told
     assert component.load("sinks", name).__doc__
 
 
@@ -74,9 +88,9 @@ def test_every_option_is_explained_below_it(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_yields_what_its_transport_performs(name: str) -> None:
     sink = make(name)
-    found = instructions(sink, batch([b'{"a":1}', b"text"], sink))
+    found = asked(sink, batch([b'{"a":1}', b"text"], sink))
     assert {type(instruction) for instruction in found} <= set(TRANSPORTS[sink.transport])
-    assert all(instruction.written == 0 for instruction in found)
+    assert all(instruction.written == 0 for instruction in found if isinstance(instruction, Append | Write))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,17 +101,18 @@ def test_the_same_batch_gives_the_same_instructions(name: str, payloads: list[by
     first, second = make(name), make(name)
     part = batch([*texts, b'{"a":1}'], first)
     before = ([*part.slices[0].payloads], part.slices[0].flags)
-    assert instructions(first, part) == instructions(second, part)
+    assert asked(first, part) == asked(second, part)
     assert ([*part.slices[0].payloads], part.slices[0].flags) == before
-    for instruction in instructions(make(name), part):
-        assert instruction.data.endswith(b"\n")
-        assert instruction.data.count(b"\n") == len(payloads) + 1
+    for instruction in asked(make(name), part):
+        if isinstance(instruction, Append | Write):
+            assert instruction.data.endswith(b"\n")
+            assert instruction.data.count(b"\n") == len(payloads) + 1
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_knows_which_keys_it_adds(name: str) -> None:
-    assert make(name).included_keys == ()
-    assert make(name, include=("service.name", "meta.host")).included_keys == ("meta.host", "service.name")
+    own = make(name).included_keys
+    assert make(name, include=("service.name", "meta.host")).included_keys == ("meta.host", "service.name", *own)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -109,7 +124,8 @@ def test_what_cannot_be_included_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_url_gives_options_that_it_has(name: str) -> None:
     loaded = component.load("sinks", name)
-    options = loaded.options_from_url(f"{name}:" + ("example" if loaded.transport == "files" else ""))
+    rest = {"files": ":example", "http": "+https://example.org"}.get(loaded.transport, ":")
+    options = loaded.options_from_url(name + rest)
     assert set(options) <= set(loaded.Config.__struct_fields__)
 
 

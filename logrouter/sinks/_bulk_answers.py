@@ -1,0 +1,154 @@
+"""Answers of Elasticsearch's bulk API: what has become of each event.
+
+    {"errors":true,"items":[{"create":{"status":201}},{"create":{"status":400,"error":{"type":"…","reason":"…"}}}]}
+
+There is one item for each event, in their order, whatever became of it: so we ask for no more of them than status and
+error (`FILTER`). The answer to a request in which all went well is not parsed: as many items as events say 201.
+
+What an event is refused for and what the sink is refused for must not be confused: the first is a dead letter, the
+second is tried again until somebody has seen to it. Elasticsearch answers 400 to both, so that for some errors
+their type or text must tell.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Response, Retry
+from logrouter.sinks._http import CONGESTED, SUCCESS, refusal, shown
+
+FILTER: Final = "errors,items.*.status,items.*.error"
+"""The `filter_path` of requests. `items.*.error` alone would leave out the good items, and so the positions."""
+
+_ALL_WELL = b'{"errors":false'
+_CREATED = b'{"status":201}'
+"""Within a string of JSON its quotes would be escaped: it cannot be part of an error's text."""
+_THERE_ALREADY = 409
+_REFUSED = (400, 413)
+_NOT_THE_EVENTS: Final = frozenset(
+    {
+        "validation_exception",  # the cluster has as many shards as it may have: no index can be added
+        "index_closed_exception",
+        "invalid_index_name_exception",  # what events have named is legal: it is the config's own part
+        "resource_already_exists_exception",  # two requests were about to make the same index
+    }
+)
+"""Types of errors that come with 400, and are no event's fault."""
+_ABOUT_THE_SINK: Final = re.compile(
+    r"pipeline with id \[|pipeline \[.*\] does not exist"
+    r"|op_type of create|only create is allowed"  # it is a data stream, and the sink does not know
+    r"|explicit index in bulk is not allowed"  # rest.action.multi.allow_explicit_index
+    r"|no write index is defined"  # an alias of several indices
+    r"|unrecognized parameter|Content-Type header"  # it is no such server as we take it for
+)
+"""The same, where only the text tells: their type is `illegal_argument_exception`, as that of many errors of events."""
+
+_DELIVERED = Delivered()
+_DUPLICATE = Delivered(duplicates=1)
+_DOUBTFUL = Delivered(doubts=1)
+
+
+class _Item(msgspec.Struct):
+    status: int = 0
+    error: Any = None
+
+
+class _Answer(msgspec.Struct):
+    items: list[dict[str, _Item]]
+
+
+class Failure(NamedTuple):
+    """What Elasticsearch says of an error."""
+
+    type: str
+    """`mapper_parsing_exception`"""
+    reason: str
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_any = msgspec.json.Decoder().decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def settled(response: Response, events: int, in_doubt: bool = False) -> Outcome:
+    """What has become of the events of a bulk request, `events` of them.
+
+    `in_doubt`: they have no ids and were sent before, so that each that is taken may be there twice.
+    """
+    if response.status not in SUCCESS:
+        return _refused(response)
+    body = response.body
+    if body.startswith(_ALL_WELL) and body.count(_CREATED) == events:
+        return Delivered(doubts=events) if in_doubt else _DELIVERED
+    try:
+        items = _decode_answer(body).items
+    except _UNREADABLE:
+        return Retry(f"the answer cannot be read: {shown(body)}")
+    if len(items) != events:
+        return Retry(f"the answer tells of {len(items)} events, not of {events}")
+    taken = _DOUBTFUL if in_doubt else _DELIVERED
+    return [_settled_one(_the_one(item), taken, response.retry_after_seconds) for item in items]
+
+
+def failure_of(body: bytes) -> Failure | None:
+    """The error in the body of a refusal; None where it is not one of Elasticsearch: a proxy has answered."""
+    try:
+        answer = _decode_any(body)
+    except _UNREADABLE:
+        return None
+    return _failure(answer.get("error")) if isinstance(answer, dict) else None
+
+
+def _the_one(item: dict[str, _Item]) -> _Item:
+    """`{"create": …}` has one key. What has not says nothing of its event."""
+    return next(iter(item.values())) if len(item) == 1 else _Item()
+
+
+def _settled_one(item: _Item, taken: Delivered, after_seconds: float | None) -> EventOutcome:
+    status = item.status
+    if status in SUCCESS:
+        return taken
+    if status == _THERE_ALREADY:
+        return _DUPLICATE
+    failure = _failure(item.error) or Failure("unknown", "")
+    if status in _REFUSED and not _is_about_the_sink(failure):
+        return Rejected(failure.type, failure.reason)
+    return Retry(_told(status, failure), after_seconds, status in CONGESTED)
+
+
+def _refused(response: Response) -> Outcome:
+    """What has become of a request that was refused as a whole."""
+    failure = failure_of(response.body)
+    if response.status == 413:
+        return Halve("too_large", failure.reason if failure else shown(response.body))
+    if failure is None:
+        return refusal(response)
+    if response.status == 400 and not _is_about_the_sink(failure):
+        return Halve(failure.type, failure.reason)
+    return Retry(_told(response.status, failure), response.retry_after_seconds, response.status in CONGESTED)
+
+
+def _is_about_the_sink(failure: Failure) -> bool:
+    return failure.type in _NOT_THE_EVENTS or _ABOUT_THE_SINK.search(failure.reason) is not None
+
+
+def _failure(error: Any) -> Failure | None:
+    if isinstance(error, str):  # of some servers that speak the same protocol
+        return Failure("error", shown(error.encode()))
+    if not isinstance(error, dict) or not isinstance(error.get("type"), str):
+        return None
+    reasons = [error.get("reason"), *_causes(error)]
+    return Failure(error["type"], ": ".join(shown(text.encode()) for text in reasons if isinstance(text, str)))
+
+
+def _causes(error: dict[str, Any]) -> list[Any]:
+    """The first cause tells which value it was."""
+    cause = error.get("caused_by")
+    return [cause.get("reason")] if isinstance(cause, dict) else []
+
+
+def _told(status: int, failure: Failure) -> str:
+    return f"HTTP {status}: {failure.type}: {failure.reason}"

@@ -1,0 +1,214 @@
+"""Indexes events in Elasticsearch 7 to 9 or OpenSearch 1 to 3, by their bulk API.
+
+    sinks:
+      es:
+        url: elasticsearch+https://es.example.org:9200/?index=checkout-{date}
+        user: logrouter
+        password_file: /run/secrets/es
+      stream:
+        type: elasticsearch
+        url: https://es.example.org:9200
+        api_key_file: /run/secrets/es_key
+        data_stream: true
+        match: severity >= "info"
+
+A JSON event is sent as the bytes it was, a line of text as `{"message": …}`. An event without `@timestamp` gets its
+time under this name. With `profile: ecs` events are sent under the names of the Elastic Common Schema: `msg` becomes
+`message`, the level `log.level`, `trace_id` becomes `trace.id`, and a text that stands where the schema has an object
+(`"host": "web-1"`) goes to a field of that object (`host.name`).
+
+**Once each.** In a plain index an event has an id made of its place in the spool, and is created under it: what is sent
+twice, after a time-out or a crash, is there once (`id: auto`). The id protects within one index: behind an alias that
+is rolled over, and in a data stream, an event that is sent again after the rollover is there twice. So data streams
+get no ids unless you ask for them, and Elasticsearch, which then need not look for an older one, indexes faster.
+With an `id` of your own (`id: "{order_id}-{step}"`) two events with the same id are one, the first; an event that lacks
+a part of it gets the id that it would have had.
+
+**Indices.** `index` may hold templates; what comes from events is made a legal name: in lower case, `_` for what no
+name may hold, no `.`, `-`, `_` or `+` at its beginning, at most 255 bytes. Every value of a field makes an index:
+choose fields that have few. Elasticsearch makes data streams of names such as `logs-x-y`: a plain index needs another.
+
+**What an answer means.**
+
+    status        of an event                                    of a request
+    200, 201      delivered                                      each event by its own status
+    400           a dead letter: a mapping conflict, too many    sent in halves, until the event is found that is
+                  fields, too long a keyword …                   to blame for it, which is a dead letter
+    400, 404      no shard is left for a new index, a closed     the URL, or the pipeline, is wrong: tried again
+                  index, no such index or pipeline: tried again
+    401, 403      not allowed, a write block: tried again        tried again
+    409           it was there already: delivered                tried again
+    413           a dead letter                                  sent in halves
+    429, 503      too much at once: tried again, this event      tried again, and less at once
+                  alone
+    other         tried again                                    tried again
+
+What is tried again waits, and is told once a minute and in `/status`: nothing is lost while you mend the credentials or
+lift the block. Of an answer that cannot be read, or that tells of too few events, nothing is believed.
+
+**Rights.** `create_doc` (with `id: none` in a plain index: `index`) and `auto_configure` on the indices suffice;
+`check --connect` can tell more where it also has `monitor` and `view_index_metadata`.
+
+As a URL: `elasticsearch+https://user:password@es:9200/?index=app-{date}`, `elasticsearch+http://localhost:9200`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any, ClassVar, Final, Literal
+from urllib.parse import quote, urlencode
+
+from logrouter.facts import Facts
+from logrouter.formats.ecs import ecs_objects
+from logrouter.formats.stamped import TIMESTAMP, stamped_objects
+from logrouter.instructions import Outcome, Request, Response
+from logrouter.sinks import Batch, SinkConfig, SinkContext, Slice
+from logrouter.sinks._bulk import NAMING, Operation, action_lines, legal_index, legal_indices
+from logrouter.sinks._bulk_answers import FILTER, settled
+from logrouter.sinks._bulk_probe import Probe, probe
+from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url
+from logrouter.templates import Place, Template
+from logrouter.values import MaybeSecret, Secret, revealed
+
+_TIME: Final = Template.parse("{time}")
+_LEVEL: Final = Template.parse("{severity}")
+_DEFAULT_INDEX: Final = {
+    # Not logs-…-…: Elasticsearch makes data streams of those. Both are named as Filebeat's and Logstash's are.
+    False: Template.parse("logrouter-{date:%Y.%m.%d}"),
+    True: Template.parse("logs-generic-default"),
+}
+_STREAM_NAME: Final = re.compile(r"(logs|metrics|traces|synthetics)-.*-")
+"""Of such names the templates that Elasticsearch is installed with make data streams."""
+_NDJSON: Final = (("Content-Type", "application/x-ndjson"),)
+
+
+class ElasticsearchConfig(HttpConfig, kw_only=True, frozen=True):
+    """Where to, into which index, and under which names."""
+
+    url: MaybeSecret
+    """The base URL, `https://es:9200`, also with a path before the API's own: `https://proxy/es`."""
+    index: Template | None = None
+    """Which index, or data stream. May hold templates. Default: `logrouter-{date:%Y.%m.%d}`; of data streams
+    `logs-generic-default`."""
+    data_stream: bool = False
+    """Whether `index` names a data stream."""
+    id: Template | Literal["auto", "none"] | None = None
+    """What makes an event's id: `auto` its place in the spool, `none` Elasticsearch, or a template. Default: `auto`; of
+    data streams `none`."""
+    pipeline: str | None = None
+    """The ingest pipeline. Default: the one that the index names, if any."""
+    profile: Literal["raw", "ecs"] = "raw"
+    """`raw`: events as they are. `ecs`: under the names of the Elastic Common Schema, with all of `resource`."""
+    api_key: Secret | None = None
+    """As Elasticsearch gives it: encoded, or `id:key`."""
+    compression: Literal["gzip", "none"] = "gzip"
+    """How requests are compressed."""
+    compression_level: int = 1
+    """How hard, from 1 to 9. More costs much and saves little."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.api_key is not None and (self.user is not None or self.token is not None):
+            raise ValueError("api_key: either an API key, or a token, or user and password")
+        if not 1 <= self.compression_level <= 9:
+            raise ValueError("compression_level: must be from 1 to 9")
+        if self.index is not None:
+            own = "".join(part for part in self.index.parts if isinstance(part, str))
+            if not self.index.text or self.index.text[0] in "-_+." or legal_index(f"x{own}") != f"x{own}":
+                raise ValueError(f"index: {self.index.text!r}: {NAMING}")
+
+
+class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
+    """One bulk request for each batch."""
+
+    Config: ClassVar[type[SinkConfig]] = ElasticsearchConfig
+    names_by: ClassVar[tuple[str, ...]] = ("index",)
+
+    def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
+        super().__init__(config, context)
+        self.endpoint = endpoint_of(config, _base_url(revealed(config.url)), _authorization(config.api_key))
+        index = config.index or _DEFAULT_INDEX[config.data_stream]
+        ids = config.id or ("none" if config.data_stream else "auto")
+        self._index = None if index.is_constant else index
+        self._ids = ids if isinstance(ids, Template) else None
+        self._numbered = ids == "auto"
+        # Without ids older servers take `create` for data streams only.
+        self._operation: Operation = "index" if ids == "none" and not config.data_stream else "create"
+        level = _LEVEL if config.profile == "ecs" else None
+        self.templates = tuple(filter(None, (_TIME, self._index, self._ids, level)))
+        self.included_keys = (*self.included_keys, TIMESTAMP)
+        self._target = _target(_shape(index) if index.is_constant else None, config.pipeline)
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        return {"url": _base_url(url)}
+
+    @classmethod
+    def warnings(cls, config: ElasticsearchConfig) -> list[str]:
+        if config.index and not config.data_stream and _STREAM_NAME.match(_example(config.index)):
+            return ["Elasticsearch makes data streams of such names: set data_stream, or give the index another name"]
+        return []
+
+    def encode_slice(self, part: Slice) -> list[bytes]:
+        indices = None if self._index is None else legal_indices(self._column(part, self._index))
+        ids = self._numbered or (None if self._ids is None else self._column(part, self._ids))
+        pieces = [b""] * (2 * len(part))
+        pieces[::2] = action_lines(self._operation, part.epoch, part.sequences, indices, ids or None)
+        pieces[1::2] = self._objects(part)
+        return pieces
+
+    def request(self, pieces: list[bytes]) -> Request:
+        pieces.append(b"")  # the last line must end as well
+        coding, level = self.config.compression, self.config.compression_level
+        return Request("POST", self._target, b"\n".join(pieces), _NDJSON, coding, level)
+
+    def outcome(self, batch: Batch, response: Response) -> Outcome:
+        has_ids = self._numbered or self._ids is not None
+        return settled(response, len(batch), in_doubt=batch.again and not has_ids)
+
+    def probe(self) -> Probe:
+        index = self.config.index or _DEFAULT_INDEX[self.config.data_stream]
+        rights = ("create_doc" if self._operation == "create" else "index", "auto_configure")
+        return probe(_shape(index), self.config.data_stream, rights)
+
+    def _objects(self, part: Slice) -> list[bytes]:
+        stamps = self._column(part, _TIME)
+        if self.config.profile == "raw":
+            return stamped_objects(part, self.include, stamps)
+        return ecs_objects(part, self.include, stamps, self._column(part, _LEVEL), self.context.resource)
+
+    def _column(self, part: Slice, template: Template) -> list[str] | str:
+        return part.columns[self.templates.index(template)]
+
+
+def _shape(index: Template) -> str:
+    """The name, with `*` for what depends on the event."""
+    return "".join("*" if isinstance(part, Place) else part for part in index.parts)
+
+
+def _example(index: Template) -> str:
+    return index.render({}, Facts({}, 0, {}))
+
+
+def _target(index: str | None, pipeline: str | None) -> str:
+    """Path and query of the request. An index that is the same for all events stands in the path."""
+    parameters = {"filter_path": FILTER, **({"pipeline": pipeline} if pipeline else {})}
+    return f"{'/' + quote(index, safe='') if index else ''}/_bulk?{urlencode(parameters, safe=',*')}"
+
+
+def _base_url(url: str) -> str:
+    base = http_url(url, "elasticsearch").rstrip("/")
+    if "?" in base:
+        raise ValueError("what follows the ? of a plain URL would be the destination's: give options as keys")
+    if base.endswith("/_bulk"):
+        raise ValueError("expected the URL without /_bulk at its end")
+    return base
+
+
+def _authorization(api_key: Secret | None) -> dict[str, MaybeSecret]:
+    if api_key is None:
+        return {}
+    key = api_key.reveal()
+    encoded = base64.b64encode(key.encode()).decode() if ":" in key else key
+    return {"Authorization": Secret(f"ApiKey {encoded}")}
