@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "logrouter.testing": "fakes of what the runtime has",
     "logrouter.testing.fakes": "transports, sources, a disk with faults",
     "logrouter.testing.http": "a server",
+    "logrouter.testing.responding": "a transport",
 }
 FORBIDDEN_PACKAGES = (
     "trio",

@@ -7,6 +7,7 @@ ScriptedSource([b"line\\n", 0.5])    a source that gives these bytes, and pauses
 RecordingSink(SinkConfig(), …)      a sink that writes payloads as they are
 RecordingTransport()                keeps what a sink writes; fails, hangs or is gone while a test says so
 HttpServer([Reply(429), Reply()])   a server that answers by a script or a function, and keeps what it was asked
+RespondingTransport(answer)         a function answers requests, on virtual time: for tests of delivery
 FaultyDisk()                        the real file system, with faults at chosen calls
 CrashingDisk()                      a file system in memory that is killed at chosen steps, or loses power
 
@@ -28,3 +29,5 @@ from logrouter.testing.fakes import slice_of as slice_of
 from logrouter.testing.http import HttpServer as HttpServer
 from logrouter.testing.http import Received as Received
 from logrouter.testing.http import Reply as Reply
+from logrouter.testing.responding import RespondingTransport as RespondingTransport
+from logrouter.testing.responding import playing as playing

@@ -85,13 +85,13 @@ class HttpServer:
         self.port = 0
         """Known while it is serving."""
         self._replies = replies
-        self._context = context
+        self.context = context
         self._to_open, self._opened = trio.open_memory_channel[trio.abc.Stream](1000)
 
     @property
     def url(self) -> str:
         """Where it is, without a path."""
-        return f"{'http' if self._context is None else 'https'}://127.0.0.1:{self.port}"
+        return f"{'http' if self.context is None else 'https'}://127.0.0.1:{self.port}"
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[HttpServer]:
@@ -121,18 +121,24 @@ class HttpServer:
         number = self.connections
         self.connections += 1
         stream = transport
-        if self._context is not None:
-            stream = trio.SSLStream(transport, self._context, server_side=True, https_compatible=True)
+        if self.context is not None:
+            stream = trio.SSLStream(transport, self.context, server_side=True, https_compatible=True)
         connection = h11.Connection(h11.SERVER)
         try:
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
-                while (request := await self._receive(stream, connection, number)) is not None:
-                    if not await self._answer(stream, connection, request):
-                        break
-                    connection.start_next_cycle()
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self._serve_requests(stream, connection, number)
         finally:
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(transport)
+
+    async def _serve_requests(self, stream: trio.abc.Stream, connection: h11.Connection, number: int) -> None:
+        try:
+            while (request := await self._receive(stream, connection, number)) is not None:
+                if not await self._answer(stream, connection, request):
+                    return
+                connection.start_next_cycle()
+        except h11.RemoteProtocolError:
+            await stream.send_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     async def _receive(self, stream: trio.abc.Stream, connection: h11.Connection, number: int) -> Received | None:
         """The next request. None where there is none."""

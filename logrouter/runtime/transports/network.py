@@ -36,6 +36,7 @@ _CERTIFICATE = {
 _TLS = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
     "HTTP_REQUEST": "it does not speak TLS",
+    "UNEXPECTED_EOF_WHILE_READING": "it has closed the connection",
     "UNSUPPORTED_PROTOCOL": "it speaks only versions of TLS before 1.2",
     "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks only versions of TLS before 1.2",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate (cert_file)",
