@@ -103,16 +103,33 @@ class Routed:
 
 
 class Memo(dict[Row, int]):
-    """Row → class number, for one set of attributes."""
+    """Row → class number, for one set of attributes.
+
+    A row that is not known costs five times what the function alone would. So where rows hold what differs from event
+    to event (a time, an id), remembering them does not pay.
+    """
 
     def __init__(self, classify: Generated, facts: Facts, classes: Classes) -> None:
         super().__init__()
         self._classify = classify
         self._facts = facts
         self._classes = classes
+        self._asked = 0
+        self._missed = 0
+
+    def numbers(self, rows: Sequence[Row]) -> bytes:
+        """The class number of each row. Raises TypeError where a row holds a list, which cannot be remembered."""
+        self._asked += len(rows)
+        return bytes(map(self.__getitem__, rows))
+
+    @property
+    def pays(self) -> bool:
+        """Whether most rows were known, as far as one can tell by now."""
+        return self._asked < MEMO_LIMIT or self._missed * 4 < self._asked
 
     def __missing__(self, row: Row) -> int:
         if len(self) >= MEMO_LIMIT:
             self.clear()
+        self._missed += 1
         number = self[row] = self._classes[self._classify([row], self._facts)[0]]
         return number

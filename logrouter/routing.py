@@ -9,7 +9,7 @@ which shape. So a routed chunk carries a byte an event, and a sink's share of it
 Who gets what is decided in `policy.py`, once for each class; what classes mean is kept in `classes.py`.
 
 Where the outcome depends only on values that compare (no numbers ordered, no patterns matched), rows that are
-equal have the same class: a dict from row to class then replaces the function.
+equal have the same class: a dict from row to class then replaces the function, unless hardly any two are equal.
 
 Measured on one core (AMD EPYC, Python 3.11 without PGO), 280-byte events, three rules on three fields: 0.22 µs an
 event to class, 0.06 µs to select for three sinks. The decoding before it costs 0.55 µs.
@@ -159,9 +159,14 @@ class Router:
                     self._memos.clear()
                 memo = self._memos[constants] = Memo(self._classify, facts, self.classes)
             try:
-                return bytes(map(memo.__getitem__, rows))
+                numbers = memo.numbers(rows)
             except TypeError:  # a list is not hashable
                 pass
+            else:
+                if not memo.pays:
+                    self._memoisable = False
+                    self._memos.clear()
+                return numbers
         return bytes(map(self.classes.__getitem__, self._classify(rows, facts, flags)))
 
     def _route_pieces(self, chunk: Chunk, rows: list[Row]) -> list[Chunk]:

@@ -197,10 +197,18 @@ def test_more_classes_than_fit_in_a_byte() -> None:
 def test_a_memo_never_grows_for_ever() -> None:
     router = Router([SinkRouting("s", Rule.parse('a != "x"'))])
     for start in range(0, 20_000, 1000):
-        lines = [b'{"a":"%d"}' % number for number in range(start, start + 1000)]
+        lines = [b'{"a":"%d"}' % number for number in range(start, start + 1000) for _ in range(5)]
         assert got(router, chunks_of(router, lines), 0) == lines
     (memo,) = router._memos.values()
     assert len(memo) <= 4096
+
+
+def test_rows_are_not_remembered_where_hardly_any_two_are_equal() -> None:
+    router = Router([SinkRouting("s", Rule.parse('a != "7000"'))])
+    for start in range(0, 10_000, 1000):
+        lines = [b'{"a":"%d"}' % number for number in range(start, start + 1000)]
+        assert got(router, chunks_of(router, lines), 0) == [line for line in lines if b'"7000"' not in line]
+        assert bool(router._memos) is (start < 4000)
 
 
 class TestRoutes:
