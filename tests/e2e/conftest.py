@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Workplace
+from tests.services import programs
 
 
 @pytest.fixture
@@ -33,12 +32,4 @@ def port() -> int:
 def find_program() -> Callable[[str], str]:
     """Where a program of the system is. Skips the test if it is nowhere; fails it where services are required."""
 
-    def find(name: str) -> str:
-        path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-        if path is None and os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(f"{name} is not installed, and REQUIRE_SERVICES=1")
-        if path is None:
-            pytest.skip(f"{name} is not installed")
-        return path
-
-    return find
+    return programs.find
