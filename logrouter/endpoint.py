@@ -42,7 +42,7 @@ class Timeouts(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
 class Endpoint(msgspec.Struct, frozen=True):
     """One HTTP destination."""
 
-    url: str
+    url: MaybeSecret
     """`http:` or `https:`, without user and password; what requests name as their target follows it."""
     headers: Mapping[str, MaybeSecret] = {}
     """Sent with every request: also those that prove who we are."""

@@ -163,15 +163,16 @@ class Components:
                 hint = did_you_mean(said, known) or f"known are: {', '.join(known)}"
                 self._mistakes.add(type_node.origin, f"{where}: unknown {_NOUN[kind]} type {shown(type_node)}", hint)
                 return None
-            if url and not url.is_endpoint and url.scheme != said:
+            if url and url.tells_type and url.scheme != said:
                 self._mistakes.add(type_node.origin, f"{where}: the type is {said!r}, but the URL's is {url.scheme!r}")
                 return None
             return said
-        if url and url.scheme in known:
+        if url and url.tells_type and url.scheme in known:
             return url.scheme
         if url:
             problem = f"a plain {url.scheme}: URL does not tell the type of the {_NOUN[kind]}"
-            self._mistakes.add(node.origin, f"{where}: {problem}", "add type: …")
+            hint = "add type: …" + (f", or write http+{url.scheme}: for any endpoint" if "http" in known else "")
+            self._mistakes.add(node.origin, f"{where}: {problem}", hint)
             return None
         if name in known:
             return name

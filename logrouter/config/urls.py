@@ -4,6 +4,7 @@
     es: elasticsearch+https://user:pw@es:9200/?…       type + transport; user and password are options too
     out: stdout                                        a type that needs nothing more
     {type: loki, url: http://loki:3100/?tenant=a}      type apart: a plain http(s) URL's query is the endpoint's
+    hook: http+https://example.org/in?tenant=a         the type `http` is the endpoint as it is: so is its query
 
 Nothing here repeats a URL in a mistake: it may hold a password. What came out of `${file:…}` stays a Secret: of a URL
 with such parts only these, of one that came out of a file as a whole all but the scheme.
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 import msgspec
 
 from logrouter.errors import did_you_mean
-from logrouter.values import MASK, Secret
+from logrouter.values import MASK, Secret, revealed
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\+[A-Za-z0-9]+)?(?=:|\?|$)")
 _ENDPOINT_SCHEMES = ("http", "https")
@@ -36,9 +37,9 @@ class Url(msgspec.Struct, frozen=True):
     password: str | None = None
 
     @property
-    def is_endpoint(self) -> bool:
-        """Whether it is a plain URL, whose query belongs to the endpoint and not to us."""
-        return self.scheme in _ENDPOINT_SCHEMES
+    def tells_type(self) -> bool:
+        """Whether its scheme is a type: `http+https:` is, plain `http:` and `https:` are anybody's."""
+        return not revealed(self.base).startswith(("http:", "https:"))
 
 
 class UrlError(ValueError):

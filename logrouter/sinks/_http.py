@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import ClassVar, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +18,10 @@ from logrouter.values import Duration, MaybeSecret, Secret, Size, revealed
 SUCCESS = range(200, 300)
 CONGESTED = (429, 503)
 """Statuses by which a destination says that it gets too much at once."""
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$")
+"""RFC 9110 §5.1, §5.5."""
+_NOT_IN_HOST = re.compile(r"[\s@\\^`{|}<>\"%\x00-\x1f]")
 _SHOWN_BYTES = 300
 """Of a body that tells what is wrong."""
 
@@ -128,10 +134,36 @@ class HttpSink(Sink[ConfigT], Generic[ConfigT]):
         raise NotImplementedError
 
 
-def endpoint_of(config: HttpConfig, url: str, headers: Mapping[str, MaybeSecret] | None = None) -> Endpoint:
-    """The endpoint that the options describe. `headers` of the sink's own give way to the user's."""
+def endpoint_of(config: HttpConfig, url: MaybeSecret, headers: Mapping[str, MaybeSecret] | None = None) -> Endpoint:
+    """The endpoint that the options describe. `headers` of the sink's own give way to the user's.
+
+    Raises ValueError for a URL that leads nowhere, and for a header that HTTP cannot carry.
+    """
+    _check_url(revealed(url))
     sent: dict[str, MaybeSecret] = {**(headers or {}), **_authorization(config), **config.headers}
+    for name, text in sent.items():
+        _check_header(name, revealed(text))
     return Endpoint(url, sent, config.tls, config.timeouts, config.proxy, config.concurrency)
+
+
+def _check_url(url: str) -> None:
+    """Its texts say nothing of the URL, which may be secret."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("url: expected https://… or http://…")
+    try:
+        found = parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        raise ValueError("url: the port is a number up to 65535") from None
+    if not found or _NOT_IN_HOST.search(parts.netloc):
+        raise ValueError("url: a URL has a host, such as https://example.org")
+
+
+def _check_header(name: str, text: str) -> None:
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"headers: {name!r} is no name of a header")
+    if _NOT_IN_HEADER.search(text):
+        raise ValueError(f"headers: the text of {name!r} holds a character that no header can")
 
 
 def _authorization(config: HttpConfig) -> dict[str, MaybeSecret]:

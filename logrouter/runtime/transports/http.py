@@ -14,7 +14,7 @@ been sent completely or its method may be repeated (RFC 9110 §9.2.2, RFC 9112 �
 may have been obeyed, so only the delivery may send it again: it knows what can be recognised as there already.
 
 **Secrets.** What endpoint.headers say goes to the endpoint alone; a request that names a whole URL elsewhere is sent
-without them.
+without them. Where an endpoint repeats them in what it answers, they are masked.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpcore
 import trio
@@ -38,7 +39,7 @@ from logrouter.runtime.transports import Resumed
 from logrouter.runtime.transports.messages import Body, headers_of, plain, retry_after_seconds, target_of
 from logrouter.runtime.transports.network import Enough, Network, OpenStream, Origin, tls_context
 from logrouter.runtime.transports.proxies import Proxy, proxy_for
-from logrouter.values import Duration, revealed
+from logrouter.values import MASK, Duration, Secret, revealed
 
 LARGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer is read. Elasticsearch's to 10,000 events, filtered as ours is, has 0.4 MB."""
@@ -49,6 +50,10 @@ _LONGEST_ANSWER = 10
 _DIRECT_TIMEOUTS = Timeouts(connect=Duration(1), write=Duration(1), read=Duration(2))
 _IDLE_SECONDS = 55.0
 """How long a connection is kept. Load balancers forget one silently after 60 seconds and more."""
+_TELLS_WHY = 300
+"""From this status on, what is answered is shown to users."""
+_SHORTEST_SECRET = 4
+"""Anything shorter is part of every text."""
 _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 """Methods that do the same when they are done twice."""
 _HAS_BODY = frozenset(("POST", "PUT", "PATCH"))
@@ -76,6 +81,7 @@ class HttpTransport:
         self._endpoint = endpoint
         self._base = revealed(endpoint.url)
         self._origin = Origin.of(self._base)
+        self._secrets = _secrets_of(endpoint)
         self._clock = clock
         self._open_stream = open_stream
         self._places = trio.Semaphore(max(1, endpoint.connections))
@@ -190,6 +196,9 @@ class HttpTransport:
             raise DestinationError(f"{network.peer} has not ended its answer within {seconds:.0f}s")
         headers = headers_of(answer.headers)
         body = plain(b"".join(pieces)[:LARGEST_BODY_BYTES], headers.get("content-encoding", ""), LARGEST_BODY_BYTES)
+        if answer.status >= _TELLS_WHY:
+            for secret in self._secrets:
+                body = body.replace(secret, MASK.encode())
         return Response(answer.status, headers, body, retry_after_seconds(headers.get("retry-after"), self._clock))
 
     # ── connections ──
@@ -250,6 +259,15 @@ def _http(origin: Origin, network: Network, proxy: Proxy | None, context: Any) -
         network_backend=network,
     )
     return pool.create_connection(to)
+
+
+def _secrets_of(endpoint: Endpoint) -> list[bytes]:
+    """What must not be shown, whoever repeats it: keys in headers, the path of a secret URL. The longest first."""
+    texts = [text.reveal() for text in endpoint.headers.values() if isinstance(text, Secret)]
+    if isinstance(endpoint.url, Secret):
+        texts += [target_of(endpoint.url.reveal()), urlsplit(endpoint.url.reveal()).path]
+    words = {word for text in texts for word in (text, text.rpartition(" ")[2]) if len(word) >= _SHORTEST_SECRET}
+    return [word.encode() for word in sorted(words, key=len, reverse=True)]
 
 
 async def _coded(request: Request) -> bytes:

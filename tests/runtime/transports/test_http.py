@@ -15,7 +15,7 @@ from logrouter.endpoint import Endpoint, Timeouts
 from logrouter.errors import DestinationError
 from logrouter.instructions import ContentCoding, Request, Response
 from logrouter.runtime.transports.http import LARGEST_BODY_BYTES, HttpTransport
-from logrouter.testing import HttpServer, Reply
+from logrouter.testing import HttpServer, Received, Reply
 from logrouter.values import Duration, Secret
 
 POST = Request("POST", "/in", b'{"a":1}\n')
@@ -170,6 +170,20 @@ async def test_an_answer_may_be_compressed_though_nobody_asked() -> None:
     async with connected(server) as transport:
         assert (await transport.perform(POST)).body == b"yes"
         assert (await transport.perform(POST)).body == b""
+
+
+async def test_what_an_endpoint_repeats_of_secrets_is_masked() -> None:
+    def answer(request: Received) -> Reply:
+        return Reply(404, body=f"{request.target}: {request.headers['authorization']} is not Abc".encode())
+
+    server = HttpServer(answer)
+    async with server.serving():
+        url = Secret(f"{server.url}/hooks/key?token=t")
+        transport = HttpTransport(Endpoint(url, {"Authorization": Secret("Bearer hidden"), "X-A": "Abc"}))
+        response = await transport.perform(Request("POST", ""))
+        await transport.aclose()
+    assert server.requests[0].target == "/hooks/key?token=t"
+    assert response.body == b"********: ******** is not Abc"
 
 
 # ── connections that the server closes ──

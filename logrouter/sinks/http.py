@@ -1,0 +1,251 @@
+"""Sends events to any HTTP endpoint: a log service, a gateway, a chat.
+
+    sinks:
+      gateway:
+        url: http+https://logs.example.org/ingest?tenant=shop
+        token_file: /run/secrets/gateway
+        compression: gzip
+      chat:
+        type: http
+        url: ${file:/run/secrets/chat_webhook}
+        match: severity >= "error"
+        body: {text: "{service.name}: {message}"}
+
+`format` says how events make a request: `json_lines` (one object a line), `json_array`, or `raw` (the lines as they
+came); a batch is one request. With `body` every event is a request of its own: a structure, sent as JSON, in which each
+text is a template; what comes from the event is escaped, whatever it holds. A `body` that is a text is sent as text.
+Such requests are made one after the other, in the order of the events.
+
+**At least once.** What is tried again may be there twice: no endpoint is known to recognise it. Where yours answers
+409 to what it has already, say `deliver_on: [409]`.
+
+**What an answer means.**
+
+    status                          what becomes of the events
+    2xx                             delivered
+    400, 422                        sent in halves, until the event is found that is to blame: a dead letter
+    413                             sent in halves; a single event is a dead letter
+    408, 425, 429, 5xx              tried again, after what `Retry-After` asks for; 429, 503: and less at once
+    3xx, 401, 403, 404, 405, other  tried again, and told once a minute and in `/status`: the URL or the credentials
+                                    are wrong, and no event is to blame
+
+`deliver_on`, `retry_on` and `reject_on` name statuses that mean something else here: `409`, `5xx`.
+
+As a URL: `http+https://logs.example.org/ingest?tenant=shop`, `http+http://localhost:8080`; its query is the
+endpoint's own. A plain `https:` URL needs `type: http` beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import Any, ClassVar, Literal, Self
+
+from logrouter.errors import DestinationError
+from logrouter.event import Offset
+from logrouter.formats.ndjson import json_lines
+from logrouter.formats.raw import raw_lines
+from logrouter.sinks import (
+    Batch,
+    Batching,
+    Conversation,
+    Delivered,
+    EventOutcome,
+    Halve,
+    Instruction,
+    Pause,
+    Rejected,
+    Request,
+    Response,
+    Retry,
+    SinkConfig,
+    SinkContext,
+    Slice,
+)
+from logrouter.sinks._bodies import BodyTemplate
+from logrouter.sinks._http import SUCCESS, HttpConfig, HttpSink, endpoint_of, http_url, refusal, shown
+from logrouter.values import MaybeSecret
+
+_CONTENT_TYPES = {
+    "json_lines": "application/x-ndjson",
+    "json_array": "application/json",
+    "raw": "text/plain; charset=utf-8",
+}
+_REFUSED = (400, 422)
+"""Something in it is refused."""
+_TOO_LARGE = 413
+_EVENTS_AT_ONCE = 100
+"""How many events a batch holds by default where each is a request: what a crash may send again."""
+_LEVELS = {"gzip": range(1, 10), "zstd": range(1, 23)}
+
+
+class Status(str):
+    """A status, `409`, or all of a class, `5xx`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError."""
+        if not re.fullmatch(r"[1-5](?:[0-9]{2}|xx)", text):
+            raise ValueError(f"expected a status such as 409 or 5xx, not {text!r}")
+        return cls(text)
+
+
+class AnyHttpConfig(HttpConfig, kw_only=True, frozen=True):
+    """Where to, what a request looks like, and what the answers mean."""
+
+    url: MaybeSecret
+    """The whole URL, query included. From `${file:…}` it is a secret: webhooks have their key in it."""
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    """How it is sent."""
+    format: Literal["json_lines", "json_array", "raw", "template"] | None = None
+    """How events make a request. Default: `template` where there is a `body`, else `json_lines`."""
+    body: Any = None
+    """What is sent for one event: any structure, whose texts are templates; or a text, a template."""
+    content_type: str | None = None
+    """Default: `application/x-ndjson`, `application/json`, or for text `text/plain; charset=utf-8`."""
+    compression: Literal["none", "gzip", "zstd"] = "none"
+    """How requests are compressed: not every endpoint takes it."""
+    compression_level: int | None = None
+    """How hard: gzip 1 to 9, zstd 1 to 22. Default: 1, 3. More costs much and saves little."""
+    deliver_on: tuple[Status, ...] = ()
+    """Statuses, beside 2xx, by which the endpoint says that it has the events: `[409]`."""
+    retry_on: tuple[Status, ...] = ()
+    """Statuses after which the same is tried again: `[400]` where that comes from a proxy in between."""
+    reject_on: tuple[Status, ...] = ()
+    """Statuses by which an event is refused for good. Sent in halves until it is found, it is a dead letter."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format == "template" and self.body is None:
+            raise ValueError("format: a template needs a body")
+        if self.body is not None and self.format not in (None, "template"):
+            raise ValueError(f"body: with a body, the format is template, not {self.format}")
+        levels = _LEVELS.get(self.compression, range(0))
+        if self.compression_level is not None and self.compression_level not in levels:
+            told = f"of {self.compression} it is from 1 to {levels[-1]}" if levels else "nothing is compressed"
+            raise ValueError(f"compression_level: {told}")
+
+
+class AnyHttpSink(HttpSink[AnyHttpConfig]):
+    """Sends batches, or with `body` single events."""
+
+    Config: ClassVar[type[SinkConfig]] = AnyHttpConfig
+
+    def __init__(self, config: AnyHttpConfig, context: SinkContext) -> None:
+        super().__init__(config, context)
+        self.endpoint = endpoint_of(config, config.url, {"Content-Type": _content_type(config)})
+        self.told_of_gaps = config.format != "raw"
+        self._body = BodyTemplate(config.body) if config.body is not None else None
+        if self._body is not None:
+            self.templates = self._body.templates
+            self.concurrency = 1
+            self.batching = _batching_of_single_events(config)
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """`http+https://…`, or a plain URL."""
+        return {"url": http_url(url, "http")}
+
+    @classmethod
+    def warnings(cls, config: AnyHttpConfig) -> list[str]:
+        """What has no effect."""
+        if config.body is not None and config.include:
+            return ["include: with a body nothing is added to events: name it in the body"]
+        return []
+
+    def send(self, batch: Batch) -> Conversation:
+        if self._body is not None:
+            return self._send_each(batch, self._body)
+        return self._send_all(batch)
+
+    def probe(self) -> Generator[Instruction, Any, list[str]]:
+        """A HEAD request: what it means to the endpoint nobody knows, but for the credentials."""
+        response = yield Request("HEAD", "")
+        if response.status in (401, 403):
+            return [f"the credentials are refused (HTTP {response.status})"]
+        return []
+
+    # ── a batch is a request ──
+
+    def _send_all(self, batch: Batch) -> Conversation:
+        pieces: list[bytes] = []
+        open_line: Offset | None = None
+        for part in batch.slices:
+            if self.config.format == "raw":
+                data, open_line = raw_lines(part, open_line)
+            elif self.config.format == "json_array":
+                data = _joined(part, self)
+            else:
+                data = json_lines(part, self.include)
+            pieces += [data] if data else []
+            yield Pause()
+        if not pieces:  # what logrouter tells in a stream is none of the app's lines
+            return Delivered()
+        body = b"[" + b",".join(pieces) + b"]" if self.config.format == "json_array" else b"".join(pieces)
+        response = yield self._request(body)
+        return self._judge(response)
+
+    def _request(self, body: bytes) -> Request:
+        return Request(self.config.method, "", body, (), self.config.compression, self.config.compression_level)
+
+    def _judge(self, response: Response) -> Delivered | Retry | Halve:
+        """What a status means: of a batch, or of an event alone."""
+        status, config = response.status, self.config
+        if _among(status, config.deliver_on):
+            return Delivered()
+        if _among(status, config.reject_on):
+            return Halve(f"HTTP {status}", shown(response.body))
+        if _among(status, config.retry_on):
+            return refusal(response)
+        if status in SUCCESS:
+            return Delivered()
+        if status == _TOO_LARGE or status in _REFUSED:
+            return Halve(f"HTTP {status}", shown(response.body))
+        return refusal(response)
+
+    # ── an event is a request ──
+
+    def _send_each(self, batch: Batch, body: BodyTemplate) -> Conversation:
+        outcomes: list[EventOutcome] = []
+        for part in batch.slices:
+            for data in body.render(part):
+                yield Pause()
+                outcomes.append((yield from self._send_one(data)))
+                if isinstance(outcomes[-1], Retry):  # what comes after it must not overtake it
+                    return outcomes + [outcomes[-1]] * (len(batch) - len(outcomes))
+        return outcomes
+
+    def _send_one(self, data: bytes) -> Generator[Instruction, Any, EventOutcome]:
+        try:
+            response = yield self._request(data)
+        except DestinationError as error:  # what was sent before it is delivered all the same
+            return Retry(str(error))
+        outcome = self._judge(response)
+        return Rejected(outcome.reason, outcome.detail) if isinstance(outcome, Halve) else outcome
+
+
+def _joined(part: Slice, sink: AnyHttpSink) -> bytes:
+    """The events of a slice as items of an array."""
+    lines = json_lines(part, sink.include)[:-1]
+    if lines.count(b"\n") == len(part) - 1:
+        return lines.replace(b"\n", b",")
+    return b",".join(json_lines(part.pick([place]), sink.include)[:-1] for place in range(len(part)))
+
+
+def _content_type(config: AnyHttpConfig) -> str:
+    if config.content_type is not None:
+        return config.content_type
+    if config.body is not None:
+        return _CONTENT_TYPES["raw" if isinstance(config.body, str) else "json_array"]
+    return _CONTENT_TYPES[config.format or "json_lines"]
+
+
+def _batching_of_single_events(config: AnyHttpConfig) -> Batching:
+    """Nothing is waited for, as there is nothing to gain."""
+    batch = config.batch
+    age = 0.0 if batch.age is None else float(batch.age)
+    return Batching(batch.size, batch.events or _EVENTS_AT_ONCE, age)
+
+
+def _among(status: int, named: tuple[Status, ...]) -> bool:
+    return bool(named) and (str(status) in named or f"{status // 100}xx" in named)
