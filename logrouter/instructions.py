@@ -111,6 +111,8 @@ class Delivered(msgspec.Struct, frozen=True):
     """What is left open at the destination for batches to come: kept with the cursor."""
     doubts: int = 0
     """How many of the events may be there twice, as nobody can tell."""
+    lost: int = 0
+    """How many events of batches before, told to be delivered and left open, the destination has lost since."""
 
 
 class Retry(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ _WORDS = {
     "Secret": "text, kept secret",
     "Rule": "rule",
     "Template": "template",
+    "KeyTemplate": "template",
     "Pattern": "regular expression",
 }
 """Types in plain words. Our own are given by name: a page about one component should not load all."""

@@ -123,6 +123,17 @@ def text_of(value: Any) -> str:
         return MISSING_TEXT
 
 
+def percent_decoded(path: str) -> str:
+    """A template that stands in a URL: `{date:%d}` is no escape, and `%7B` is a literal brace."""
+    from urllib.parse import unquote
+
+    pieces = re.split(r"(\{[^{}]*\})", path)
+    for place in range(0, len(pieces), 2):
+        text = re.sub("%7b", "{{", pieces[place], flags=re.IGNORECASE)
+        pieces[place] = unquote(re.sub("%7d", "}}", text, flags=re.IGNORECASE), errors="strict")
+    return "".join(pieces)
+
+
 def path_segment(text: str) -> str:
     """The text as a name that stays in its folder: at most 200 bytes, no slash or control character, not `..`."""
     name = re.sub(r"[/\x00-\x1f\x7f-\x9f]", "_", text).encode("utf-8", "replace")

@@ -150,8 +150,7 @@ class LetterFiles:
 
     def remove(self, file: LetterFile) -> None:
         """Delete a file, with all that it holds. The lock must be held. Raises OSError."""
-        with suppress(FileNotFoundError):
-            self._replace(file.path, b"")
+        self._replace(file.path, b"")
 
     def _replace(self, path: str, data: bytes) -> None:
         if not data:

@@ -41,7 +41,7 @@ from logrouter.sinks import (
     Slice,
     Transport,
 )
-from logrouter.templates import Template
+from logrouter.templates import Template, percent_decoded
 from logrouter.values import Duration, Size
 
 NAME_BYTES = 255
@@ -238,15 +238,4 @@ def _path_from_url(url: str) -> str:
         raise ValueError("expected the path of a file, such as file:errors.ndjson or file:///var/log/app.ndjson")
     if "#" in path:
         raise ValueError("a # in a file's name is written %23")
-    return _decoded(path)
-
-
-def _decoded(path: str) -> str:
-    """Percent-decoding, which leaves templates alone: `{date:%d}` is no escape, and `%7B` is a literal brace."""
-    from urllib.parse import unquote
-
-    pieces = re.split(r"(\{[^{}]*\})", path)
-    for place in range(0, len(pieces), 2):
-        text = re.sub("%7b", "{{", pieces[place], flags=re.IGNORECASE)
-        pieces[place] = unquote(re.sub("%7d", "}}", text, flags=re.IGNORECASE), errors="strict")
-    return "".join(pieces)
+    return percent_decoded(path)

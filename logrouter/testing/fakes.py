@@ -209,9 +209,6 @@ class RecordingTransport:
         self.syncs += 1
         self.synced = self.data
 
-    def on_sync(self, join: Callable[[], None]) -> None:
-        """Nobody else is ever synced."""
-
     async def aclose(self) -> None:
         """Note that it was closed."""
         await trio.lowlevel.checkpoint()

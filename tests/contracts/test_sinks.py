@@ -13,19 +13,35 @@ from hypothesis import strategies as st
 
 from logrouter import component
 from logrouter.event import Flag
-from logrouter.sinks import Append, Batch, Instruction, Pause, Request, Retry, Sink, SinkConfig, SinkContext, Write
+from logrouter.sinks import (
+    Append,
+    Batch,
+    Instruction,
+    Now,
+    Pause,
+    Request,
+    Retry,
+    Seal,
+    Sink,
+    SinkConfig,
+    SinkContext,
+    Write,
+)
 from logrouter.templates import Template
 from logrouter.testing import batch_of, converse, instructions, slice_of
 from logrouter.values import MaybeSecret
 
 NAMES = component.names("sinks")
-TRANSPORTS = {"files": (Append,), "stream": (Write,), "http": (Request, Pause), "none": ()}
+TRANSPORTS = {"files": (Append,), "stream": (Write,), "http": (Request, Seal, Now, Pause), "none": ()}
 EXAMPLES: dict[Any, Any] = {
     Template: Template.parse("example-{app}"),
     str: "example",
     MaybeSecret: "https://example.org",
 }
 """A value for each type that a required option may have."""
+ENVIRON = {"AWS_ACCESS_KEY_ID": "example", "AWS_SECRET_ACCESS_KEY": "example"}
+URLS = {"files": ":example", "http": "+https://example.org/example"}
+"""What follows the name in a URL, by transport."""
 
 
 def make(name: str, **options: Any) -> Sink[Any]:
@@ -33,7 +49,8 @@ def make(name: str, **options: Any) -> Sink[Any]:
     for field in msgspec.structs.fields(loaded.Config):
         if field.required and field.name not in options:
             options[field.name] = EXAMPLES[field.type]
-    sink: Sink[Any] = loaded(loaded.Config(**options), SinkContext("example", {"service.name": "checkout"}))
+    context = SinkContext("example", {"service.name": "checkout"}, environ=ENVIRON)
+    sink: Sink[Any] = loaded(loaded.Config(**options), context)
     return sink
 
 
@@ -47,6 +64,8 @@ def asked(sink: Sink[Any], events: Batch) -> list[Instruction]:
     """What it wants done with a batch: all of it, or up to the first request, if nobody answers."""
     if sink.transport != "http":
         return instructions(sink, events)
+    if sink.gathers:
+        events = Batch([], encoded=[sink.encode(part) for part in events.slices])
     told, outcome = converse(sink.send(events), lambda request: None)
     assert outcome == Retry("nobody answers")
     return told
@@ -124,8 +143,7 @@ def test_what_cannot_be_included_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_url_gives_options_that_it_has(name: str) -> None:
     loaded = component.load("sinks", name)
-    rest = {"files": ":example", "http": "+https://example.org"}.get(loaded.transport, ":")
-    options = loaded.options_from_url(name + rest)
+    options = loaded.options_from_url(name + URLS.get(loaded.transport, ":"))
     assert set(options) <= set(loaded.Config.__struct_fields__)
 
 

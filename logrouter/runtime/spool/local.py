@@ -31,9 +31,8 @@ from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.window import Window
 
 CHUNK_SHARE: Final = 8
-"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
-So there is room for a chunk when all sinks but one are dead, with three quarters of the memory in hand among them, and
-another batch each."""
+"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does:
+so there is room when all sinks but one are dead, each with another batch in hand."""
 LIVE_SECONDS: Final = 1.0
 """A sink that has done nothing for so long is not merely busy."""
 PATIENCE_SECONDS: Final = 0.05
@@ -63,9 +62,7 @@ class LocalSpool(Spool):
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
         self.batches_at_once = max(1, budget_bytes // 3 // max(1, len(self.cursors)) // self.batch_bytes)
-        self.in_hand_bytes = budget_bytes // 2
-        if keeper is None:  # what is in hand stays in memory
-            self.in_hand_bytes = min(self.in_hand_bytes, budget_bytes * 3 // 4 // max(1, len(self.cursors) - 1))
+        self.in_hand_bytes = budget_bytes // 2 if keeper else part_bytes * 3 // 4
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0

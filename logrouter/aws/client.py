@@ -1,0 +1,75 @@
+"""Signed requests to one service: credentials are found when they are needed, and found anew before they expire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from logrouter.aws.credentials import Conversation
+from logrouter.aws.documents import problem_in
+from logrouter.aws.sigv4 import EMPTY_SHA256, Credentials, Scope, sign
+from logrouter.errors import DestinationError
+from logrouter.instructions import Now, Request, Response
+
+_EARLY_NS: Final = 600 * 10**9
+"""So long before they expire new ones are looked for: whoever hands them out may be away for a while."""
+_PATIENCE_NS: Final = 60 * 10**9
+"""So long the old ones do, if none that last longer could be had."""
+_STALE: Final = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId")
+"""What is answered where other credentials may help: they have expired, or been exchanged."""
+
+
+class Client:
+    """Signs requests to one endpoint."""
+
+    def __init__(self, url: str, scope: Scope, find: Callable[[], Conversation[Credentials]]) -> None:
+        """`url`: what requests' targets follow. `find`: where credentials come from."""
+        self._url = url
+        self._scope = scope
+        self._find = find
+        self._credentials: Credentials | None = None
+        self._looked_ns = 0
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        payload_sha256: str = EMPTY_SHA256,
+    ) -> Conversation[Response]:
+        """Send a request and give the answer, whatever it is. Raises DestinationError where there is none, or no
+        credentials."""
+        for again in (False, True):
+            now_ns = yield Now()
+            credentials = yield from self._current(now_ns)
+            signed = sign(method, self._url + target, headers or {}, payload_sha256, credentials, self._scope, now_ns)
+            response: Response = yield Request(method, target, body, tuple(signed.items()))
+            if again or not _is_stale(method, response, credentials):
+                break
+            self._credentials = None
+        return response
+
+    def _current(self, now_ns: int) -> Conversation[Credentials]:
+        """Credentials that have not expired."""
+        known = self._credentials
+        left_ns = _EARLY_NS if known is None or known.expires_ns is None else known.expires_ns - now_ns
+        if known is not None and (left_ns >= _EARLY_NS or (left_ns > 0 and now_ns - self._looked_ns < _PATIENCE_NS)):
+            return known
+        self._looked_ns = now_ns
+        try:
+            self._credentials = yield from self._find()
+        except DestinationError:
+            if known is None or left_ns <= 0:
+                raise
+            return known
+        return self._credentials
+
+
+def _is_stale(method: str, response: Response, credentials: Credentials) -> bool:
+    if response.status not in (400, 401, 403):
+        return False
+    if method == "HEAD":  # which is answered without a body
+        return credentials.session_token is not None
+    problem = problem_in(response.body)
+    return problem is not None and problem.code in _STALE

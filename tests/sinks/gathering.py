@@ -1,0 +1,126 @@
+"""What the runtime does for a sink that gathers, as far as its tests need it: notes, crashes, commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from logrouter.documents import decode_document
+from logrouter.errors import DestinationError
+from logrouter.facts import Facts
+from logrouter.instructions import Delivered, Now, Pause, ReadFile, Request, Response, Retry, Seal
+from logrouter.sinks import Batch, Encoded, Memory, Sink, Slice
+from logrouter.testing import slice_of
+
+SECOND = 10**9
+START_NS = 1_800_000_000 * SECOND
+EPOCH = 0x5BD1E995A1B2C3D4
+
+
+class Crash(Exception):
+    """The process is killed."""
+
+
+class Gathering:
+    """A cursor that delivers a list of events to a sink. `faults` says what becomes of each request, one after the
+    other: None is performed; a Response is what is answered, without the server having been asked; "lost" and
+    "unheard" raise DestinationError before and after it has been; "crash" and "killed" end the process so."""
+
+    def __init__(
+        self,
+        make: Callable[[], Sink[Any]],
+        server: Callable[[Request], Response],
+        events: Sequence[bytes],
+        faults: Iterable[Any] = (),
+        slices_of: int = 3,
+    ) -> None:
+        self.make = make
+        self.sink = make()
+        self.server = server
+        self.events = events
+        self.now_ns = START_NS
+        self.next = 0
+        self.carried: Memory | None = None
+        self.told: list[Delivered] = []
+        self.retries: list[Retry] = []
+        self.sealed: list[Memory] = []
+        self._faults = iter(faults)
+        self._slices_of = slices_of
+
+    def deliver(self, end: int, last: bool = False) -> None:
+        """Send the events up to `end` as one batch, again and again until they are delivered; commit."""
+        memo: Memory | None = None
+        again = False
+        while True:
+            batch = Batch([], EPOCH, self.next, end, self.encoded(end), memo, self.carried, last, again)
+            again = True
+            conversation = self.sink.send(batch)
+            reply: Any = None
+            try:
+                while True:
+                    try:
+                        instruction = (
+                            conversation.throw(reply) if isinstance(reply, Exception) else conversation.send(reply)
+                        )
+                    except StopIteration as done:
+                        outcome = done.value
+                        break
+                    except DestinationError as error:
+                        outcome = Retry(str(error))
+                        break
+                    if isinstance(instruction, Seal):
+                        assert end > self.next, "there is no note of an empty batch"
+                        memo = instruction.memo
+                        self.sealed.append(memo)
+                    reply = self._perform(instruction)
+            except Crash:
+                self.sink = self.make()
+                continue
+            if isinstance(outcome, Delivered):
+                break
+            assert isinstance(outcome, Retry)
+            self.retries.append(outcome)
+        self.told.append(outcome)
+        self.next, self.carried = end, outcome.carried
+
+    def encoded(self, end: int) -> list[Encoded]:
+        """What the sink has made of the events up to `end`."""
+        found: Encoded | None = None
+        for start in range(self.next, end, self._slices_of):
+            found = self.sink.encode(self.slice(start, min(end, start + self._slices_of)), found)
+        return [] if found is None else [found]
+
+    def slice(self, start: int, end: int) -> Slice:
+        """These events as routing gives them to the sink."""
+        payloads = list(self.events[start:end])
+        facts = Facts({}, START_NS, {})
+        columns = tuple(
+            [template.render(decode_document(payload), facts, segment=True) for payload in payloads]
+            for template in self.sink.templates
+        )
+        part = slice_of(payloads, first=start, columns=columns, received_ns=START_NS)
+        part.epoch = EPOCH
+        return part
+
+    def _perform(self, instruction: Any) -> Any:
+        match instruction:
+            case Now():
+                return self.now_ns
+            case ReadFile() | Pause() | Seal():
+                return None
+        assert isinstance(instruction, Request)
+        fault = next(self._faults, None)
+        match fault:
+            case None:
+                return self.server(instruction)
+            case "lost":
+                return DestinationError("nobody answers")
+            case "crash":
+                raise Crash
+            case "unheard":
+                self.server(instruction)
+                return DestinationError("nobody answers")
+            case "killed":
+                self.server(instruction)
+                raise Crash
+        return fault
