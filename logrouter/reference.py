@@ -3,9 +3,10 @@
     python -m logrouter.reference docs        writes docs/steps/*.md, docs/sinks/*.md, docs/sources/*.md anew
     logrouter describe sink file              shows the same as plain text
 
-A page is the docstring of the component's file, and a table of the options of its `Config`: their names and types, the
-defaults, and the docstring under each field. Indented blocks of the file's docstring stand as they are, but for
-examples, which are tests as well:
+A page is the docstring of the component's file, and tables of the options of its `Config`: their names and types, the
+defaults, and the docstring under each field. What it shares with others is told after its own, class by class; an
+option that is a structure is followed by its parts (`batch.size`). Indented blocks of the file's docstring stand as
+they are, but for examples, which are tests as well:
 
     - set: {alert: true}            how it is configured
     < {"level": "error"}            an event that comes in
@@ -18,7 +19,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -81,13 +82,15 @@ def page(kind: Kind, name: str) -> str:
     """The whole reference page of a component."""
     text = component.load_module(kind, name).__doc__ or ""
     config = component.load(kind, name).Config
+    (_, own), *shared = groups(config)
     parts = [
         "<!-- Made by `python -m logrouter.reference docs`: change the docstrings, not this page. -->",
         f"# {name}",
         *(_markdown(block) for block in blocks(text)),
         "## Options",
         config.__doc__ or "",
-        table(options(config)),
+        table(own) if own else "",
+        *(part for title, listed in shared for part in (f"### {title}", table(listed))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -96,31 +99,66 @@ def plain_page(kind: Kind, name: str) -> str:
     """The same page as text for a terminal."""
     text = component.load_module(kind, name).__doc__ or ""
     config = component.load(kind, name).Config
+    (_, own), *shared = groups(config)
     parts = [
         f"{kind.removesuffix('s')} {name}",
         *(_plain(block) for block in blocks(text)),
         "options",
         _plain(config.__doc__ or ""),
-        *(_plain_option(option) for option in options(config)),
+        *map(_plain_option, own),
+        *(part for title, listed in shared for part in (_plain(title), *map(_plain_option, listed))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def groups(struct: type[msgspec.Struct]) -> list[tuple[str, list[Option]]]:
+    """The options that a struct describes: its own, then those of each class that it inherits from, with a title."""
+    told: set[str] = set()
+    found = []
+    for base in _bases(struct):
+        names = base.__annotations__.keys() - told
+        told |= names
+        if names or base is struct:
+            title = (base.__doc__ or base.__name__).split("\n")[0].rstrip(".")
+            found.append((title, list(_options(struct, "", names))))
+    return found
+
+
 def options(struct: type[msgspec.Struct]) -> list[Option]:
-    """The options that a struct describes, its own before those that it inherits."""
+    """All that can be said in a struct, its own before what it inherits; a structure is followed by its parts."""
+    return [option for _, listed in groups(struct) for option in listed]
+
+
+def _options(struct: type[msgspec.Struct], prefix: str, names: Set[str]) -> Iterator[Option]:
     import msgspec.structs
 
     docs = _field_docs(struct)
-    own = struct.__annotations__
-    fields = sorted(msgspec.structs.fields(struct), key=lambda field: field.name not in own)
-    return [_option(field, docs.get(field.name, "")) for field in fields]
+    for field in msgspec.structs.fields(struct):
+        if field.name in names:
+            yield _option(field, docs.get(field.name, ""), prefix)
+            if (parts := _structure(field.type)) is not None:
+                yield from _options(parts, f"{prefix}{field.encode_name}.", set(parts.__struct_fields__))
 
 
-def _option(field: msgspec.structs.FieldInfo, text: str) -> Option:
+def _bases(struct: type[Any]) -> list[type[Any]]:
+    """The class and those that it inherits from, the nearest first."""
+    return [base for base in struct.__mro__ if issubclass(base, msgspec.Struct) and base is not msgspec.Struct]
+
+
+def _structure(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct whose fields are options too, where an option is one."""
+    for member in get_args(kind) or (kind,):
+        if isinstance(member, type) and issubclass(member, msgspec.Struct) and not hasattr(member, "parse"):
+            return member
+    return None
+
+
+def _option(field: msgspec.structs.FieldInfo, text: str, prefix: str) -> Option:
     words = type_words(field.type)
-    if words == _WORDS["Secret"]:
+    if words == _WORDS["Secret"] and f"{field.encode_name}_file" not in text:
         text += f" `{field.encode_name}_file` names a file to read it from."
-    return Option(field.encode_name, words, _default(field), text)
+    default = "" if _structure(field.type) else _default(field)
+    return Option(prefix + field.encode_name, words, default, text)
 
 
 def table(listed: Sequence[Option]) -> str:
@@ -201,9 +239,8 @@ def _yaml(value: Any) -> str:
 def _field_docs(struct: type[Any]) -> dict[str, str]:
     """The docstrings under a struct's fields, by the fields' names, from the source of its classes."""
     docs: dict[str, str] = {}
-    for base in reversed(struct.__mro__):
-        if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
-            docs.update(_docs_in(base))
+    for base in reversed(_bases(struct)):
+        docs.update(_docs_in(base))
     return docs
 
 
@@ -243,7 +280,7 @@ def _plain(block: str, indent: str = "") -> str:
     from textwrap import fill
 
     if not block.startswith("    "):
-        text = re.sub(r"`(\w+)`", r"'\1'", " ".join(block.split())).replace("`", "")
+        text = re.sub(r"`(\w+)`", r"'\1'", " ".join(block.split())).replace("`", "").replace("**", "")
         return fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
     return re.sub("^    ([<>]) ", lambda match: f"    {_ARROWS[match[1]]} ", block, flags=re.MULTILINE)
 

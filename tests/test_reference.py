@@ -74,6 +74,31 @@ def test_options():
     ]
 
 
+class Parts(msgspec.Struct, frozen=True):
+    size: int = 3
+    """How large."""
+    key: Secret | None = None
+    """Which. `key_file` names its file."""
+
+
+class Whole(Own, kw_only=True):
+    """What is its own."""
+
+    parts: Parts = Parts()
+    """Which parts."""
+
+
+def test_a_structure_is_followed_by_its_parts_and_what_is_inherited_comes_last():
+    (_, own), (_, inherited), (title, last) = reference.groups(Whole)
+    assert own == [
+        ("parts", "mapping", "", "Which parts."),
+        ("parts.size", "whole number", "`3`", "How large."),
+        ("parts.key", "text, kept secret", "", "Which. `key_file` names its file."),
+    ]
+    assert inherited == reference.options(Own)[:-1]
+    assert (title, last) == ("Base", reference.options(Base))
+
+
 def test_table():
     listed = [reference.Option("a", "text", "", "One | two\n    three.")]
     assert reference.table(listed).splitlines()[2] == "| `a` | text |  | One \\| two three. |"

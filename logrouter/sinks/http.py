@@ -25,8 +25,8 @@ Such requests are made one after the other, in the order of the events.
     2xx                             delivered
     400, 422                        sent in halves, until the event is found that is to blame: a dead letter
     413                             sent in halves; a single event is a dead letter
-    408, 425, 429, 5xx              tried again, after what `Retry-After` asks for; 429, 503: and less at once
-    3xx, 401, 403, 404, 405, other  tried again, and told once a minute and in `/status`: the URL or the credentials
+    408, 425, 429, 5xx              tried again, after what Retry-After asks for; 429, 503: and less at once
+    3xx, 401, 403, 404, 405, other  tried again, and told once a minute and in /status: the URL or the credentials
                                     are wrong, and no event is to blame
 
 `deliver_on`, `retry_on` and `reject_on` name statuses that mean something else here: `409`, `5xx`.

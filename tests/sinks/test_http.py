@@ -255,3 +255,27 @@ def test_what_has_no_effect_is_warned_of() -> None:
     assert AnyHttpSink.warnings(AnyHttpConfig(url=URL, body=CHAT, include=("meta",))) == [
         "include: with a body nothing is added to events: name it in the body"
     ]
+
+
+def test_every_part_of_an_option_can_be_a_variable() -> None:
+    environ = {
+        "LOGROUTER_SINK_ES": "http+https://example.org/in",
+        "LOGROUTER_SINK_ES__TLS__CA_FILE": "/etc/ca.pem",
+        "LOGROUTER_SINK_ES__TIMEOUTS__READ": "5s",
+        "LOGROUTER_SINK_ES__BATCH__AGE": "3s",
+        "LOGROUTER_SINK_ES__RETRY__GIVE_UP": "never",
+        "LOGROUTER_SINK_ES__HEADERS": "{X-A: b}",
+        "LOGROUTER_SINK_ES__RETRY_ON": "400,5xx",
+    }
+    made: Any = config.load((), environ).sinks["es"].config
+    assert (made.tls.ca_file, made.timeouts.read, made.batch.age) == ("/etc/ca.pem", 5.0, 3.0)
+    assert (made.retry.give_up, made.headers, made.retry_on) == ("never", {"X-A": "b"}, ("400", "5xx"))
+
+
+def test_a_part_that_is_not_there_is_told() -> None:
+    environ = {"LOGROUTER_SINK_ES": "http+https://example.org", "LOGROUTER_SINK_ES__TLS__CAFILE": "/etc/ca.pem"}
+    with pytest.raises(ConfigError) as error:
+        config.load((), environ)
+    assert str(error.value) == (
+        "LOGROUTER_SINK_ES__TLS__CAFILE: unknown key 'cafile' in sinks.es.tls (did you mean 'ca_file'?)"
+    )
