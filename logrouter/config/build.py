@@ -89,15 +89,19 @@ def _fitted(
     sources: dict[str, SourceSettings], spool: SpoolSettings, converter: Converter
 ) -> dict[str, SourceSettings]:
     """A line must leave room for others, as a sink may hang in the middle of it: `max_line` by what the spool holds."""
-    most = Size(spool.memory // LINES_IN_SPOOL)
+    limits = {"memory": spool.memory}
+    if spool.directory is not None:
+        limits["max_size"] = spool.max_size
+    limit = min(limits, key=limits.__getitem__)
+    most = Size(limits[limit] // LINES_IN_SPOOL)
     fitted = {}
     for name, source in sources.items():
         if source.config.max_line > most:
             if place := converter.origins.get(("sources", name, "max_line")):
                 problem = (
-                    f"sources.{name}.max_line: at most an eighth of spool.memory, {most}, not {source.config.max_line}"
+                    f"sources.{name}.max_line: at most an eighth of spool.{limit}, {most}, not {source.config.max_line}"
                 )
-                converter.mistakes.add(place, problem, "or raise spool.memory")
+                converter.mistakes.add(place, problem, f"or raise spool.{limit}")
             source = replace(source, config=replace(source.config, max_line=most))
         fitted[name] = source
     return fitted

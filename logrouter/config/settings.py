@@ -103,7 +103,8 @@ class SpoolSettings(_Settings, kw_only=True, frozen=True):
     """Where events wait on disk: a folder for this process alone. With `durability: memory` it takes what the memory
     cannot hold, and what is left at the end. Default: `$STATE_DIRECTORY/spool`, which systemd gives, else none."""
     max_size: Size = Size(2**30)
-    """How much disk the events may take; at least 16MiB. Less than what is there already throws nothing away."""
+    """How much disk the events may take; at least 16MiB. Less than what is there already throws nothing away. One event
+    may take an eighth of it; a larger one is lost, counted and told."""
     memory: Size = Size(16 * 2**20)
     """How much memory the events may take, all in all; at least 1MiB."""
     sync_interval: Duration = Duration(0.2)

@@ -44,14 +44,12 @@ class Discarding:
         furthest = min((cursor.expendable for cursor in behind), default=0)
         return [cursor for cursor in behind if cursor.expendable == furthest]
 
-    def lose(self, unsaved: Sequence[Held]) -> None:
-        """Count what can be kept nowhere at the end: the next run must know that it is missing."""
-        for held in unsaved:
-            for cursor in self._spool.cursors:
-                if cursor.lacks(held.chunk):
-                    wanted = self._wanted(cursor, held.chunk)
-                    gap = gap_of(held.chunk, wanted, "lost", "not_kept")
-                    self._spool.skip(cursor, gap, len(held.chunk) - wanted)
+    def lose(self, chunk: Chunk, reason: str) -> None:
+        """Count what can be kept nowhere, for all sinks that do not have it."""
+        for cursor in self._spool.cursors:
+            if cursor.lacks(chunk):
+                wanted = self._wanted(cursor, chunk)
+                self._spool.skip(cursor, gap_of(chunk, wanted, "lost", reason), len(chunk) - wanted)
 
     def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
         """Let these sinks discard their next chunk, if their policy says so."""

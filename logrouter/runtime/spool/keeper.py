@@ -110,6 +110,15 @@ class Keeper:
         self._work.set()  # perhaps something can be deleted
         return False
 
+    def refuses(self, chunk: Chunk) -> bool:
+        """Whether a chunk can never be written: it is too large. Its source goes on behind it all the same."""
+        if not self.store.is_too_large(chunk):
+            return False
+        self.store.note_position(chunk)
+        limit, size = self.store.max_bytes, chunk.payload_bytes
+        self._log.error("an event is too large for the spool: it is lost", bytes=size, max_size=limit)
+        return True
+
     def is_full(self, chunk: Chunk) -> bool:
         """Whether only discarding makes room: for what must be written first, or for the chunk itself."""
         first = self._unsaved[0].chunk if self._unsaved else chunk

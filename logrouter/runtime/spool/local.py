@@ -62,6 +62,8 @@ class LocalSpool(Spool):
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
         self.batches_at_once = max(1, budget_bytes // 3 // max(1, len(self.cursors)) // self.batch_bytes)
+        if keeper is not None:
+            self.chunk_bytes = min(self.chunk_bytes, keeper.store.segment_bytes)
         self.in_hand_bytes = budget_bytes // 2 if keeper else part_bytes * 3 // 4
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
@@ -84,18 +86,25 @@ class LocalSpool(Spool):
 
     async def append(self, chunk: Chunk, *, live: bool = True) -> None:
         """Add a routed chunk, once there is room."""
-        if not self._has_room(chunk):
+        refused = self._keeper is not None and self._keeper.refuses(chunk)
+        if not refused and not self._has_room(chunk):
             await self._wait_for_room(chunk, live)
         chunk.offset = Offset(self.epoch, self.appended)
         self.appended += len(chunk)
         self._account(chunk)
+        if refused:
+            self._discarding.lose(chunk, "too_large")
+        else:
+            self._hold(chunk)
+        self.wake_readers()
+        await trio.lowlevel.cancel_shielded_checkpoint()  # the caller must know that it was appended
+
+    def _hold(self, chunk: Chunk) -> None:
         held = Held(chunk, sum(not cursor.closed for cursor in self.cursors))
         if held.readers:
             self.window.hold(held)
             if self._keeper is not None:
                 self._keeper.add(held)
-        self.wake_readers()
-        await trio.lowlevel.cancel_shielded_checkpoint()  # the caller must know that it was appended
 
     async def safe(self, offset: Offset, *, live: bool = True) -> None:
         """Wait until everything before the offset is safe, or for so long that a live source must go on."""
@@ -395,7 +404,8 @@ class LocalSpool(Spool):
                 self.commit(number, self.appended, Tally())
         if self._keeper is not None:
             with trio.CancelScope(shield=True):
-                self._discarding.lose(await self._keeper.save_all())
+                for held in await self._keeper.save_all():
+                    self._discarding.lose(held.chunk, "not_kept")  # the next run must know that it is missing
                 await self._keeper.finish()
 
     # ── looking ──

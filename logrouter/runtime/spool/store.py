@@ -30,6 +30,9 @@ SEGMENT_BYTES: Final = 64 * 2**20
 SMALLEST_SEGMENT_BYTES: Final = 2**20
 SEGMENTS_IN_SPOOL: Final = 16
 """At least so many make up a full spool: what is discarded is discarded by segments."""
+RECORDS_IN_SPOOL: Final = 8
+"""At least so many of the largest that are taken: one must leave room for others, as a sink may hang in the middle of
+it, and what it holds cannot be deleted."""
 MAX_RECORDS: Final = 16_384
 """In one segment, so that its heads are gone through in 30 ms."""
 DAMAGED_SUFFIX: Final = ".damaged"
@@ -114,6 +117,10 @@ class Store(LogReader):
     def fits(self, size_bytes: int) -> bool:
         """Whether the log may grow by so much."""
         return self.size_bytes + size_bytes <= self.max_bytes + self._found_bytes()
+
+    def is_too_large(self, chunk: Chunk) -> bool:
+        """Whether a chunk can never be taken, as too little would find room beside it."""
+        return chunk.payload_bytes > self.max_bytes // RECORDS_IN_SPOOL
 
     def _found_bytes(self) -> int:
         """What was there at the start, if that was more than the limit: a lower one throws nothing away."""

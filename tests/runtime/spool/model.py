@@ -27,7 +27,7 @@ from logrouter.runtime.spool import opening
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.local import LocalSpool
-from logrouter.runtime.spool.store import Store
+from logrouter.runtime.spool.store import RECORDS_IN_SPOOL, Store
 from logrouter.sinks import SinkConfig
 from logrouter.testing import CrashingDisk
 from logrouter.values import Duration
@@ -41,6 +41,8 @@ MAX_BYTES = 14_000
 SEGMENT_BYTES = 1_500
 JOURNAL_BYTES = 1_500
 BLOCK_SECONDS = 3.0
+KNOWN = ("not_kept", "too_large")
+"""Reasons why events are lost of which it is known whom they were for."""
 
 
 class SmallJournal(Journal):
@@ -91,9 +93,8 @@ class Event:
     def for_b(self) -> bool:
         return self.number % 3 != 0
 
-    @property
-    def payload(self) -> bytes:
-        return b'{"n":%d,"b":%d,"x":"%s"}' % (self.number, self.for_b, b"x" * 90)
+    def payload(self, width: int = 90) -> bytes:
+        return b'{"n":%d,"b":%d,"x":"%s"}' % (self.number, self.for_b, b"x" * width)
 
 
 @dataclass
@@ -163,14 +164,17 @@ class Model:
 
     # ── steps ──
 
-    async def append(self, events: int, live: bool = True) -> None:
+    async def append(self, events: int, live: bool = True, width: int = 90) -> None:
         first, end = self.spool.appended, self.spool.appended + events
         replaced = {sequence: event for sequence, event in self.events.items() if first <= sequence < end}
-        new = [Event(self.numbers + place) for place in range(events)]
+        too_large = width > MAX_BYTES // RECORDS_IN_SPOOL
+        new = [Event(self.numbers + place, unsafe=too_large) for place in range(events)]
         self.numbers += events
         self.events |= dict(zip(range(first, end), new, strict=True))
         flags = bytes([Flag.JSON]) * events
-        (chunk,) = self.router.route(Chunk([event.payload for event in new], flags, {"source": "app"}, 1_000 + first))
+        (chunk,) = self.router.route(
+            Chunk([event.payload(width) for event in new], flags, {"source": "app"}, 1_000 + first)
+        )
         try:
             with trio.move_on_after(BLOCK_SECONDS + 2):
                 await self.spool.append(chunk, live=live)
@@ -219,7 +223,7 @@ class Model:
             safe = [event.number for event in covered if not event.unsafe]
             assert not safe, f"lost what was safe: {gap}"
         wanted = sum(map(sink.wants, covered))
-        known = gap.outcome == "discarded" or gap.reason == "not_kept"
+        known = gap.outcome == "discarded" or gap.reason in KNOWN
         assert gap.events == (wanted if known else gap.end - gap.first)
 
     async def note(self, number: int) -> None:
@@ -283,7 +287,7 @@ class Model:
         return range(first_of(item), end_of(item))
 
     def _fates(self, sink: SinkModel, item: Chunk | Gap) -> dict[int, str]:
-        if isinstance(item, Gap) and item.outcome == "lost" and item.reason != "not_kept":
+        if isinstance(item, Gap) and item.outcome == "lost" and item.reason not in KNOWN:
             return dict.fromkeys(self._sequences(item), "lost")  # who knows whom they were for
         fate = item.outcome if isinstance(item, Gap) else "delivered"
         return {seq: fate if sink.wants(self.events[seq]) else "unmatched" for seq in self._sequences(item)}

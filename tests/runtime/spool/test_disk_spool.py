@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.cursors import Gap, Note, Tally
-from logrouter.event import Chunk, Flag
+from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
 from logrouter.runtime.delivery import tick
 from logrouter.runtime.disk import read_file
@@ -52,9 +52,9 @@ class Place:
         self.spool = self.open(sinks)
         return self.spool
 
-    async def append(self, events: int = 5, **fields: int) -> None:
+    async def append(self, events: int = 5, *, width: int = 100) -> None:
         first = self.spool.appended
-        payloads = [b'{"n":%d,"x":"%s"}' % (first + place, b"x" * 100) for place in range(events)]
+        payloads = [b'{"n":%d,"x":"%s"}' % (first + place, b"x" * width) for place in range(events)]
         for chunk in self.router.route(Chunk(payloads, bytes([Flag.JSON]) * events, {"source": "app"}, 1_000 + first)):
             await self.spool.append(chunk)
 
@@ -148,14 +148,14 @@ async def test_what_is_kept_to_be_looked_at_goes_when_room_is_needed(nursery: tr
     await place.append(1)  # this one the sink does not have
     await place.tidy()
     size = keeper.store.size_bytes
-    keeper.store.max_bytes = size + 2_000
-    nursery.start_soon(place.append, 30)  # for which there is no room
+    keeper.store.max_bytes = size + 500
+    nursery.start_soon(place.append, 5)  # for which there is no room
     await wait_all_tasks_blocked()
     assert place.spool.waiting(0) == 1
     await place.tidy()
     await wait_all_tasks_blocked()
     assert keeper.store.size_bytes < size
-    assert place.spool.waiting(0) == 31
+    assert place.spool.waiting(0) == 6
     assert not place.spool.ledger(0).discarded
 
 
@@ -278,6 +278,53 @@ async def test_a_piece_that_is_in_memory_is_not_loaded_again() -> None:
         read_all(place.spool, number)
         place.spool.commit(number, 512, Tally(0, 512))
     assert place.spool.window.held_bytes == 0
+
+
+# ── too large ──
+
+
+@every_durability
+async def test_an_event_that_the_log_could_never_hold_is_lost_and_stops_nobody(
+    autojump_clock: MockClock, durability: Durability
+) -> None:
+    """Invariants 3 and 4. (It stopped its source for ever.)"""
+    place = Place(durability, "ab")
+    started = trio.current_time()
+    for width in (100, MAX_BYTES // 8 + 1, 100, 2 * MAX_BYTES, 100):
+        await place.append(1, width=width)
+    assert trio.current_time() == started
+    assert b"an event is too large for the spool: it is lost" in place.said[0]
+    await place.tidy()
+    await place.spool.safe(Offset(1, 5), live=False)
+    for sink in (0, 1):
+        assert read_all(place.spool, sink) == [(0, 1), "1..2 too_large", (2, 3), "3..4 too_large", (4, 5)]
+    place.spool.commit(0, 5, Tally(delivered=3))
+    ledger = place.spool.ledger(0)
+    assert (ledger.read, ledger.delivered, ledger.lost) == (5, 3, {"too_large": 2})
+    spool = place.crash("ab")
+    assert spool.ledger(0).lost == spool.ledger(1).lost == {"too_large": 2}
+    await spool.aclose()
+
+
+@every_durability
+async def test_the_largest_events_leave_room_for_each_other(
+    autojump_clock: MockClock, nursery: trio.Nursery, durability: Durability
+) -> None:
+    """Invariant 4: two sinks hang, each in the middle of another one, and the third gets all."""
+    place = Place(durability, "abc", discarding="abc")
+    nursery.start_soon(place.spool.maintain)
+    for number in range(40):
+        await place.append(1, width=MAX_BYTES // 8 - 30)
+        await place.spool.safe(Offset(1, number + 1), live=False)
+        if number in (2, 7):
+            place.spool.read(number == 7)
+        read_all(place.spool, 2)
+        commit_all(place.spool, 2)
+    nursery.cancel_scope.cancel()
+    assert place.spool.ledger(2).delivered == 40
+    assert [place.spool.waiting(sink) for sink in (0, 1)] == [
+        40 - sum(place.spool.ledger(sink).discarded.values()) for sink in (0, 1)
+    ]
 
 
 # ── the disk ──

@@ -32,6 +32,7 @@ sink_numbers = st.integers(0, 2)
 steps = st.one_of(
     st.tuples(st.just("append"), st.integers(1, 6), st.booleans()),
     st.tuples(st.just("append"), st.integers(1, 6), st.booleans()),
+    st.tuples(st.just("large"), st.sampled_from([1_000, 1_600, 1_800, 15_000]), st.booleans()),
     st.tuples(st.just("read"), sink_numbers, st.integers(1, 4)),
     st.tuples(st.just("note"), sink_numbers, st.just(0)),
     st.tuples(st.just("commit"), sink_numbers, st.integers(1, 3)),
@@ -60,6 +61,8 @@ async def perform(model: Model, script: list[tuple[str, object, object]]) -> Non
             match verb, first, second:
                 case "append", int(events), bool(live):
                     await model.append(events, live)
+                case "large", int(width), bool(live):
+                    await model.append(1, live, width)
                 case "read", int(sink), int(items):
                     model.read(sink % len(model.sinks), items)
                 case "note", int(sink), _:
