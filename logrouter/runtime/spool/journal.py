@@ -129,8 +129,8 @@ class Journal:
         """Write a snapshot, as something is missing before it."""
         if self._lasts:
             self._begin_file(state)
-        else:
-            self._put(encode_entry(state, self._generation))  # be the file full: the other one is needed still
+        else:  # be the file full: the other one is needed still. What stands before may not be on the disk, nor its end
+            self._put(b"\n" + encode_entry(state, self._generation))
             self._behind = False
 
     def _go_on(self, state: State) -> None:

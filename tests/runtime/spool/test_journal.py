@@ -161,7 +161,10 @@ def test_a_power_cut_finds_what_was_synced_or_something_later(seed: int) -> None
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(1, 6)),
-        st.tuples(st.sampled_from(["sync", "fail to sync", "fail to write", "kill", "cut the power"]), st.just(1)),
+        st.tuples(
+            st.sampled_from(["sync", "fail to sync", "fail to sync", "fail to write", "kill", "cut the power"]),
+            st.just(1),
+        ),
     ),
     max_size=30,
 )
@@ -234,6 +237,20 @@ def test_the_file_that_lasts_is_not_begun_anew_before_the_other_one_does() -> No
         found = loaded("/cursors/s", disk)
         assert found is not None
         assert found.sink == written.state.sink
+
+
+def test_a_snapshot_behind_what_the_disk_has_dropped_stands_for_itself() -> None:
+    disk = crashing_disk()
+    written = Written("/cursors/s", disk)
+    written.journal.begin(written.state)
+    for _ in range(3):
+        written.write()
+        disk.fail("fdatasync", errno.EIO)
+        with suppress(OSError):
+            written.journal.begin_sync(written.state)()
+    written.journal.begin_sync(written.state)()
+    disk.crash(power=True)
+    assert loaded("/cursors/s", disk) == written.state
 
 
 def test_nobody_waits_for_the_disk_but_those_who_sync() -> None:
