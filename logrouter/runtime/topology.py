@@ -29,6 +29,7 @@ from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.spool.opening import open_spool
 from logrouter.runtime.transports import Transport, transport_for
+from logrouter.runtime.transports.syncing import GroupSync
 from logrouter.sinks import Sink
 from logrouter.sources import Source
 
@@ -43,7 +44,7 @@ class Topology:
     """All that runs, built from the settings."""
 
     def __init__(
-        self, settings: Settings, log: Log, *, connect: Callable[[Sink[Any]], Transport] = transport_for
+        self, settings: Settings, log: Log, *, connect: Callable[[Sink[Any], GroupSync], Transport] = transport_for
     ) -> None:
         """`connect` makes a sink's transport. Raises StartError."""
         self.settings = settings
@@ -55,8 +56,9 @@ class Topology:
         self.router = make_router(sinks, settings, chains.values())
         self._opened = open_spool(settings, self.router, log)
         self.spool: Spool = self._opened.spool
+        syncs = GroupSync()
         self.deliveries = [
-            Delivery(number, name, sink, connect(sink), self.spool, self.router, log)
+            Delivery(number, name, sink, connect(sink, syncs), self.spool, self.router, log)
             for number, (name, sink) in enumerate(sinks.items())
         ]
         self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]

@@ -209,6 +209,9 @@ class RecordingTransport:
         self.syncs += 1
         self.synced = self.data
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        """Nobody else is ever synced."""
+
     async def aclose(self) -> None:
         """Note that it was closed."""
         await trio.lowlevel.checkpoint()

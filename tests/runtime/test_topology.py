@@ -39,7 +39,7 @@ class Run:
         self.topology = Topology(
             settings,
             Log("info", write=lambda line: self.said.append(orjson.loads(line))),
-            connect=lambda sink: self.transports[sink.context.name],
+            connect=lambda sink, syncs: self.transports[sink.context.name],
         )
         (running,) = self.topology.sources
         running.source = source

@@ -24,6 +24,8 @@ from logrouter.runtime.transports import Transport
 
 SYNC_DELAY_SECONDS: Final = 1.0
 """After so much time what has been sent is made durable also when it is little: at the next tick."""
+SYNC_SHARE: Final = 0.75
+"""A sync begins when so much is in hand of what may be: few syncs, and sending goes on meanwhile."""
 
 
 class InHand:
@@ -58,7 +60,9 @@ class Settling:
         """How many of them there were when something was written last: so many need a sync."""
         self._due_at = float("inf")
         self._due = trio.Event()
+        self._is_syncing = False
         self._changed = trio.lowlevel.ParkingLot()
+        transport.on_sync(self._join)
 
     def begin(self, end: int, size_bytes: int) -> InHand:
         """Events up to `end` have been read: a batch begins its way."""
@@ -81,7 +85,12 @@ class Settling:
         if not self._last_written:
             self._commit(len(self._unsettled))
             self._changed.unpark_all()
-        elif self._in_hand_bytes * 2 >= self._spool.in_hand_bytes:
+        elif self._in_hand_bytes >= self._spool.in_hand_bytes * SYNC_SHARE:
+            self._due.set()
+
+    def _join(self) -> None:
+        """Others are about to be synced: let it be done together."""
+        if self._last_written and not self._is_syncing:
             self._due.set()
 
     def look(self) -> None:
@@ -115,6 +124,7 @@ class Settling:
             await self._due.wait()
             self._due, self._due_at = trio.Event(), float("inf")
             covered = sum(batch.tally is not None for batch in self._unsettled)
+            self._is_syncing = True
             try:
                 await self._transport.sync()
             except DestinationError as error:
@@ -126,6 +136,8 @@ class Settling:
                 self.syncs += 1
                 self._commit(covered if self._last_written > covered else len(self._unsettled))
                 self._changed.unpark_all()
+            finally:
+                self._is_syncing = False
 
     def _commit(self, most: int) -> None:
         """Commit those in front that have been sent, and at most so many."""

@@ -31,8 +31,9 @@ from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.window import Window
 
 CHUNK_SHARE: Final = 8
-"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does:
-so there is room when all sinks but one are dead, each with another batch in hand."""
+"""A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
+So there is room for a chunk when all sinks but one are dead, with three quarters of the memory in hand among them, and
+another batch each."""
 LIVE_SECONDS: Final = 1.0
 """A sink that has done nothing for so long is not merely busy."""
 PATIENCE_SECONDS: Final = 0.05
@@ -64,7 +65,9 @@ class LocalSpool(Spool):
         self.batches_at_once = max(1, budget_bytes // 3 // max(1, len(self.cursors)) // self.batch_bytes)
         if keeper is not None:
             self.chunk_bytes = min(self.chunk_bytes, keeper.store.segment_bytes)
-        self.in_hand_bytes = budget_bytes // 2 if keeper else part_bytes * 3 // 4
+        self.in_hand_bytes = budget_bytes // 2
+        if keeper is None:  # what is in hand stays in memory
+            self.in_hand_bytes = min(self.in_hand_bytes, budget_bytes * 3 // 4 // max(1, len(self.cursors) - 1))
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from logrouter.cursors import Place
+
+if TYPE_CHECKING:
+    from logrouter.runtime.transports.syncing import GroupSync
 
 Resumed = Literal["whole", "part", "new"]
 """All of it has arrived; the rest is to be performed; it is to be sealed and performed anew."""
@@ -39,6 +43,9 @@ class Transport(Protocol):
     async def sync(self) -> None:
         """Make all that has been performed durable."""
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        """Have `join` called whenever others are about to be synced: what is to be synced then as well costs less."""
+
     async def aclose(self) -> None:
         """Let go of everything."""
 
@@ -67,6 +74,9 @@ class NoTransport(Transport):
     async def sync(self) -> None:
         return None
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        return None
+
     async def aclose(self) -> None:
         return None
 
@@ -74,13 +84,16 @@ class NoTransport(Transport):
         return None
 
 
-def transport_for(sink: Any) -> Transport:
-    """A new transport for a sink, of the kind that its class names. Imports only what this one needs."""
+def transport_for(sink: Any, syncs: GroupSync) -> Transport:
+    """A new transport for a sink, of the kind that its class names. Imports only what this one needs.
+
+    `syncs`: shared by all sinks.
+    """
     match sink.transport:
         case "files":
             from logrouter.runtime.transports.files import Files
 
-            return Files(sink.handling)
+            return Files(sink.handling, syncs)
         case "stream":
             from logrouter.runtime.transports.streams import Stream
 

@@ -27,6 +27,7 @@ from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
 from logrouter.runtime.transports import Resumed
 from logrouter.runtime.transports.logfile import LogFile, rotate, rotated_path
+from logrouter.runtime.transports.syncing import GroupSync
 from logrouter.sinks import Append
 from logrouter.sinks.file import Handling
 
@@ -43,11 +44,17 @@ class Files:
     """Appends to files, and makes what it appended durable."""
 
     def __init__(
-        self, handling: Handling, *, disk: Disk = os, clock: Callable[[], float] = time.time
+        self,
+        handling: Handling,
+        syncs: GroupSync | None = None,
+        *,
+        disk: Disk = os,
+        clock: Callable[[], float] = time.time,
     ) -> None:  # `clock` gives seconds since 1970
         self.needs_sync = handling.fsync
         self.doubts = 0
         self._handling = handling
+        self._syncs = syncs or GroupSync()
         self._max_open_files = handling.max_open_files
         """Fewer where the process may not have so many."""
         self._disk = disk
@@ -168,6 +175,10 @@ class Files:
                 raise failed
             await self._sync(list(self._files.values()))
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        """Have `join` called whenever other sinks are about to be synced."""
+        self._syncs.joins.append(join)
+
     def reopen(self) -> None:
         """Open every file anew before it is next written to: what SIGHUP asks for."""
         for file in self._files.values():
@@ -267,7 +278,8 @@ class Files:
         if not dirty and not changed:
             return
         try:
-            await trio.to_thread.run_sync(self._sync_in_thread, dirty, changed)
+            devices = frozenset(file.identity[0] for file in dirty)
+            await self._syncs.run(devices, partial(self._sync_in_thread, dirty, changed))
         except BaseException:
             self._folders |= changed
             for file in dirty:

@@ -124,6 +124,9 @@ class HttpTransport:
         """Nothing to do: what was answered is done."""
         await trio.lowlevel.checkpoint()
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        """Nothing to do: nothing is ever synced."""
+
     async def aclose(self) -> None:
         """Close every connection that is not in use."""
         self.reopen()

@@ -78,6 +78,9 @@ class Stream:
         """Nothing to do: what was written is the reader's."""
         await trio.lowlevel.checkpoint()
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        """Nothing to do: nothing is ever synced."""
+
     def reopen(self) -> None:
         """Nothing to do: nobody moves a stream."""
 
