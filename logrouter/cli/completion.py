@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
+_NESTED: Final = ("spool", "dlq")
+"""Commands that have commands of their own."""
 _BASH = """\
 # logrouter completion for bash. Add to ~/.bashrc:  eval "$(logrouter completion bash)"
 _logrouter() {{
@@ -16,20 +20,22 @@ _logrouter() {{
         describe) COMPREPLY=($(compgen -W "source step sink" -- "$current")); return ;;
     esac
     case "${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}}" in
-{spool}
+{nested}
     esac
     if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W "{commands} {flags}" -- "$current"))
-    elif [ "$COMP_CWORD $previous" = "2 spool" ]; then
-        COMPREPLY=($(compgen -W "{spool_commands}" -- "$current"))
+{nested_commands}
     else
         COMPREPLY=($(compgen -W "{flags}" -- "$current"))
     fi
 }}
 complete -o default -F _logrouter logrouter
 """
+_BASH_COMMANDS = """\
+    elif [ "$COMP_CWORD $previous" = "2 {name}" ]; then
+        COMPREPLY=($(compgen -W "{commands}" -- "$current"))"""
 _BASH_FLAGS = """\
-        "spool {name}") COMPREPLY=($(compgen -W "{flags}" -- "$current")); return ;;"""
+        "{name}") COMPREPLY=($(compgen -W "{flags}" -- "$current")); return ;;"""
 _ZSH = """\
 #compdef logrouter
 # logrouter completion for zsh. Add to ~/.zshrc:  eval "$(logrouter completion zsh)"
@@ -44,16 +50,18 @@ _logrouter() {{
         completion) compadd bash zsh fish; return ;;
         describe) compadd source step sink; return ;;
     esac
-    if [[ "$CURRENT $words[2]" == "3 spool" ]]; then compadd {spool_commands}; return; fi
+{nested_commands}
     case "$words[2] $words[3]" in
-{spool}
+{nested}
     esac
     compadd -- $flags
 }}
 compdef _logrouter logrouter
 """
+_ZSH_COMMANDS = """\
+    if [[ "$CURRENT $words[2]" == "3 {name}" ]]; then compadd {commands}; return; fi"""
 _ZSH_FLAGS = """\
-        "spool {name}") compadd -- {flags}; return ;;"""
+        "{name}") compadd -- {flags}; return ;;"""
 _FISH_HEAD = "# logrouter completion for fish: logrouter completion fish > ~/.config/fish/completions/logrouter.fish\n"
 
 
@@ -75,39 +83,44 @@ def script(shell: str) -> str:
     flags = _flags(make_parser())
     commands = summaries()
     if shell == "bash":
-        return _BASH.format(commands=" ".join(commands), flags=" ".join(flags), **_spool(_BASH_FLAGS))
+        return _BASH.format(commands=" ".join(commands), flags=" ".join(flags), **_nested(_BASH_COMMANDS, _BASH_FLAGS))
     if shell == "zsh":
         described = " ".join(f"'{name}:{text}'" for name, text in commands.items())
-        return _ZSH.format(described=described, flags=" ".join(flags), **_spool(_ZSH_FLAGS))
+        return _ZSH.format(described=described, flags=" ".join(flags), **_nested(_ZSH_COMMANDS, _ZSH_FLAGS))
     lines = [f"complete -c logrouter -n __fish_use_subcommand -a {name} -d '{text}'" for name, text in commands.items()]
     lines += [f"complete -c logrouter -l {flag[2:]} -d '{text}'" for flag, text in flags.items()]
-    return _FISH_HEAD + "\n".join([*lines, *_fish_spool()]) + "\n"
+    return _FISH_HEAD + "\n".join([*lines, *_fish_nested()]) + "\n"
 
 
-def _spool_flags() -> dict[str, dict[str, str]]:
-    """Command of `logrouter spool` → its flags."""
-    from logrouter.cli.spool import make_parser
-
-    actions = make_parser()._actions  # argparse has no public way to list them
+def nested_flags(name: str) -> dict[str, dict[str, str]]:
+    """Command of a command that has some → its flags."""
+    actions = import_module(f"logrouter.cli.{name}").make_parser()._actions  # argparse has no public way to list them
     (commands,) = [action.choices for action in actions if isinstance(action, argparse._SubParsersAction)]
-    return {name: _flags(parser) for name, parser in commands.items()}
+    return {command: _flags(parser) for command, parser in commands.items()}
 
 
-def _spool(line: str) -> dict[str, str]:
-    """What bash and zsh are told of it: its commands, and a line with the flags of each."""
-    commands = _spool_flags()
-    lines = [line.format(name=name, flags=" ".join(flags)) for name, flags in commands.items()]
-    return {"spool_commands": " ".join(commands), "spool": "\n".join(lines)}
+def _nested(commands_line: str, flags_line: str) -> dict[str, str]:
+    """What bash and zsh are told of these: their commands, and a line with the flags of each."""
+    all_flags = {name: nested_flags(name) for name in _NESTED}
+    commands = [commands_line.format(name=name, commands=" ".join(flags)) for name, flags in all_flags.items()]
+    lines = [
+        flags_line.format(name=f"{name} {command}", flags=" ".join(flags))
+        for name, commands_of_it in all_flags.items()
+        for command, flags in commands_of_it.items()
+    ]
+    return {"nested_commands": "\n".join(commands), "nested": "\n".join(lines)}
 
 
-def _fish_spool() -> list[str]:
-    commands = _spool_flags()
-    names = " ".join(commands)
-    chosen = f"__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from {names}"
-    lines = [f'complete -c logrouter -f -n "{chosen}" -a "{names}"']
-    for name, flags in commands.items():
-        condition = f'"__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from {name}"'
-        lines += [f"complete -c logrouter -n {condition} -l {flag[2:]} -d '{text}'" for flag, text in flags.items()]
+def _fish_nested() -> list[str]:
+    lines = []
+    for name in _NESTED:
+        commands = nested_flags(name)
+        names = " ".join(commands)
+        chosen = f"__fish_seen_subcommand_from {name}; and not __fish_seen_subcommand_from {names}"
+        lines.append(f'complete -c logrouter -f -n "{chosen}" -a "{names}"')
+        for command, flags in commands.items():
+            condition = f'"__fish_seen_subcommand_from {name}; and __fish_seen_subcommand_from {command}"'
+            lines += [f"complete -c logrouter -n {condition} -l {flag[2:]} -d '{text}'" for flag, text in flags.items()]
     return lines
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from logrouter.config.settings import Settings
-from logrouter.errors import LogrouterError
-from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_version
+from logrouter.cli._spool_options import add_place_options, add_subparser, find
 
 _SUMMARIES = {
     "ls": "list its segments, and how far each sink has read",
@@ -37,18 +33,10 @@ ls, verify and export may be used while logrouter runs; repair may not.
 """
 
 
-class Found(NamedTuple):
-    """The spool that is meant."""
-
-    directory: SpoolDirectory
-    settings: Settings | None
-    """None: it was named by its folder, and no config was read."""
-
-
 def main(argv: Sequence[str]) -> int:
     """Run one of its commands."""
     options = make_parser().parse_args(argv)
-    found = _find(options)
+    found = find(options)
     if options.command == "ls":
         from logrouter.cli._spool_ls import ls
 
@@ -75,16 +63,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for name, summary in _SUMMARIES.items():
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=_DESCRIPTIONS[name],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
+        command = add_subparser(commands, name, summary, _DESCRIPTIONS[name])
         _add_options(name, command)
-        command.add_argument("--directory", metavar="DIR", help="the folder of the spool; no config is read then")
-        _options.add_config_options(command, sinks=False)
+        add_place_options(command)
     return parser
 
 
@@ -101,36 +82,3 @@ def _add_options(name: str, to: argparse.ArgumentParser) -> None:
         to.add_argument("--match", metavar="RULE", help="only events for which the rule holds: 'severity >= \"error\"'")
         to.add_argument("--raw", action="store_true", help="the events as they came, and nothing else")
         to.add_argument("--output", metavar="FILE", help="write to a file instead of stdout")
-
-
-def _find(options: argparse.Namespace) -> Found:
-    """The spool that is meant, by its folder or by the config. Raises ConfigError, LogrouterError."""
-    if options.directory is not None:
-        if options.config or options.set:
-            raise LogrouterError("--directory names the spool already: leave out --config and --set, or --directory")
-        return Found(_existing(options.directory), None)
-    from logrouter import config
-
-    settings = config.load(options.config, os.environ, config.Flags(sets=options.set))
-    if settings.spool.directory is None:
-        raise LogrouterError(
-            "the config has no spool.directory: name one with --directory DIR, or the config with --config FILE"
-        )
-    return Found(_existing(settings.spool.directory), settings)
-
-
-def _existing(path: str) -> SpoolDirectory:
-    directory = SpoolDirectory(path)
-    try:
-        os.listdir(path)
-        os.listdir(directory.segments)
-    except FileNotFoundError:
-        found = (
-            f"{path} is no spool: it has no folder segments" if os.path.isdir(path) else f"there is no folder {path}"
-        )
-        raise LogrouterError(found) from None
-    except OSError as error:
-        raise LogrouterError(f"cannot read the spool {path}: {error.strerror}") from None
-    if problem := problem_with_version(path):
-        raise LogrouterError(problem)
-    return directory

@@ -150,7 +150,8 @@ class LetterFiles:
 
     def remove(self, file: LetterFile) -> None:
         """Delete a file, with all that it holds. The lock must be held. Raises OSError."""
-        self._replace(file.path, b"")
+        with suppress(FileNotFoundError):
+            self._replace(file.path, b"")
 
     def _replace(self, path: str, data: bytes) -> None:
         if not data:

@@ -56,6 +56,8 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
         (["spool", "v"], ["verify"]),
         (["spool", "ls", ""], ["--config", "--directory", "--help", "--json", "--set"]),
         (["spool", "export", "--ma"], ["--match"]),
+        (["dlq", "s"], ["show"]),
+        (["dlq", "show", "--w"], ["--where"]),
         (["spool", "ls", "--directory", "/us"], ["/usr"]),
         (["spool", "ls", "--directory", "spool", "--js"], ["--json"]),
         (["nosuch"], [""][1:]),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from logrouter.cli import _spool_check
-from logrouter.cli.completion import _spool_flags
+from logrouter.cli.completion import nested_flags
 from logrouter.runtime.spool.log_reader import LogReader
 from logrouter.segments import SALT_BYTES, head_bytes, marker_with
 from tests.cli.conftest import Ask, Command
@@ -47,7 +47,7 @@ def test_the_page_tells_of_every_flag(name: str) -> None:
     page = PAGE.read_text()
 
     assert f"logrouter spool {name}" in page
-    assert [flag for flag in _spool_flags()[name] if flag != "--help" and flag not in page] == []
+    assert [flag for flag in nested_flags("spool")[name] if flag != "--help" and flag not in page] == []
 
 
 @pytest.mark.parametrize("named", ["file", "here", "variable", "set", "systemd"])

@@ -1,0 +1,73 @@
+"""Which spool a command is about, by the config or by its folder: for `logrouter spool` and `logrouter dlq`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import NamedTuple
+
+from logrouter.config.settings import Settings
+from logrouter.errors import LogrouterError
+from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_version
+
+
+class Found(NamedTuple):
+    """The spool that is meant."""
+
+    directory: SpoolDirectory
+    settings: Settings | None
+    """None: it was named by its folder, and no config was read."""
+
+
+def add_subparser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    """The parser of one command of the two."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_place_options(to: argparse.ArgumentParser) -> None:
+    """The flags that say which spool it is."""
+    from logrouter.cli import _options
+
+    to.add_argument("--directory", metavar="DIR", help="the folder of the spool; no config is read then")
+    _options.add_config_options(to, sinks=False)
+
+
+def find(options: argparse.Namespace) -> Found:
+    """The spool that is meant, by its folder or by the config. Raises ConfigError, LogrouterError."""
+    if options.directory is not None:
+        if options.config or options.set:
+            raise LogrouterError("--directory names the spool already: leave out --config and --set, or --directory")
+        return Found(_existing(options.directory), None)
+    from logrouter import config
+
+    settings = config.load(options.config, os.environ, config.Flags(sets=options.set))
+    if settings.spool.directory is None:
+        raise LogrouterError(
+            "the config has no spool.directory: name one with --directory DIR, or the config with --config FILE"
+        )
+    return Found(_existing(settings.spool.directory), settings)
+
+
+def _existing(path: str) -> SpoolDirectory:
+    directory = SpoolDirectory(path)
+    try:
+        os.listdir(path)
+        os.listdir(directory.segments)
+    except FileNotFoundError:
+        found = (
+            f"{path} is no spool: it has no folder segments" if os.path.isdir(path) else f"there is no folder {path}"
+        )
+        raise LogrouterError(found) from None
+    except OSError as error:
+        raise LogrouterError(f"cannot read the spool {path}: {error.strerror}") from None
+    if problem := problem_with_version(path):
+        raise LogrouterError(problem)
+    return directory
