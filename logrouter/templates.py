@@ -74,6 +74,17 @@ class Template:
         """Whether it is the same text for every event."""
         return not self.references
 
+    @property
+    def holds_seconds(self) -> int | None:
+        """For how long the text is the same, where it depends on nothing but the event's date or time of day.
+
+        Counted from 1970 on. None where it depends on more, or is of a single moment.
+        """
+        if self.references != {Time()}:
+            return None
+        formats = [part.format for part in self.parts if isinstance(part, Place)]
+        return None if None in formats else min(_step_seconds(form) for form in formats if form)
+
     def source(self, name: Callable[[Reference], str], constants: dict[str, object], *, segment: bool = False) -> str:
         """A Python expression that gives the text, as `Rule.source` does for rules.
 
@@ -255,7 +266,7 @@ def _dated(form: str) -> Callable[[int], str]:
     """A function of a time that runs strftime only when what it shows has changed."""
     from datetime import UTC, datetime, timedelta
 
-    step = next((seconds for directives, seconds in _STEPS if re.search(f"%-?[{directives}]", form)), 86_400)
+    step = _step_seconds(form)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
 
     @lru_cache(maxsize=64)
@@ -269,3 +280,7 @@ def _dated(form: str) -> Callable[[int], str]:
 
     step_ns = step * 1_000_000_000
     return lambda time_ns: text(time_ns // step_ns)
+
+
+def _step_seconds(form: str) -> int:
+    return next((seconds for directives, seconds in _STEPS if re.search(f"%-?[{directives}]", form)), 86_400)

@@ -218,3 +218,20 @@ def test_a_segment_stays_in_its_folder(text: str) -> None:
 @settings(deadline=None, max_examples=25)
 def test_any_value_has_a_text(value: Any) -> None:
     assert isinstance(text_of(value), str)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("app-{date}", 86_400),
+        ("{date:%Y}-{hour}", 3600),
+        ("{date:%H:%M}", 60),
+        ("{date} {date:%S}", 1),
+        ("{time}", None),
+        ("{date} {time}", None),
+        ("{date} {a}", None),
+        ("app", None),
+    ],
+)
+def test_how_long_a_text_of_time_alone_is_the_same(text: str, seconds: int | None) -> None:
+    assert Template.parse(text).holds_seconds == seconds

@@ -70,41 +70,34 @@ _OBJECTS: Final[Mapping[str, str]] = {
 }
 """The schema's objects, and the field to which a value is moved that stands in the place of one."""
 
+_MOVED: Final = {**_RENAMED, **_OBJECTS}
 _LEVELS: Final = ("level", "severity", "lvl")
 _TIMES: Final = tuple(field.path[0] for field in times.FIELDS)
 
 
-def ecs_objects(
-    part: Slice, include: Include, stamps: list[str] | str, levels: list[str] | str, defaults: Mapping[str, str]
-) -> list[bytes]:
-    """All events of a slice as JSON objects under the schema's names.
+def ecs_objects(part: Slice, include: Include, levels: list[str] | str, defaults: Mapping[str, str]) -> list[bytes]:
+    """All events of a slice, whose times are known, as JSON objects under the schema's names.
 
-    `stamps` and `levels` are each event's time and normalised level (`unknown` where it has none); `defaults` are
-    fields that an event gets which has none of its own.
+    `levels`: the normalised level of each event, or of all, `unknown` where it has none. `defaults` are fields that an
+    event gets which has none of its own.
     """
+    assert part.times_ns is not None
+    stamps = map(bytes.decode, times.rfc3339_texts(part.times_ns))
+    each = [levels] * len(part) if isinstance(levels, str) else levels
     known = {**defaults, **({"host.name": str(part.attributes["host"])} if "host" in part.attributes else {})}
-    columns = zip(documents(part, include), part.payloads, _each(stamps, part), _each(levels, part), strict=True)
-    return [_encoded(_moved(document, stamp, level, known), payload) for document, payload, stamp, level in columns]
-
-
-def _each(texts: list[str] | str, part: Slice) -> list[str]:
-    return [texts] * len(part) if isinstance(texts, str) else texts
+    rows = zip(documents(part, include), part.payloads, stamps, each, strict=True)
+    return [_encoded(_moved(document, stamp, level, known), payload) for document, payload, stamp, level in rows]
 
 
 def _moved(document: Document, stamp: str, level: str, defaults: Mapping[str, str]) -> Document:
     """The document under the schema's names, the time first. The one that is given is taken apart."""
-    if level != MISSING_TEXT and lookup(document, ("log", "level")) is MISSING:
+    if level != MISSING_TEXT and _lacks(document, "log.level"):
         _drop_first(document, _LEVELS, severity.parse)
         document["log.level"] = level
     _drop_first(document, _TIMES, times.parse)
     document.pop(TIMESTAMP, None)
-    for key, target in _RENAMED.items():
-        if key in document and _lacks(document, target):
-            document[target] = document.pop(key)
-    for key, target in _OBJECTS.items():
-        if key in document and not isinstance(document[key], dict | None):
-            value = document.pop(key)
-            document[target if _lacks(document, target) else Names(document).unused(f"labels.{key}")] = value
+    for key in [key for key in document if key in _MOVED]:
+        _move(document, key)
     document.update({key: value for key, value in defaults.items() if _lacks(document, key)})
     return {TIMESTAMP: stamp, **document, "ecs.version": VERSION}
 
@@ -117,8 +110,23 @@ def _drop_first(document: Document, keys: Sequence[str], read: Callable[[Any], A
             return
 
 
+def _move(document: Document, key: str) -> None:
+    """Give a field the schema's name for it."""
+    target, must_go = _MOVED[key], key in _OBJECTS
+    if must_go and (document[key] is None or isinstance(document[key], dict)):
+        return
+    if _lacks(document, target):
+        document[target] = document.pop(key)
+    elif must_go:
+        value = document.pop(key)
+        document[Names(document).unused(f"labels.{key}")] = value
+
+
 def _lacks(document: Document, name: str) -> bool:
-    return lookup(document, _path(name)) is MISSING
+    if name in document:
+        return False
+    path = _path(name)
+    return not isinstance(document.get(path[0]), dict) or lookup(document, path) is MISSING
 
 
 @cache

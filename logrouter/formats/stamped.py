@@ -7,7 +7,12 @@
 The time is spliced in before the first key, so that nothing is parsed. Only an event that may have the key itself is
 looked into: `Slice.collides` tells which, as the key is one of the sink's `included_keys`.
 
-Measured on one core, 280-byte events: 0.25 µs an event; 0.4 µs more for one that has its own.
+A body is joined once, of small pieces: to make a whole object of each event first would take twice as long.
+
+    before     opening             stamp                      middle  rest
+    {"create"  ⏎{"@timestamp":"    2026-11-29T16:45:33.120Z   ",      "a":1}   ⏎
+
+Measured on one core, 280-byte events: 0.5 µs an event, joined; 0.7 µs more for one that has its own time.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from logrouter import times
 from logrouter.documents import NOT_JSON, decode_document, encode_document
 from logrouter.formats.include import Include
 from logrouter.formats.ndjson import json_objects
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from logrouter.sinks import Slice
 
 TIMESTAMP: Final = "@timestamp"
+_OPENING = b'\n{"@timestamp":"'
+_MIDDLE = b'",'
+_QUOTE = ord('"')
 _BLANKS = b" \t\r"
 
 
@@ -36,43 +45,48 @@ class _Own(msgspec.Struct, rename={"stamp": TIMESTAMP}):
 _decode_own = msgspec.json.Decoder(_Own).decode
 
 
-def stamped_objects(part: Slice, include: Include, stamps: list[str] | str) -> list[bytes]:
-    """All events of a slice as JSON objects with what `include` adds and, where they have none, their time.
+def stamped_pieces(part: Slice, include: Include, before: list[bytes]) -> list[bytes]:
+    """All events of a slice, whose times are known, as objects with what `include` adds and their time.
 
-    `stamps`: the time of each event, or of all, as text that JSON takes as it is.
+    Joined, the pieces are two lines for each event: the one that comes before it, and its own.
     """
+    assert part.times_ns is not None
     # What collides without `include` has nothing but the time itself, and need not be taken apart.
     objects = json_objects(part if include else msgspec.structs.replace(part, collides=None), include)
-    texts = [stamps] * len(objects) if isinstance(stamps, str) else stamps
-    stamped = _stamped(objects, list(map(str.encode, texts)))
-    if part.collides is None:
-        return stamped
-    collisions = zip(part.collides, objects, stamped, texts, strict=True)
-    return [_own_or(plain, other, text) if collides else other for collides, plain, other, text in collisions]
+    stamps = times.rfc3339_texts(part.times_ns)
+    rests = [plain[1:] for plain in objects]
+    pieces = [b"", _OPENING, b"", _MIDDLE, b"", b"\n"] * len(objects)
+    pieces[0::6], pieces[2::6], pieces[4::6] = before, stamps, rests
+    for place in _odd_places(rests, part.collides):
+        start = 6 * place
+        pieces[start + 1 : start + 5] = [b"\n", b"", b"", _stamped(objects[place], stamps[place])]
+    return pieces
 
 
-def _stamped(objects: list[bytes], stamps: list[bytes]) -> list[bytes]:
-    if {plain[:2] for plain in objects} == {b'{"'}:  # nothing before the first key, and there is one
-        return [b'{"@timestamp":"%b",%b' % (stamp, plain[1:]) for plain, stamp in zip(objects, stamps, strict=True)]
-    return [_stamp(plain, stamp) for plain, stamp in zip(objects, stamps, strict=True)]
+def _odd_places(rests: list[bytes], collides: bytes | None) -> list[int]:
+    """Where an event may have a time of its own, or anything but its first key follows its first letter."""
+    if collides is None and {rest[0] for rest in rests} == {_QUOTE}:
+        return []
+    marks = collides or bytes(len(rests))
+    return [place for place, (rest, mark) in enumerate(zip(rests, marks, strict=True)) if mark or rest[0] != _QUOTE]
 
 
-def _stamp(plain: bytes, stamp: bytes) -> bytes:
-    rest = plain.lstrip(_BLANKS)[1:].lstrip(_BLANKS)
-    return b'{"@timestamp":"%b"%b%b' % (stamp, b"" if rest.startswith(b"}") else b",", rest)
-
-
-def _own_or(plain: bytes, stamped: bytes, stamp: str) -> bytes:
-    """The event as it is where it has a time of its own, else `stamped`."""
+def _stamped(plain: bytes, stamp: bytes) -> bytes:
+    """One object with its time, if it has none of its own: the slow way."""
     try:
         own = _decode_own(plain).stamp
     except NOT_JSON:  # the destination will say what it thinks of it
         return plain
     if own is msgspec.UNSET:
-        return stamped
+        return _spliced(plain, stamp)
     if bytes(own) != b"null":
         return plain
     try:
-        return encode_document({**decode_document(plain), TIMESTAMP: stamp})
+        return encode_document({**decode_document(plain), TIMESTAMP: stamp.decode()})
     except (ValueError, RecursionError):  # nested so deep that it can just be read
         return plain
+
+
+def _spliced(plain: bytes, stamp: bytes) -> bytes:
+    rest = plain.lstrip(_BLANKS)[1:].lstrip(_BLANKS)
+    return b'{"@timestamp":"%b"%b%b' % (stamp, b"" if rest.startswith(b"}") else b",", rest)

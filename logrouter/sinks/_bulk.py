@@ -21,7 +21,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from logrouter.templates import MISSING_TEXT
+from logrouter.facts import Facts
+from logrouter.templates import MISSING_TEXT, Template
 
 NAME_BYTES: Final = 255
 """What Elasticsearch takes for the name of an index."""
@@ -52,6 +53,23 @@ def legal_index(text: str) -> str:
 def legal_indices(texts: list[str] | str) -> list[str] | str:
     """A text for each event, or one for all, as names of indices."""
     return legal_index(texts) if isinstance(texts, str) else list(map(legal_index, texts))
+
+
+class DatedIndices:
+    """Names of indices that depend on nothing but the event's date: made once a day, and not asked of routing."""
+
+    def __init__(self, index: Template, holds_seconds: int) -> None:
+        self._step_ns = holds_seconds * 1_000_000_000
+        self._name = lru_cache(maxsize=1024)(
+            lambda step: legal_index(index.render({}, Facts({}, step * self._step_ns, {})))
+        )
+
+    def __call__(self, times_ns: Sequence[int]) -> Texts:
+        """The name for each of these times, or one for all. Events of a slice are nearly always of one day."""
+        first, last = min(times_ns) // self._step_ns, max(times_ns) // self._step_ns
+        if first == last:
+            return self._name(first)
+        return [self._name(time_ns // self._step_ns) for time_ns in times_ns]
 
 
 def action_lines(

@@ -25,7 +25,8 @@ FILTER: Final = "errors,items.*.status,items.*.error"
 
 _ALL_WELL = b'{"errors":false'
 _CREATED = b'{"status":201}'
-"""Within a string of JSON its quotes would be escaped: it cannot be part of an error's text."""
+_STATUS = b'"status":'
+"""Within a string of JSON their quotes would be escaped: neither can be part of an error's text."""
 _THERE_ALREADY = 409
 _REFUSED = (400, 413)
 _NOT_THE_EVENTS: Final = frozenset(
@@ -81,7 +82,8 @@ def settled(response: Response, events: int, in_doubt: bool = False) -> Outcome:
     if response.status not in SUCCESS:
         return _refused(response)
     body = response.body
-    if body.startswith(_ALL_WELL) and body.count(_CREATED) == events:
+    is_whole = body.startswith(_ALL_WELL) and body.endswith(b"]}")
+    if is_whole and body.count(_CREATED) == body.count(_STATUS) == events:
         return Delivered(doubts=events) if in_doubt else _DELIVERED
     try:
         items = _decode_answer(body).items

@@ -61,17 +61,16 @@ from urllib.parse import quote, urlencode
 
 from logrouter.facts import Facts
 from logrouter.formats.ecs import ecs_objects
-from logrouter.formats.stamped import TIMESTAMP, stamped_objects
+from logrouter.formats.stamped import TIMESTAMP, stamped_pieces
 from logrouter.instructions import Outcome, Request, Response
 from logrouter.sinks import Batch, SinkConfig, SinkContext, Slice
-from logrouter.sinks._bulk import NAMING, Operation, action_lines, legal_index, legal_indices
+from logrouter.sinks._bulk import NAMING, DatedIndices, Operation, Texts, action_lines, legal_index, legal_indices
 from logrouter.sinks._bulk_answers import FILTER, settled
 from logrouter.sinks._bulk_probe import Probe, probe
 from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url
 from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, revealed
 
-_TIME: Final = Template.parse("{time}")
 _LEVEL: Final = Template.parse("{severity}")
 _DEFAULT_INDEX: Final = {
     # Not logs-…-…: Elasticsearch makes data streams of those. Both are named as Filebeat's and Logstash's are.
@@ -124,19 +123,23 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     Config: ClassVar[type[SinkConfig]] = ElasticsearchConfig
     names_by: ClassVar[tuple[str, ...]] = ("index",)
+    wants_times: ClassVar[bool] = True
 
     def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
         super().__init__(config, context)
         self.endpoint = endpoint_of(config, _base_url(revealed(config.url)), _authorization(config.api_key))
         index = config.index or _DEFAULT_INDEX[config.data_stream]
         ids = config.id or ("none" if config.data_stream else "auto")
-        self._index = None if index.is_constant else index
+        holds_seconds = index.holds_seconds
+        self._index = index
+        self._dated = None if holds_seconds is None else DatedIndices(index, holds_seconds)
         self._ids = ids if isinstance(ids, Template) else None
         self._numbered = ids == "auto"
         # Without ids older servers take `create` for data streams only.
         self._operation: Operation = "index" if ids == "none" and not config.data_stream else "create"
+        column = None if index.is_constant or self._dated else index
         level = _LEVEL if config.profile == "ecs" else None
-        self.templates = tuple(filter(None, (_TIME, self._index, self._ids, level)))
+        self.templates = tuple(filter(None, (column, self._ids, level)))
         self.included_keys = (*self.included_keys, TIMESTAMP)
         self._target = _target(_shape(index) if index.is_constant else None, config.pipeline)
 
@@ -151,32 +154,33 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         return []
 
     def encode_slice(self, part: Slice) -> list[bytes]:
-        indices = None if self._index is None else legal_indices(self._column(part, self._index))
         ids = self._numbered or (None if self._ids is None else self._column(part, self._ids))
-        pieces = [b""] * (2 * len(part))
-        pieces[::2] = action_lines(self._operation, part.epoch, part.sequences, indices, ids or None)
-        pieces[1::2] = self._objects(part)
-        return pieces
+        actions = action_lines(self._operation, part.epoch, part.sequences, self._indices(part), ids or None)
+        if self.config.profile == "raw":
+            return stamped_pieces(part, self.include, actions)
+        objects = ecs_objects(part, self.include, self._column(part, _LEVEL), self.context.resource)
+        return [piece for lines in zip(actions, objects, strict=True) for piece in (lines[0], b"\n", lines[1], b"\n")]
 
     def request(self, pieces: list[bytes]) -> Request:
-        pieces.append(b"")  # the last line must end as well
         coding, level = self.config.compression, self.config.compression_level
-        return Request("POST", self._target, b"\n".join(pieces), _NDJSON, coding, level)
+        return Request("POST", self._target, b"".join(pieces), _NDJSON, coding, level)
 
     def outcome(self, batch: Batch, response: Response) -> Outcome:
         has_ids = self._numbered or self._ids is not None
         return settled(response, len(batch), in_doubt=batch.again and not has_ids)
 
     def probe(self) -> Probe:
-        index = self.config.index or _DEFAULT_INDEX[self.config.data_stream]
         rights = ("create_doc" if self._operation == "create" else "index", "auto_configure")
-        return probe(_shape(index), self.config.data_stream, rights)
+        return probe(_shape(self._index), self.config.data_stream, rights)
 
-    def _objects(self, part: Slice) -> list[bytes]:
-        stamps = self._column(part, _TIME)
-        if self.config.profile == "raw":
-            return stamped_objects(part, self.include, stamps)
-        return ecs_objects(part, self.include, stamps, self._column(part, _LEVEL), self.context.resource)
+    def _indices(self, part: Slice) -> Texts | None:
+        """The index of each event, or of all; None where it stands in the URL."""
+        if self._index.is_constant:
+            return None
+        if self._dated is None:
+            return legal_indices(self._column(part, self._index))
+        assert part.times_ns is not None
+        return self._dated(part.times_ns)
 
     def _column(self, part: Slice, template: Template) -> list[str] | str:
         return part.columns[self.templates.index(template)]

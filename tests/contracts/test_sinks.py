@@ -57,7 +57,7 @@ def make(name: str, **options: Any) -> Sink[Any]:
 def batch(payloads: list[bytes], sink: Sink[Any]) -> Batch:
     columns = tuple(["example"] * len(payloads) for _ in sink.templates)
     flags = [Flag.JSON if payload.startswith(b"{") else 0 for payload in payloads]
-    return batch_of(slice_of(payloads, flags, columns=columns))
+    return batch_of(slice_of(payloads, flags, columns=columns, times_ns=[0] * len(payloads)))
 
 
 def asked(sink: Sink[Any], events: Batch) -> list[Instruction]:

@@ -32,6 +32,8 @@ from logrouter.values import Secret
 from tests.strategies import documents
 
 TIME = "2026-11-29T10:00:00.120Z"
+TIME_NS = 1_795_946_400_120_000_000
+DAY_NS = 86_400 * 10**9
 RESOURCE = {"service.name": "checkout"}
 FILTER = "filter_path=errors,items.*.status,items.*.error"
 ID = "AAAAAAAAAAE"
@@ -47,10 +49,11 @@ def sink(**options: Any) -> ElasticsearchSink:
     return ElasticsearchSink(config, SinkContext("es", RESOURCE))
 
 
-def part(made: ElasticsearchSink, payloads: list[bytes], *further: list[str] | str, **options: Any) -> Slice:
-    """A slice with the time in its first column, and these texts in the further ones."""
-    assert len(further) == len(made.templates) - 1
-    return slice_of(payloads, columns=([TIME] * len(payloads), *further), **options)
+def part(made: ElasticsearchSink, payloads: list[bytes], *columns: list[str] | str, **options: Any) -> Slice:
+    """A slice, all of one time if nothing else is said, with these texts for the sink's templates."""
+    assert made.wants_times
+    assert len(columns) == len(made.templates)
+    return slice_of(payloads, columns=columns, **{"times_ns": [TIME_NS] * len(payloads), **options})
 
 
 def sent(made: ElasticsearchSink, *slices: Slice) -> Request:
@@ -89,8 +92,8 @@ def test_a_fixed_index_stands_in_the_path_and_events_have_ids() -> None:
 
 
 def test_the_index_of_each_event_stands_before_it() -> None:
-    made = sink(index="app-{date}", id="none")
-    assert made.templates == (Template.parse("{time}"), Template.parse("app-{date}"))
+    made = sink(index="{x}-{date}", id="none")
+    assert made.templates == (Template.parse("{x}-{date}"),)
     first = part(made, [b'{"a":1}', b'{"a":2}'], ["app-2026-11-29", "app-2026-11-30"])
     second = part(made, [b'{"a":3}'], "App/%d")
     assert body(made, first, second)[::2] == [
@@ -144,8 +147,7 @@ def test_what_is_done_with_an_event(options: dict[str, Any], operation: dict[str
     assert json.loads(body(made, part(made, [b"{}"]))[0]) == operation
 
 
-def test_where_events_go_if_nothing_is_said() -> None:
-    assert sink().templates[1] == Template.parse("logrouter-{date:%Y.%m.%d}")
+def test_where_a_data_stream_is_if_nothing_is_said() -> None:
     assert sent(sink(data_stream=True), part(sink(data_stream=True), [b"{}"])).target.startswith(
         "/logs-generic-default/"
     )
@@ -159,13 +161,13 @@ def test_a_pipeline_is_named_in_the_query() -> None:
 @pytest.mark.parametrize(
     ("payload", "document"),
     [
-        (b'{"a":1}\r', b'{"@timestamp":"T","a":1}\r'),
-        (b' \t{ "a":1}', b'{"@timestamp":"T","a":1}'),
-        (b"{}", b'{"@timestamp":"T"}'),
-        (b"{ }\r", b'{"@timestamp":"T"}\r'),
-        (b'{"_id":"mine","_index":"x"}', b'{"@timestamp":"T","_id":"mine","_index":"x"}'),
-        (b'{"n":1e400,"i":36893488147419103232}', b'{"@timestamp":"T","n":1e400,"i":36893488147419103232}'),
-        (b"\xff\r", '{"@timestamp":"T","message":"\ufffd\\r"}'.encode()),
+        (b'{"a":1}\r', b'{"@timestamp":"TIME","a":1}\r'),
+        (b' \t{ "a":1}', b'{"@timestamp":"TIME","a":1}'),
+        (b"{}", b'{"@timestamp":"TIME"}'),
+        (b"{ }\r", b'{"@timestamp":"TIME"}\r'),
+        (b'{"_id":"mine","_index":"x"}', b'{"@timestamp":"TIME","_id":"mine","_index":"x"}'),
+        (b'{"n":1e400,"i":36893488147419103232}', b'{"@timestamp":"TIME","n":1e400,"i":36893488147419103232}'),
+        (b"\xff\r", '{"@timestamp":"TIME","message":"\ufffd\\r"}'.encode()),
     ],
 )
 @pytest.mark.parametrize("beside", [[], [b'{"b":2}'], [b"text"]])
@@ -173,8 +175,8 @@ def test_where_the_time_goes(payload: bytes, document: bytes, beside: list[bytes
     made = sink(index="app")
     lines = [*beside, payload]
     flags = [Flag.JSON if b"{" in line else 0 for line in lines]
-    events = slice_of(lines, flags, columns=("T",))
-    assert body(made, events)[-1] == document
+    events = slice_of(lines, flags, times_ns=[TIME_NS] * len(lines))
+    assert body(made, events)[-1].replace(TIME.encode(), b"TIME") == document
 
 
 OWN = b'{"a":1,"@timestamp":"2020-01-01"}'
@@ -185,37 +187,43 @@ OWN = b'{"a":1,"@timestamp":"2020-01-01"}'
     [
         (OWN, OWN),
         (b'{"@timestamp":{"x":1}}', b'{"@timestamp":{"x":1}}'),
-        (b'{"@timestamp":null,"a":1}', b'{"@timestamp":"T","a":1}'),
-        (b'{"a":{"@timestamp":1}}', b'{"@timestamp":"T","a":{"@timestamp":1}}'),  # a route's step made it: may collide
-        (b"text", b'{"@timestamp":"T","message":"text"}'),
+        (b'{"@timestamp":null,"a":1}', b'{"@timestamp":"TIME","a":1}'),
+        (
+            b'{"a":{"@timestamp":1}}',
+            b'{"@timestamp":"TIME","a":{"@timestamp":1}}',
+        ),  # only routing's steps know better
+        (b"text", b'{"@timestamp":"TIME","message":"text"}'),
     ],
 )
 def test_a_time_of_its_own_stays(payload: bytes, document: bytes) -> None:
     made = sink(index="app")
     assert made.included_keys == ("@timestamp",)
-    events = slice_of([payload, b'{"b":2}'], columns=(["T", "U"],), collides=b"\x01\x00")
-    assert body(made, events)[1::2] == [document, b'{"@timestamp":"U","b":2}']
+    events = part(made, [payload, b'{"b":2}'], collides=b"\x01\x00")
+    assert body(made, events)[1::2] == [
+        document.replace(b"TIME", TIME.encode()),
+        b'{"@timestamp":"%b","b":2}' % TIME.encode(),
+    ]
 
 
 def test_what_is_included_is_added_too() -> None:
     made = sink(index="app", include=("service.name", "meta.host"))
     events = slice_of(
         [b'{"a":1}', b'{"service.name":"x","@timestamp":"own"}', b'{"meta.host":"forged"}'],
-        columns=("T",),
+        times_ns=[TIME_NS] * 3,
         collides=b"\x00\x01\x01",
         attributes={"host": "h"},
     )
     assert [json.loads(line) for line in body(made, events)[1::2]] == [
-        {"@timestamp": "T", "a": 1, "meta.host": "h", "service.name": "checkout"},
+        {"@timestamp": TIME, "a": 1, "meta.host": "h", "service.name": "checkout"},
         {"@timestamp": "own", "meta.host": "h", "service.name": "x"},
-        {"@timestamp": "T", "meta.host": "h", "service.name": "checkout"},
+        {"@timestamp": TIME, "meta.host": "h", "service.name": "checkout"},
     ]
 
 
 def test_an_object_too_deep_to_be_read_is_sent_as_it_is() -> None:
     made = sink(index="app")
     deep = b'{"@timestamp":null,"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    events = slice_of([deep], columns=("T",), collides=b"\x01")
+    events = part(made, [deep], collides=b"\x01")
     assert body(made, events)[1] == deep
 
 
@@ -317,7 +325,7 @@ DEFAULTS = {"service.name": "checkout", "host.name": "web-1"}
             {"trace_id": "t", "trace.id": "u", "traceId": "v"},
         ),
         (
-            b'{"host":"h","hostname":"i","labels.host":1}',
+            b'{"hostname":"i","host":"h","labels.host":1}',
             "unknown",
             {"host.name": "i", "labels.host#2": "h", "labels.host": 1},
         ),
