@@ -56,9 +56,9 @@ class Topology:
         self.router = make_router(sinks, settings, chains.values())
         self._opened = open_spool(settings, self.router, log)
         self.spool: Spool = self._opened.spool
-        syncs = GroupSync()
+        letters, syncs = self._opened.dead_letters, GroupSync()
         self.deliveries = [
-            Delivery(number, name, sink, connect(sink, syncs), self.spool, self.router, log)
+            Delivery(number, name, sink, connect(sink, syncs), self.spool, self.router, log, dead_letters=letters)
             for number, (name, sink) in enumerate(sinks.items())
         ]
         self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]

@@ -4,6 +4,7 @@
     spool.json                    {"version": 2, "machine": "<machine-id>"}
     segments/000000000007.segment the log: `store.py`
     cursors/errors.0, errors.1    how far the sink `errors` is: `journal.py`
+    dead-letters/                 what destinations have refused: `runtime/letter_files.py`
 
 Folders are made 0700, files 0600. Whatever else stands there is left alone.
 """
@@ -43,6 +44,7 @@ class SpoolDirectory:
         self.path = path
         self.segments = os.path.join(path, "segments")
         self.cursors = os.path.join(path, "cursors")
+        self.dead_letters = os.path.join(path, "dead-letters")
         self._lock_path = os.path.join(path, "lock")
         self.copied = False
         """Whether it was written on another machine: a cloned disk, or a moved one."""

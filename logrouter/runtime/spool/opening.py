@@ -17,6 +17,7 @@ from logrouter.config.settings import Settings, SpoolSettings
 from logrouter.cursors import Ledger, State
 from logrouter.errors import StartError
 from logrouter.routing import Router
+from logrouter.runtime.dead_letters import DeadLetters
 from logrouter.runtime.disk import Disk
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import Cursor
@@ -30,10 +31,11 @@ from logrouter.segments import UnknownVersion
 
 @dataclass
 class OpenSpool:
-    """A spool, and the folder that it is in, if any."""
+    """A spool, and the folder that it is in, if any, with what destinations have refused."""
 
     spool: LocalSpool
     directory: SpoolDirectory | None = None
+    dead_letters: DeadLetters | None = None
 
     async def aclose(self) -> None:
         """Keep what is left, and let somebody else use the folder."""
@@ -56,7 +58,9 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
         spool = spool_over(store, directory.cursors, settings, router, log)
         if directory.copied:
             log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
-        return OpenSpool(spool, directory)
+        committed = {cursor.name: cursor.state.committed for cursor in spool.cursors}
+        letters = DeadLetters(directory.dead_letters, max_bytes=settings.dead_letters.max_size, committed=committed)
+        return OpenSpool(spool, directory, letters)
     except (OSError, UnknownVersion) as error:
         directory.close()
         raise StartError(f"spool.directory: cannot use {directory.path}: {error}") from error
