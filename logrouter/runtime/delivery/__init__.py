@@ -186,7 +186,7 @@ class Delivery:
 
     async def _send_beside(self, taken: Taken, batch: InHand, senders: trio.Nursery) -> None:
         """Send it while the next is being collected, once there is a place for it."""
-        while self._on_their_way >= min(self._concurrency.places, self._spool.batches_at_once):
+        while self._on_their_way and self._on_their_way >= min(self._concurrency.places, self._collector.places):
             await self._place_is_free.park()
         self._on_their_way += 1
         senders.start_soon(self._send_and_leave, taken, batch)

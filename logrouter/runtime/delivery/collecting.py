@@ -83,8 +83,13 @@ class Collector:
 
     def learn(self, batch: Batch, sent_bytes: int) -> None:
         """A batch took so many bytes on its way."""
-        if self._sink.batching.size_bytes and sent_bytes and batch.slices:
+        if sent_bytes and batch.slices:
             self._ratio += _RATIO_SHARE * (sent_bytes / _payload_bytes(batch) - self._ratio)
+
+    @property
+    def places(self) -> int:
+        """How many batches may be on their way at once, as far as memory for them is concerned."""
+        return int(self._spool.encoded_bytes / (self._ratio * self._spool.batch_bytes))
 
     def pieces(self, batch: Batch) -> list[Batch]:
         """The batch in pieces that are small enough for one request."""

@@ -203,6 +203,7 @@ class Sender:
         while True:
             try:
                 await dead_letters.keep(letters)
+                self._destination.works()
                 return
             except DestinationError as error:
                 await self._destination.failed(str(error))

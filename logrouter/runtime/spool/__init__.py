@@ -55,8 +55,8 @@ class Spool(Protocol):
     """How much of the chunks that it reads a sink should send at once."""
     in_hand_bytes: int
     """How much of them it may have sent before it settles."""
-    batches_at_once: int
-    """How many batches of one sink may be on their way at once, as far as the memory for encoded ones is concerned."""
+    encoded_bytes: int
+    """What the encoded batches of one sink that are on their way may take."""
     keeps_notes: bool
     """Whether notes outlive the process."""
 

@@ -62,7 +62,7 @@ class LocalSpool(Spool):
         part_bytes = budget_bytes // max(1, len(self.cursors))
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
         self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
-        self.batches_at_once = max(1, budget_bytes // 3 // max(1, len(self.cursors)) // self.batch_bytes)
+        self.encoded_bytes = part_bytes // 3
         if keeper is not None:
             self.chunk_bytes = min(self.chunk_bytes, keeper.store.segment_bytes)
         self.in_hand_bytes = budget_bytes // 2
