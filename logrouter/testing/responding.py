@@ -74,6 +74,9 @@ class RespondingTransport:
         """Nothing to do."""
         await trio.lowlevel.checkpoint()
 
+    def on_sync(self, join: Callable[[], None]) -> None:
+        """It is never synced."""
+
     async def aclose(self) -> None:
         """Note that it was closed."""
         await trio.lowlevel.checkpoint()
