@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from logrouter.config.settings import Settings
+
+EXIT_UNAVAILABLE: Final = 69
+"""EX_UNAVAILABLE: the config is right, but some destination would take nothing now."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check the config. Exit 0 where it is right, 78 where it is not."""
+    """Check the config. Exit 0 where it is right, 78 where it is not; 69 where a destination is not as it should be."""
     from logrouter.cli import _options
     from logrouter.runtime.preflight import check_places, warnings_about_places
 
     parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
+    parser.add_argument(
+        "--connect",
+        action="store_true",
+        help="also try each destination that is reached by HTTP, without sending it an event: its name, TLS, the "
+        "credentials, rights, index or bucket; exit 69 where one would take nothing now",
+    )
     _options.add_config_options(parser)
-    settings = _options.load(parser.parse_args(argv))
+    options = parser.parse_args(argv)
+    settings = _options.load(options)
     check_places(settings)
     _options.show_warnings([*settings.warnings, *warnings_about_places(settings)])
     parts = [
@@ -22,7 +37,22 @@ def main(argv: Sequence[str]) -> int:
         _counted(settings.sinks, "sink"),
     ]
     print(f"the config is right: {', '.join(parts)}")
-    return 0
+    return _connect(settings) if options.connect else 0
+
+
+def _connect(settings: Settings) -> int:
+    import trio
+
+    from logrouter.assembly import make_sink
+    from logrouter.runtime.probing import probe_all
+
+    found = trio.run(probe_all, {name: make_sink(name, settings) for name in settings.sinks})
+    for name, wrong in found.items():
+        for problem in wrong:
+            print(f"sinks.{name}: {problem}", file=sys.stderr)
+        if not wrong:
+            print(f"sinks.{name}: it answers, and nothing is wrong as far as it tells")
+    return EXIT_UNAVAILABLE if any(found.values()) else 0
 
 
 def _counted(parts: Collection[object], name: str) -> str:

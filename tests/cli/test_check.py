@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -156,3 +159,51 @@ def test_a_default_for_a_wrong_option_is_no_further_mistake(command: Command, wr
     """`redact` would say that a hash needs a key."""
     write("steps: [{redact: {patterns: [email], with: hash, key: []}}]\n")
     assert command("check").complaints.count("\n") == 1
+
+
+@contextmanager
+def listening(*answers: bytes) -> Iterator[int]:
+    """A server that answers connections so, one after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        done = threads.submit(serve)
+        yield listener.getsockname()[1]
+        done.result()
+
+
+def test_destinations_are_tried(command: Command, write: Callable[..., None]) -> None:
+    with listening(b"204 No Content") as port:
+        write(f"sinks: {{a: 'http+http://127.0.0.1:{port}/in', b: 'file:b'}}")
+        done = command("check", "--connect")
+    assert (done.code, done.complaints) == (0, "")
+    assert done.output.splitlines()[1:] == ["sinks.a: it answers, and nothing is wrong as far as it tells"]
+
+
+def test_what_is_wrong_with_a_destination_is_no_mistake_in_the_config(
+    command: Command, write: Callable[..., None]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nobody = unused.getsockname()[1]
+    with listening(b"401 Unauthorized") as port:
+        write(
+            f"sinks: {{a: 'http+http://127.0.0.1:{nobody}', "
+            f"b: {{url: 'http+http://127.0.0.1:{port}/secret', token: hidden}}}}"
+        )
+        done = command("check", "--connect")
+    assert done.code == 69
+    assert done.complaints.splitlines() == [
+        f"sinks.a: cannot connect to 127.0.0.1:{nobody}: connection refused",
+        "sinks.b: the credentials are refused (HTTP 401)",
+    ]
+
+
+def test_without_being_asked_nothing_is_tried(command: Command, write: Callable[..., None]) -> None:
+    write("sinks: {a: 'http+http://127.0.0.1:9'}")
+    assert command("check").code == 0
