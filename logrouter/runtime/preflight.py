@@ -16,7 +16,7 @@ from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
 from logrouter.runtime.spool.directory import problem_with as problem_with_directory
-from logrouter.runtime.spool.directory import warning_about
+from logrouter.runtime.spool.directory import warnings_about
 from logrouter.sinks import Sink
 
 _OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")
@@ -76,8 +76,8 @@ def _problem_with_file(path: Path) -> str | None:
 def warnings_about_places(settings: Settings) -> list[Mistake]:
     """What is odd about them, though not wrong."""
     folder = settings.spool.directory
-    odd = folder and warning_about(folder)
-    return [Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {odd}")] if odd else []
+    odd = warnings_about(folder) if folder is not None else []
+    return [Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {warning}") for warning in odd]
 
 
 def _place(settings: Settings, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from logrouter.runtime.spool import directory
+from logrouter.runtime.spool.directory import SpoolDirectory
 from tests.cli.conftest import Command
 
 WRONG = """\
@@ -207,3 +210,40 @@ def test_what_is_wrong_with_a_destination_is_no_mistake_in_the_config(
 def test_without_being_asked_nothing_is_tried(command: Command, write: Callable[..., None]) -> None:
     write("sinks: {a: 'http+http://127.0.0.1:9'}")
     assert command("check").code == 0
+
+
+# ── the spool's folder ────────────────────────────────────────────────────────────────────────────────
+
+SPOOL = ("--sink", "a=file:a", "--set", "spool.directory=spool")
+
+
+def warnings(command: Command) -> list[str]:
+    done = command("check", *SPOOL)
+    assert done.code == 0
+    return [line.replace("--set spool.directory=…: spool.directory: ", "") for line in done.complaints.splitlines()]
+
+
+def test_a_spool_in_use_is_told_and_not_disturbed(command: Command, tmp_path: Path) -> None:
+    """The config of what runs is checked as well: no mistake, but a second one could not start."""
+    assert warnings(command) == []
+    spool = SpoolDirectory("spool")
+    spool.open()
+    assert warnings(command) == [f"warning: spool is in use by process {os.getpid()}: no other can start with it"]
+    spool.close()
+    assert warnings(command) == []
+
+
+def test_a_spool_that_others_may_look_into_or_have_written(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = SpoolDirectory("spool")
+    spool.open()
+    spool.close()
+    marker = Path("spool", "spool.json")
+    marker.write_text('{"version": 2, "machine": "another"}')
+    Path("spool").chmod(0o755)
+    monkeypatch.setattr(directory, "_machine", lambda: "this one")
+    before = marker.read_bytes()
+    assert warnings(command) == [
+        "warning: others than its owner may look into spool (mode 0755); its files are private all the same",
+        "warning: spool was written on another machine: if it still runs there, events arrive twice",
+    ]
+    assert marker.read_bytes() == before

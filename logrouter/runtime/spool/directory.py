@@ -111,7 +111,7 @@ class SpoolDirectory:
     def _mark(self) -> None:
         here = _machine()
         found = read_marker(self.path)
-        self.copied = found is not None and bool(found.machine and here) and found.machine != here
+        self.copied = _is_copied(found, here)
         if found is not None and found.version == VERSION and not self.copied:
             return
         path = os.path.join(self.path, "spool.json")
@@ -136,15 +136,20 @@ def problem_with(path: str) -> str | None:
     return problem_with_version(path)
 
 
-def warning_about(path: str) -> str | None:
-    """What is odd about the folder, though not wrong."""
-    try:
+def warnings_about(path: str) -> list[str]:
+    """What is odd about the folder, though not wrong; nothing of it is touched."""
+    odd = []
+    with suppress(OSError):
         mode = stat.S_IMODE(os.stat(path).st_mode)
-    except OSError:
-        return None
-    if mode & 0o077:
-        return f"others than its owner may look into {path} (mode {mode:04o}); its files are private all the same"
-    return None
+        if mode & 0o077:
+            odd.append(
+                f"others than its owner may look into {path} (mode {mode:04o}); its files are private all the same"
+            )
+    if (user := SpoolDirectory(path).user()) is not None:
+        odd.append(f"{path} is in use by process {user}: no other can start with it")
+    if _is_copied(read_marker(path), _machine()):
+        odd.append(f"{path} was written on another machine: if it still runs there, events arrive twice")
+    return odd
 
 
 def read_marker(path: str) -> Marker | None:
@@ -160,6 +165,11 @@ def problem_with_version(path: str) -> str | None:
     if marker is not None and marker.version > VERSION:
         return f"{path} was written by a newer logrouter (format {marker.version}); this one knows format {VERSION}"
     return None
+
+
+def _is_copied(marker: Marker | None, here: str) -> bool:
+    """Whether another machine has written it: the disk was cloned, or moved."""
+    return marker is not None and bool(marker.machine and here) and marker.machine != here
 
 
 def _machine() -> str:
