@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, inputs, measure, spool
+from tests.benchmarks import cases, inputs, isolation, measure, spool
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -27,7 +27,7 @@ from tests.benchmarks.trickle import trickle
 LOGROUTER = [sys.executable, "-m", "logrouter"]
 YARDSTICK = [sys.executable, str(Path(__file__).with_name("yardstick.py"))]
 TRICKLE_YARDSTICK = [sys.executable, str(Path(__file__).with_name("trickle_yardstick.py"))]
-SPOOL_PARTS = ("durability", "synced", "dead", "restart", "laggard")
+SPOOL_PARTS = ("durability", "synced", "dead", "restart", "laggard", "isolation")
 ONE_LINE = b'{"time":"2026-11-23T00:00:00Z","level":"info","service":"checkout","message":"hello"}\n'
 
 
@@ -202,6 +202,7 @@ def main() -> None:
         "dead": lambda: spool.dead_sink(folder, plan.large),
         "restart": lambda: spool.restart(folder, plan.segments),
         "laggard": lambda: spool.laggard(folder, plan.trickle_seconds),
+        "isolation": lambda: isolation.isolation(folder, plan.middle, plan.rounds),
     }
     _print("machine", machine)
     for name, part in parts.items():
