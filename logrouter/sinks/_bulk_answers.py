@@ -27,6 +27,8 @@ _ALL_WELL = b'{"errors":false'
 _CREATED = b'{"status":201}'
 _STATUS = b'"status":'
 """Within a string of JSON their quotes would be escaped: neither can be part of an error's text."""
+_SEPARATORS = (b'},{"create":', b'},{"index":')
+"""What stands between two items, and in no string."""
 _THERE_ALREADY = 409
 _REFUSED = (400, 413)
 _NOT_THE_EVENTS: Final = frozenset(
@@ -50,6 +52,7 @@ _ABOUT_THE_SINK: Final = re.compile(
 _DELIVERED = Delivered()
 _DUPLICATE = Delivered(duplicates=1)
 _DOUBTFUL = Delivered(doubts=1)
+_UNTOLD = Retry("the answer is cut off before it tells of all events")
 
 
 class _Item(msgspec.Struct):
@@ -85,14 +88,32 @@ def settled(response: Response, events: int, in_doubt: bool = False) -> Outcome:
     is_whole = body.startswith(_ALL_WELL) and body.endswith(b"]}")
     if is_whole and body.count(_CREATED) == body.count(_STATUS) == events:
         return Delivered(doubts=events) if in_doubt else _DELIVERED
-    try:
-        items = _decode_answer(body).items
-    except _UNREADABLE:
+    items, is_cut = _items_of(body)
+    if not items:
         return Retry(f"the answer cannot be read: {shown(body)}")
-    if len(items) != events:
+    fits = len(items) < events if is_cut else len(items) == events
+    if not fits:
         return Retry(f"the answer tells of {len(items)} events, not of {events}")
     taken = _DOUBTFUL if in_doubt else _DELIVERED
-    return [_settled_one(_the_one(item), taken, response.retry_after_seconds) for item in items]
+    settled = [_settled_one(_the_one(item), taken, response.retry_after_seconds) for item in items]
+    return settled + [_UNTOLD] * (events - len(items))
+
+
+def _items_of(body: bytes) -> tuple[list[dict[str, _Item]], bool]:
+    """The items of an answer; and whether these are only the first, as the rest is cut off. None, if it is no answer.
+
+    An answer is cut where it is longer than what is read of one: when very many events are refused. What it says of the
+    first is true nevertheless, and if it were not believed they would be sent again, and refused again, for ever.
+    """
+    try:
+        return _decode_answer(body).items, False
+    except _UNREADABLE:
+        pass
+    last = max(body.rfind(separator) for separator in _SEPARATORS)
+    try:
+        return _decode_answer(body[: last + 1] + b"]}").items, True
+    except _UNREADABLE:
+        return [], False
 
 
 def failure_of(body: bytes) -> Failure | None:
