@@ -16,7 +16,7 @@ from logrouter.facts import Facts
 from logrouter.figures import counted
 from logrouter.formats.events import document_of
 from logrouter.rules import Rule
-from logrouter.runtime.letter_files import FOLDER, LetterFile, LetterFiles, held
+from logrouter.runtime.letter_files import LetterFile, LetterFiles, held
 from logrouter.values import all_revealed
 
 EXIT_DAMAGED = 74
@@ -69,7 +69,7 @@ def _rule(text: str | None) -> Rule | None:
 
 def files_of(found: Found) -> LetterFiles:
     """The dead letters of a spool. To change them, waits for others that do."""
-    folder = os.path.join(found.directory.path, FOLDER)
+    folder = found.directory.dead_letters
     return LetterFiles(folder, lock=lambda: held(os.path.join(folder, "lock"), wait=True))
 
 

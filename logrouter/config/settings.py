@@ -134,11 +134,11 @@ class DeadLetterSettings(_Settings, kw_only=True, frozen=True):
 
     max_size: Size = Size(64 * 2**20)
     """How much disk they may take, of all sinks together, in the folder `dead-letters` of `spool.directory`; at least
-    1MiB. A sink whose destination refuses more than fits waits: `logrouter dlq` makes room."""
+    16MiB. A sink whose destination refuses more than fits waits: `logrouter dlq` makes room."""
 
     def __post_init__(self) -> None:
-        if self.max_size < 2**20:
-            raise ValueError(f"max_size must be at least 1MiB, not {self.max_size}")
+        if self.max_size < 2**24:
+            raise ValueError(f"max_size must be at least 16MiB, not {self.max_size}")
 
 
 class AdminSettings(_Settings, kw_only=True, frozen=True):

@@ -78,6 +78,7 @@ class Admin:
                     break
                 elif isinstance(event, h11.ConnectionClosed):
                     return False
+            await self._telemetry.look()
             answer = self.answer(request.method.decode(), request.target.decode("latin-1")) if request else _BAD_REQUEST
         except h11.RemoteProtocolError:
             answer = _BAD_REQUEST

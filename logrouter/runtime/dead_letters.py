@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -90,8 +91,9 @@ class DeadLetters:
         raise DestinationError("cannot keep dead letters: another process holds their lock")
 
     async def look(self) -> None:
-        """Bring `statistics` up to date: what has not changed is not read again. What cannot be read is left out."""
-        await trio.to_thread.run_sync(self._look)
+        """Bring `statistics` up to date; what has not changed is not read again."""
+        with suppress(OSError):
+            await trio.to_thread.run_sync(self._look)
 
     def _keep(self, sink: str, letters: Sequence[DeadLetter]) -> None:
         try:

@@ -24,8 +24,6 @@ from typing import Final, NamedTuple
 from logrouter.dead_letters import DeadLetter, Line, encode_letter, lines_of
 from logrouter.runtime.disk import Disk, make_folders, opened, pread_all, read_file, sync_file, sync_folder, write_all
 
-FOLDER: Final = "dead-letters"
-"""In the spool's folder."""
 FILE_BYTES: Final = 1024 * 1024
 """A file that is longer is not appended to: what one deletion must write anew."""
 _FILE = re.compile(r"([a-z][a-z0-9_]*)\.(\d{6,})\.letters")

@@ -29,6 +29,11 @@ class Telemetry:
         self._config_hash = config_hash(topology.settings)
         self._started = time.time()
 
+    async def look(self) -> None:
+        """Look at what is not at hand: before `status` and `metrics`."""
+        if self._topology.dead_letters is not None:
+            await self._topology.dead_letters.look()
+
     def status(self) -> dict[str, Any]:
         """Everything at a glance, as JSON for people and scripts."""
         topology = self._topology
@@ -39,8 +44,16 @@ class Telemetry:
             "reading": topology.reading,
             "sources": {running.name: self._source(running) for running in topology.sources},
             "spool": msgspec.structs.asdict(topology.spool.statistics()),
+            "dead_letters": self._dead_letters(),
             "sinks": {delivery.name: self._sink(delivery) for delivery in topology.deliveries},
         }
+
+    def _dead_letters(self) -> dict[str, Any] | None:
+        kept = self._topology.dead_letters
+        if kept is None:
+            return None
+        sinks = {sink: msgspec.structs.asdict(figures) for sink, figures in kept.statistics.items()}
+        return {"limit_bytes": kept.max_bytes, "sinks": sinks}
 
     def _source(self, running: Any) -> dict[str, Any]:
         ingest, chain = running.ingest, running.chain
@@ -95,6 +108,8 @@ class Telemetry:
         yield GaugeMetricFamily("logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"])
         yield from _source_metrics(status["sources"])
         yield from _spool_metrics(status["spool"], self._topology.router.projection.slow_events)
+        if status["dead_letters"] is not None:
+            yield from _dead_letter_metrics(status["dead_letters"])
         yield from _sink_metrics(status["sinks"])
 
 
@@ -169,6 +184,20 @@ def _spool_metrics(spool: dict[str, Any], slow_events: int) -> Iterator[Metric]:
     yield up
     yield CounterMetricFamily("logrouter_unmatched_events", "Events that no sink wanted", value=spool["unmatched"])
     yield CounterMetricFamily("logrouter_slow_events", "Events that went the slow way", value=slow_events)
+
+
+def _dead_letter_metrics(dead_letters: dict[str, Any]) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    letters = GaugeMetricFamily("logrouter_dead_letters", "Refused events that are kept", labels=["sink"])
+    size = GaugeMetricFamily("logrouter_dead_letters_bytes", "Bytes of disk that they take", labels=["sink"])
+    for sink, figures in dead_letters["sinks"].items():
+        letters.add_metric([sink], figures["letters"])
+        size.add_metric([sink], figures["size_bytes"])
+    yield letters
+    yield size
+    limit = dead_letters["limit_bytes"]
+    yield GaugeMetricFamily("logrouter_dead_letters_limit_bytes", "Bytes of disk that all may take", value=limit)
 
 
 def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:

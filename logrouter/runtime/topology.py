@@ -56,7 +56,9 @@ class Topology:
         self.router = make_router(sinks, settings, chains.values())
         self._opened = open_spool(settings, self.router, log)
         self.spool: Spool = self._opened.spool
-        letters, syncs = self._opened.dead_letters, GroupSync()
+        self.dead_letters = letters = self._opened.dead_letters
+        """Where refused events are kept; None: nowhere."""
+        syncs = GroupSync()
         self.deliveries = [
             Delivery(number, name, sink, connect(sink, syncs), self.spool, self.router, log, dead_letters=letters)
             for number, (name, sink) in enumerate(sinks.items())

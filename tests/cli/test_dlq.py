@@ -13,7 +13,7 @@ import pytest
 from logrouter.cli.completion import nested_flags
 from logrouter.dead_letters import DeadLetter, encode_letter
 from logrouter.event import Flag
-from logrouter.runtime.letter_files import FOLDER, LetterFiles, held
+from logrouter.runtime.letter_files import LetterFiles, held
 from tests.cli.conftest import Command
 from tests.cli.spools import SpoolMaker
 
@@ -68,7 +68,7 @@ class Letters:
 
 @pytest.fixture
 def letters(spool: SpoolMaker) -> Letters:
-    found = Letters(spool.path / FOLDER)
+    found = Letters(Path(spool.directory.dead_letters))
     found.keep(LETTERS)
     return found
 

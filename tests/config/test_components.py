@@ -365,14 +365,14 @@ def test_the_spool(load_text: Loader, mistakes_in: Finder) -> None:
 def test_dead_letters(load_text: Loader, mistakes_in: Finder) -> None:
     assert load_text("spool: {}").dead_letters.max_size == 64 * 2**20
     text = (
-        "spool: {directory: /x}\ndead_letters: {max_size: 2MiB}\nsinks: {v: {url: 'vault+https://h', on_reject: keep}}"
+        "spool: {directory: /x}\ndead_letters: {max_size: 20MiB}\nsinks: {v: {url: 'vault+https://h', on_reject: keep}}"
     )
-    assert load_text(text).dead_letters.max_size == 2 * 2**20
+    assert load_text(text).dead_letters.max_size == 20 * 2**20
     assert load_text(text).warnings == ()
-    environ = {"LOGROUTER_DEAD_LETTERS__MAX_SIZE": "3MiB"}
-    assert load_text("spool: {directory: /x}", environ).dead_letters.max_size == 3 * 2**20
+    environ = {"LOGROUTER_DEAD_LETTERS__MAX_SIZE": "30MiB"}
+    assert load_text("spool: {directory: /x}", environ).dead_letters.max_size == 30 * 2**20
     assert mistakes_in("dead_letters: {max_size: 1KiB}") == [
-        f"{PLACE}1:15: dead_letters: max_size must be at least 1MiB, not 1KiB"
+        f"{PLACE}1:15: dead_letters: max_size must be at least 16MiB, not 1KiB"
     ]
 
 
@@ -383,7 +383,7 @@ sinks:
   v: {url: 'vault+https://h', on_reject: keep}
   w: {url: 'vault+https://h', on_reject: discard}
   x: {url: 'vault+https://h'}
-dead_letters: {max_size: 2MiB}
+dead_letters: {max_size: 20MiB}
 """
     problem = "without a spool.directory nothing is kept: what a destination refuses is discarded, and counted"
     assert [str(warning) for warning in load_text(text).warnings] == [

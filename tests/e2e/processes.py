@@ -57,6 +57,10 @@ class Workplace:
         output, complaints = process.communicate(data, timeout=TOO_LONG_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, output, complaints)
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """`logrouter ARGUMENTS`, to its end."""
+        return self.route(b"", *arguments)
+
     def write(self, name: str, text: str) -> str:
         """A file in the folder; returns its name."""
         (self.folder / name).write_text(text)

@@ -8,6 +8,7 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 from logrouter import config
+from logrouter.dead_letters import DeadLetter
 from logrouter.event import Chunk, Flag
 from logrouter.framing import Frame
 from logrouter.runtime.delivery import Trouble
@@ -79,6 +80,31 @@ async def test_what_waits() -> None:
     assert spool["held_bytes"] == chunk.size_bytes
     assert sinks["a"]["oldest_seconds"] > 1_000_000_000  # read in 1970
     assert samples_of(telemetry)["sink_waiting", frozenset({"a"})] == 2
+
+
+async def test_dead_letters(tmp_path: Path) -> None:
+    sets = [f"spool.directory={tmp_path}", "dead_letters.max_size=20MiB"]
+    settings = config.load(flags=config.Flags(sinks=["a=blackhole:"], sets=sets), system_folder=Path("/nonexistent"))
+    topology = Topology(settings, Log("error"))
+    assert topology.dead_letters is not None
+    await topology.dead_letters.keep([DeadLetter(1, 5, "a", "too long", "", 0, 0, {}, 0, b"text")])
+    telemetry = Telemetry(topology)
+    await telemetry.look()
+    samples = samples_of(telemetry)
+
+    size = sum(path.stat().st_size for path in (tmp_path / "dead-letters").glob("*.letters"))
+    assert samples["dead_letters", frozenset({"a"})] == 1
+    assert samples["dead_letters_bytes", frozenset({"a"})] == size > 0
+    assert samples["dead_letters_limit_bytes", frozenset()] == 20 * 2**20
+    assert telemetry.status()["dead_letters"]["sinks"]["a"] == {"letters": 1, "size_bytes": size}
+
+
+async def test_without_a_folder_there_are_no_figures_of_dead_letters() -> None:
+    telemetry = Telemetry(make_topology())
+    await telemetry.look()
+
+    assert telemetry.status()["dead_letters"] is None
+    assert [name for name, _ in samples_of(telemetry) if "dead_letter" in name] == []
 
 
 def test_steps_are_told_apart() -> None:

@@ -1,0 +1,131 @@
+"""Events that a real HTTP server refuses: kept, shown, deleted; each found again, whatever was killed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from logrouter.testing import HttpServer, Received, Reply
+from tests.e2e.processes import Workplace
+
+CONFIG = """\
+steps:
+  - redact: {{patterns: [email]}}
+sinks:
+  es:
+    url: elasticsearch+{url}/?index=app
+    batch: {{age: 10ms}}
+    retry: {{initial: 10ms, cap: 50ms}}
+spool: {{directory: spool}}
+shutdown_timeout: {timeout}
+"""
+
+
+class Index:
+    """What a server with a strict mapping holds: `n` must be a number, unless it was mended."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Any] = {}
+        """By id."""
+        self.is_mended = False
+        self.is_down = False
+
+    def answer(self, request: Received) -> Reply:
+        if self.is_down:
+            return Reply(503)
+        lines = request.body.split(b"\n")[:-1]
+        pairs = zip(lines[::2], lines[1::2], strict=True)
+        items = [self._create(json.loads(action)["create"]["_id"], json.loads(event)) for action, event in pairs]
+        has_errors = any("error" in item["create"] for item in items)
+        return Reply(200, {}, json.dumps({"errors": has_errors, "items": items}, separators=(",", ":")).encode())
+
+    def _create(self, name: str, event: dict[str, Any]) -> dict[str, Any]:
+        if name in self.documents:
+            return {
+                "create": {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "twice"}}
+            }
+        if not self.is_mended and not isinstance(event["n"], int):
+            failure = {"type": "document_parsing_exception", "reason": "failed to parse field [n] of type [long]"}
+            return {"create": {"status": 400, "error": failure}}
+        self.documents[name] = event
+        return {"create": {"status": 201}}
+
+    @property
+    def numbers(self) -> list[Any]:
+        return sorted((event["n"] for event in self.documents.values()), key=str)
+
+
+def events(count: int) -> tuple[bytes, list[int], list[str]]:
+    """Lines of which each tenth is refused; what the others and what these have as `n`."""
+    bad = [f"x{number}" for number in range(0, count, 10)]
+    good = [number for number in range(count) if number % 10]
+    lines = [
+        json.dumps({"n": number if number % 10 else f"x{number}", "who": "a@b.example"}) for number in range(count)
+    ]
+    return "".join(line + "\n" for line in lines).encode(), good, bad
+
+
+Run = Callable[..., Any]
+
+
+async def in_thread(run: Run, *arguments: Any, **options: Any) -> Any:
+    return await trio.to_thread.run_sync(partial(run, *arguments, **options))
+
+
+def files(workplace: Workplace) -> list[Path]:
+    return [path for path in (workplace.folder / "spool").rglob("*") if path.is_file()]
+
+
+def dlq(workplace: Workplace, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return workplace.command("dlq", *arguments)
+
+
+def shown(workplace: Workplace, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in dlq(workplace, "show", *arguments).stdout.splitlines()]
+
+
+@pytest.mark.slow
+async def test_what_is_refused_is_kept_with_the_reason_and_without_secrets(workplace: Workplace) -> None:
+    index = Index()
+    async with HttpServer(index.answer).serving() as server:
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        data, good, bad = events(200)
+        done = await in_thread(workplace.route, data)
+
+    assert done.returncode == 0, done.stderr
+    assert index.numbers == sorted(good, key=str)
+    letters = await in_thread(shown, workplace)
+    assert [letter["event"]["n"] for letter in letters] == bad
+    assert {(letter["sink"], letter["reason"]) for letter in letters} == {("es", "document_parsing_exception")}
+    assert {letter["detail"] for letter in letters} == {"failed to parse field [n] of type [long]"}
+    assert [path for path in await in_thread(files, workplace) if b"a@b.example" in path.read_bytes()] == []
+
+
+@pytest.mark.slow
+async def test_a_full_store_stops_the_sink_and_deleting_lets_it_go_on(workplace: Workplace) -> None:
+    index = Index()
+    pad = "x" * 1_000_000
+    data = b"".join(b'{"n":"%d","pad":"%b"}\n' % (number, pad.encode()) for number in range(20))
+    async with HttpServer(index.answer).serving() as server:
+        config = CONFIG.format(url=server.url, timeout="25s")
+        workplace.write("logrouter.yaml", config + "dead_letters: {max_size: 16MiB}\n")
+        process = await in_thread(workplace.start_router)
+        feed = partial(in_thread, process.communicate, data + b'{"n":1}\n')
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(feed)
+            letters = []
+            while len(letters) < 16:  # as many as fit
+                letters = await in_thread(shown, workplace)
+            assert process.poll() is None
+            assert (await in_thread(dlq, workplace, "delete", *(letter["id"] for letter in letters))).returncode == 0
+    left = await in_thread(shown, workplace)
+    assert process.returncode == 0
+    assert sorted(int(letter["event"]["n"]) for letter in letters + left) == list(range(20))
+    assert index.numbers == [1]
