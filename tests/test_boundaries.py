@@ -23,6 +23,7 @@ EXCEPTIONS = {
     "logrouter.config.page": "a tool of the developers, run by hand: it writes tables into a page of docs/",
     "logrouter.reference": "a tool of the developers, run by hand: it writes docs/; `describe` uses its pure part",
     "logrouter.testing": "fakes of what the runtime has",
+    "logrouter.testing.contract": "what sinks are asked, by way of the fakes",
     "logrouter.testing.fakes": "transports, sources, a disk with faults",
     "logrouter.testing.http": "a server",
     "logrouter.testing.responding": "a transport",

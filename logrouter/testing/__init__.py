@@ -8,6 +8,7 @@ RecordingSink(SinkConfig(), …)      a sink that writes payloads as they are
 RecordingTransport()                keeps what a sink writes; fails, hangs or is gone while a test says so
 HttpServer([Reply(429), Reply()])   a server that answers by a script or a function, and keeps what it was asked
 RespondingTransport(answer)         a function answers requests, on virtual time: for tests of delivery
+assert_sink_contract(sink)          whatever its destination answers, a sink of HTTP keeps to what all must
 FaultyDisk()                        the real file system, with faults at chosen calls
 CrashingDisk()                      a file system in memory that is killed at chosen steps, or loses power
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from logrouter.crashing import CrashingDisk as CrashingDisk
 from logrouter.crashing import Killed as Killed
+from logrouter.testing.contract import assert_sink_contract as assert_sink_contract
 from logrouter.testing.fakes import FaultyDisk as FaultyDisk
 from logrouter.testing.fakes import RecordingSink as RecordingSink
 from logrouter.testing.fakes import RecordingTransport as RecordingTransport

@@ -28,8 +28,8 @@ from logrouter.sinks import (
     Write,
 )
 from logrouter.templates import Template
-from logrouter.testing import batch_of, converse, instructions, slice_of
-from logrouter.values import MaybeSecret
+from logrouter.testing import assert_sink_contract, batch_of, converse, instructions, slice_of
+from logrouter.values import MaybeSecret, Secret
 
 NAMES = component.names("sinks")
 TRANSPORTS = {"files": (Append,), "stream": (Write,), "http": (Request, Seal, Now, Pause), "none": ()}
@@ -150,3 +150,10 @@ def test_a_url_gives_options_that_it_has(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_warnings_are_texts(name: str) -> None:
     assert component.load("sinks", name).warnings(make(name).config) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if component.load("sinks", name).transport == "http"])
+def test_whatever_its_destination_answers(name: str) -> None:
+    known = component.load("sinks", name).Config.__struct_fields__
+    secrets = {"headers": {"X-Key": Secret("hidden-key")}, "token": Secret("hidden-token")}
+    assert_sink_contract(make(name, **{option: value for option, value in secrets.items() if option in known}))

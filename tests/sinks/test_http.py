@@ -13,7 +13,7 @@ from logrouter.errors import ConfigError
 from logrouter.event import Flag
 from logrouter.sinks import Batch, Delivered, Halve, Pause, Rejected, Request, Response, Retry, SinkContext
 from logrouter.sinks.http import AnyHttpConfig, AnyHttpSink, Status
-from logrouter.testing import batch_of, converse, slice_of
+from logrouter.testing import assert_sink_contract, batch_of, converse, slice_of
 from logrouter.values import Secret
 
 URL = "https://example.org/in?key=k"
@@ -279,3 +279,10 @@ def test_a_part_that_is_not_there_is_told() -> None:
     assert str(error.value) == (
         "LOGROUTER_SINK_ES__TLS__CAFILE: unknown key 'cafile' in sinks.es.tls (did you mean 'ca_file'?)"
     )
+
+
+@pytest.mark.parametrize(
+    "options", [{"format": "json_array"}, {"format": "raw"}, {"body": CHAT}, {"body": "{message}"}]
+)
+def test_the_contract_in_every_format(options: dict[str, Any]) -> None:
+    assert_sink_contract(sink(Secret("https://example.org/hidden/key"), token=Secret("hidden-token"), **options))
