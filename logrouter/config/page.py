@@ -40,7 +40,9 @@ def refresh(text: str) -> str:
 
 
 def _table(name: str) -> str:
-    options = [option for option in reference.options(_STRUCTS[name]) if option.name not in _NOT_OPTIONS]
+    # Parts of options have tables of their own.
+    listed = [option for option in reference.options(_STRUCTS[name]) if "." not in option.name]
+    options = [option for option in listed if option.name not in _NOT_OPTIONS]
     # Where the text tells the default, it is made while loading, and the class need not have one.
     return reference.table([option._replace(default="") if "Default:" in option.text else option for option in options])
 
