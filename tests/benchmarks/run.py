@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, inputs, isolation, measure, spool
+from tests.benchmarks import cases, destinations, inputs, isolation, measure, spool
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -28,6 +28,7 @@ LOGROUTER = [sys.executable, "-m", "logrouter"]
 YARDSTICK = [sys.executable, str(Path(__file__).with_name("yardstick.py"))]
 TRICKLE_YARDSTICK = [sys.executable, str(Path(__file__).with_name("trickle_yardstick.py"))]
 SPOOL_PARTS = ("durability", "synced", "dead", "restart", "laggard", "isolation")
+SHIPPING_PARTS = ("shipping", "shipping-start", "latency", *(each.name for each in destinations.DESTINATIONS))
 ONE_LINE = b'{"time":"2026-11-23T00:00:00Z","level":"info","service":"checkout","message":"hello"}\n'
 
 
@@ -203,10 +204,14 @@ def main() -> None:
         "restart": lambda: spool.restart(folder, plan.segments),
         "laggard": lambda: spool.laggard(folder, plan.trickle_seconds),
         "isolation": lambda: isolation.isolation(folder, plan.middle, plan.rounds),
+        "shipping": lambda: destinations.shipping(options.only, plan.small, plan.middle, plan.rounds),
+        "shipping-start": lambda: destinations.start(plan.rounds),
+        "latency": lambda: destinations.latency(100, plan.trickle_seconds),
     }
     _print("machine", machine)
     for name, part in parts.items():
-        if options.only in (None, name) or (name == "throughput" and chosen):
+        shipped = name == "shipping" and options.only in SHIPPING_PARTS[3:]
+        if options.only in (None, name) or (name == "throughput" and chosen) or shipped:
             _print(name, part)
 
 
@@ -220,7 +225,7 @@ def _print(name: str, part: Callable[[], Iterator[str]]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, fewer rounds")
-    names = ["start", "trickle", *SPOOL_PARTS, *(case.name for case in CASES)]
+    names = ["start", "trickle", *SPOOL_PARTS, *SHIPPING_PARTS, *(case.name for case in CASES)]
     parser.add_argument("--only", choices=names, help="one part alone")
     return parser.parse_args()
 
