@@ -66,8 +66,8 @@ class Slice(msgspec.Struct):
         return len(self.payloads)
 
     def pick(self, places: Sequence[int]) -> Slice:
-        """The events at these places."""
-        if len(places) == len(self.payloads):
+        """The events at these places, in this order."""
+        if len(places) == len(self.payloads) and list(places) == list(range(len(places))):
             return self
         return Slice(
             [self.payloads[place] for place in places],

@@ -50,13 +50,14 @@ class Place(NamedTuple):
 
 
 class Template:
-    """A text with places. Immutable; equal by its text."""
+    """A text with places. Immutable; equal by its text, and by what stands for what is missing."""
 
-    __slots__ = ("_readers", "parts", "references", "text")
+    __slots__ = ("_readers", "missing", "parts", "references", "text")
 
-    def __init__(self, text: str, parts: tuple[str | Place, ...]) -> None:
+    def __init__(self, text: str, parts: tuple[str | Place, ...], missing: str = MISSING_TEXT) -> None:
         self.text = text
         self.parts = parts
+        self.missing = missing
         places = [part for part in parts if isinstance(part, Place)]
         self.references: frozenset[Reference] = frozenset(
             reference for place in places for reference in (place.reference, place.otherwise) if reference is not None
@@ -68,6 +69,10 @@ class Template:
     def parse(cls, text: str) -> Self:
         """Raises ExpressionError at the character that is wrong."""
         return cls(text, tuple(_parse(text)))
+
+    def where_missing(self, text: str) -> Template:
+        """The same with another text in the place of what an event does not have."""
+        return Template(self.text, self.parts, text)
 
     @property
     def is_constant(self) -> bool:
@@ -94,7 +99,7 @@ class Template:
         from logrouter.rules.code import render
 
         pieces = [
-            repr(part) if isinstance(part, str) else render(_code(part, segment), name, constants)
+            repr(part) if isinstance(part, str) else render(_code(part, segment, self.missing), name, constants)
             for part in self.parts
         ]
         return f"({' + '.join(pieces)})" if pieces else "''"
@@ -110,7 +115,9 @@ class Template:
         return self._readers[segment](document, facts)
 
     def __eq__(self, other: object) -> bool:
-        return self.text == other.text if isinstance(other, Template) else NotImplemented
+        if not isinstance(other, Template):
+            return NotImplemented
+        return self.text == other.text and self.missing == other.missing
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -229,7 +236,7 @@ def _format(match: re.Match[str], text: str) -> str | None:
 # ── from places to code ──
 
 
-def _code(place: Place, segment: bool) -> Any:
+def _code(place: Place, segment: bool, missing: str) -> Any:
     from logrouter.rules.code import Constant, joined
 
     reference = place.reference
@@ -241,11 +248,21 @@ def _code(place: Place, segment: bool) -> Any:
         function = text_of
     else:
         function = _segment_of
-    call = joined(Constant(function), "(", reference, ")")
-    if place.otherwise is None:
-        return call
+    found = joined(Constant(function), "(", reference, ")")
+    if place.otherwise is not None:
+        instead = joined(Constant(text_of), "(", place.otherwise, ")")
+        if missing != MISSING_TEXT:
+            instead = _unless_absent(place.otherwise, instead, joined(repr(missing)))
+        return _unless_absent(reference, found, instead)
+    return found if missing == MISSING_TEXT else _unless_absent(reference, found, joined(repr(missing)))
+
+
+def _unless_absent(reference: Reference, found: Any, instead: Any) -> Any:
+    """The one code; where the reference has no value that can stand in a text, the other."""
+    from logrouter.rules.code import Constant, joined
+
     absent = joined(reference, ".__class__ in ", Constant((MISSING.__class__, Opaque)))
-    return joined("(", Constant(text_of), "(", place.otherwise, ") if ", absent, " else ", call, ")")
+    return joined("(", instead, " if ", absent, " else ", found, ")")
 
 
 @lru_cache(maxsize=64)

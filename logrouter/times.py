@@ -14,19 +14,17 @@ through to the next field, and at last to when the event was received.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from logrouter.memo import Memo
 from logrouter.references import MISSING, Field
 
 FIELDS: Final = (Field(("ts",)), Field(("time",)), Field(("timestamp",)), Field(("@timestamp",)))
 """Where an event's time is looked for. The first that holds a time counts."""
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 _SECOND: Final = 1_000_000_000
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -88,22 +86,6 @@ def _parse_text(text: str) -> int | None:
         return None
 
 
-class _Memo(dict[K, V]):
-    """What `read` makes of a key, remembered. Raises what it raises."""
-
-    def __init__(self, read: Callable[[K], V], most: int) -> None:
-        super().__init__()
-        self._read = read
-        self._most = most
-
-    def __missing__(self, key: K) -> V:
-        found = self._read(key)
-        if len(self) >= self._most:
-            self.clear()
-        self[key] = found
-        return found
-
-
 def _whole_seconds(text: str) -> int:
     """In nanoseconds. Raises ValueError where the text is no time."""
     match = _WHOLE.fullmatch(text)
@@ -117,6 +99,7 @@ def _whole_seconds(text: str) -> int:
 
 
 def _tail(text: str) -> int:
+    """In nanoseconds. Raises ValueError."""
     match = _TAIL.fullmatch(text) if len(text) <= _LONGEST - 19 else None
     if match is None:
         raise ValueError
@@ -136,9 +119,9 @@ def _offset_seconds(zone: str) -> int:
 
 
 # Most times are one of a few seconds, and one of a thousand milliseconds: both are looked up, and nothing is parsed.
-WHOLE_SECONDS: Final = _Memo(_whole_seconds, 256)
+WHOLE_SECONDS: Final = Memo(_whole_seconds, 256)
 """The first 19 letters of a time, `2026-01-31T23:59:59`."""
-TAILS: Final = _Memo(_tail, 4096)
+TAILS: Final = Memo(_tail, 4096)
 """What follows them: fraction and zone, `.123Z`."""
 
 
@@ -185,5 +168,5 @@ def _format_seconds(seconds: int) -> str:
     return f"{year_text}-{day:%m-%d}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
-_SECOND_TEXTS: Final = _Memo[int, bytes](lambda seconds: _format_seconds(seconds).encode(), 256)
-_FRACTION_TEXTS: Final = _Memo[int, bytes](lambda nanoseconds: _format_fraction(nanoseconds).encode(), 4096)
+_SECOND_TEXTS: Final = Memo[int, bytes](lambda seconds: _format_seconds(seconds).encode(), 256)
+_FRACTION_TEXTS: Final = Memo[int, bytes](lambda nanoseconds: _format_fraction(nanoseconds).encode(), 4096)

@@ -77,6 +77,14 @@ def test_an_event_s_own_field_goes_before_the_resource() -> None:
     assert template.render({"service": "x"}, FACTS) == "shop/eu"
 
 
+@pytest.mark.parametrize("text", ["{missing}", "{severity}", "{object}", "{meta.partial}", '{resource["nope"]}'])
+def test_something_else_can_stand_for_what_is_missing(text: str) -> None:
+    template = Template.parse(f"a{text}").where_missing("")
+    assert template.render({"object": {"a": 1}}, FACTS) == "a"
+    assert template != Template.parse(f"a{text}")
+    assert Template.parse("{a}{service.name}").where_missing("").render({"a": None}, FACTS) == "nullshop/eu"
+
+
 def test_a_missing_severity_is_unknown() -> None:
     assert Template.parse("{severity}").render({}, FACTS) == "unknown"
 

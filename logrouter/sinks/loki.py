@@ -1,0 +1,313 @@
+"""Sends events to Grafana Loki 2.4 to 3.x, and to what speaks its push API: Grafana Cloud, VictoriaLogs.
+
+    sinks:
+      loki:
+        url: loki+http://loki:3100/?tenant=shop
+        labels: {app: "{service.name}", level: "{severity}"}
+        structured_metadata: [trace_id]
+
+The line is the event as it came, JSON or text. It is sent as protobuf and snappy, Loki's cheapest form.
+
+**Labels** say which stream an event belongs to, and few streams are what makes Loki fast: choose labels that have few
+values each. `labels` may hold templates; names are made legal (`k8s.pod` is `k8s_pod`), empty values are left out.
+Without `labels`, or where an event has none of them, the stream is `{service_name="…"}` if `resource` has
+`service.name`, else `{job="logrouter"}`. At `max_streams` active streams the label with the most values gets `other`
+for each further one, and that is told; once half of the streams have been idle for 30 minutes, new values are taken
+again. What has many values (a trace, a user) belongs into `structured_metadata`, where also `include` goes.
+
+**Once each.** Loki keeps entries of the same stream, time and line once, so that what is sent again after a crash or a
+time-out is not there twice; and two events that are the same to the nanosecond are one.
+
+**Time.** Loki refuses what is too old (`max_age`), too far in the future (`max_ahead`), or too far behind the newest
+of its stream (`out_of_order`). These events become dead letters without being sent. After an outage the oldest are sent
+first, one request after the other, so that a stream only goes forward. If your Loki has other limits, say so here.
+
+**What an answer means.**
+
+    status                       of an event                                  of a request
+    200, 204                     delivered                                    all are delivered
+    400 with an entry's fault    the entry named, or found by the limit that  others are stored, and delivered
+                                 is told, is a dead letter
+    400 with a stream's fault    found by sending halves                      sent in halves
+    400 too far behind           the oldest of the stream, as many as told,   other streams are sent again: Loki says
+                                 are dead letters; the others delivered       nothing of them, and keeps each once
+    400 else, 401, 403, 404      tried again: tenant, token or URL are wrong  tried again
+    413                          a dead letter                                sent in halves
+    429 of one stream            tried again from the first that was ignored  other streams are sent again
+    429 else, 503                tried again                                  tried again, and less at once
+    260, 3xx, 5xx                tried again                                  tried again
+
+What is tried again waits, and is told once a minute and in `/status`.
+
+Of a push in which entries of several streams are too far behind, Loki tells of the last stream only, and nothing at all
+where entries of the last one are taken. So `out_of_order` should not be more than half of Loki's `max_chunk_age`.
+
+As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?tenant=shop`, `loki:` with `url` as a key;
+`/loki/api/v1/push` may stand at its end, and is added where it does not.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, repeat
+from operator import itemgetter
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+import msgspec
+
+from logrouter.event import Flag
+from logrouter.facts import Facts
+from logrouter.instructions import Delivered, Halve, Instruction, Now, Outcome, Pause, Rejected, Request, Response
+from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext, Slice
+from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url, shown
+from logrouter.sinks._loki_answers import settled
+from logrouter.sinks._loki_encoding import Encoder, times_of
+from logrouter.sinks._loki_limits import EVER_NS, Limits, Sent
+from logrouter.sinks._loki_push import push_request
+from logrouter.sinks._loki_streams import MOST_LABELS, OTHER, Stream, Streams, legal_name
+from logrouter.templates import Template
+from logrouter.values import Duration, MaybeSecret, Size, revealed
+
+PUSH: Final = "/loki/api/v1/push"
+_PROTOBUF: Final = (("Content-Type", "application/x-protobuf"),)
+_BATCH_BYTES: Final = 512 * 1024
+"""Some 2 MiB before compression: gRPC between Loki's parts takes 4, a tenant is allowed 6 at once by default."""
+_MOST_METADATA = 128
+"""`max_structured_metadata_entries_count`"""
+_INVALID = bytes(bool(flags & Flag.INVALID_UTF8) for flags in range(256))
+
+
+class LokiConfig(HttpConfig, kw_only=True, frozen=True):
+    """Where to, under which labels, and what Loki takes."""
+
+    url: MaybeSecret
+    """The base URL, `http://loki:3100`, or that of the push API."""
+    tenant: MaybeSecret | None = None
+    """Sent as `X-Scope-OrgID`. Default: none, as a Loki without `auth_enabled` wants it."""
+    labels: Mapping[str, Template] = msgspec.field(default_factory=dict)
+    """Name to value: at most 15. Values may hold templates. Default: `service_name`, or `job`."""
+    structured_metadata: tuple[str, ...] = ()
+    """Fields, attributes or `severity`, put beside the line under their own names, where the event has them."""
+    max_streams: int = 1000
+    """How many sets of labels may be active before labels with many values are folded into `other`."""
+    max_line: Size = Size(256 * 1024)
+    """The longest line that Loki takes (`max_line_size`)."""
+    on_long_line: Literal["reject", "truncate"] = "reject"
+    """What becomes of longer ones: a dead letter, or they are cut."""
+    max_age: Duration | Literal["never"] = Duration(7 * 86_400)
+    """The oldest event that Loki takes (`reject_old_samples_max_age`). `never`: it takes all."""
+    max_ahead: Duration = Duration(600)
+    """How far in the future it may lie (`creation_grace_period`)."""
+    out_of_order: Duration | Literal["never"] = Duration(3600)
+    """How far behind the newest of its stream it may lie: half of Loki's `max_chunk_age`. `never`: it takes all."""
+    concurrency: int = 1
+    """How many requests may be under way at most. With more than one, batches can overtake each other: after an outage
+    perhaps by more than `out_of_order`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = _legal_names(self.labels)
+        if len(names) > MOST_LABELS:
+            raise ValueError(f"labels: Loki takes at most {MOST_LABELS}, and here are {len(names)}")
+        if len(self.structured_metadata) > _MOST_METADATA:
+            raise ValueError(f"structured_metadata: Loki takes at most {_MOST_METADATA}")
+        if self.max_streams < 1:
+            raise ValueError("max_streams: must be more than 0")
+        if self.max_line < 1:
+            raise ValueError("max_line: must be more than 0")
+
+
+class LokiSink(HttpSink[LokiConfig]):
+    """One push for each batch, its events by their streams."""
+
+    Config: ClassVar[type[SinkConfig]] = LokiConfig
+    wants_times: ClassVar[bool] = True
+
+    def __init__(self, config: LokiConfig, context: SinkContext) -> None:
+        super().__init__(config, context)
+        base, query = _split(http_url(revealed(config.url), "loki"))
+        tenant = {} if config.tenant is None else {"X-Scope-OrgID": config.tenant}
+        self.endpoint = endpoint_of(config, base, tenant)
+        self._target = PUSH + query
+        if config.batch.size is None:
+            self.batching = msgspec.structs.replace(self.batching, size_bytes=_BATCH_BYTES)
+        labels = _legal_names(config.labels)
+        depends = {name: text for name, text in labels.items() if not text.is_constant}
+        fixed = [(name, text.render({}, Facts({}, 0, {}))) for name, text in labels.items() if name not in depends]
+        self._streams = Streams(fixed, list(depends), config.max_streams, _default_label(context))
+        metadata = [legal_name(name) for name in config.structured_metadata]
+        self._encoder = Encoder(self._streams, metadata, self.include)
+        added = tuple(Template.parse(f"{{{name}}}").where_missing("") for name in config.structured_metadata)
+        self.templates = (*depends.values(), *added)
+        self._told_of: list[str] = []
+        self._newest_ns = -EVER_NS
+        """Of all that Loki has taken, at least so new."""
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        return {"url": http_url(url, "loki")}
+
+    @classmethod
+    def warnings(cls, config: LokiConfig) -> list[str]:
+        odd = [name for name in config.labels if name != legal_name(name)]
+        return [f"labels: {name!r} is sent as {legal_name(name)!r}, as Loki takes it" for name in odd]
+
+    def send(self, batch: Batch) -> Conversation:
+        now_ns = yield Now()
+        self._streams.forget_idle(now_ns)
+        batch = msgspec.structs.replace(batch, slices=[self._fitted(part) for part in batch.slices if len(part)])
+        parts = list(map(_measured, batch.slices))
+        refused = self._refused(parts, now_ns)
+        if not refused:
+            return (yield from self._push(parts, now_ns))
+        kept = batch.pick([place for place in range(len(batch)) if place not in refused])
+        outcome = (yield from self._push(list(map(_measured, kept.slices)), now_ns)) if kept.slices else []
+        if isinstance(outcome, Halve):
+            return outcome
+        others = iter(outcome if isinstance(outcome, Sequence) else repeat(outcome))
+        return [refused[place] if place in refused else next(others) for place in range(len(batch))]
+
+    def probe(self) -> Generator[Instruction, Any, list[str]]:
+        """A push of nothing: Loki says 422, but only once it knows who asks."""
+        response: Response = yield Request("POST", self._target, b"", _PROTOBUF, "snappy")
+        if response.status in (200, 204, 422):
+            return []
+        told = f"POST {self._target} is answered by {response.status}: {shown(response.body)}"
+        if response.status >= 500:
+            ready: Response = yield Request("GET", "/ready")
+            return [told, f"GET /ready is answered by {ready.status}: {shown(ready.body)}"]
+        return [told]
+
+    # ── before it is sent ──
+
+    def _fitted(self, part: Slice) -> Slice:
+        """The same with lines as Loki takes them: in UTF-8, and not too long where they may be cut."""
+        lines, times_ns = part.payloads, part.times_ns
+        invalid = part.flags.translate(_INVALID)
+        if 1 in invalid:
+            lines = [
+                line.decode("utf-8", "replace").encode() if is_invalid else line
+                for line, is_invalid in zip(lines, invalid, strict=True)
+            ]
+        if self.config.on_long_line == "truncate" and max(map(len, lines), default=0) > self.config.max_line:
+            lines = [_cut(line, self.config.max_line) for line in lines]
+        if times_ns is None:
+            times_ns = array("q", [part.received_ns]) * len(part)
+        elif lines is part.payloads:
+            return part
+        return msgspec.structs.replace(part, payloads=lines, times_ns=times_ns)
+
+    def _refused(self, parts: Sequence[_Measured], now_ns: int) -> dict[int, Rejected]:
+        """By their places, the events that Loki would refuse."""
+        config = self.config
+        limits = Limits(
+            now_ns - _ns(config.max_age), now_ns + _ns(config.max_ahead), config.max_line, _ns(config.out_of_order)
+        )
+        surely_ns = max(limits.oldest_ns, self._newest_ns - limits.behind_ns)
+        if all(
+            surely_ns <= first_ns and last_ns <= limits.newest_ns and longest <= limits.longest
+            for _, first_ns, last_ns, longest in parts
+        ):
+            return {}
+        return {place: refused for place, event in enumerate(self._sent(parts)) if (refused := limits.refusal(event))}
+
+    def _sent(self, parts: Iterable[_Measured]) -> Iterator[Sent]:
+        """The events as Loki sees them, in their order."""
+        for part, *_ in parts:
+            columns = [repeat(text) if isinstance(text, str) else text for text in self._encoder.label_columns(part)]
+            values = zip(*columns, strict=False) if columns else repeat(())
+            for own, time_ns, line in zip(values, times_of(part), part.payloads, strict=False):
+                yield Sent(self._streams.of(own), time_ns, len(line))
+
+    # ── sending ──
+
+    def _push(self, parts: Sequence[_Measured], now_ns: int) -> Generator[Instruction, Any, Outcome]:
+        streams: dict[Stream, list[bytes]] = {}
+        reached: dict[Stream, int] = {}
+        for part, first_ns, last_ns, _ in self._oldest_first(parts):
+            for stream, entries in self._encoder.encode(part, first_ns, last_ns).items():
+                streams.setdefault(stream, []).append(entries)
+                reached[stream] = max(reached.get(stream, first_ns), first_ns)
+            yield Pause()
+        self._tell_of_folding()
+        body = push_request((stream.opening, entries) for stream, entries in streams.items())
+        response: Response = yield Request("POST", self._target, body, _PROTOBUF, "snappy")
+        outcome = settled(response, lambda: list(self._sent(parts)))
+        for stream, time_ns in reached.items():
+            stream.used_ns = now_ns
+            if isinstance(outcome, Delivered):
+                stream.newest_ns = max(stream.newest_ns, time_ns)
+                self._newest_ns = max(self._newest_ns, time_ns)
+        return outcome
+
+    def _oldest_first(self, parts: Sequence[_Measured]) -> Iterable[_Measured]:
+        """The slices, cut anew where they span more than Loki takes in any order: none then lies behind another."""
+        span_ns = max(part.last_ns for part in parts) - min(part.first_ns for part in parts)
+        if span_ns <= _ns(self.config.out_of_order):
+            return parts
+        order = sorted(
+            (time_ns, number, place)
+            for number, part in enumerate(parts)
+            for place, time_ns in enumerate(times_of(part.part))
+        )
+        runs = groupby(order, key=itemgetter(1))
+        return (_measured(parts[number].part.pick([place for _, _, place in run])) for number, run in runs)
+
+    def _tell_of_folding(self) -> None:
+        folded = self._streams.folded
+        if folded != self._told_of:
+            self._told_of = folded
+            if folded:
+                self.notice = (
+                    f"more than {self.config.max_streams:,} streams: further values of {' and '.join(folded)} become"
+                    f" {OTHER!r}; put what has many values into structured_metadata"
+                )
+
+
+class _Measured(NamedTuple):
+    """A slice, and what its events lie between."""
+
+    part: Slice
+    first_ns: int
+    last_ns: int
+    longest: int
+    """The longest line, in bytes."""
+
+
+def _measured(part: Slice) -> _Measured:
+    return _Measured(part, min(times_of(part)), max(times_of(part)), max(map(len, part.payloads)))
+
+
+def _cut(line: bytes, length: int) -> bytes:
+    """At most so many bytes of it, in whole characters."""
+    return line if len(line) <= length else line[:length].decode("utf-8", "ignore").encode()
+
+
+def _ns(span: Duration | Literal["never"]) -> int:
+    return EVER_NS if span == "never" else round(span * 1e9)
+
+
+def _legal_names(labels: Mapping[str, Template]) -> dict[str, Template]:
+    """The labels by the names that Loki takes. Raises ValueError where there are none, or two are the same."""
+    legal: dict[str, Template] = {}
+    for name, text in labels.items():
+        try:
+            as_sent = legal_name(name)
+        except ValueError as error:
+            raise ValueError(f"labels: {error}") from None
+        if as_sent in legal:
+            raise ValueError(f"labels: two of them are {as_sent!r}, as Loki takes it")
+        legal[as_sent] = text
+    return legal
+
+
+def _default_label(context: SinkContext) -> tuple[str, str]:
+    service = context.resource.get("service.name")
+    return ("service_name", service) if service else ("job", "logrouter")
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The base, and the query with its question mark."""
+    address, mark, query = url.partition("?")
+    return address.rstrip("/").removesuffix(PUSH).rstrip("/"), mark + query
