@@ -29,7 +29,7 @@ from tests.crash.feeding import (
     wanted,
 )
 from tests.crash.killed_at import MOMENTS, POINTS
-from tests.e2e.processes import TOO_LONG_SECONDS, Workplace
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, spool_options
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +46,12 @@ LINES = 40_000
 LATER = range(LINES, LINES + 1_000)
 COUNTS = {"append": 40, "seal": 4, "sync": 3, "delete": 2, "note": 20, "commit": 20, "switch": 5, "send": 20}
 """Which call of a point is the last."""
-SMALL = ("--set", "spool.max_size=16MiB", "--set", "spool.memory=2MiB", "--set", "spool.sync_interval=5ms")
+SMALL = {"max_size": "16MiB", "memory": "2MiB", "sync_interval": "5ms"}
 """Segments of 1 MiB, and much coming and going."""
 
 
 def arguments(durability: str) -> tuple[str, ...]:
-    return (*SINKS, "--set", "spool.directory=spool", "--set", f"spool.durability={durability}", *SMALL)
+    return (*SINKS, *spool_options(durability=durability, **SMALL))
 
 
 def killed(
@@ -151,7 +151,7 @@ def test_what_was_on_its_way_is_not_discarded(workplace: Workplace) -> None:
     (It discarded batches that stood in its file already.)
     """
     sinks = ("--sink", "all=file:all", "--sink", "gone=file:gone/out")
-    spool = ("--set", "spool.directory=spool", *SMALL, "--set", "spool.when_full=discard_oldest")
+    spool = spool_options(when_full="discard_oldest", **SMALL)
     arguments = (*sinks, *spool, "--set", "shutdown_timeout=300ms")
     run_until_killed(workplace, (LAUNCHER, "send", "after", "20", *arguments), numbered(0, LINES))
     folder = (workplace.folder / "gone").rename(workplace.folder / "elsewhere")

@@ -20,7 +20,7 @@ from tests.crash.feeding import (
     run_until_killed,
     wanted,
 )
-from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe, spool_options, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 
 pytestmark = pytest.mark.slow
@@ -77,11 +77,9 @@ def test_killed_at_any_moment_each_line_that_was_safe_is_there_once(workplace: W
 
 
 def _spool(chance: random.Random) -> list[str]:
-    settings = {
-        "directory": "spool",
-        "durability": chance.choice(["disk", "sync"]),
-        "max_size": "16MiB",
-        "memory": chance.choice(["1MiB", "2MiB", "8MiB"]),
-        "sync_interval": "20ms",
-    }
-    return [part for key, value in settings.items() for part in ("--set", f"spool.{key}={value}")]
+    return spool_options(
+        durability=chance.choice(["disk", "sync"]),
+        max_size="16MiB",
+        memory=chance.choice(["1MiB", "2MiB", "8MiB"]),
+        sync_interval="20ms",
+    )

@@ -18,7 +18,7 @@ import pytest
 
 from tests.crash.feeding import packed
 from tests.e2e.disks import remount, root_only, tiny_disk
-from tests.e2e.processes import Workplace, pipe, wait_for_port, wait_until
+from tests.e2e.processes import Workplace, pipe, spool_options, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 
 pytestmark = pytest.mark.soak
@@ -125,7 +125,7 @@ def test_sinks_fail_and_come_back_and_nothing_is_lost_or_grows(workplace: Workpl
             *("--sink", "all=file:all", "--sink", "full=file:disk/out", "--match", "full=kind == 1"),
             *("--sink", "hung=stdout:", "--match", "hung=kind == 2", "--sink", "gone=file:logs/out"),
             *("--match", "gone=kind == 3", "--sink", "packed=file:packed.gz?rotate_size=8MiB&keep=9999"),
-            *("--match", "packed=kind == 0", "--set", "spool.directory=spool", "--set", "spool.memory=4MiB"),
+            *("--match", "packed=kind == 0", *spool_options(memory="4MiB")),
             *("--set", f"admin.listen=127.0.0.1:{port}"),
         )
         wait_for_port(port)

@@ -21,6 +21,13 @@ LOGROUTER = (sys.executable, "-m", "logrouter")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def spool_options(**spool: str) -> list[str]:
+    """Flags for the spool: `directory` is `spool` if nothing else is said."""
+    return [
+        part for key, value in {"directory": "spool", **spool}.items() for part in ("--set", f"spool.{key}={value}")
+    ]
+
+
 class Workplace:
     """A folder of its own and an environment without settings, in which processes are started."""
 

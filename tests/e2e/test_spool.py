@@ -19,7 +19,7 @@ import pytest
 
 from tests.crash.feeding import is_notice, number_of, numbered, numbers_of
 from tests.e2e.disks import fill, remount, root_only, tiny_disk
-from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, wait_for_port, wait_until
+from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, spool_options, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
 from tests.runtime.spool.logs import make_newer, numbered_chunk, write_version_1
@@ -28,13 +28,6 @@ pytestmark = pytest.mark.slow
 
 MIB = 2**20
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-
-
-def options(**spool: str) -> list[str]:
-    """Flags for the spool: `directory` is `spool` if nothing else is said."""
-    return [
-        part for key, value in {"directory": "spool", **spool}.items() for part in ("--set", f"spool.{key}={value}")
-    ]
 
 
 def told(complaints: bytes, message: str) -> list[dict[str, Any]]:
@@ -97,7 +90,7 @@ def test_ten_times_the_memory_flows_past_sinks_that_are_dead(workplace: Workplac
         router = workplace.start_router(
             *("--sink", "full=file:full/out?format=raw", "--sink", "gone=file:gone/out?format=raw"),
             *("--sink", "hung=stdout:?format=raw", "--sink", "all=file:all?format=raw"),
-            *options(durability=durability, memory="1MiB"),
+            *spool_options(durability=durability, memory="1MiB"),
         )
         pipe(router.stdin).write(lines[0])
         workplace.wait_for_line("gone/out")
@@ -132,7 +125,7 @@ def test_sinks_that_die_one_after_the_other_do_not_fill_the_memory(workplace: Wo
             disks.enter_context(tiny_disk(workplace.folder / f"d{number}", f"{500 * (number + 1)}k"))
             sinks += ["--sink", f"s{number}=file:d{number}/out?format=raw"]
         router = workplace.start_router(
-            *sinks, "--sink", "all=file:all?format=raw", *options(memory="1MiB", block_timeout="never")
+            *sinks, "--sink", "all=file:all?format=raw", *spool_options(memory="1MiB", block_timeout="never")
         )
         feed(router, data)
         wait_until(lambda: len(data) == _size(workplace.folder / "all"), "the living sink to get all")
@@ -154,7 +147,7 @@ def test_what_is_not_delivered_in_time_is_kept_and_delivered_by_the_next_run(
     data = b"".join(numbered(0, 60_000))
     sinks = ("--sink", "full=file:full/out?format=raw", "--sink", "hung=stdout:?format=raw", "--sink", "all=file:all")
     with tiny_disk(workplace.folder / "full", "2m") as full:
-        arguments = (*sinks, *options(durability=durability, memory="1MiB"))
+        arguments = (*sinks, *spool_options(durability=durability, memory="1MiB"))
         router = workplace.start_router(*arguments, "--set", "shutdown_timeout=1s")
         feeding = feed(router, data)
         assert router.wait(TOO_LONG_SECONDS) == 75
@@ -201,7 +194,7 @@ def test_a_full_spool_costs_the_dead_sinks_their_oldest_events_only(workplace: W
         fill(full)
         router = workplace.start_router(
             *("--sink", "told=file:full/told", "--sink", "raw=file:full/raw?format=raw", "--sink", "all=file:all"),
-            *options(max_size="16MiB", memory="2MiB", when_full="discard_oldest"),
+            *spool_options(max_size="16MiB", memory="2MiB", when_full="discard_oldest"),
             *("--set", f"admin.listen=127.0.0.1:{port}"),
         )
         wait_for_port(port)
@@ -244,7 +237,7 @@ def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(w
         fill(full)
         router = workplace.start_router(
             *("--sink", "told=file:full/told", "--sink", "all=file:all"),
-            *options(max_size="16MiB", memory="2MiB", block_timeout="2s"),
+            *spool_options(max_size="16MiB", memory="2MiB", block_timeout="2s"),
             *("--set", f"admin.listen=127.0.0.1:{port}"),
         )
         wait_for_port(port)
@@ -274,13 +267,13 @@ def test_a_smaller_max_size_throws_nothing_away(workplace: Workplace) -> None:
     sinks = ("--sink", "full=file:full/out", "--sink", "all=file:all")
     with tiny_disk(workplace.folder / "full", "1m") as full:
         fill(full)
-        router = workplace.start_router(*sinks, *options(max_size="64MiB"), "--set", "shutdown_timeout=1s")
+        router = workplace.start_router(*sinks, *spool_options(max_size="64MiB"), "--set", "shutdown_timeout=1s")
         feeding = feed(router, data)
         finish(router, feeding)
         assert router.returncode == 75
         remount(full, "size=256m")
         later = numbered(200_000, 201_000)
-        done = workplace.route(b"".join(later), *sinks, *options(max_size="16MiB"))
+        done = workplace.route(b"".join(later), *sinks, *spool_options(max_size="16MiB"))
         assert (done.returncode, done.stderr) == (0, b"")
         assert (full / "out").read_bytes() == data + b"".join(later)
 
@@ -293,7 +286,7 @@ def test_small_events_find_room_too_where_only_large_ones_could_be_discarded(wor
         fill(full)
         router = workplace.start_router(
             *("--sink", "dead=file:full/out", "--sink", "all=file:all"),
-            *options(durability="memory", max_size="16MiB", memory="1MiB", block_timeout="200ms"),
+            *spool_options(durability="memory", max_size="16MiB", memory="1MiB", block_timeout="200ms"),
             *("--set", "shutdown_timeout=200ms"),
         )
         feed_open(router, b"".join(large)).join(TOO_LONG_SECONDS)
@@ -319,7 +312,7 @@ def test_a_full_disk_under_the_spool_stops_no_sink(workplace: Workplace, durabil
     with tiny_disk(workplace.folder / "spool", "8m") as spool:
         router = workplace.start_router(
             *("--sink", "a=file:a", "--sink", "b=file:b"),
-            *options(durability=durability, block_timeout="500ms"),
+            *spool_options(durability=durability, block_timeout="500ms"),
             *("--set", f"admin.listen=127.0.0.1:{port}"),
         )
         wait_for_port(port)
@@ -350,7 +343,7 @@ def test_a_full_disk_under_the_spool_and_a_dead_sink(workplace: Workplace) -> No
     lines = numbered(0, 120_000)
     arguments = (
         *("--sink", "a=file:a", "--sink", "dead=file:full/out"),
-        *options(memory="1MiB", block_timeout="500ms"),
+        *spool_options(memory="1MiB", block_timeout="500ms"),
         *("--set", "shutdown_timeout=1s"),
     )
     with tiny_disk(workplace.folder / "spool", "8m"), tiny_disk(workplace.folder / "full", "1m") as full:
@@ -374,7 +367,7 @@ def test_too_few_descriptors_are_shared(workplace: Workplace) -> None:
     data = b"".join(b'{"n":%d,"user":"u%d"}\n' % (n, n % 100) for n in range(20_000))
     limited = ("bash", "-c", 'ulimit -n 24; exec "$@"', "bash", *LOGROUTER)
     router = workplace.start(
-        [*limited, "--sink", "all=file:all", "--sink", "users=file:users/{user}", *options()],
+        [*limited, "--sink", "all=file:all", "--sink", "users=file:users/{user}", *spool_options()],
         **PIPES,
     )
     router.communicate(data, timeout=TOO_LONG_SECONDS)
@@ -404,7 +397,7 @@ def test_a_disk_that_cannot_sync_stops_no_sink(workplace: Workplace, port: int) 
         [
             *(sys.executable, "-c", program, "--sink", "all=file:all"),
             *("--set", f"admin.listen=127.0.0.1:{port}"),
-            *options(durability="sync", block_timeout="500ms"),
+            *spool_options(durability="sync", block_timeout="500ms"),
         ],
         **PIPES,
     )
@@ -428,7 +421,7 @@ def test_a_disk_that_cannot_sync_stops_no_sink(workplace: Workplace, port: int) 
 
 # ── the folder ────────────────────────────────────────────────────────────────────────────────────────
 
-TO_FILE = ("--sink", "all=file:all", *options())
+TO_FILE = ("--sink", "all=file:all", *spool_options())
 
 
 def refused(workplace: Workplace, *arguments: str, user: str | None = None) -> str:
@@ -473,7 +466,7 @@ def test_a_folder_of_another_user_is_refused(workplace: Workplace) -> None:
     spool.mkdir()
     shutil.chown(spool, "nobody")
     spool.chmod(0o777)
-    to_stdout = ("--sink", "all=stdout:", *options())
+    to_stdout = ("--sink", "all=stdout:", *spool_options())
     assert "spool belongs to another user" in refused(workplace, *to_stdout, user="daemon")
     spool.chmod(0o700)
     assert "may not be written" in refused(workplace, *to_stdout, user="daemon")
@@ -560,7 +553,7 @@ def test_a_clock_that_jumps_back_changes_nothing(workplace: Workplace) -> None:
         "sys.exit(main())\n"
     )
     lines = numbered(0, 20_000)
-    arguments = ("--sink", "all=file:all", *options(max_size="16MiB", memory="1MiB", keep="1h"))
+    arguments = ("--sink", "all=file:all", *spool_options(max_size="16MiB", memory="1MiB", keep="1h"))
     for part in (lines[:10_000], lines[10_000:]):
         router = workplace.start(
             [sys.executable, "-c", program, *arguments],
@@ -617,7 +610,7 @@ def test_a_damaged_segment_costs_its_own_events_which_are_counted(
     lines = numbered(0, 40_000)
     arguments = (
         *("--sink", "dead=file:full/out", "--sink", "all=file:all"),
-        *options(max_size="16MiB"),
+        *spool_options(max_size="16MiB"),
         *("--set", "shutdown_timeout=200ms"),
     )
     with tiny_disk(workplace.folder / "full", "1m") as full:
@@ -645,7 +638,7 @@ def test_a_damaged_segment_costs_its_own_events_which_are_counted(
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 def test_a_damaged_cursor_costs_no_event(workplace: Workplace, damage: Callable[[Path], None], gone: str) -> None:
     """Invariant 9. At worst a sink gets again what is kept; where no cursor is there it is a new sink."""
-    arguments = ("--sink", "all=file:all", *options(keep="1h"))
+    arguments = ("--sink", "all=file:all", *spool_options(keep="1h"))
     first, later = numbered(0, 1000), numbered(1000, 1100)
     assert workplace.route(b"".join(first), *arguments).returncode == 0
     for path in (workplace.folder / "spool" / "cursors").glob(gone):
@@ -680,7 +673,7 @@ def test_what_steps_take_out_never_touches_the_disk(workplace: Workplace) -> Non
     assert all(secret in data for secret in SECRETS)
     arguments = (
         *("--sink", "hung=stdout:?format=raw", "--sink", "all=file:all", "--sink", "packed=file:packed.gz"),
-        *options(memory="1MiB", keep="1h"),
+        *spool_options(memory="1MiB", keep="1h"),
         *("--set", "shutdown_timeout=500ms", "--set", "admin.listen=127.0.0.1:0"),
     )
     environment = {"LOGROUTER_STEPS": STEPS}
