@@ -91,26 +91,8 @@ class Generator:
 
     def times(self) -> Callable[[Sequence[Row], Facts], array[int]]:
         """When each event happened, as `times.of` has it: nanoseconds since 1970, in 64 bits."""
-        references: list[Reference] = [RECEIVED, *times.FIELDS]
-        scope = _Scope(self._projection, self._resource, references)
-        received, *fields = map(scope.name, references)
-        first = " ".join(f"{field} if {field} is not MISSING else" for field in fields)
-        scope.constants |= {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
-        generated = scope.function_of(
-            "times",
-            [
-                f"text = {first} MISSING",
-                "if text is MISSING:",
-                f"    append({received})",
-                "elif text.__class__ is str:",
-                "    try:",
-                "        append(whole[text[:19]] + tails[text[19:]])",
-                "    except ValueError:",
-                f"        append(time_of({', '.join([received, *fields])}))",
-                "else:",
-                f"    append(time_of({', '.join([received, *fields])}))",
-            ],
-        )
+        scope = _Scope(self._projection, self._resource, [Time()])
+        generated = scope.function("times", scope.name(Time()))
         return lambda rows, facts: _in_64_bits(generated(rows, facts))
 
 
@@ -137,14 +119,10 @@ class _Scope:
 
     def function(self, name: str, expression: str) -> Generated:
         """Compile: one result of `expression` for each row."""
-        return self.function_of(name, [f"append({expression})"])
-
-    def function_of(self, name: str, body: Sequence[str]) -> Generated:
-        """Compile: the statements of `body` append one result for each row."""
         parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
         lines = [f"def {name}({parameters}):", "    out = []", "    append = out.append", "    for r in rows:"]
-        lines += [f"        {statement}" for statement in [*self._statements, *body]]
-        lines += ["    return out"]
+        lines += [f"        {statement}" for statement in self._statements]
+        lines += [f"        append({expression})", "    return out"]
         source = "\n".join(lines)
         namespace = dict(self.constants)
         exec(compile(source, f"<generated {name}>", "exec"), namespace)
@@ -172,12 +150,29 @@ class _Scope:
                 self._derive(f"if {variable} is None: {variable}", "severity_of", severity.of, inputs)
             case Time():
                 references: list[Reference] = [RECEIVED, *times.FIELDS]
-                self._derive(variable, "time_of", times.of, [self._add(ref, resource) for ref in references])
+                self._derive_time(variable, [self._add(ref, resource) for ref in references])
         return variable
 
     def _derive(self, variable: str, name: str, function: Callable[..., Any], inputs: list[str]) -> None:
         self.constants[name] = function
         self._statements.append(f"{variable} = {name}({', '.join(inputs)})")
+
+    def _derive_time(self, variable: str, inputs: Sequence[str]) -> None:
+        """Nearly always the first field that is there holds a text both halves of which are known."""
+        received, *fields = inputs
+        first = " ".join(f"{field} if {field} is not MISSING else" for field in fields)
+        slow = f"time_of({', '.join(inputs)})"
+        self.constants |= {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
+        self._statements += [
+            f"{variable} = {first} MISSING",
+            f"if {variable}.__class__ is str:",
+            "    try:",
+            f"        {variable} = whole[{variable}[:19]] + tails[{variable}[19:]]",
+            "    except ValueError:",
+            f"        {variable} = {slow}",
+            "else:",
+            f"    {variable} = {received} if {variable} is MISSING else {slow}",
+        ]
 
 
 def _in_64_bits(times_ns: list[int]) -> array[int]:
