@@ -4,6 +4,7 @@
     ├── ConfigError            the user's: the config, the environment or a flag. Exit 78
     │   └── one `Mistake` for each thing that is wrong, all found in one go
     ├── ExpressionError        the user's: a rule or template, with the column in its text
+    ├── PluginError            another package's: what it adds cannot be loaded. A mistake in the config that names it
     ├── StartError             the user's: something that is needed to start cannot be had. Exit 2
     └── DestinationError       the destination's: it cannot be written to or reached now; tried again
         ├── ClosedByPeer       it never will again: whoever read our output has gone. A quiet end
@@ -66,6 +67,10 @@ class ExpressionError(LogrouterError, ValueError):
         self.unfinished = unfinished
         """Whether the text may have been cut short."""
         super().__init__(f"{problem} at column {column + 1} of {text!r}" + (f" ({hint})" if hint else ""))
+
+
+class PluginError(LogrouterError, ValueError):
+    """What another package adds cannot be loaded, or is not what it should be."""
 
 
 class DestinationError(LogrouterError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logrouter.component import Kind, load_module, names
+from logrouter.component import Kind, load_module, names, plugins
 
 _KINDS: dict[str, Kind] = {"source": "sources", "step": "steps", "sink": "sinks"}
 
@@ -22,8 +22,9 @@ def main(argv: Sequence[str]) -> int:
         print("\n".join(_listing([options.kind] if options.kind else [*_KINDS])))
         return 0
     kind = _KINDS[options.kind]
-    if options.name not in names(kind):
-        hint = did_you_mean(options.name, names(kind)) or f"there are {', '.join(names(kind))}"
+    known = (*names(kind), *plugins(kind))
+    if options.name not in known:
+        hint = did_you_mean(options.name, known) or f"there are {', '.join(known)}"
         raise LogrouterError(f"there is no {options.kind} {options.name!r}; {hint}")
     from logrouter.reference import plain_page
 
@@ -35,7 +36,7 @@ def _listing(kinds: Sequence[str]) -> list[str]:
     lines = []
     for kind in kinds:
         lines.append(f"{kind}s")
-        for name in names(_KINDS[kind]):
+        for name in (*names(_KINDS[kind]), *plugins(_KINDS[kind])):
             summary = (load_module(_KINDS[kind], name).__doc__ or "").splitlines()[0].replace("`", "")
             lines.append(f"  {name:<12}{summary}")
     return [*lines, "", "logrouter describe KIND NAME shows the options of one"]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from logrouter import component
 from logrouter.config.components import Components
 from logrouter.config.conversion import WRONG, Converter, fields_of
-from logrouter.config.files import Document
+from logrouter.config.files import SCALARS, Document
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import DEFAULT, Node, Path, dotted
 from logrouter.config.settings import (
@@ -38,7 +38,8 @@ def build(
     conventions = conventions or {}
     converter = Converter(mistakes)
     resource = _resource(document, converter)
-    components = Components(converter, resource, conventions)
+    scalars = _scalars(document, converter)
+    components = Components(converter, resource, conventions, plugins=scalars.get("allow_plugins", True))
     sources = _sources(document, components, mistakes)
     steps = components.steps(document.get("steps"), ("steps",))
     spool = _section(document, "spool", SpoolSettings, converter)
@@ -49,7 +50,6 @@ def build(
     routes = _routes(document, components, converter)
     dead_letters = _section(document, "dead_letters", DeadLetterSettings, converter)
     admin = _section(document, "admin", AdminSettings, converter)
-    scalars = _scalars(document, converter)
     told = (*warnings, *components.warnings, *_warnings_of_letters(document, spool, sinks, converter))
     provenance = Provenance(origins=converter.origins, warnings=told, conventions=conventions)
     return Settings(
@@ -151,11 +151,7 @@ def _section(document: Document, key: str, struct: Any, converter: Converter) ->
 
 def _scalars(document: Document, converter: Converter) -> dict[str, Any]:
     fields = fields_of(Settings)
-    found = {
-        key: converter.convert(document[key], fields[key].type, (key,))
-        for key in ("shutdown_timeout", "log_level")
-        if key in document
-    }
+    found = {key: converter.convert(document[key], fields[key].type, (key,)) for key in SCALARS if key in document}
     return {key: value for key, value in found.items() if value is not WRONG}
 
 

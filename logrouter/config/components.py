@@ -16,8 +16,8 @@ from logrouter.config.conversion import WRONG, Converter, fields_of
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Path, dotted, node_of, plain, rewrap
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
-from logrouter.config.urls import Url, UrlError, split_secret_url, split_url
-from logrouter.errors import Mistake, did_you_mean
+from logrouter.config.urls import Url, UrlError, scheme_of, split_secret_url, split_url
+from logrouter.errors import Mistake, PluginError, did_you_mean
 from logrouter.references import Resource
 from logrouter.rules import Rule
 from logrouter.templates import Place, Template
@@ -30,12 +30,19 @@ class Components:
     """Builds the components of one config."""
 
     def __init__(
-        self, converter: Converter, resource: Mapping[str, MaybeSecret], conventions: Mapping[str, Secret]
+        self,
+        converter: Converter,
+        resource: Mapping[str, MaybeSecret],
+        conventions: Mapping[str, Secret],
+        *,
+        plugins: bool = True,
     ) -> None:
+        """`plugins`: whether other packages are asked for what is not built in."""
         self._converter = converter
         self._mistakes = converter.mistakes
         self._resource = resource
         self._conventions = conventions
+        self._plugins = plugins
         self.warnings: list[Mistake] = []
 
     def sink(self, name: str, node: Node) -> SinkSettings | None:
@@ -107,7 +114,9 @@ class Components:
             self._check_options(kind, keys, path, component.names(kind))
             return None
         self._converter.origins[(*path, "type")] = (type_node or url_node or node).origin
-        loaded = component.load(kind, type_name)
+        loaded = self._load(kind, type_name, type_node or url_node or node, path)
+        if loaded is None:
+            return None
         if url is None or url_node is None:
             return type_name, loaded, keys
         options = self._url_options(url, url_node, type_name, loaded, path)
@@ -115,6 +124,20 @@ class Components:
             self._check_options(kind, keys, path, [type_name])
             return None
         return type_name, loaded, {**options, **keys}
+
+    def _known(self, kind: Kind, wanted: str | None) -> tuple[str, ...]:
+        """The components there are; others than the built-in ones are looked for only where they are wanted."""
+        built_in = component.names(kind)
+        if wanted is None or wanted in built_in or not self._plugins:
+            return built_in
+        return tuple(sorted({*built_in, *component.plugins(kind)}))
+
+    def _load(self, kind: Kind, name: str, node: Node, path: Path) -> Any | None:
+        try:
+            return component.load(kind, name)
+        except PluginError as error:
+            self._mistakes.add(node.origin, f"{dotted(path)}: {error}")
+            return None
 
     def _check_options(self, kind: Kind, keys: Mapping[str, Node], path: Path, types: Sequence[str]) -> None:
         """Find the mistakes in options of a component that cannot be made, which is of one of these types."""
@@ -144,17 +167,19 @@ class Components:
         if not isinstance(node.value, str):
             self._mistakes.add(node.origin, f"{where}: expected a URL, not {shown(node)}")
             return None
+        types = self._known(kind, scheme_of(revealed(node.value)))
         try:
             if isinstance(node.value, Secret):
-                return split_secret_url(node.value, node.shape, component.names(kind))
-            return split_url(node.value, component.names(kind))
+                return split_secret_url(node.value, node.shape, types)
+            return split_url(node.value, types)
         except UrlError as error:
             self._mistakes.add_value(node, where, error, error.hint)
             return None
 
     def _type(self, kind: Kind, name: str, node: Node, type_node: Node | None, url: Url | None) -> str | None:
         """The type: as said, else the URL's scheme, else the component's own name."""
-        known, where = component.names(kind), dotted((kind, name))
+        wanted = type_node.text if type_node else (url.scheme if url else name)
+        known, where = self._known(kind, wanted), dotted((kind, name))
         if type_node is not None:
             if self._converter.refuses_secret(type_node, (kind, name, "type")):
                 return None
@@ -223,15 +248,17 @@ class Components:
         if entry is None:
             return None
         name, value, when = entry
-        known = component.names("steps")
+        known = self._known("steps", name)
         if name not in known:
             hint = did_you_mean(name, known) or f"known are: {', '.join(known)}"
             self._mistakes.add(value.place_of_key, f"{dotted(path)}: unknown step {name!r}", hint)
             inside = value.value.get("when") if isinstance(value.value, dict) else None
             if when := when or inside:
-                self._check_options("steps", {"when": when}, path, known)
+                self._check_options("steps", {"when": when}, path, component.names("steps"))
             return None
-        step = component.load("steps", name)
+        step = self._load("steps", name, value, path)
+        if step is None:
+            return None
         if step.decides and not may_decide:
             problem = f"{dotted(path)}: {name!r} decides about events, which a route's steps cannot"
             self._mistakes.add(value.place_of_key, problem, "put it under the top-level steps")

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 
 from logrouter.config.assignments import Assignment
+from logrouter.config.files import SCALARS
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import MAX_DEPTH, Node, Path, text_node
 from logrouter.config.substitution import Substitution
@@ -28,7 +29,7 @@ _SLIP = re.compile(r"LOGROUTER_(SINK|SOURCE)S?_*(.*)")
 _LIST_SLIP = re.compile(r"LOGROUTER_(STEP|ROUTE)S?(?:_.*)?")
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
 _READ_ELSEWHERE = ("LOGROUTER_CONFIG", "LOGROUTER_CONFIG_YAML")
-_SINGLE = {"LOGROUTER_SHUTDOWN_TIMEOUT": "shutdown_timeout", "LOGROUTER_LOG_LEVEL": "log_level"}
+_SINGLE = {f"LOGROUTER_{key.upper()}": key for key in SCALARS}
 _DOCUMENTS = {"LOGROUTER_STEPS": list, "LOGROUTER_ROUTES": list, "LOGROUTER_RESOURCE": dict}
 _KNOWN = (
     *_READ_ELSEWHERE, *_SINGLE, *_DOCUMENTS, "LOGROUTER_ADMIN__LISTEN", "LOGROUTER_SPOOL__MEMORY",

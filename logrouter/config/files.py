@@ -23,11 +23,8 @@ from logrouter.errors import did_you_mean
 
 MAPPINGS = ("resource", "sources", "sinks", "spool", "dead_letters", "admin")
 LISTS = ("steps", "routes")
-SCALARS = ("shutdown_timeout", "log_level")
-SECTIONS = (
-    *("resource", "sources", "steps", "routes", "sinks", "spool", "dead_letters", "admin"),
-    *("shutdown_timeout", "log_level"),
-)
+SCALARS = ("shutdown_timeout", "log_level", "allow_plugins")
+SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "dead_letters", "admin", *SCALARS)
 """The keys of a config, in the order in which they are documented and shown."""
 
 Document = dict[str, Node]

@@ -183,6 +183,8 @@ class Settings(_Settings, kw_only=True, frozen=True):
     """How long a shutdown may take, from SIGTERM or the end of input, for everything."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """From which level on logrouter writes its own events to stderr."""
+    allow_plugins: bool = True
+    """Whether a type that is not built in may come from another installed package. What it does then is its own."""
     provenance: Provenance = Provenance()
     """Not an option: where all of this came from."""
 

@@ -50,6 +50,12 @@ class UrlError(ValueError):
         super().__init__(problem)
 
 
+def scheme_of(text: str) -> str | None:
+    """What a URL begins with, up to its colon or `+`; None where it is none."""
+    match = _SCHEME.match(text)
+    return match[1] if match else None
+
+
 def split_url(text: str, types: Sequence[str]) -> Url:
     """Take a URL apart. `types` are the known components. Raises UrlError."""
     match = _SCHEME.match(text)
