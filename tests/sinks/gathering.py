@@ -8,12 +8,13 @@ from typing import Any
 from logrouter.documents import decode_document
 from logrouter.errors import DestinationError
 from logrouter.facts import Facts
-from logrouter.instructions import Delivered, Now, Pause, ReadFile, Request, Response, Retry, Seal
+from logrouter.instructions import Delivered, Now, Outcome, Pause, ReadFile, Request, Response, Retry, Seal
 from logrouter.sinks import Batch, Encoded, Memory, Sink, Slice
 from logrouter.testing import slice_of
 
 SECOND = 10**9
 START_NS = 1_800_000_000 * SECOND
+MOST_RETRIES = 50
 EPOCH = 0x5BD1E995A1B2C3D4
 
 
@@ -44,44 +45,44 @@ class Gathering:
         self.told: list[Delivered] = []
         self.retries: list[Retry] = []
         self.sealed: list[Memory] = []
+        self._memo: Memory | None = None
+        self._again = False
+        self._encoded: list[Encoded] | None = None
         self._faults = iter(faults)
         self._slices_of = slices_of
 
     def deliver(self, end: int, last: bool = False) -> None:
         """Send the events up to `end` as one batch, again and again until they are delivered; commit."""
-        memo: Memory | None = None
-        again = False
-        while True:
-            batch = Batch([], EPOCH, self.next, end, self.encoded(end), memo, self.carried, last, again)
-            again = True
-            conversation = self.sink.send(batch)
-            reply: Any = None
-            try:
-                while True:
-                    try:
-                        instruction = (
-                            conversation.throw(reply) if isinstance(reply, Exception) else conversation.send(reply)
-                        )
-                    except StopIteration as done:
-                        outcome = done.value
-                        break
-                    except DestinationError as error:
-                        outcome = Retry(str(error))
-                        break
-                    if isinstance(instruction, Seal):
-                        assert end > self.next, "there is no note of an empty batch"
-                        memo = instruction.memo
-                        self.sealed.append(memo)
-                    reply = self._perform(instruction)
-            except Crash:
-                self.sink = self.make()
-                continue
-            if isinstance(outcome, Delivered):
-                break
-            assert isinstance(outcome, Retry)
-            self.retries.append(outcome)
+        outcome: Outcome | None = None
+        while not isinstance(outcome, Delivered):
+            outcome = self.attempt(end, last)
+            assert len(self.retries) <= MOST_RETRIES, self.retries[-1].reason
         self.told.append(outcome)
         self.next, self.carried = end, outcome.carried
+        self._memo, self._again, self._encoded = None, False, None
+
+    def attempt(self, end: int, last: bool = False) -> Outcome | None:
+        """Try once. None: the process was killed, and there is a new one."""
+        if self._encoded is None:
+            self._encoded = self.encoded(end)
+        batch = Batch([], EPOCH, self.next, end, self._encoded, self._memo, self.carried, last, self._again)
+        self._again = True
+        conversation = self.sink.send(batch)
+        reply: Any = None
+        try:
+            while True:
+                threw = isinstance(reply, Exception)
+                reply = self._perform(conversation.throw(reply) if threw else conversation.send(reply))
+        except Crash:
+            self.sink, self._encoded = self.make(), None
+            return None
+        except StopIteration as done:
+            outcome: Outcome = done.value
+        except DestinationError as error:
+            outcome = Retry(str(error))
+        if isinstance(outcome, Retry):
+            self.retries.append(outcome)
+        return outcome
 
     def encoded(self, end: int) -> list[Encoded]:
         """What the sink has made of the events up to `end`."""
@@ -106,7 +107,12 @@ class Gathering:
         match instruction:
             case Now():
                 return self.now_ns
-            case ReadFile() | Pause() | Seal():
+            case Seal(memo):
+                assert self._encoded, "there is no note of an empty batch"
+                self._memo = memo
+                self.sealed.append(memo)
+                return None
+            case ReadFile() | Pause():
                 return None
         assert isinstance(instruction, Request)
         fault = next(self._faults, None)
