@@ -31,6 +31,9 @@ ID_BYTES: Final = 512
 
 NAMING: Final = 'names are in lower case, without space \\ / * ? " < > | , # : and begin with none of - _ + .'
 
+MISSING_IN_ID: Final = "\0"
+"""What stands in an id for what the event does not have."""
+
 Operation = Literal["create", "index"]
 Texts = list[str] | str
 """One for each event, or one for all."""
@@ -124,7 +127,7 @@ def _id_text(text: str, epoch: int, sequence: int) -> bytes:
 
     Where a part of it is missing, the event's own id stands for it: all those events would else be taken for one.
     """
-    if not text or MISSING_TEXT in text:
+    if not text or MISSING_IN_ID in text:
         return b'"%b%x"' % (_id_prefix(epoch), sequence)
     encoded = text.encode("utf-8", "replace")
     if len(encoded) > ID_BYTES:

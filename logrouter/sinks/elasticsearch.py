@@ -64,7 +64,16 @@ from logrouter.formats.ecs import ecs_objects
 from logrouter.formats.stamped import TIMESTAMP, stamped_pieces
 from logrouter.instructions import Outcome, Request, Response
 from logrouter.sinks import Batch, SinkConfig, SinkContext, Slice
-from logrouter.sinks._bulk import NAMING, DatedIndices, Operation, Texts, action_lines, legal_index, legal_indices
+from logrouter.sinks._bulk import (
+    MISSING_IN_ID,
+    NAMING,
+    DatedIndices,
+    Operation,
+    Texts,
+    action_lines,
+    legal_index,
+    legal_indices,
+)
 from logrouter.sinks._bulk_answers import FILTER, settled
 from logrouter.sinks._bulk_probe import Probe, probe
 from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url
@@ -133,7 +142,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         holds_seconds = index.holds_seconds
         self._index = index
         self._dated = None if holds_seconds is None else DatedIndices(index, holds_seconds)
-        self._ids = ids if isinstance(ids, Template) else None
+        self._ids = ids.where_missing(MISSING_IN_ID) if isinstance(ids, Template) else None
         self._numbered = ids == "auto"
         # Without ids older servers take `create` for data streams only.
         self._operation: Operation = "index" if ids == "none" and not config.data_stream else "create"

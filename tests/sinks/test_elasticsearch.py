@@ -124,12 +124,12 @@ def test_ids_of_a_retry_are_those_of_the_first_try() -> None:
 
 def test_an_id_of_the_users_own() -> None:
     made = sink(index="app", id="{order}-{step}")
-    texts = ["7-1", '"\\-2', "unknown-3", "", "é" * 300, "\ud800"]
-    lines = body(made, part(made, [b"{}"] * 6, texts))[::2]
+    texts = ["7-1", '"\\-2', "\0-3", "", "é" * 300, "\ud800", "unknown"]
+    lines = body(made, part(made, [b"{}"] * 7, texts))[::2]
     ids = [json.loads(line)["create"]["_id"] for line in lines]
     assert ids[:4] == ["7-1", '"\\-2', f"{ID}2", f"{ID}3"]  # what lacks a part of its id keeps its own
     assert len(ids[4]) == 64
-    assert ids[5] == "?"
+    assert ids[5:] == ["?", "unknown"]
     assert all(len(one.encode()) <= ID_BYTES for one in ids)
 
 
