@@ -13,6 +13,7 @@ from typing import Any
 
 from logrouter.assembly import make_sink
 from logrouter.config.settings import Settings
+from logrouter.endpoint import Endpoint, Tls
 from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
 from logrouter.runtime.spool.directory import problem_with as problem_with_directory
@@ -51,6 +52,9 @@ def _whole_file(sink: Sink[Any]) -> str | None:
 
 def problem_with(sink: Sink[Any]) -> str | None:
     """Why a sink cannot be written to; None where it can, or where only time will tell."""
+    if sink.transport == "http":
+        endpoint: Endpoint = vars(sink)["endpoint"]  # every one that speaks HTTP has it
+        return _problem_with_certificates(endpoint.tls)
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)
@@ -65,6 +69,18 @@ def problem_with(sink: Sink[Any]) -> str | None:
         return _problem_with_file(path) if path.exists() else problem_with_folder(str(path.parent))
     except PermissionError:
         return f"{path} may not be looked at: a folder above it may not be searched"
+
+
+def _problem_with_certificates(tls: Tls) -> str | None:
+    """Read when the first connection is made; what is wrong with them no destination can mend."""
+    for option in ("ca_file", "cert_file", "key_file"):
+        path = getattr(tls, option)
+        try:
+            if path is not None:
+                Path(path).read_bytes()
+        except OSError as error:
+            return f"tls.{option}: {path} cannot be read: {os.strerror(error.errno or 0).lower()}"
+    return None
 
 
 def _problem_with_file(path: Path) -> str | None:

@@ -140,6 +140,8 @@ def endpoint_of(config: HttpConfig, url: MaybeSecret, headers: Mapping[str, Mayb
     Raises ValueError for a URL that leads nowhere, and for a header that HTTP cannot carry.
     """
     _check_url(revealed(url))
+    if config.proxy is not None:
+        _check_proxy(revealed(config.proxy))
     sent: dict[str, MaybeSecret] = {**(headers or {}), **_authorization(config), **config.headers}
     for name, text in sent.items():
         _check_header(name, revealed(text))
@@ -157,6 +159,13 @@ def _check_url(url: str) -> None:
         raise ValueError("url: the port is a number up to 65535") from None
     if not found or _NOT_IN_HOST.search(parts.netloc):
         raise ValueError("url: a URL has a host, such as https://example.org")
+
+
+def _check_proxy(url: str) -> None:
+    """It may hold a password, so nothing of it is told."""
+    scheme, colon, _ = url.partition("://")
+    if (colon and scheme not in ("http", "https")) or not urlsplit(url if colon else f"http://{url}").hostname:
+        raise ValueError("proxy: expected http://host:port or https://host:port")
 
 
 def _check_header(name: str, text: str) -> None:

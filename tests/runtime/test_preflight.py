@@ -154,3 +154,22 @@ def test_what_may_not_be_written(url: str, problem: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
 
     assert mistakes(f"a={url}") == [f"--sink a=…: sinks.a: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("tls", "problem"),
+    [
+        ("{ca_file: regular}", None),
+        ("{ca_file: absent.pem}", "tls.ca_file: absent.pem cannot be read: no such file or directory"),
+        ("{cert_file: regular, key_file: folder}", "tls.key_file: folder cannot be read: is a directory"),
+    ],
+)
+def test_certificates_of_destinations(tls: str, problem: str | None) -> None:
+    environ = {"LOGROUTER_SINK_A": "http+https://example.org", "LOGROUTER_SINK_A__TLS": tls}
+    settings = config.load(environ=environ, system_folder=Path("/nonexistent"))
+    if problem is None:
+        check_places(settings)
+    else:
+        with pytest.raises(ConfigError) as error:
+            check_places(settings)
+        assert [mistake.problem for mistake in error.value.mistakes] == [f"sinks.a: {problem}"]

@@ -192,6 +192,7 @@ def test_the_probe_writes_nothing(status: int, wrong: list[str]) -> None:
         ("compression: gzip, compression_level: 10", "sinks.x: compression_level: of gzip it is from 1 to 9"),
         ("compression_level: 1", "sinks.x: compression_level: nothing is compressed"),
         ("retry_on: [600]", "sinks.x.retry_on.0: expected a status such as 409 or 5xx, not '600'"),
+        ("proxy: 'socks5://u:hidden@p:1'", "sinks.x: proxy: expected http://host:port or https://host:port"),
         ("headers: {'a b': c}", "sinks.x: headers: 'a b' is no name of a header"),
         ('headers: {a: "b\\nc"}', "sinks.x: headers: the text of 'a' holds a character that no header can"),
         ("body: {text: '{message'}", "sinks.x: a brace is not closed"),

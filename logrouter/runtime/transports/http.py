@@ -6,7 +6,8 @@ followed, no cookie kept. Where nobody answers, DestinationError says who, in wh
 **No pool.** A pool of httpcore (and so of httpx) loses a place for ever when a request is cancelled while its
 connection is being opened (encode/httpcore #1093). Here a request takes an idle connection or makes one, has it for
 itself, and gives it back only when all of the answer was read; in every other case its socket is closed at once. And
-half of what httpx costs a request is saved (0.3 ms of CPU instead of 0.7).
+half of what an httpx client costs a request is saved (0.6 ms of CPU instead of 1.3 on a busy machine, system calls
+included; of what is left, h11 and httpcore take two thirds, and this file 0.05 ms).
 
 **A kept connection that the server has closed** is noticed before it is used, as a rule. It may close it in that very
 moment, though: then the request is sent once more at once, on a new connection, if nothing came back, and if it had not
