@@ -341,6 +341,17 @@ def test_an_event_of_the_schema_is_not_changed() -> None:
     assert ecs(json.dumps(own).encode(), "info") == own
 
 
+def test_others_have_their_turn_while_many_events_are_taken_apart() -> None:
+    made = sink(index="app", profile="ecs")
+    lines = [b'{"n":%d}' % number for number in range(600)]
+    told, _ = converse(made.send(batch_of(part(made, lines, "info"))), lambda request: None)
+    assert told.count(Pause()) == 3
+    (request,) = [one for one in told if isinstance(one, Request)]
+    pairs = request.body.split(b"\n")
+    assert [json.loads(line)["n"] for line in pairs[1::2]] == list(range(600))
+    assert json.loads(pairs[-3])["create"]["_id"] == f"{ID}{599:x}"
+
+
 # ── answers ──
 
 
