@@ -58,6 +58,7 @@ class CursorRow(msgspec.Struct, frozen=True):
     """How many events the log has had for it."""
     delivered: int | None = None
     unmatched: int | None = None
+    dead_lettered: Counts | None = None
     discarded: Counts | None = None
     lost: Counts | None = None
     waiting: int | None = None
@@ -164,6 +165,7 @@ def _cursor_row(reader: LogReader, sink: str, state: State | None, settings: Set
         end - state.origin,
         state.ledger.delivered,
         state.ledger.unmatched,
+        state.ledger.dead_lettered,
         state.ledger.discarded,
         state.ledger.lost,
         waiting,
@@ -253,7 +255,7 @@ def _cursor_table(rows: Sequence[CursorRow]) -> list[str]:
         return ["no cursors: no sink has begun to read"]
     titles = (
         *("SINK", "COMMITTED", "WAITING", "SIZE", "OLDEST"),
-        *("DELIVERED", "UNMATCHED", "DISCARDED", "LOST", "NOTES", "GAPS"),
+        *("DELIVERED", "UNMATCHED", "DEAD-LETTERED", "DISCARDED", "LOST", "NOTES", "GAPS"),
     )
     lines = [
         (
@@ -264,6 +266,7 @@ def _cursor_table(rows: Sequence[CursorRow]) -> list[str]:
             rounded_span(row.oldest_seconds) if row.oldest_seconds is not None else "-",
             _text(row.delivered),
             _text(row.unmatched),
+            _counts(row.dead_lettered),
             _counts(row.discarded),
             _counts(row.lost),
             _text(row.notes),

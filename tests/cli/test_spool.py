@@ -189,10 +189,10 @@ def test_ls_for_people(command: Command, spool: SpoolMaker) -> None:
         "",
     ]
     assert lines[6].split()[:5] == ["SINK", "COMMITTED", "WAITING", "SIZE", "OLDEST"]
-    assert lines[6].split()[5:] == ["DELIVERED", "UNMATCHED", "DISCARDED", "LOST", "NOTES", "GAPS"]
-    assert lines[7].split() == ["all", "50", "0", "0B", "-", "50", "0", "0", "0", "0", "0"]
+    assert lines[6].split()[5:] == ["DELIVERED", "UNMATCHED", "DEAD-LETTERED", "DISCARDED", "LOST", "NOTES", "GAPS"]
+    assert lines[7].split() == ["all", "50", "0", "0B", "-", "50", "0", "0", "0", "0", "0", "0"]
     words = lines[8].split()
-    assert [*words[:4], *words[5:]] == ["errors", "20", "20", "973B", "20", "0", "10", "spool_full", "0", "1", "1"]
+    assert [*words[:4], *words[5:]] == ["errors", "20", "20", "973B", "20", "0", "0", "10", "spool_full", "0", "1", "1"]
     assert lines[10:] == ["total: 2 segments, 50 events, 1.6KiB, 1 of 2 sinks not up to date"]
     assert all(line == line.rstrip() for line in lines)
 
@@ -278,7 +278,7 @@ def test_ls_tells_what_is_odd(command: Command, spool: SpoolMaker) -> None:
     lines = done.output.splitlines()
     assert done.code == 0
     assert lines[3].split() == ["1", "?", "?", "?", "347B", "-", "-", "damaged"]
-    assert lines[8].split() == ["bad", "?", "?", "?", "-", "?", "?", "?", "?", "?", "?"]
+    assert lines[8].split() == ["bad", "?", "?", "?", "-", "?", "?", "?", "?", "?", "?", "?"]
     assert lines[11:-1] == [
         "bad: this cursor cannot be read; `logrouter spool verify` tells where it is damaged",
         "bad: not a sink of this config; a run without it keeps nothing for it",

@@ -1,0 +1,69 @@
+"""docs/quick-start.md, as far as it is logrouter's: its config and commands, with real servers in place of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from backports import zstd
+
+from tests.services.opensearch import OpenSearch
+from tests.services.s3 import S3Server
+
+PAGE = Path(__file__).parents[2] / "docs" / "quick-start.md"
+LOGROUTER = [sys.executable, "-m", "logrouter"]
+EVENTS = 2_000
+
+
+def config_of_the_page(opensearch: OpenSearch, s3_server: S3Server, bucket: str) -> str:
+    """With these servers, as they were started on other ports."""
+    found = re.search(r"<!-- config -->\n```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    text = found[1]
+    for theirs, ours in {
+        "http://127.0.0.1:9200": opensearch.url,
+        "http://127.0.0.1:9000": s3_server.url,
+        "bucket: logs": f"bucket: {bucket}",
+        "access_key_id: minio": f"access_key_id: {s3_server.access_key}",
+        "${ARCHIVE_SECRET:-minio-secret}": s3_server.secret_key,
+        "us-east-1": s3_server.region,
+        "127.0.0.1:9598": "127.0.0.1:0",
+        "shop-": "quickstart-",
+    }.items():
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    return text
+
+
+def run(folder: Path, command: list[str], lines: bytes = b"") -> str:
+    done = subprocess.run([*LOGROUTER, *command], input=lines, capture_output=True, cwd=folder)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_the_steps_of_the_page(opensearch: OpenSearch, s3_server: S3Server, tmp_path: Path) -> None:
+    bucket = s3_server.make_bucket()
+    (tmp_path / "logrouter.yaml").write_text(config_of_the_page(opensearch, s3_server, bucket))
+    run(tmp_path, ["check", "--connect"])
+    lines = run(tmp_path, ["demo", "--count", str(EVENTS), "--rate", "0"]).encode()
+    run(tmp_path, [], lines)
+
+    stored = b"".join(zstd.decompress(s3_server.read(bucket, key)) for key in s3_server.keys(bucket))
+    events = [json.loads(line) for line in stored.splitlines()]
+    assert 0 < len(events) <= len(lines.splitlines())
+    assert not any(event.get("http", {}).get("path") == "/healthz" for event in events)
+    wanted = [event for event in events if str(event.get("level", "")).lower() not in ("debug", "trace")]
+    found = opensearch.documents("quickstart-*")
+    assert len(found) == len(wanted)
+    assert {document["_source"]["service.name"] for document in found} >= {"shop", "checkout"}
+
+    opensearch.make_index("quickstart-refuses", {"properties": {"amount": {"type": "long"}}})
+    given = b'{"level":"info","amount":7}\n{"level":"info","amount":"seven"}\n'
+    run(tmp_path, ["--set", "sinks.search.index=quickstart-refuses"], given)
+    assert [document["_source"]["amount"] for document in opensearch.documents("quickstart-refuses")] == [7]
+    letters = [json.loads(line) for line in run(tmp_path, ["dlq", "show", "--format", "json"]).splitlines()]
+    assert [(letter["sink"], letter["event"]["amount"]) for letter in letters] == [("search", "seven")]
+    assert "amount" in letters[0]["detail"]
