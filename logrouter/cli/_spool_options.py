@@ -32,11 +32,13 @@ def add_subparser(
     )
 
 
-def add_place_options(to: argparse.ArgumentParser) -> None:
-    """The flags that say which spool it is."""
+def add_place_options(to: argparse.ArgumentParser, *, needs_config: bool = False) -> None:
+    """The flags that say which spool it is. `needs_config`: the folder alone is not enough."""
     from logrouter.cli import _options
 
-    to.add_argument("--directory", metavar="DIR", help="the folder of the spool; no config is read then")
+    to.set_defaults(directory=None, needs_config=needs_config)
+    if not needs_config:
+        to.add_argument("--directory", metavar="DIR", help="the folder of the spool; no config is read then")
     _options.add_config_options(to, sinks=False)
 
 
@@ -50,9 +52,8 @@ def find(options: argparse.Namespace) -> Found:
 
     settings = config.load(options.config, os.environ, config.Flags(sets=options.set))
     if settings.spool.directory is None:
-        raise LogrouterError(
-            "the config has no spool.directory: name one with --directory DIR, or the config with --config FILE"
-        )
+        ways = "" if options.needs_config else "name one with --directory DIR, or "
+        raise LogrouterError(f"the config has no spool.directory: {ways}name the config with --config FILE")
     return Found(_existing(settings.spool.directory), settings)
 
 

@@ -1,6 +1,7 @@
 """The files of dead letters: read, appended to, and written anew without letters that are wanted no more.
 
     dead-letters/lock               held with flock(2) while a process changes a file
+    dead-letters/replay.lock        held while a process sends letters again
     dead-letters/es.000007.letters  letters of the sink `es`, in the order of the numbers: `dead_letters.py`
 
 Sync, and over a `Disk` that tests can break. Files are 0600, the folder 0700.

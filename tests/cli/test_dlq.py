@@ -111,12 +111,13 @@ def test_the_page_tells_of_every_flag(name: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "complaint"),
     [
-        ((), "the config has no spool.directory: name one with --directory DIR, or the config with --config FILE"),
+        ((), "the config has no spool.directory: {folder}name the config with --config FILE"),
         (("--set", "spool.directory=nowhere"), "there is no folder nowhere"),
     ],
 )
 def test_no_spool(command: Command, name: str, argv: tuple[str, ...], complaint: str) -> None:
-    assert command("dlq", name, *argv) == (2, "", f"logrouter: {complaint}\n")
+    folder = "" if name == "replay" else "name one with --directory DIR, or "
+    assert command("dlq", name, *argv) == (2, "", f"logrouter: {complaint.format(folder=folder)}\n")
 
 
 def test_a_spool_without_any(command: Command, spool: SpoolMaker) -> None:
@@ -292,6 +293,87 @@ def test_files_without_letters_go(dlq: Dlq, letters: Letters) -> None:
 def test_nothing_is_deleted_unasked(dlq: Dlq, letters: Letters, argv: tuple[str, ...], complaint: str) -> None:
     assert dlq("delete", *argv) == (2, "", f"logrouter: {complaint}\n")
     assert len(letters.left) == 5
+
+
+# ── replay ──
+
+
+@pytest.fixture
+def replay(command: Command, letters: Letters, write: Callable[..., None]) -> Dlq:
+    """A file takes everything. What real destinations do is tested in `tests/runtime/test_replaying.py`."""
+    write(CONFIG)
+    return lambda *argv: command("dlq", "replay", *argv)
+
+
+def test_what_is_delivered_is_deleted(replay: Dlq, letters: Letters, tmp_path: Path) -> None:
+    done = replay()
+
+    assert done == (
+        75,
+        """\
+SINK  DELIVERED  REFUSED  LEFT
+es            4        0     0
+loki          0        0     1
+loki: not a sink of this config
+""",
+        "",
+    )
+    assert letters.left == [4]
+    lines = (tmp_path / "es.log").read_text().splitlines()
+    assert lines[:2] == ['{"n":1,"level":"info"}', '{"n": "x", "level":"error"}']
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("argv", "left", "told"),
+    [
+        (("--sink", "es", "--where", "n == 7"), [1, 2, 3, 4], "es            1        0     0\n"),
+        ((NAMES[0], NAMES[1]), [3, 7, 4], "es            2        0     0\n"),
+        (("--reason", "mapping conflict"), [3, 4], "es            3        0     0\n"),
+    ],
+)
+def test_those_that_are_sent_again(
+    replay: Dlq, letters: Letters, argv: tuple[str, ...], left: list[int], told: str
+) -> None:
+    assert replay(*argv) == (0, f"SINK  DELIVERED  REFUSED  LEFT\n{told}", "")
+    assert letters.left == left
+
+
+def test_a_replay_that_is_only_tried_out(replay: Dlq, letters: Letters, tmp_path: Path) -> None:
+    done = replay("--dry-run", "--where", "n")
+    assert done == (0, "es: 3 dead letters would be sent again\nloki: 1 dead letter would be sent again\n", "")
+    assert replay("--dry-run", "--sink", "nosuch") == (0, "no dead letters\n", "")
+    assert len(letters.left) == 5
+    assert not (tmp_path / "es.log").exists()
+
+
+def test_a_sink_that_gathers_refuses_nothing(replay: Dlq, write: Callable[..., None], letters: Letters) -> None:
+    write('spool: {directory: spool}\nsinks: {es: "s3://bucket/?region=eu-north-1"}')
+
+    done = replay("--sink", "es")
+
+    assert (done.code, done.output.splitlines()[-1]) == (
+        75,
+        "es: s3 puts events together in objects, and refuses none by itself",
+    )
+    assert len(letters.left) == 5
+
+
+def test_two_replays_at_once_are_refused(replay: Dlq, letters: Letters) -> None:
+    with held(str(letters.folder / "replay.lock")):
+        assert replay() == (2, "", "logrouter: another replay is under way\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (("--timeout", "soon"), "--timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not 'soon'"),
+        (("0000000000000abc-5",), "there is no dead letter 0000000000000abc-5"),
+    ],
+)
+def test_a_replay_that_makes_no_sense(replay: Dlq, argv: tuple[str, ...], complaint: str) -> None:
+    done = replay(*argv)
+    assert (done.code, done.complaints) == (2, f"logrouter: {complaint}\n")
 
 
 # ── damage ──

@@ -84,7 +84,7 @@ def test_the_spool_of_the_config(
         (
             (),
             2,
-            "the config has no spool.directory: name one with --directory DIR, or the config with --config FILE",
+            "the config has no spool.directory: name one with --directory DIR, or name the config with --config FILE",
         ),
         (("--directory", "nowhere"), 2, "there is no folder nowhere"),
         (("--directory", "."), 2, ". is no spool: it has no folder segments"),

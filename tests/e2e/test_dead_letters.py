@@ -129,3 +129,64 @@ async def test_a_full_store_stops_the_sink_and_deleting_lets_it_go_on(workplace:
     assert process.returncode == 0
     assert sorted(int(letter["event"]["n"]) for letter in letters + left) == list(range(20))
     assert index.numbers == [1]
+
+
+@pytest.mark.slow
+async def test_once_the_mapping_is_mended_a_replay_delivers_each_once(workplace: Workplace) -> None:
+    index = Index()
+    async with HttpServer(index.answer).serving() as server:
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        data, good, bad = events(200)
+        await in_thread(workplace.route, data)
+
+        refused = await in_thread(dlq, workplace, "replay")
+        assert (refused.returncode, refused.stderr) == (74, b"")
+        assert b"es: refused again: 20 document_parsing_exception\n" in refused.stdout
+        assert len(await in_thread(shown, workplace)) == 20
+
+        index.is_down = True
+        left = await in_thread(dlq, workplace, "replay", "--timeout", "300ms")
+        assert (left.returncode, left.stdout.splitlines()[-1][:12]) == (75, b"es: HTTP 503")
+        assert len(await in_thread(shown, workplace)) == 20
+
+        index.is_down, index.is_mended = False, True
+        router = await in_thread(workplace.start_router)  # it may run meanwhile
+        done = await in_thread(dlq, workplace, "replay", "--sink", "es")
+        await in_thread(router.communicate, b"")
+
+    assert (done.returncode, router.returncode) == (0, 0)
+    assert done.stdout == b"SINK  DELIVERED  REFUSED  LEFT\nes           20        0     0\n"
+    assert index.numbers == sorted([*good, *bad], key=str)
+    assert await in_thread(shown, workplace) == []
+
+
+@pytest.mark.slow
+async def test_a_replay_that_is_killed_is_done_again_and_doubles_nothing(workplace: Workplace) -> None:
+    """What it had sent goes out again under the same ids."""
+    index = Index()
+    data, good, bad = events(200)
+    async with HttpServer(index.answer).serving() as server:
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        await in_thread(workplace.route, data)
+
+    index.is_mended = True
+    taken = trio.Event()
+
+    def answer_never(request: Received) -> Reply:
+        index.answer(request)
+        taken.set()
+        return Reply(hang=True)
+
+    async with HttpServer(answer_never).serving() as server:
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        process = await in_thread(workplace.start_router, "dlq", "replay")
+        await taken.wait()
+        process.kill()
+        await in_thread(process.communicate)
+    assert len(await in_thread(shown, workplace)) == 20
+
+    async with HttpServer(index.answer).serving() as server:
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        assert (await in_thread(dlq, workplace, "replay")).returncode == 0
+    assert index.numbers == sorted([*good, *bad], key=str)
+    assert await in_thread(shown, workplace) == []
