@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from logrouter import severity, times
@@ -121,7 +122,7 @@ class _Scope:
         """Compile: one result of `expression` for each row."""
         parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
         lines = [f"def {name}({parameters}):", "    out = []", "    append = out.append", "    for r in rows:"]
-        lines += [f"        {statement}" for statement in self._statements]
+        lines += _indented(_indented(self._statements))
         lines += [f"        append({expression})", "    return out"]
         source = "\n".join(lines)
         namespace = dict(self.constants)
@@ -141,38 +142,63 @@ class _Scope:
             case Resource(key):
                 self.constants[variable] = resource.get(key, MISSING)
             case Severity():
-                inputs = [self._add(field, resource) for field in severity.FIELDS]
-                # Nearly always the first field holds a known spelling. (Not of a number: True is not syslog's 1.)
-                self.constants["known_level"] = severity.SPELLINGS.get
-                self._statements.append(
-                    f"{variable} = known_level({inputs[0]}) if {inputs[0]}.__class__ is str else None"
-                )
-                self._derive(f"if {variable} is None: {variable}", "severity_of", severity.of, inputs)
+                self._statements += self._level(variable)
             case Time():
-                references: list[Reference] = [RECEIVED, *times.FIELDS]
-                self._derive_time(variable, [self._add(ref, resource) for ref in references])
+                self._statements += self._time(variable, self._add(RECEIVED, resource))
         return variable
 
-    def _derive(self, variable: str, name: str, function: Callable[..., Any], inputs: list[str]) -> None:
-        self.constants[name] = function
-        self._statements.append(f"{variable} = {name}({', '.join(inputs)})")
+    def _field(self, field: Field, variable: str) -> tuple[str, list[str]]:
+        """The variable that holds a field's value, and the statements that set it where it is not set yet."""
+        if field in self._names:
+            return self._names[field], []
+        return variable, self._projection.bind(field, variable, self.constants)
 
-    def _derive_time(self, variable: str, inputs: Sequence[str]) -> None:
-        """Nearly always the first field that is there holds a text both halves of which are known."""
-        received, *fields = inputs
-        first = " ".join(f"{field} if {field} is not MISSING else" for field in fields)
-        slow = f"time_of({', '.join(inputs)})"
+    def _fields(self, fields: Iterable[Field], variable: str) -> tuple[list[str], list[list[str]]]:
+        """The same of several."""
+        found = [self._field(field, f"{variable}_{number}") for number, field in enumerate(fields)]
+        return [name for name, _ in found], [statements for _, statements in found]
+
+    # Nearly always the first field that is there says it, as a text that is known: the others need not be read.
+
+    def _level(self, variable: str) -> list[str]:
+        (first, *others), (read_first, *read_others) = self._fields(severity.FIELDS, variable)
+        # Not of a number: True is not syslog's 1.
+        self.constants |= {"known_level": severity.SPELLINGS.get, "severity_of": severity.of}
+        return [
+            *read_first,
+            f"{variable} = known_level({first}) if {first}.__class__ is str else None",
+            f"if {variable} is None:",
+            *_indented(chain.from_iterable(read_others)),
+            f"    {variable} = severity_of({', '.join([first, *others])})",
+        ]
+
+    def _time(self, variable: str, received: str) -> list[str]:
+        fields, reads = self._fields(times.FIELDS, variable)
         self.constants |= {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
-        self._statements += [
-            f"{variable} = {first} MISSING",
+        slowly = [
+            *_indented(chain.from_iterable(reads[1:])),
+            f"    {variable} = time_of({', '.join([received, *fields])})",
+        ]
+        first_there: list[str] = []
+        for field, read in reversed(list(zip(fields, reads, strict=True))):
+            rest = [f"if {variable} is MISSING:", *_indented(first_there)] if first_there else []
+            first_there = [*read, f"{variable} = {field}", *rest]
+        return [
+            *first_there,
             f"if {variable}.__class__ is str:",
             "    try:",
             f"        {variable} = whole[{variable}[:19]] + tails[{variable}[19:]]",
             "    except ValueError:",
-            f"        {variable} = {slow}",
+            *_indented(slowly),
+            f"elif {variable} is MISSING:",
+            f"    {variable} = {received}",
             "else:",
-            f"    {variable} = {received} if {variable} is MISSING else {slow}",
+            *slowly,
         ]
+
+
+def _indented(statements: Iterable[str]) -> list[str]:
+    return [f"    {statement}" for statement in statements]
 
 
 def _in_64_bits(times_ns: list[int]) -> array[int]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from logrouter import severity, times
 from logrouter.documents import Document, encode_document
 from logrouter.errors import ExpressionError
+from logrouter.memo import Memo
 from logrouter.references import MISSING, Field, Opaque, Reference, Resource, Severity, Time
 
 if TYPE_CHECKING:
@@ -242,13 +243,15 @@ def _code(place: Place, segment: bool, missing: str) -> Any:
     reference = place.reference
     if isinstance(reference, Time):
         function = _dated(place.format) if place.format else times.format_rfc3339
+        found = joined(Constant(function), "(", reference, ")")
     elif isinstance(reference, Severity):
-        function = _severity_text
+        found = joined(Constant(_SEVERITY_TEXTS), "[", reference, "]")
     elif isinstance(reference, Resource) or not segment:
-        function = text_of
+        # Nearly always it is a text: that needs no call.
+        found = joined("(", reference, " if ", reference, ".__class__ is str else ")
+        found = joined(found, Constant(text_of), "(", reference, "))")
     else:
-        function = _segment_of
-    found = joined(Constant(function), "(", reference, ")")
+        found = joined(Constant(_segment_of), "(", reference, ")")
     if place.otherwise is not None:
         instead = joined(Constant(text_of), "(", place.otherwise, ")")
         if missing != MISSING_TEXT:
@@ -265,9 +268,11 @@ def _unless_absent(reference: Reference, found: Any, instead: Any) -> Any:
     return joined("(", instead, " if ", absent, " else ", found, ")")
 
 
-@lru_cache(maxsize=64)
 def _severity_text(number: Any) -> str:
     return MISSING_TEXT if number is MISSING else severity.name_of(number)
+
+
+_SEVERITY_TEXTS: Final = Memo(_severity_text, 64)
 
 
 def _segment_of(value: Any) -> str:

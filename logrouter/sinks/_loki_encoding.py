@@ -6,9 +6,10 @@ Measured on one core, 280-byte events with two labels: 0.9 µs an event.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
-from operator import add
+from operator import add, getitem
+from typing import Any, cast
 
 from logrouter.batch import Slice
 from logrouter.formats.include import Include
@@ -28,19 +29,19 @@ class Encoder:
         self._include = include
         self._pairs = [Pairs(name) for name in metadata]
         self._entries = Memo(Entries, 16)
+        self._takers = Memo(self._taker, 64)
 
     def label_columns(self, part: Slice) -> tuple[list[str] | str, ...]:
         """The values of the labels that depend on the event."""
         return part.columns[: len(part.columns) - len(self._pairs)]
 
+    def forget(self) -> None:
+        """Ask anew which streams there are."""
+        self._takers.clear()
+
     def encode(self, part: Slice, first_ns: int, last_ns: int) -> dict[Stream, bytes]:
         """The entries of each stream. The times of the slice lie between these."""
-        pieces: dict[Stream, list[bytes]] = {}
-
-        def taker(values: tuple[str, ...]) -> Take:
-            return pieces.setdefault(self._streams.of(values), []).extend
-
-        takers = _takers(self.label_columns(part), taker)
+        takers = self._takers_of(self.label_columns(part))
         metadata = self._metadata(part)
         if isinstance(metadata, list):
             add_each(part.payloads, times_of(part), metadata, takers)
@@ -48,7 +49,23 @@ class Encoder:
             self._entries[metadata].add(part.payloads, times_of(part), takers)
         else:
             add_each(part.payloads, times_of(part), repeat(metadata), takers)
-        return {stream: b"".join(own) for stream, own in pieces.items()}
+        return {stream: stream.taken() for stream in self._streams if stream.pieces}
+
+    def _takers_of(self, columns: Sequence[list[str] | str]) -> Iterable[Take]:
+        """Who takes the entry of each event, by the values of its labels."""
+        shared = tuple(column if isinstance(column, str) else None for column in columns)
+        takers: Iterable[Any] = repeat(self._takers[shared])
+        for column in columns:
+            if not isinstance(column, str):
+                takers = map(getitem, takers, column)
+        return takers
+
+    def _taker(self, values: tuple[str | None, ...]) -> Any:
+        """By the values of labels: the taker, or who is to be asked for the first value that is None."""
+        if None in values:
+            place = values.index(None)
+            return Memo(lambda text: self._taker((*values[:place], text, *values[place + 1 :])), _TEXTS)
+        return self._streams.of(cast("tuple[str, ...]", values)).pieces.extend
 
     def _metadata(self, part: Slice) -> bytes | list[bytes]:
         """The structured metadata, encoded: that of all, or of each event."""
@@ -71,23 +88,6 @@ def times_of(part: Slice) -> array[int]:
     """When its events happened: Loki's slices have times."""
     assert part.times_ns is not None
     return part.times_ns
-
-
-def _takers(columns: Sequence[list[str] | str], taker: Callable[[tuple[str, ...]], Take]) -> Iterable[Take]:
-    """Who takes the entry of each event, by the values of its labels."""
-    varying = [column for column in columns if not isinstance(column, str)]
-
-    def of(texts: tuple[str, ...]) -> Take:
-        following = iter(texts)
-        return taker(tuple(column if isinstance(column, str) else next(following) for column in columns))
-
-    if not varying:
-        return repeat(of(()))
-    if len(varying) == 1:
-        of_one: Memo[str, Take] = Memo(lambda text: of((text,)), _TEXTS)
-        return map(of_one.__getitem__, varying[0])
-    of_all: Memo[tuple[str, ...], Take] = Memo(of, _TEXTS)
-    return map(of_all.__getitem__, zip(*varying, strict=True))
 
 
 def _text(value: str | int | bool) -> str:

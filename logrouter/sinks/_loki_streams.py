@@ -10,7 +10,7 @@ request) makes it slow for everybody, and at 5,000 active streams Loki refuses n
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from logrouter.sinks._loki_push import opening
@@ -34,7 +34,7 @@ _ESCAPES = dict(zip('\\"\a\b\f\n\r\t\v', ("\\\\", '\\"', *(f"\\{letter}" for let
 class Stream:
     """One set of labels."""
 
-    __slots__ = ("labels", "newest_ns", "opening", "used_ns", "values")
+    __slots__ = ("labels", "newest_ns", "opening", "pieces", "used_ns", "values")
 
     def __init__(self, labels: str, values: tuple[str, ...]) -> None:
         self.labels = labels
@@ -45,6 +45,14 @@ class Stream:
         """Loki has an event of this stream that is at least so new."""
         self.used_ns = 0
         """When an event of it was last sent."""
+        self.pieces: list[bytes] = []
+        """Of entries that are being encoded."""
+
+    def taken(self) -> bytes:
+        """The pieces in one. None are left."""
+        entries = b"".join(self.pieces)
+        self.pieces.clear()
+        return entries
 
     def is_named(self, labels: str) -> bool:
         """Whether Loki means this stream when it writes these labels: in its own order, with some of its own."""
@@ -68,8 +76,8 @@ class Streams:
         self._folded: list[int] = []
         """Which of the labels get no new values any more."""
 
-    def __len__(self) -> int:
-        return len(self._streams)
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._streams.values())
 
     @property
     def folded(self) -> list[str]:
@@ -86,13 +94,17 @@ class Streams:
         found = self._streams.get(values)
         return self._add(values) if found is None else found
 
-    def forget_idle(self, now_ns: int) -> None:
-        """Forget streams that have had no event for long. Where half of them are gone, new values are taken again."""
+    def forget_idle(self, now_ns: int) -> bool:
+        """Forget streams that have had no event for long: whether there were any.
+
+        Where half of them are gone, new values are taken again.
+        """
         idle = [values for values, stream in self._streams.items() if stream.used_ns < now_ns - IDLE_NS]
         for values in idle:
             del self._streams[values]
         if idle and 2 * len(self._streams) <= self._most:
             self._folded = []
+        return bool(idle)
 
     def _add(self, values: tuple[str, ...]) -> Stream:
         values = self._fold(values)

@@ -155,7 +155,8 @@ class LokiSink(HttpSink[LokiConfig]):
 
     def send(self, batch: Batch) -> Conversation:
         now_ns = yield Now()
-        self._streams.forget_idle(now_ns)
+        if self._streams.forget_idle(now_ns):
+            self._encoder.forget()
         batch = msgspec.structs.replace(batch, slices=[self._fitted(part) for part in batch.slices if len(part)])
         parts = list(map(_measured, batch.slices))
         refused = self._refused(parts, now_ns)

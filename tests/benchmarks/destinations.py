@@ -47,7 +47,7 @@ DESTINATIONS = (
     Destination(
         "loki",
         "Loki push, 2 labels",
-        '{type: loki, url: "http://127.0.0.1:PORT", labels: {app: "{service}", level: "{severity}"}}',
+        '{type: loki, url: "http://127.0.0.1:PORT", labels: {app: "{service}", level: "{severity}"}, max_age: never}',
         350_000,
     ),
     Destination(
