@@ -283,6 +283,8 @@ def _rank(node: Node, kind: Any) -> int:
         return 0
     if node.style == "text" and isinstance(node.value, str) and origin in (*_LISTS, *_MAPPINGS):
         return 0 if node.value[:1] in ("[", "{") else 9
+    if origin is Literal and node.text in get_args(kind):
+        return 1  # a word that means something else than the same word as a template
     if hasattr(kind, "parse"):
         return 2
     narrowness = {bool: 1, int: 3, float: 4, Literal: 5, str: 6}
