@@ -84,6 +84,7 @@ def test_each_value_and_where_it_came_from(command: Command) -> None:
         "admin: {}  # default",
         "shutdown_timeout: 25s  # default",
         "log_level: info  # LOGROUTER_LOG_LEVEL",
+        "allow_plugins: true  # default",
     ]
 
 

@@ -190,3 +190,52 @@ async def test_a_replay_that_is_killed_is_done_again_and_doubles_nothing(workpla
         assert (await in_thread(dlq, workplace, "replay")).returncode == 0
     assert index.numbers == sorted([*good, *bad], key=str)
     assert await in_thread(shown, workplace) == []
+
+
+@pytest.mark.slow
+async def test_killed_at_any_request_each_event_is_delivered_or_kept_once(workplace: Workplace) -> None:
+    """Between what is refused, kept and committed: a batch that comes again is refused again, and kept once."""
+    index = Index()
+    data, good, bad = events(1000)
+    parts = [b"".join(line + b"\n" for line in data.split(b"\n")[start : start + 100]) for start in range(0, 1000, 100)]
+    kill = Killing(index)
+    async with HttpServer(kill.answer).serving() as server:
+        config = CONFIG.format(url=server.url, timeout="25s").replace("age: 10ms", "age: 10ms, events: 20")
+        workplace.write("logrouter.yaml", config)
+        for number, part in enumerate(parts):
+            process = await in_thread(workplace.start_router)
+            kill.arm(process, 1 + number % 6, after=bool(number % 2))
+            assert process.stdin is not None
+            await in_thread(process.stdin.write, part)
+            await in_thread(process.wait)
+        done = await in_thread(workplace.route, b"")
+
+    assert done.returncode == 0, done.stderr
+    assert kill.kills == len(parts)
+    assert index.numbers == sorted(good, key=str)
+    letters = await in_thread(shown, workplace)
+    assert sorted(letter["event"]["n"] for letter in letters) == sorted(bad)
+
+
+class Killing:
+    """Answers for an index, and kills a process as one of its requests comes."""
+
+    def __init__(self, index: Index) -> None:
+        self.kills = 0
+        self._index = index
+        self._process: subprocess.Popen[bytes] | None = None
+        self._left = 0
+        self._after = False
+
+    def arm(self, process: subprocess.Popen[bytes], requests: int, *, after: bool) -> None:
+        """At so many requests from now. `after`: it is answered before, as far as the server knows."""
+        self._process, self._left, self._after = process, requests, after
+
+    def answer(self, request: Received) -> Reply:
+        self._left -= 1
+        if self._process is None or self._left > 0:
+            return self._index.answer(request)
+        reply = self._index.answer(request) if self._after else Reply(reset=True)
+        self._process.kill()
+        self._process, self.kills = None, self.kills + 1
+        return reply
