@@ -71,6 +71,8 @@ from logrouter.values import Duration, MaybeSecret, Size, revealed
 
 PUSH: Final = "/loki/api/v1/push"
 _PROTOBUF: Final = (("Content-Type", "application/x-protobuf"),)
+_NOTHING: Final = b"\0"
+"""No bytes, as snappy writes them."""
 _BATCH_BYTES: Final = 512 * 1024
 """Some 2 MiB before compression: gRPC between Loki's parts takes 4, a tenant is allowed 6 at once by default."""
 _MOST_METADATA = 128
@@ -171,7 +173,7 @@ class LokiSink(HttpSink[LokiConfig]):
 
     def probe(self) -> Generator[Instruction, Any, list[str]]:
         """A push of nothing: Loki says 422, but only once it knows who asks."""
-        response: Response = yield Request("POST", self._target, b"", _PROTOBUF, "snappy")
+        response: Response = yield Request("POST", self._target, _NOTHING, _PROTOBUF)
         if response.status in (200, 204, 422):
             return []
         told = f"POST {self._target} is answered by {response.status}: {shown(response.body)}"

@@ -50,4 +50,4 @@ class VictoriaLogs(Server):
         """
         self.http.get("/internal/force_flush").raise_for_status()
         answer = self.http.post("/select/logsql/query", data={"query": logsql, "limit": "0"}).raise_for_status()
-        return [json.loads(line) for line in answer.text.splitlines()]
+        return [json.loads(line) for line in answer.content.split(b"\n") if line]

@@ -400,7 +400,8 @@ def probed(*answers: Response) -> tuple[list[Request], list[str]]:
 def test_a_push_of_nothing_shows_that_we_may(status: int) -> None:
     requests, wrong = probed(Response(status, body=b"error at least one valid stream is required for ingestion"))
     assert wrong == []
-    assert [(request.target, request.body) for request in requests] == [("/loki/api/v1/push", b"")]
+    (request,) = requests
+    assert (request.target, request.body, request.coding) == ("/loki/api/v1/push", b"\0", "none"), "snappy of nothing"
 
 
 def test_what_is_wrong_is_told() -> None:
