@@ -8,6 +8,7 @@ import pytest
 
 from logrouter.config import config_hash, load, render_effective
 from logrouter.errors import ConfigError
+from logrouter.templates import Template
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ENVIRON = {"REDACT_KEY": "0123456789abcdef0123456789abcdef", "ES_API_KEY": "key-of-elasticsearch"}
@@ -38,3 +39,13 @@ def test_there_is_one_stdin() -> None:
     assert [mistake.problem for mistake in error.value.mistakes] == [
         "sources.b: there is one stdin, and sources.a reads it already"
     ]
+
+
+@pytest.mark.parametrize(("given", "is_template"), [("none", False), ("auto", False), ("'{order}'", True)])
+def test_a_word_that_an_option_knows_is_no_template(given: str, is_template: bool) -> None:
+    """Taken for a template, `id: none` would give every event the id `none`: all but the first would be lost."""
+    sink = f"{{type: elasticsearch, url: 'http://h', id: {given}}}"
+    settings = load((), {"LOGROUTER_CONFIG_YAML": f"sinks: {{es: {sink}}}"})
+    assert isinstance(settings.sinks["es"].config.id, Template) == is_template
+    settings = load((), {"LOGROUTER_SINK_ES": "elasticsearch+http://h", "LOGROUTER_SINK_ES__ID": given.strip("'")})
+    assert isinstance(settings.sinks["es"].config.id, Template) == is_template

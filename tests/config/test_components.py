@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from logrouter.config import Settings, load
-from logrouter.templates import Template
 
 Loader = Callable[..., Settings]
 Finder = Callable[..., list[str]]
@@ -435,13 +434,3 @@ def test_many_mistakes_are_cut_off(mistakes_in: Finder) -> None:
     told = mistakes_in("\n".join(f"k{number}: 1" for number in range(300)))
     assert len(told) == 101
     assert told[-1] == "config: and 200 more mistakes, not shown"
-
-
-@pytest.mark.parametrize(("given", "is_template"), [("none", False), ("auto", False), ("'{order}'", True)])
-def test_a_word_that_an_option_knows_is_no_template(given: str, is_template: bool) -> None:
-    """Taken for a template, `id: none` would give every event the id `none`: all but the first would be lost."""
-    sink = f"{{type: elasticsearch, url: 'http://h', id: {given}}}"
-    settings = load((), {"LOGROUTER_CONFIG_YAML": f"sinks: {{es: {sink}}}"})
-    assert isinstance(settings.sinks["es"].config.id, Template) == is_template
-    settings = load((), {"LOGROUTER_SINK_ES": "elasticsearch+http://h", "LOGROUTER_SINK_ES__ID": given.strip("'")})
-    assert isinstance(settings.sinks["es"].config.id, Template) == is_template
