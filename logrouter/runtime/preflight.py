@@ -13,7 +13,7 @@ from typing import Any
 
 from logrouter.assembly import make_sink
 from logrouter.config.settings import Settings
-from logrouter.endpoint import Endpoint, Tls
+from logrouter.endpoint import Tls
 from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
 from logrouter.runtime.spool.directory import problem_with as problem_with_directory
@@ -53,8 +53,7 @@ def _whole_file(sink: Sink[Any]) -> str | None:
 def problem_with(sink: Sink[Any]) -> str | None:
     """Why a sink cannot be written to; None where it can, or where only time will tell."""
     if sink.transport == "http":
-        endpoint: Endpoint = vars(sink)["endpoint"]  # every one that speaks HTTP has it
-        return _problem_with_certificates(endpoint.tls)
+        return _problem_with_certificates(sink.endpoint.tls)
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)

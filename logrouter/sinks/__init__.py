@@ -24,6 +24,7 @@ from logrouter.batch import Chosen as Chosen
 from logrouter.batch import Encoded as Encoded
 from logrouter.batch import Memory as Memory
 from logrouter.batch import Slice as Slice
+from logrouter.endpoint import Endpoint
 from logrouter.formats.include import Include
 from logrouter.instructions import Append as Append
 from logrouter.instructions import Delivered as Delivered
@@ -93,6 +94,8 @@ class Sink(Generic[ConfigT]):
     """Which transport performs its instructions."""
     descriptor: ClassVar[int]
     """Which file descriptor the transport `stream` writes to."""
+    endpoint: Endpoint
+    """Where the transport `http` sends requests: such a sink sets it in its constructor."""
     names_by: ClassVar[tuple[str, ...]] = ()
     """Options, templates, that name what it writes to. Names are shown in errors: no secret may become part of one."""
     known_path: str = ""
