@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import compress
+from itertools import compress, pairwise
 from typing import overload
 
 import msgspec
@@ -65,10 +65,25 @@ class Slice(msgspec.Struct):
     def __len__(self) -> int:
         return len(self.payloads)
 
+    def cut(self, start: int, stop: int) -> Slice:
+        """The events from one place to before another."""
+        if start <= 0 and stop >= len(self.payloads):
+            return self
+        here = slice(start, stop)
+        return Slice(
+            self.payloads[here],
+            self.flags[here],
+            self.attributes,
+            self.received_ns,
+            self.epoch,
+            self.sequences[here],
+            tuple(text if isinstance(text, str) else text[here] for text in self.columns),
+            None if self.collides is None else self.collides[here],
+            None if self.times_ns is None else self.times_ns[here],
+        )
+
     def pick(self, places: Sequence[int]) -> Slice:
         """The events at these places, in this order."""
-        if len(places) == len(self.payloads) and list(places) == list(range(len(places))):
-            return self
         return Slice(
             [self.payloads[place] for place in places],
             bytes([self.flags[place] for place in places]),
@@ -123,10 +138,21 @@ class Batch(msgspec.Struct):
             base += len(part)
         return msgspec.structs.replace(self, slices=slices)
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def cut(self, bounds: Sequence[int]) -> list[Batch]:
+        """The events between these places, counted over all slices."""
+        pieces = []
+        for start, stop in pairwise(bounds):
+            slices, base = [], 0
+            for part in self.slices:
+                if max(start, base) < min(stop, base + len(part)):
+                    slices.append(part.cut(max(0, start - base), stop - base))
+                base += len(part)
+            pieces.append(msgspec.structs.replace(self, slices=slices))
+        return pieces
+
+    def halves(self) -> list[Batch]:
         """The first and the second half of its events, of which there are at least two."""
-        middle = len(self) // 2
-        return self.pick(range(middle)), self.pick(range(middle, len(self)))
+        return self.cut((0, len(self) // 2, len(self)))
 
 
 class Batching(msgspec.Struct, frozen=True):

@@ -206,7 +206,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
 def _pieces(part: Slice) -> list[Slice]:
     starts = range(0, len(part), _ECS_AT_ONCE)
-    return [part.pick(range(start, min(start + _ECS_AT_ONCE, len(part)))) for start in starts]
+    return [part.cut(start, start + _ECS_AT_ONCE) for start in starts]
 
 
 def _shape(index: Template) -> str:

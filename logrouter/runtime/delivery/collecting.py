@@ -12,7 +12,6 @@ A sink that gathers is given each slice as it comes, to encode, and its chunk ne
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from itertools import pairwise
 from math import ceil, inf
 from typing import Any, Final
 
@@ -99,8 +98,7 @@ class Collector:
         count = ceil(events / limits.events) if limits.events else 1
         if limits.size_bytes:
             count = max(count, min(events, ceil(self._ratio * _payload_bytes(batch) / limits.size_bytes)))
-        bounds = [events * place // count for place in range(count + 1)]
-        return [batch.pick(range(start, end)) for start, end in pairwise(bounds)]
+        return batch.cut([events * place // count for place in range(count + 1)])
 
     def _is_full(self, taken: Taken) -> bool:
         limits = self._sink.batching
