@@ -15,7 +15,7 @@ one that is copied is the line:
     12 len  0A len │ 08 seconds │ 10 nanoseconds │ 1A len metadata  12 len │ line
     ╰─ by length ─╯ ╰ a second ╯ ╰── of 1,000 ──╯ ╰────── by length ─────╯
 
-Measured on one core, 280-byte lines: 0.7 µs an entry. `entry` is the definition.
+Measured on one core, 280-byte lines: 0.5 µs an entry, joined. `entry` is the definition.
 """
 
 from __future__ import annotations

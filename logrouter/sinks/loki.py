@@ -16,7 +16,8 @@ for each further one, and that is told; once half of the streams have been idle 
 again. What has many values (a trace, a user) belongs into `structured_metadata`, where also `include` goes.
 
 **Once each.** Loki keeps entries of the same stream, time and line once, so that what is sent again after a crash or a
-time-out is not there twice; and two events that are the same to the nanosecond are one.
+time-out is not there twice; and two events that are the same to the nanosecond are one. Lines without a time of their
+own, which were received together, are therefore a nanosecond apart, in their order.
 
 **Time.** Loki refuses what is too old (`max_age`), too far in the future (`max_ahead`), or too far behind the newest
 of its stream (`out_of_order`). These events become dead letters without being sent. After an outage the oldest are sent
@@ -48,21 +49,20 @@ As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?te
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.instructions import Delivered, Halve, Instruction, Now, Outcome, Pause, Rejected, Request, Response
-from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext, Slice
+from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext
 from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url, shown
 from logrouter.sinks._loki_answers import settled
 from logrouter.sinks._loki_encoding import Encoder, times_of
+from logrouter.sinks._loki_fitting import Measured, fitted, measured
 from logrouter.sinks._loki_limits import EVER_NS, Limits, Sent
 from logrouter.sinks._loki_push import push_request
 from logrouter.sinks._loki_streams import MOST_LABELS, OTHER, Stream, Streams, legal_name
@@ -77,7 +77,6 @@ _BATCH_BYTES: Final = 512 * 1024
 """Some 2 MiB before compression: gRPC between Loki's parts takes 4, a tenant is allowed 6 at once by default."""
 _MOST_METADATA = 128
 """`max_structured_metadata_entries_count`"""
-_INVALID = bytes(bool(flags & Flag.INVALID_UTF8) for flags in range(256))
 
 
 class LokiConfig(HttpConfig, kw_only=True, frozen=True):
@@ -142,6 +141,7 @@ class LokiSink(HttpSink[LokiConfig]):
         self._encoder = Encoder(self._streams, metadata, self.include)
         added = tuple(Template.parse(f"{{{name}}}").where_missing("") for name in config.structured_metadata)
         self.templates = (*depends.values(), *added)
+        self._cut_to = config.max_line if config.on_long_line == "truncate" else None
         self._told_of: list[str] = []
         self._newest_ns = -EVER_NS
         """Of all that Loki has taken, at least so new."""
@@ -159,13 +159,15 @@ class LokiSink(HttpSink[LokiConfig]):
         now_ns = yield Now()
         if self._streams.forget_idle(now_ns):
             self._encoder.forget()
-        batch = msgspec.structs.replace(batch, slices=[self._fitted(part) for part in batch.slices if len(part)])
-        parts = list(map(_measured, batch.slices))
+        batch = msgspec.structs.replace(
+            batch, slices=[fitted(part, self._cut_to) for part in batch.slices if len(part)]
+        )
+        parts = list(map(measured, batch.slices))
         refused = self._refused(parts, now_ns)
         if not refused:
             return (yield from self._push(parts, now_ns))
         kept = batch.pick([place for place in range(len(batch)) if place not in refused])
-        outcome = (yield from self._push(list(map(_measured, kept.slices)), now_ns)) if kept.slices else []
+        outcome = (yield from self._push(list(map(measured, kept.slices)), now_ns)) if kept.slices else []
         if isinstance(outcome, Halve):
             return outcome
         others = iter(outcome if isinstance(outcome, Sequence) else repeat(outcome))
@@ -184,24 +186,7 @@ class LokiSink(HttpSink[LokiConfig]):
 
     # ── before it is sent ──
 
-    def _fitted(self, part: Slice) -> Slice:
-        """The same with lines as Loki takes them: in UTF-8, and not too long where they may be cut."""
-        lines, times_ns = part.payloads, part.times_ns
-        invalid = part.flags.translate(_INVALID)
-        if 1 in invalid:
-            lines = [
-                line.decode("utf-8", "replace").encode() if is_invalid else line
-                for line, is_invalid in zip(lines, invalid, strict=True)
-            ]
-        if self.config.on_long_line == "truncate" and max(map(len, lines), default=0) > self.config.max_line:
-            lines = [_cut(line, self.config.max_line) for line in lines]
-        if times_ns is None:
-            times_ns = array("q", [part.received_ns]) * len(part)
-        elif lines is part.payloads:
-            return part
-        return msgspec.structs.replace(part, payloads=lines, times_ns=times_ns)
-
-    def _refused(self, parts: Sequence[_Measured], now_ns: int) -> dict[int, Rejected]:
+    def _refused(self, parts: Sequence[Measured], now_ns: int) -> dict[int, Rejected]:
         """By their places, the events that Loki would refuse."""
         config = self.config
         limits = Limits(
@@ -215,7 +200,7 @@ class LokiSink(HttpSink[LokiConfig]):
             return {}
         return {place: refused for place, event in enumerate(self._sent(parts)) if (refused := limits.refusal(event))}
 
-    def _sent(self, parts: Iterable[_Measured]) -> Iterator[Sent]:
+    def _sent(self, parts: Iterable[Measured]) -> Iterator[Sent]:
         """The events as Loki sees them, in their order."""
         for part, *_ in parts:
             columns = [repeat(text) if isinstance(text, str) else text for text in self._encoder.label_columns(part)]
@@ -225,7 +210,7 @@ class LokiSink(HttpSink[LokiConfig]):
 
     # ── sending ──
 
-    def _push(self, parts: Sequence[_Measured], now_ns: int) -> Generator[Instruction, Any, Outcome]:
+    def _push(self, parts: Sequence[Measured], now_ns: int) -> Generator[Instruction, Any, Outcome]:
         streams: dict[Stream, list[bytes]] = {}
         reached: dict[Stream, int] = {}
         for part, first_ns, last_ns, _ in self._oldest_first(parts):
@@ -244,7 +229,7 @@ class LokiSink(HttpSink[LokiConfig]):
                 self._newest_ns = max(self._newest_ns, time_ns)
         return outcome
 
-    def _oldest_first(self, parts: Sequence[_Measured]) -> Iterable[_Measured]:
+    def _oldest_first(self, parts: Sequence[Measured]) -> Iterable[Measured]:
         """The slices, cut anew where they span more than Loki takes in any order: none then lies behind another."""
         span_ns = max(part.last_ns for part in parts) - min(part.first_ns for part in parts)
         if span_ns <= _ns(self.config.out_of_order):
@@ -255,7 +240,7 @@ class LokiSink(HttpSink[LokiConfig]):
             for place, time_ns in enumerate(times_of(part.part))
         )
         runs = groupby(order, key=itemgetter(1))
-        return (_measured(parts[number].part.pick([place for _, _, place in run])) for number, run in runs)
+        return (measured(parts[number].part.pick([place for _, _, place in run])) for number, run in runs)
 
     def _tell_of_folding(self) -> None:
         folded = self._streams.folded
@@ -266,25 +251,6 @@ class LokiSink(HttpSink[LokiConfig]):
                     f"more than {self.config.max_streams:,} streams: further values of {' and '.join(folded)} become"
                     f" {OTHER!r}; put what has many values into structured_metadata"
                 )
-
-
-class _Measured(NamedTuple):
-    """A slice, and what its events lie between."""
-
-    part: Slice
-    first_ns: int
-    last_ns: int
-    longest: int
-    """The longest line, in bytes."""
-
-
-def _measured(part: Slice) -> _Measured:
-    return _Measured(part, min(times_of(part)), max(times_of(part)), max(map(len, part.payloads)))
-
-
-def _cut(line: bytes, length: int) -> bytes:
-    """At most so many bytes of it, in whole characters."""
-    return line if len(line) <= length else line[:length].decode("utf-8", "ignore").encode()
 
 
 def _ns(span: Duration | Literal["never"]) -> int:

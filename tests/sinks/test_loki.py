@@ -29,6 +29,8 @@ from logrouter.values import Duration, Secret, Size
 from tests.sinks.protobuf import Entry, streams_of
 
 NOW = 1_795_946_400_000_000_000
+RECEIVED = 1_795_949_999_123_456_789
+"""The time of no event."""
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
@@ -47,7 +49,7 @@ def part(
     payloads: Sequence[bytes], *columns: list[str] | str, times: Sequence[int] | None = None, **more: Any
 ) -> Slice:
     times = [NOW] * len(payloads) if times is None else times
-    return slice_of(payloads, columns=columns, times_ns=times, **more)
+    return slice_of(payloads, columns=columns, times_ns=times, **{"received_ns": RECEIVED, **more})
 
 
 def push(
@@ -348,9 +350,16 @@ def test_what_the_spool_has_is_left_as_it_is() -> None:
     assert given.payloads == [b"abcdef\xff"]
 
 
-def test_events_without_a_time_of_their_own_have_that_of_their_slice() -> None:
-    given = slice_of([b"1"], received_ns=NOW)
-    assert streams(sink(), given) == {'{service_name="checkout"}': [Entry(NOW, "1", {})]}
+def test_events_without_a_time_of_their_own_are_told_apart_and_keep_their_order() -> None:
+    def times(given: Slice) -> list[int]:
+        (entries,) = streams(sink(), given).values()
+        return [entry.time_ns for entry in entries]
+
+    given = slice_of([b"same"] * 4, received_ns=NOW, first=5)
+    assert times(given) == [NOW + 5, NOW + 6, NOW + 7, NOW + 8]
+    assert times(given.pick([1, 3])) == [NOW + 6, NOW + 8], "also when only some of them are sent again"
+    mixed = part([b"1", b"2", b"3"], times=[NOW, NOW - 1, NOW], received_ns=NOW, first=1_999_999)
+    assert times(mixed) == [NOW + 999_999, NOW - 1, NOW + 1]
 
 
 # ── where to ──

@@ -1,0 +1,68 @@
+"""Slices made such that Loki takes them: lines in UTF-8 and no longer than wanted, no two at one time by chance."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import repeat
+from typing import Final, NamedTuple
+
+import msgspec
+
+from logrouter.batch import Slice
+from logrouter.event import Flag
+from logrouter.sinks._loki_encoding import times_of
+
+_INVALID: Final = bytes(bool(flags & Flag.INVALID_UTF8) for flags in range(256))
+_APART: Final = 1_000_000
+"""Within so many nanoseconds, a millisecond, are events that were received at once. A read holds fewer."""
+
+
+def fitted(part: Slice, cut_to: int | None) -> Slice:
+    """The same, with times. `cut_to`: so many bytes of a line are kept at most."""
+    lines, times_ns = part.payloads, part.times_ns
+    invalid = part.flags.translate(_INVALID)
+    if 1 in invalid:
+        lines = [
+            line.decode("utf-8", "replace").encode() if is_invalid else line
+            for line, is_invalid in zip(lines, invalid, strict=True)
+        ]
+    if cut_to is not None and max(map(len, lines), default=0) > cut_to:
+        lines = [_cut(line, cut_to) for line in lines]
+    if times_ns is None or part.received_ns in times_ns:
+        times_ns = _apart(part)
+    elif lines is part.payloads:
+        return part
+    return msgspec.structs.replace(part, payloads=lines, times_ns=times_ns)
+
+
+def _cut(line: bytes, length: int) -> bytes:
+    """At most so many bytes of it, in whole characters."""
+    return line if len(line) <= length else line[:length].decode("utf-8", "ignore").encode()
+
+
+def _apart(part: Slice) -> array[int]:
+    """The times, where what has none of its own differs by its place in the spool: so also when it is sent again."""
+    received_ns = part.received_ns
+    times_ns = repeat(received_ns) if part.times_ns is None else part.times_ns
+    return array(
+        "q",
+        [
+            received_ns + sequence % _APART if time_ns == received_ns else time_ns
+            for time_ns, sequence in zip(times_ns, part.sequences, strict=False)
+        ],
+    )
+
+
+class Measured(NamedTuple):
+    """A slice, and what its events lie between."""
+
+    part: Slice
+    first_ns: int
+    last_ns: int
+    longest: int
+    """The longest line, in bytes."""
+
+
+def measured(part: Slice) -> Measured:
+    """The slice, which is not empty, with its limits."""
+    return Measured(part, min(times_of(part)), max(times_of(part)), max(map(len, part.payloads)))
