@@ -86,15 +86,31 @@ class Generator:
         """The text of a template for each row; one text where it is the same for all."""
         scope = _Scope(self._projection, self._resource, template.references)
         generated = scope.function("column", template.source(scope.name, scope.constants, segment=segment))
+        if template.holds_seconds is not None:
+            return self._dated(generated, template.holds_seconds * 1_000_000_000)
         if scope.reads_rows or generated.reads_marks:
             return generated
         return lambda rows, facts, flags: str(generated(rows[:1], facts)[0])
 
+    def _dated(self, generated: Generated, holds_ns: int) -> Callable[[Sequence[Row], Facts, bytes], list[str] | str]:
+        """A column that changes with the date: events that came together are nearly always of the same one."""
+        times_of = self._times()
+
+        def column(rows: Sequence[Row], facts: Facts, flags: bytes) -> list[str] | str:
+            moments = times_of(rows, facts)
+            is_one = moments and min(moments) // holds_ns == max(moments) // holds_ns
+            return str(generated(rows[:1], facts)[0]) if is_one else generated(rows, facts)
+
+        return column
+
     def times(self) -> Callable[[Sequence[Row], Facts], array[int]]:
         """When each event happened, as `times.of` has it: nanoseconds since 1970, in 64 bits."""
+        times_of = self._times()
+        return lambda rows, facts: _in_64_bits(times_of(rows, facts))
+
+    def _times(self) -> Generated:
         scope = _Scope(self._projection, self._resource, [Time()])
-        generated = scope.function("times", scope.name(Time()))
-        return lambda rows, facts: _in_64_bits(generated(rows, facts))
+        return scope.function("times", scope.name(Time()))
 
 
 class _Scope:

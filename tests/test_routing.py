@@ -248,3 +248,20 @@ def test_a_row_finds_what_lookup_finds() -> None:
     document = {"a.b": {"c": 1}, "a": {"b.c": 2, "b": {"c": 3}}, "a.b.c": 4}
     assert lookup(document, ("a", "b", "c")) == 4
     assert lookup({"a": {"b": 1}}, ("a", "b", "c")) is MISSING
+
+
+def test_a_column_of_dates_is_one_text_where_all_events_are_of_the_same() -> None:
+    times = ["2026-11-23T00:00:00Z", "2026-11-23T23:59:59.999Z", "2026-11-24T00:00:00Z"]
+    lines = [b'{"time":"%s"}' % time.encode() for time in times]
+    router = Router([SinkRouting("s", templates=(Template.parse("{date}/{{x}}"), Template.parse("{hour}")))])
+    columns = []
+    for some in (lines[:2], lines[1:]):
+        chunk = Chunk(some, bytes([Flag.JSON] * len(some)), {}, 0)
+        router.route(chunk)
+        part = router.slice(chunk, 0)
+        assert part is not None
+        columns.append(part.columns)
+    assert columns == [
+        ("2026-11-23/{x}", ["00", "23"]),
+        (["2026-11-23/{x}", "2026-11-24/{x}"], ["23", "00"]),
+    ]

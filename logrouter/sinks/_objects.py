@@ -65,6 +65,13 @@ def further(key: str, number: int) -> str:
     return f"{folder}{slash}{stem}~{number}{dot}{suffixes}"
 
 
+class Packing(msgspec.Struct, frozen=True):
+    """How frames are made."""
+
+    compression: Compression
+    level: int | None = None
+
+
 class Content(msgspec.Struct):
     """What goes into one object, or one part of it."""
 
@@ -76,19 +83,19 @@ class Content(msgspec.Struct):
     """Of all of it, as it is now."""
     events: int = 0
 
-    def add(self, lines: bytes, events: int, compression: Compression) -> None:
+    def add(self, lines: bytes, events: int, packing: Packing) -> None:
         """Add lines, which are compressed as soon as there are enough."""
         self.events += events
         self.lines.append(lines)
         self.lines_bytes += len(lines)
         self.size_bytes += len(lines)
         if self.lines_bytes >= FRAME_BYTES:
-            self.pack(compression)
+            self.pack(packing)
 
-    def pack(self, compression: Compression) -> None:
+    def pack(self, packing: Packing) -> None:
         """Compress what is not yet."""
         if self.lines_bytes:
-            frame = compress(b"".join(self.lines), compression)
+            frame = compress(b"".join(self.lines), packing.compression, packing.level)
             self.frames.append(frame)
             self.size_bytes += len(frame) - self.lines_bytes
         self.lines, self.lines_bytes = [], 0

@@ -31,11 +31,21 @@ import msgspec
 from logrouter.aws.bucket import Bucket, Found, Refused, Sums, crc32_of_parts
 from logrouter.aws.credentials import Conversation
 from logrouter.aws.documents import Part
-from logrouter.compression import Compression
 from logrouter.errors import DestinationError
 from logrouter.instructions import Delivered, Pause, Seal
 from logrouter.sinks import Batch
-from logrouter.sinks._objects import Content, Gathered, Sealed, Target, Upload, further, joined, key_of, name_of
+from logrouter.sinks._objects import (
+    Content,
+    Gathered,
+    Packing,
+    Sealed,
+    Target,
+    Upload,
+    further,
+    joined,
+    key_of,
+    name_of,
+)
 
 LEAST_PART_BYTES: Final = 5 * 2**20
 """A part that is smaller must be the last: Amazon S3, "multipart upload limits"."""
@@ -53,7 +63,7 @@ class Rules(msgspec.Struct, frozen=True):
     sink: str
     form: str
     """The suffix of files of this kind."""
-    compression: Compression
+    packing: Packing
     object_bytes: int
     age_ns: int
     only_new: bool
@@ -107,7 +117,7 @@ class Storing:
         by_place: dict[str, list[Content]] = {}
         for part in self._gathered:
             for place, content in part.contents.items():
-                content.pack(self._rules.compression)
+                content.pack(self._rules.packing)
                 by_place.setdefault(place, []).append(content)
                 yield Pause()
         self._contents = {place: joined(contents) for place, contents in by_place.items()}

@@ -221,10 +221,10 @@ def test_a_frame_that_another_version_compresses_differently_is_still_recognised
     kinds = iter(["zstd", "zstd"])
     gathering = Gathering(lambda: make(compression=next(kinds)), server, lines, ["killed"])
 
-    def other(data: bytes, compression: str) -> bytes:
+    def other(data: bytes, compression: str, level: int | None) -> bytes:
         from backports import zstd
 
-        return bytes(zstd.compress(data, level=1))
+        return bytes(zstd.compress(data, level=9))
 
     with pytest.MonkeyPatch.context() as patch:
         make_again = gathering.make
@@ -386,6 +386,8 @@ def test_a_url_that_names_no_bucket(url: str) -> None:
         ({"object_size": Size(0)}, "object_size"),
         ({"object_size": Size(2**31)}, "at most 1GiB"),
         ({"object_age": Duration(0.0)}, "object_age"),
+        ({"compression_level": 1}, "none has no level 1"),
+        ({"compression": "gzip", "compression_level": 10}, "gzip has no level 10"),
         ({"secret_access_key": None}, "one needs the other"),
         ({"profile": "x"}, "either a profile"),
         ({"access_key_id": None, "secret_access_key": None, "session_token": Secret("x")}, "session_token"),

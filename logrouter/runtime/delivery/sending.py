@@ -124,6 +124,8 @@ class Sender:
                 self._destination.works()
                 self.duplicates += outcome.duplicates
                 self.doubts += outcome.doubts
+                if outcome.lost:
+                    self._log.error("events were taken, and then lost", sink=self._name, events=outcome.lost)
                 tally.delivered += _events_in(batch)
                 return []
             case Halve(reason, detail):
