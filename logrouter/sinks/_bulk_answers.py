@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logrouter.http_sink import CONGESTED, SUCCESS, refusal, shown
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Response, Retry
-from logrouter.sinks._http import CONGESTED, SUCCESS, refusal, shown
 
 FILTER: Final = "errors,items.*.status,items.*.error"
 """The `filter_path` of requests. `items.*.error` alone would leave out the good items, and so the positions."""

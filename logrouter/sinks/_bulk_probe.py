@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from logrouter.http_sink import SUCCESS, shown
 from logrouter.instructions import Instruction, Request, Response
 from logrouter.sinks._bulk_answers import failure_of
-from logrouter.sinks._http import SUCCESS, shown
 
 Probe: TypeAlias = Generator[Instruction, Any, list[str]]
 _Step: TypeAlias = Generator[Instruction, Any, list[str]]

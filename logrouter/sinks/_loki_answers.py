@@ -23,8 +23,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from logrouter import times
+from logrouter.http_sink import refusal, shown
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Response, Retry
-from logrouter.sinks._http import refusal, shown
 from logrouter.sinks._loki_limits import EVER_NS, TOO_FAR_BEHIND, Limits, Sent
 
 _STORED = (200, 204)

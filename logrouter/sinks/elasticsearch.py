@@ -64,6 +64,7 @@ import msgspec
 from logrouter.facts import Facts
 from logrouter.formats.ecs import ecs_objects
 from logrouter.formats.stamped import TIMESTAMP, stamped_pieces
+from logrouter.http_sink import HttpConfig, HttpSink, endpoint_of, http_url
 from logrouter.instructions import Outcome, Request, Response
 from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext, Slice
 from logrouter.sinks._bulk import (
@@ -78,7 +79,6 @@ from logrouter.sinks._bulk import (
 )
 from logrouter.sinks._bulk_answers import FILTER, settled
 from logrouter.sinks._bulk_probe import Probe, probe
-from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url
 from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, revealed
 

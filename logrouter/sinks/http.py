@@ -45,6 +45,7 @@ from logrouter.errors import DestinationError
 from logrouter.event import Offset
 from logrouter.formats.ndjson import json_lines
 from logrouter.formats.raw import raw_lines
+from logrouter.http_sink import SUCCESS, HttpConfig, HttpSink, endpoint_of, http_url, refusal, shown
 from logrouter.sinks import (
     Batch,
     Batching,
@@ -63,7 +64,6 @@ from logrouter.sinks import (
     Slice,
 )
 from logrouter.sinks._bodies import BodyTemplate
-from logrouter.sinks._http import SUCCESS, HttpConfig, HttpSink, endpoint_of, http_url, refusal, shown
 from logrouter.values import MaybeSecret
 
 _CONTENT_TYPES = {

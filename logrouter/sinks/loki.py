@@ -57,9 +57,9 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from logrouter.facts import Facts
+from logrouter.http_sink import HttpConfig, HttpSink, endpoint_of, http_url, shown
 from logrouter.instructions import Delivered, Halve, Instruction, Now, Outcome, Pause, Rejected, Request, Response
 from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext
-from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of, http_url, shown
 from logrouter.sinks._loki_answers import settled
 from logrouter.sinks._loki_encoding import Encoder, times_of
 from logrouter.sinks._loki_fitting import Measured, fitted, measured

@@ -54,6 +54,7 @@ from logrouter.compression import SUFFIXES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.errors import DestinationError
 from logrouter.facts import Facts
+from logrouter.http_sink import RetryOptions
 from logrouter.sinks import (
     Batch,
     Batching,
@@ -69,7 +70,6 @@ from logrouter.sinks import (
     Slice,
     Transport,
 )
-from logrouter.sinks._http import RetryOptions
 from logrouter.sinks._objects import Content, Gathered, KeyTemplate, Packing
 from logrouter.sinks._storing import MOST_PARTS, Rules, Storing
 from logrouter.templates import percent_decoded

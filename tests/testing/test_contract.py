@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from logrouter.errors import DestinationError
+from logrouter.http_sink import HttpConfig, HttpSink, endpoint_of
 from logrouter.instructions import Delivered, Halve, Pause, Rejected, Request, Response, Retry
 from logrouter.sinks import Batch, Conversation, SinkContext
-from logrouter.sinks._http import HttpConfig, HttpSink, endpoint_of
 from logrouter.testing import assert_sink_contract
 from logrouter.values import Secret
 

@@ -13,6 +13,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 from typing import Final
 
 import trio
@@ -123,7 +124,7 @@ class Settling:
         while True:
             await self._due.wait()
             self._due, self._due_at = trio.Event(), float("inf")
-            covered = sum(batch.tally is not None for batch in self._unsettled)
+            covered = sum(1 for _ in takewhile(lambda batch: batch.tally is not None, self._unsettled))
             self._is_syncing = True
             try:
                 await self._transport.sync()
