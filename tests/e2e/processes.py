@@ -39,6 +39,10 @@ class Workplace:
         }
         self._environment["PYTHONPATH"] = str(REPOSITORY)  # this tree, not a copy that is installed
 
+    def add_environment(self, variables: Mapping[str, str]) -> None:
+        """Variables for all processes to come."""
+        self._environment |= variables
+
     def start(
         self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[bytes]:

@@ -1,0 +1,89 @@
+"""Whole processes that deliver to S3, and are killed while they do: each event is in one object, once."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.crash.feeding import READ_BYTES, Feeding, lines_read, number_of, numbered
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, spool_options, wait_until
+from tests.services.s3 import S3Server
+from tests.sinks.fake_s3 import lines_of
+
+KILLS = 5
+LINES = 60_000
+"""Offered to each run: 15 MB."""
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Iterator[Workplace]:
+    with ExitStack() as stack:
+        yield Workplace(tmp_path, stack)
+
+
+def stored_bytes(server: S3Server, bucket: str) -> int:
+    """How much the bucket holds so far, parts of uploads included."""
+    found = 0
+    for folder, _, names in os.walk(server.folder / "buckets" / bucket):
+        for name in names:
+            with suppress(FileNotFoundError):  # a part that has just become one of an object
+                found += os.stat(f"{folder}/{name}").st_size
+    return found
+
+
+def run_until_stored(
+    workplace: Workplace, options: Sequence[str], lines: Sequence[bytes], server: S3Server, bucket: str, enough: int
+) -> int:
+    """Feed logrouter, and kill it as soon as enough is stored. How many lines it has read."""
+    feeding = Feeding(lines, keep_open=True)
+    router = workplace.start_router(*options, stdin=feeding.read_end)
+    feeding.start()
+    wait_until(lambda: stored_bytes(server, bucket) >= enough, "some events to be stored")
+    router.kill()
+    router.communicate(timeout=TOO_LONG_SECONDS)
+    return lines_read(lines, feeding.stop())
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        pytest.param("object_size=300KiB", id="whole"),
+        pytest.param("object_size=18MiB", id="parts"),
+        pytest.param("object_size=18MiB&object_age=1s", id="age"),
+        pytest.param("object_size=20KiB&compression=zstd", id="compressed"),
+    ],
+)
+def test_killed_in_the_midst_each_event_is_there_once(s3_server: S3Server, workplace: Workplace, cut: str) -> None:
+    """What is missing is the end of what a run has read: it was not in the spool yet."""
+    bucket = s3_server.make_bucket()
+    compression = "" if "compression" in cut else "&compression=none"
+    url = f"s3+{s3_server.url}/{bucket}/app/?region={s3_server.region}&{cut}{compression}"
+    options = ["--sink", f"s3={url}", *spool_options()]
+    environment = {"AWS_ACCESS_KEY_ID": s3_server.access_key, "AWS_SECRET_ACCESS_KEY": s3_server.secret_key}
+    workplace.add_environment(environment)
+    chance = random.Random(7)
+    runs = [numbered(run * LINES, (run + 1) * LINES, 250) for run in range(KILLS)]
+    read = []
+    for run in runs:
+        most = 200_000 if "zstd" in cut else 9_000_000
+        enough = stored_bytes(s3_server, bucket) + chance.randrange(1, most)
+        read.append(run_until_stored(workplace, options, run, s3_server, bucket, enough))
+
+    last = workplace.start_router(*options)
+    _, complaints = last.communicate(timeout=TOO_LONG_SECONDS)
+    assert last.returncode == 0, complaints
+    lines = [line for key in s3_server.keys(bucket) for line in lines_of(key, s3_server.read(bucket, key))]
+    found = Counter(number_of(line + b"\n") for line in lines)
+    assert set(found.values()) == {1}
+    assert s3_server.uploads(bucket) == []
+    at_most_lost = 2 * READ_BYTES // min(map(len, runs[0]))
+    for run, count in enumerate(read):
+        delivered = sorted(n - run * LINES for n in found if n // LINES == run)
+        assert delivered == list(range(len(delivered)))
+        assert count - at_most_lost <= len(delivered) <= count
