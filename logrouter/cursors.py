@@ -51,28 +51,31 @@ class Tally(msgspec.Struct, omit_defaults=True):
     """Refused by the destination, and kept."""
     discarded: Counts = {}
     """Refused, and not kept, as the sink's `on_reject` says."""
+    lost: Counts = {}
+    """Suffered. What batches before have left open at the destination, and what is gone from there, was counted as
+    delivered: it is taken off, so that a batch's own `delivered` may be less than nothing."""
 
     def add(self, other: Tally) -> None:
         """Count the events of another batch as well."""
         self.delivered += other.delivered
         self.unmatched += other.unmatched
-        for mine, more in ((self.dead_lettered, other.dead_lettered), (self.discarded, other.discarded)):
+        for mine, more in zip(self._by_reason(), other._by_reason(), strict=True):
             for reason, events in more.items():
                 count(mine, reason, events)
+
+    def _by_reason(self) -> tuple[Counts, Counts, Counts]:
+        return self.dead_lettered, self.discarded, self.lost
 
 
 class Ledger(Tally, omit_defaults=False):
     """What became of every event that was appended, for one sink. Each term is counted where it happens."""
 
     read: int = 0
-    lost: Counts = {}
-    """Suffered."""
 
     @property
     def settled(self) -> int:
         """All terms but `waiting`."""
-        kept = (self.dead_lettered, self.discarded, self.lost)
-        return self.delivered + self.unmatched + sum(sum(counts.values()) for counts in kept)
+        return self.delivered + self.unmatched + sum(sum(counts.values()) for counts in self._by_reason())
 
 
 Outcome = Literal["discarded", "lost"]

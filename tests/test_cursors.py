@@ -27,7 +27,7 @@ from logrouter.cursors import (
 small = st.integers(0, 400)
 counts = st.dictionaries(st.sampled_from(["spool_full", "closed", "damaged"]), st.integers(1, 50), max_size=2)
 tallies = st.builds(Tally, small, small, counts, counts)
-ledgers = st.builds(Ledger, small, small, counts, counts, small, counts)
+ledgers = st.builds(Ledger, small, small, counts, counts, counts, small)
 memories = st.none() | st.dictionaries(st.sampled_from(["upload", "key"]), st.text() | st.integers(0, 9), max_size=2)
 places = st.builds(Place, st.sampled_from(["a.log", "ö\n"]), small, small, small, small, small)
 
@@ -210,4 +210,4 @@ def test_nonsense_with_the_right_checksum_tells_nothing(line: bytes) -> None:
 
 def test_the_ledger_knows_what_is_settled() -> None:
     """Invariant 3, conservation: each term is kept."""
-    assert Ledger(10, 20, {"refused": 6}, {"spool_full": 3, "closed": 4}, 100, {"damaged": 5}).settled == 48
+    assert Ledger(10, 20, {"refused": 6}, {"spool_full": 3, "closed": 4}, {"damaged": 5}, 100).settled == 48

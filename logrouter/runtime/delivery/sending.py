@@ -103,7 +103,7 @@ class Sender:
                 carried = outcome.carried
             waiting.extendleft(reversed(await self._settle(piece, outcome, tally)))
         if self._sink.gathers and not tally.discarded:
-            tally.delivered = taken.delivered
+            tally.delivered += taken.delivered
         return Result(tally, carried)
 
     async def _attempt(self, batch: Batch, noting: Noting, distrust: bool) -> Outcome:
@@ -122,11 +122,10 @@ class Sender:
                 return await self._retry(piece, outcome, tally)
             case Delivered():
                 self._destination.works()
-                self.duplicates += outcome.duplicates
-                self.doubts += outcome.doubts
-                if outcome.lost:
-                    self._log.error("events were taken, and then lost", sink=self._name, events=outcome.lost)
+                self._note_delivered(outcome)
                 tally.delivered += _events_in(batch)
+                if outcome.lost:
+                    self._take_back(outcome.lost, tally)
                 return []
             case Halve(reason, detail):
                 self._destination.works()
@@ -141,6 +140,16 @@ class Sender:
                     return await self._retry(piece, cast("Retry", outcome[0]), tally)
                 self._destination.works()
                 return await self._sort_out(piece, outcome, tally)
+
+    def _note_delivered(self, outcome: Delivered) -> None:
+        self.duplicates += outcome.duplicates
+        self.doubts += outcome.doubts
+
+    def _take_back(self, events: int, tally: Tally) -> None:
+        """They were counted as delivered by batches before, and the destination no longer has them."""
+        self._log.error("events were taken, and then lost", sink=self._name, events=events)
+        tally.delivered -= events
+        count(tally.lost, "gone_from_destination", events)
 
     async def _retry(self, piece: _Piece, retry: Retry, tally: Tally) -> list[_Piece]:
         """Nothing of it was taken: when its turn comes again, and in halves where it has been too much too often."""
@@ -171,6 +180,7 @@ class Sender:
             elif isinstance(outcome, Rejected):
                 refused.append((part, inside, outcome))
             else:
+                self._note_delivered(outcome)
                 tally.delivered += 1
         if batch.encoded and outcomes:  # of what was gathered nobody holds the single events any more
             count(tally.discarded, cast("Rejected", outcomes[0]).reason, len(batch))

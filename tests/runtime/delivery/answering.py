@@ -23,6 +23,8 @@ from tests.runtime.pipelines import CHUNK_BYTES, memory_spool, new_cursor, route
 
 OUTCOMES: dict[str, EventOutcome] = {
     "ok": Delivered(),
+    "there": Delivered(duplicates=1),
+    "doubtful": Delivered(doubts=1),
     "retry": Retry("later"),
     "refuse": Rejected("refused", "it said so"),
 }

@@ -33,6 +33,14 @@ async def test_events_that_are_not_taken_are_sent_again_alone(autojump_clock: Mo
     assert run.delivery.statistics().retries == 2
 
 
+async def test_events_that_were_there_before_or_may_be_there_twice_are_counted() -> None:
+    run = Answered(playing([answer(*["ok"] * 5, "there", "there", "there", "doubtful", "refuse")]))
+    await run.append(0)
+    await run.run()
+    figures = run.delivery.statistics()
+    assert (run.ledger.delivered, figures.duplicates, figures.doubts) == (9, 3, 1)
+
+
 async def test_refused_events_become_dead_letters_with_their_reason() -> None:
     run = Answered(playing([answer("ok", "refuse", *["ok"] * 7, "refuse")]))
     await run.append(0)
