@@ -17,9 +17,10 @@ or is not UTF-8, and no other.
 
 from __future__ import annotations
 
+from codecs import utf_8_decode
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress, filterfalse
-from operator import itemgetter, methodcaller
+from itertools import compress
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -33,9 +34,10 @@ Row: TypeAlias = msgspec.Struct
 
 _LEAF = str | int | float | bool | list | Opaque | None | msgspec.UnsetType  # type: ignore[type-arg]
 _HEAD = itemgetter(0)
-_IS_ASCII = methodcaller("isascii")
 _BLANKS = b" \t\r"
 """What may stand before an object. A newline ends the line."""
+PIECE_BYTES = 64 * 1024
+"""What is decoded at once to see whether it can be: what comes of it, up to 256 KiB, stays in the cache."""
 _IS_BRACE = bytes(byte == ord("{") for byte in range(256))
 
 
@@ -227,21 +229,21 @@ def _fields(references: Iterable[Reference]) -> Iterator[Field]:
 
 
 def not_utf8(lines: list[bytes], block: bytes) -> list[int]:
-    """The places of lines that are not valid UTF-8. `block` is all of them, joined by newlines.
-
-    Where there are none: 0.02 µs for a line of 280 bytes of ASCII, 0.2 µs for others.
-    """
-    if block.isascii() or is_utf8(b"\n".join(filterfalse(_IS_ASCII, lines))):
+    """The places of lines that are not valid UTF-8. `block` is all of them, joined by newlines."""
+    if is_utf8(block):
         return []
-    return [place for place, ascii in enumerate(map(_IS_ASCII, lines)) if not ascii and not is_utf8(lines[place])]
+    return [place for place, line in enumerate(lines) if not is_utf8(line)]
 
 
 def is_utf8(block: bytes) -> bool:
-    """Whether bytes are valid UTF-8."""
+    """Whether bytes are valid UTF-8: 0.03 µs for 280 bytes that are nearly ASCII, 0.25 for Chinese."""
     if block.isascii():
         return True
+    view, place, end = memoryview(block), 0, len(block)
     try:
-        block.decode()
+        while place < end:
+            stop = place + PIECE_BYTES
+            place += utf_8_decode(view[place:stop], "strict", stop >= end)[1]
     except UnicodeDecodeError:
         return False
     return True

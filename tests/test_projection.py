@@ -14,7 +14,7 @@ from logrouter import severity, times
 from logrouter.documents import Document, decode_document, decode_text, encode_document
 from logrouter.event import Flag
 from logrouter.facts import Facts, resolve
-from logrouter.projection import Projection, Row, recognise_line
+from logrouter.projection import PIECE_BYTES, Projection, Row, is_utf8, recognise_line
 from logrouter.references import MISSING, OPAQUE, Field, Meta, Reference, Resource, Severity, Time
 from tests.strategies import FIELD_NAMES, documents, lines, tens
 
@@ -200,6 +200,17 @@ def test_what_is_json_and_what_is_utf8(line: bytes, flags: int) -> None:
         recognise(projection, before)
         assert recognise(projection, [line])[0] == bytes([flags])
         assert recognise(projection, [b"{}", line, b"text"])[0] == bytes([Flag.JSON, flags, 0])
+
+
+@pytest.mark.parametrize("character", ["é", "€", "😀"])
+def test_utf8_is_told_wherever_it_is_cut(character: str) -> None:
+    """A block is looked at in pieces, which end anywhere: also within a character, whole or broken."""
+    whole = character.encode()
+    for place in range(PIECE_BYTES - 5, PIECE_BYTES + 2):
+        before, after = b"x" * place, b"y" * PIECE_BYTES
+        for encoded, valid in ((whole, True), (whole[:-1], False), (whole[1:], False)):
+            assert is_utf8(before + encoded) == valid
+            assert is_utf8(before + encoded + after) == valid
 
 
 def test_any_depth_of_nesting_is_json_or_text() -> None:
