@@ -71,11 +71,7 @@ class LineFraming:
         if end < 0:
             self._hold(data)
             return self._cut_held()
-        if self._held:
-            self._held.append(data[:end])
-            block = b"".join(self._held)
-        else:
-            block = data[:end]
+        block = b"".join((*self._held, memoryview(data)[:end]))
         rest = data[end + 1 :]
         self._held, self._held_bytes = ([rest], len(rest)) if rest else ([], 0)
         frame = self._frame(block)
@@ -99,7 +95,7 @@ class LineFraming:
         lines = block.split(b"\n")
         regular = (
             not self._cutting
-            and b"" not in lines
+            and all(lines)
             and (len(block) <= self.max_line_bytes or max(map(len, lines)) <= self.max_line_bytes)
         )
         return Frame(lines, block, {}, 0) if regular else self._frame_irregular(lines)
