@@ -82,7 +82,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], No
         entry = EntryPoint(name, value, "logrouter.sinks")
         entries.append(entry._for(FakeDistribution()))  # type: ignore[attr-defined]  # what reading metadata does
 
-    monkeypatch.setattr(component, "entry_points", lambda group: [e for e in entries if e.group == group])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [e for e in entries if e.group == group])
     for cached in (component.plugins, component.load):
         cached.cache_clear()
     yield add
@@ -121,7 +121,7 @@ def test_other_packages_are_not_looked_at_without_need(plugged: Add, monkeypatch
     def refuse(group: str) -> list[EntryPoint]:
         raise AssertionError("finding entry points reads the metadata of all packages")
 
-    monkeypatch.setattr(component, "entry_points", refuse)
+    monkeypatch.setattr("importlib.metadata.entry_points", refuse)
     assert config_of("file:x.log").sinks["it"].type == "file"
 
 
