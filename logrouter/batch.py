@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import compress, pairwise
+from itertools import chain, compress, pairwise
 from typing import overload
 
 import msgspec
@@ -41,6 +41,28 @@ class Chosen(Sequence[int]):
     def __getitem__(self, place: int | slice) -> int | list[int]:
         if self._numbers is None:
             self._numbers = list(compress(self._range, self._chosen))
+        return self._numbers[place]
+
+
+class Joined(Sequence[int]):
+    """The numbers of several slices, one after the other: put together when somebody asks."""
+
+    __slots__ = ("_numbers", "_parts")
+
+    def __init__(self, parts: Sequence[Sequence[int]]) -> None:
+        self._parts = parts
+        self._numbers: list[int] | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @overload
+    def __getitem__(self, place: int) -> int: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[int]: ...
+    def __getitem__(self, place: int | slice) -> int | list[int]:
+        if self._numbers is None:
+            self._numbers = list(chain.from_iterable(self._parts))
         return self._numbers[place]
 
 
@@ -95,6 +117,16 @@ class Slice(msgspec.Struct):
             None if self.collides is None else bytes([self.collides[place] for place in places]),
             None if self.times_ns is None else array("q", [self.times_ns[place] for place in places]),
         )
+
+
+def merged(slices: Sequence[Slice]) -> Slice:
+    """Several slices of one epoch as one, for somebody who looks at nothing else that they may differ in."""
+    return msgspec.structs.replace(
+        slices[0],
+        payloads=list(chain.from_iterable(part.payloads for part in slices)),
+        flags=b"".join(part.flags for part in slices),
+        sequences=Joined([part.sequences for part in slices]),
+    )
 
 
 class Encoded(msgspec.Struct):

@@ -6,10 +6,11 @@ appended before to be safe, so that no more than one chunk is ever on its way.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from logrouter.chain import Chain
-from logrouter.event import Chunk
+from logrouter.event import Chunk, Offset
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.runtime.log import Log
@@ -29,24 +30,27 @@ class RunningSource:
         """Events that have been read and wait for room in the spool."""
         self._spool = spool
         self._log = log
-        self._last: Chunk | None = None
-        """What was appended last: no more than this is ever on its way to be safe."""
+        self._last: Offset | None = None
+        """Where what was appended last ends: no more than that is ever on its way to be safe."""
         self._told_unmatched = False
         self._told_failed = 0
 
     async def emit(self, frame: Frame, received_ns: int) -> None:
         """Make events of a frame and append them, once there is room."""
         self.in_hand = len(frame.lines)
-        for part in frame.cut(self._spool.chunk_bytes):
-            chunks = self.ingest.chunks(part, received_ns)
-            self.in_hand += sum(map(len, chunks)) - len(part.lines)
+        parts = deque(frame.cut(self._spool.chunk_bytes))
+        del frame  # the block in it need not be held while there is no room
+        while parts:
+            self.in_hand -= len(parts[0].lines)
+            chunks = self.ingest.chunks(parts.popleft(), received_ns)
+            self.in_hand += sum(map(len, chunks))
             if self._last is not None:  # while that became safe, this one was read and taken apart
-                await self._spool.safe(self._last.end, live=self.source.live)
+                await self._spool.safe(self._last, live=self.source.live)
             for chunk in chunks:
                 await self._spool.append(chunk, live=self.source.live)
                 self.in_hand -= len(chunk)
                 self._look_for_unmatched(chunk)
-                self._last = chunk
+                self._last = chunk.end
         if (failed := self.chain.failed.total()) != self._told_failed:
             self._told_failed = failed
             self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))

@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Literal, Self
 import msgspec
 
 from logrouter import formats
+from logrouter.batch import merged
 from logrouter.compression import SUFFIXES, Compression
 from logrouter.facts import Facts
 from logrouter.sinks import (
@@ -142,14 +143,20 @@ class FileSink(Sink[FileConfig]):
         return told
 
     def send(self, batch: Batch) -> Generator[Instruction, Any, Outcome]:
-        blocks: dict[str, list[bytes]] = {}
+        parts: dict[str, list[Slice]] = {}
         for part in batch.slices:
             for path, events in self._by_path(part):
-                blocks.setdefault(path, []).append(self._encode(events, path))
-        data = {path: joined for path, pieces in blocks.items() if (joined := b"".join(pieces))}
-        for path, joined in data.items():
-            yield Append(path, joined, len(data))
+                parts.setdefault(path, []).append(events)
+        data = {path: lines for path, slices in parts.items() if (lines := self._lines(slices, path))}
+        for path, lines in data.items():
+            yield Append(path, lines, len(data))
         return Delivered()
+
+    def _lines(self, slices: list[Slice], path: str) -> bytes:
+        """All events of some slices: in one copy where a line tells nothing of its slice, nor do pieces of lines."""
+        if len(slices) > 1 and not self.include and len({part.epoch for part in slices}) == 1:
+            slices = [merged(slices)]
+        return b"".join([self._encode(part, path) for part in slices])
 
     def _by_path(self, part: Slice) -> list[tuple[str, Slice]]:
         if self._path is not None:

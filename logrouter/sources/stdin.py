@@ -75,8 +75,9 @@ class StdinSource(Source[StdinConfig]):
             if not data:
                 break
             earliest = trio.current_time() + READ_INTERVAL_SECONDS if len(data) < self._busy_bytes else 0.0
-            frame = self._framing.feed(data)
-            await emit(frame, time.time_ns())
+            coming = emit(self._framing.feed(data), time.time_ns())
+            del data  # it need not be held while there is no room
+            await coming
         await emit(self._framing.finish(), time.time_ns())
 
     def _prepare(self) -> None:

@@ -3,13 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from logrouter.batch import Slice
 from logrouter.event import Flag
+from logrouter.projection import recognise_line
 from logrouter.sinks import Append, SinkContext
 from logrouter.sinks.file import FileConfig, FileMode, FileSink
 from logrouter.templates import Template
 from logrouter.testing import batch_of, instructions, slice_of
 from logrouter.values import Duration, Size
+from tests.strategies import json_lines, lines
 
 RESOURCE = {"service.name": "checkout"}
 
@@ -55,6 +60,35 @@ def test_a_long_line_is_joined_over_batches_for_each_file() -> None:
     assert instructions(made, batch_of(first)) == [Append("a", b"AA", 2), Append("b", b"BB\n", 2)]
     second = slice_of([b"CC"], [Flag.PARTIAL_END], first=1, columns=("a",))
     assert instructions(made, batch_of(second)) == [Append("a", b"CC\n")]
+
+
+def slices_of(events: st.SearchStrategy[tuple[bytes, int]]) -> st.SearchStrategy[list[list[tuple[bytes, int]]]]:
+    return st.lists(st.lists(events, min_size=1, max_size=4), min_size=1, max_size=4)
+
+
+marks = st.sampled_from([0, 0, 0, Flag.INVALID_UTF8, Flag.PARTIAL_START])
+some_slices = slices_of(st.tuples(json_lines, st.just(0))) | slices_of(st.tuples(lines, marks))
+
+
+@given(some_slices, st.sampled_from(["json", "raw", "logfmt"]), st.sampled_from([(), ("meta.source",), ("meta",)]))
+@settings(deadline=None)
+def test_lines_of_several_slices_are_those_of_each(
+    events: list[list[tuple[bytes, int]]], kind: Any, include: tuple[str, ...]
+) -> None:
+    """They are made in one go where nothing that a line tells depends on its slice."""
+    include = () if kind == "raw" else include
+    slices = []
+    for number, part in enumerate(events):
+        flags = [flag or recognise_line(line) for line, flag in part]
+        attributes = {"source": f"source {number}"}
+        slices.append(slice_of([line for line, _ in part], flags, attributes=attributes, first=4 * number))
+    at_once, each = sink(format=kind, include=include), sink(format=kind, include=include)
+    singly = b"".join(made.data for part in slices for made in appends(each, part))
+    assert b"".join(made.data for made in appends(at_once, *slices)) == singly
+
+
+def appends(made: FileSink, *slices: Slice) -> list[Append]:
+    return [each for each in instructions(made, batch_of(*slices)) if isinstance(each, Append)]
 
 
 def test_nothing_is_appended_where_nothing_is_left() -> None:
