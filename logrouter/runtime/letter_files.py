@@ -106,8 +106,7 @@ class LetterFiles:
         path = os.path.join(self.folder, f"{sink}.{number:06d}.letters")
         with opened(self._disk, path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _MODE) as fd:
             size = self._whole_bytes(fd)
-            if not size:
-                sync_folder(self._disk, self.folder)  # first: what is written needs a name
+            sync_folder(self._disk, self.folder)  # a new file needs a name, and so does one that was just written anew
             try:
                 write_all(self._disk, fd, [data])
                 self._disk.fdatasync(fd)
@@ -132,16 +131,16 @@ class LetterFiles:
     def rewrite(self, file: LetterFile, change: Change) -> int:
         """Change the letters of a file; a file without letters goes. Gives how many are changed. Raises OSError.
 
-        The lock must be held. What cannot be read stays.
+        The lock must be held. What cannot be read stays, but for a line without its end: a crash has torn that one.
         """
         kept, changed = [], 0
         for line in self.lines(file):
-            letter = line.letter and change(line.letter)
-            if letter is not line.letter:
-                changed += 1
-            if letter is None:
-                kept += [] if line.letter else [line.data.rstrip(b"\n") + b"\n"]
-            else:
+            if line.letter is None:
+                kept += [line.data] if line.data.endswith(b"\n") else []
+                continue
+            letter = change(line.letter)
+            changed += letter is not line.letter
+            if letter is not None:
                 kept.append(line.data if letter is line.letter else encode_letter(letter, line.highest))
         if changed:
             self._replace(file.path, b"".join(kept))

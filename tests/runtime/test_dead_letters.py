@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from logrouter.dead_letters import DeadLetter, encode_letter
 from logrouter.errors import DestinationError
 from logrouter.event import Flag
 from logrouter.runtime.dead_letters import DeadLetters
-from logrouter.runtime.disk import make_folders, read_file, sync_folder
+from logrouter.runtime.disk import make_folders, opened, read_file, sync_folder, write_all
 from logrouter.runtime.letter_files import LetterFiles, held
 from logrouter.testing import CrashingDisk, FaultyDisk, Killed
 
@@ -254,6 +255,101 @@ async def test_what_could_neither_be_synced_nor_taken_back_is_written_where_it_s
     await store.keep(letters_of([11]))
     disk.crash(power=True)
     assert kept(disk) == [10, 11]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_is_kept_in_a_file_that_was_just_written_anew_stays(seed: int) -> None:
+    """Whoever wrote it anew was killed before the folder was synced: its name may still mean the old file."""
+    disk = crashing_disk(seed)
+    store = store_on(disk)
+    await store.keep(letters_of([10, 11]))
+    disk.fail("fsync", errno.EIO)
+    files = LetterFiles(FOLDER, disk, nullcontext)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.rewrite(files.all()[0], lambda letter: None if letter.sequence == 10 else letter)
+    await store.keep(letters_of([12]))
+    disk.crash(power=True)
+    assert kept(disk) == [11, 12]
+
+
+@pytest.mark.parametrize("missing", range(4))
+async def test_a_line_that_was_cut_does_not_become_a_letter_by_deleting_others(missing: int) -> None:
+    """Nobody was told that it was kept: it comes again, in another file perhaps."""
+    disk = crashing_disk()
+    await store_on(disk, file_lines=1).keep(letters_of([10]))
+    disk.crash()
+    torn = encode_letter(*letters_of([11]), 11)[: -1 - missing]
+    with opened(disk, f"{FOLDER}/es.000001.letters", os.O_WRONLY | os.O_APPEND) as fd:
+        write_all(disk, fd, [torn])
+    await store_on(disk, committed=11, file_lines=1).keep(letters_of([11]))
+    files = LetterFiles(FOLDER, disk, nullcontext)
+    assert len(files.all()) == 2
+    files.rewrite(files.all()[0], lambda letter: DeadLetter(*letter.id, "es", "new", "", 0, 0, {}, 0, b""))
+    assert kept(disk) == [10, 11]
+
+
+class Walk:
+    """A store that is used, killed, deleted from, in any order; and what must be, and may be, in it."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.disk = crashing_disk(seed)
+        self.next = 10
+        self.kept: set[int] = set()
+        """What `keep` has returned for, and nobody has deleted."""
+        self.unsettled: list[int] = []
+        """What is to be kept again."""
+        self.half_deleted: set[int] = set()
+        self.start()
+
+    def start(self) -> None:
+        committed = min(self.unsettled, default=self.next)
+        self.store = store_on(self.disk, committed, self.random.choice((1, 3, 100)), self.random.choice((2**20, 1000)))
+
+    async def step(self) -> None:
+        if self.random.random() < 0.3:
+            self.disk.kill_after(self.random.randrange(1000))
+        elif self.random.random() < 0.3:
+            self.disk.fail(self.random.choice(("writev", "fdatasync", "fsync", "open", "ftruncate")), errno.EIO)
+        try:
+            await (self.keep() if self.random.random() < 0.7 else self.delete())
+        except Killed:
+            self.disk.crash(power=self.random.random() < 0.5)
+            self.start()
+        except (DestinationError, OSError):
+            pass
+        self.disk.heal()
+        self.check()
+
+    async def keep(self) -> None:
+        new = [self.next + number for number in range(self.random.randrange(4))]
+        self.next += len(new)
+        self.unsettled += new
+        batch = self.random.sample(self.unsettled, len(self.unsettled))
+        await self.store.keep(letters_of(batch))
+        self.kept |= set(batch)
+        self.unsettled = []
+
+    async def delete(self) -> None:
+        gone = {number for number in self.kept if self.random.random() < 0.4}
+        self.kept -= gone
+        self.half_deleted |= gone
+        files = LetterFiles(FOLDER, self.disk, nullcontext)
+        for file in files.all():
+            files.rewrite(file, lambda letter: None if letter.sequence in gone else letter)
+        self.half_deleted -= gone
+
+    def check(self) -> None:
+        found = Counter(kept(self.disk))
+        assert set(found.values()) <= {1}
+        assert self.kept <= set(found) <= self.kept | set(self.unsettled) | self.half_deleted
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_what_was_kept_is_there_once(seed: int) -> None:
+    walk = Walk(seed)
+    for _ in range(25):
+        await walk.step()
 
 
 # ── full, and faults ──
