@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -18,6 +19,7 @@ import pytest
 import trio
 
 from logrouter.config.settings import Settings, SinkSettings, SourceSettings, SpoolSettings
+from logrouter.crashing import Killed
 from logrouter.cursors import Gap, Note, Tally
 from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
@@ -310,11 +312,11 @@ class Model:
 
     # ── crashes ──
 
-    def crash(self, *, power: bool) -> None:
-        """The process ends here, and starts again."""
+    def crash(self, *, power: bool, again_after: int | None = None) -> None:
+        """The process ends here, and starts again; or first once more, and ends after so many steps of the disk."""
         store = self.keeper.store
         bound = 0 if self.durability == "memory" else store.synced_end if power else store.end
-        self._go_down(power, bound)
+        self._go_down(power, bound, again_after)
 
     async def stop(self, *, power: bool) -> None:
         """The process ends as it should, and starts again, perhaps after a power cut."""
@@ -328,17 +330,21 @@ class Model:
         else:
             self.crash(power=power)
 
-    def _go_down(self, power: bool, bound: int) -> None:
+    def _go_down(self, power: bool, bound: int, again_after: int | None = None) -> None:
         for sequence, event in self.events.items():
             event.unsafe = event.unsafe or sequence >= bound
         self.disk.crash(power=power)
+        if again_after is not None:
+            self.disk.kill_after(again_after)
+            with suppress(Killed, OSError):
+                self._open()
+            self.disk.crash(power=power)
         try:
             self.spool = self._open()
         except OSError:  # the disk still fails
             self.disk.heal()
             self.disk.crash()
             self.spool = self._open()
-        self.disk.heal()
         found = {segment.path: segment.size for segment in self.keeper.store.segments}
         self._found = found if sum(found.values()) > MAX_BYTES else {}  # what was deleted may come back with the power
         end = self.spool.appended

@@ -40,7 +40,7 @@ steps = st.one_of(
     st.tuples(st.just("deliver"), sink_numbers, st.integers(1, 4)),
     st.tuples(st.just("rewind"), sink_numbers, st.just(0)),
     st.tuples(st.just("tidy"), st.just(0), st.just(0)),
-    st.tuples(st.just("crash"), st.booleans(), st.just(0)),
+    st.tuples(st.just("crash"), st.booleans(), st.none() | st.integers(0, 1_500)),
     st.tuples(st.just("stop"), st.booleans(), st.just(0)),
     st.tuples(st.just("kill_after"), st.integers(0, 700), st.booleans()),
     st.tuples(st.just("full"), st.integers(0, 2_000), st.just(0)),
@@ -52,6 +52,7 @@ steps = st.one_of(
     ),
 )
 scripts = st.lists(steps, max_size=40)
+long_scripts = st.lists(steps, min_size=60, max_size=200)
 
 
 async def perform(model: Model, script: list[tuple[str, object, object]]) -> None:
@@ -77,8 +78,8 @@ async def perform(model: Model, script: list[tuple[str, object, object]]) -> Non
                     model.rewind(sink % len(model.sinks))
                 case "tidy", _, _:
                     await model.tidy()
-                case "crash", bool(power_goes), _:
-                    model.crash(power=power_goes)
+                case "crash", bool(power_goes), int() | None as again_after:
+                    model.crash(power=power_goes, again_after=again_after)
                 case "stop", bool(power_goes), _:
                     await model.stop(power=power_goes)
                 case "kill_after", int(count), bool(power_goes):
@@ -107,18 +108,17 @@ def run(
     trio.run(drive, clock=MockClock(autojump_threshold=0))
 
 
-arguments = given(
-    durability=st.sampled_from(DURABILITIES),
-    sinks=st.sampled_from(["a", "ab", "abc"]),
-    discarding=st.sampled_from(["", "b", "abc"]),
-    seed=st.integers(0, 2**16),
-    script=scripts,
-)
+life = {
+    "durability": st.sampled_from(DURABILITIES),
+    "sinks": st.sampled_from(["a", "ab", "abc"]),
+    "discarding": st.sampled_from(["", "b", "abc"]),
+    "seed": st.integers(0, 2**16),
+}
 no_limits = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 
 
 @settings(max_examples=150, **no_limits)  # type: ignore[arg-type]
-@arguments
+@given(**life, script=scripts)
 def test_whatever_happens_every_event_is_accounted_for(
     durability: Durability, sinks: str, discarding: str, seed: int, script: list[tuple[str, object, object]]
 ) -> None:
@@ -127,8 +127,18 @@ def test_whatever_happens_every_event_is_accounted_for(
 
 @pytest.mark.slow
 @settings(max_examples=5_000, **no_limits)  # type: ignore[arg-type]
-@arguments
-def test_whatever_happens_for_longer(
+@given(**life, script=scripts)
+def test_whatever_happens_again_and_again(
     durability: Durability, sinks: str, discarding: str, seed: int, script: list[tuple[str, object, object]]
 ) -> None:
+    run(durability, sinks, discarding, seed, script)
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000, **no_limits)  # type: ignore[arg-type]
+@given(**life, script=long_scripts)
+def test_whatever_happens_in_a_long_life(
+    durability: Durability, sinks: str, discarding: str, seed: int, script: list[tuple[str, object, object]]
+) -> None:
+    """One trouble on the other, over many restarts: troubles outlive them, and a start may be killed as well."""
     run(durability, sinks, discarding, seed, script)
