@@ -55,8 +55,6 @@ class Keeper:
         self.wait_for_sync = wait_for_sync
         self.bypassed = False
         """The log could not be written for so long that events are taken all the same."""
-        self.changed: Callable[[], None] = lambda: None
-        """Called when there may be room, or more to read."""
         self._cursors = cursors
         self._log = log
         self._sync_interval_seconds = sync_interval_seconds
@@ -198,15 +196,19 @@ class Keeper:
         self._hurry.set()
         self._work.set()
 
-    async def maintain(self) -> None:
-        """Write, sync and delete, for ever."""
+    async def maintain(self, wake: Callable[[], None]) -> None:
+        """Write, sync and delete, for ever. `wake` is called when there may be room, or more to read."""
         while True:
             await self._work.wait()
             if not self.wait_for_sync:
                 with trio.move_on_after(self._sync_interval_seconds):
                     await self._hurry.wait()
             self._work = trio.Event()
-            if not await self.tidy():
+            before = self.store.size_bytes, self.store.synced_end
+            is_tidy = await self.tidy()
+            if (self.store.size_bytes, self.store.synced_end) != before:
+                wake()
+            if not is_tidy:
                 self._work.set()
                 await trio.sleep(self._sync_interval_seconds)
             self._measure()
@@ -226,7 +228,6 @@ class Keeper:
     async def sync(self, *, cursors: bool) -> bool:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
         error: OSError | None = None
-        before = self.store.synced_end
         jobs = [self.store.begin_sync()] if self.store.needs_sync else []
         for cursor in self._cursors if cursors else ():
             try:
@@ -239,8 +240,6 @@ class Keeper:
             with trio.CancelScope(shield=True):  # what was begun and not done nobody would do again
                 error = await trio.to_thread.run_sync(_do_all, jobs) or error
         self._unsafe.unpark_all()
-        if self.wait_for_sync and self.store.synced_end != before:
-            self.changed()
         if error is not None:
             self._tell("sync", error)
             return False
@@ -268,8 +267,6 @@ class Keeper:
         except OSError as error:
             self._tell("delete", error)
             return False
-        finally:
-            self.changed()
         self._well("delete")
         return True
 

@@ -82,8 +82,6 @@ class LocalSpool(Spool):
         self._readers = trio.lowlevel.ParkingLot()
         self._keeper = keeper
         self._discarding = Discarding(self, keeper, log)
-        if keeper is not None:
-            keeper.changed = self.wake
 
     # ── appending ──
 
@@ -398,7 +396,7 @@ class LocalSpool(Spool):
         if self._keeper is None:
             await trio.sleep_forever()
         else:
-            await self._keeper.maintain()
+            await self._keeper.maintain(self.wake)
 
     async def aclose(self) -> None:
         """Keep what is left, as the durability says, and let go of everything."""

@@ -61,6 +61,7 @@ class Place:
     async def tidy(self) -> None:
         assert self.spool._keeper is not None
         assert await self.spool._keeper.tidy()
+        self.spool.wake()
 
 
 def read_all(spool: LocalSpool, sink: int) -> list[tuple[int, int] | str]:
