@@ -1,5 +1,16 @@
 """Writes objects of compressed lines to Amazon S3, and to whatever speaks like it (MinIO, Ceph, R2, versitygw).
 
+    sinks:
+      archive:
+        type: s3
+        bucket: logs
+        region: eu-north-1
+        key: "{service.name}/{date:%Y/%m/%d}/"
+        compression: zstd
+
+    # logs/checkout/2026/01/31/20260131T235959Z-archive-5bd1e995a1b2c3d4-120000.ndjson.zst
+    # is read by: aws s3 cp s3://logs/checkout/… - | zstd -d
+
 An object is closed when it has `object_size`, as it is stored, or is `object_age` old, and when logrouter stops. Small
 ones are sent whole, large ones in parts (multipart), so that no more than a part has to be held in memory. Every
 slice of events is a gzip member or zstd frame of its own, of some hundred kilobytes: usual tools read an object as one
@@ -9,16 +20,16 @@ Each event is in one object, once, also after a crash. An object's name is made 
 event was received, the sink, and the event's epoch and sequence. What is about to be sent is written down before;
 what was on its way is then sent again under the same name, and an object that is there already is compared by size
 and checksum. An upload in parts that was open is continued. A bucket's lifecycle rule that aborts incomplete uploads
-must therefore leave them for longer than logrouter may be away.
+must therefore leave them for longer than logrouter may be away. Without a spool on disk nobody knows of an open upload
+after a crash, and what is in it is lost: then objects up to 11 MiB, which are sent whole, are the better choice.
 
 `key` may hold templates (`{service.name}/{date}/`). Objects are closed together: when events for a second key come, the
 open upload is completed, so a template that changes with every event makes many small objects.
 
 Credentials, in this order: the options; `AWS_ACCESS_KEY_ID` and its like; a web identity (Kubernetes); a profile; the
-container (ECS, EKS); the machine's role (EC2). They are renewed before they expire. What is needed: `s3:PutObject`;
-`s3:AbortMultipartUpload`, `s3:ListBucketMultipartUploads` to clear up after a crash; `s3:GetObject`, `s3:ListBucket` to
-compare what is there after one; with SSE-KMS `kms:GenerateDataKey` and `kms:Decrypt`. Variables that are read beside
-those of credentials: `AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
+container (ECS, EKS); the machine's role (EC2). They are renewed before they expire. docs/aws.md tells which, and the
+permissions that are needed. Variables that are read beside those of credentials: `AWS_REGION`, `AWS_DEFAULT_REGION`,
+`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
 
 What is answered, and what it means:
 
@@ -31,7 +42,7 @@ What is answered, and what it means:
                                       what was in it is counted as lost
     ExpiredToken, InvalidToken        new credentials are looked for at once
 
-No answer concerns a single event, so there are no dead letters.
+No answer concerns a single event, so there are no dead letters: what `retry.give_up` gives up is discarded, counted.
 
 As a URL: `s3://bucket/prefix/?region=eu-north-1&compression=zstd`; of another server
 `s3+http://127.0.0.1:9000/bucket/app/{date}/`, which is `s3://bucket/app/{date}/?endpoint=http://127.0.0.1:9000`.

@@ -283,6 +283,71 @@ def test_a_completion_that_fails_though_it_is_answered_with_200_is_tried_again()
     assert server.lines == lines
 
 
+def test_a_part_that_is_refused_for_now_is_sent_to_the_same_upload() -> None:
+    server, lines = FakeS3(LEAST), events(10)
+    gathering = Gathering(make, server, lines, [None, error(503, "SlowDown"), "crash", "killed"])
+    gathering.deliver(10)
+    gathering.deliver(10, last=True)
+    assert [request.method for request in server.requests].count("POST") == 2
+    assert server.lines == lines
+    assert gathering.retries[0].congested
+
+
+def test_what_is_for_another_place_completes_an_upload_that_gets_nothing() -> None:
+    lines = [*[b'{"app":"a","pad":"%s"}' % (b"x" * 80)] * 8, b'{"app":"b"}']
+    server = FakeS3(LEAST)
+    gathering = Gathering(lambda: make("{app}/"), server, lines)
+    gathering.deliver(8)
+    assert gathering.carried is not None
+    gathering.deliver(9)
+    assert gathering.carried is None
+    assert sorted(server.objects) == [f"a/{NAME}-0.ndjson", f"b/{NAME}-8.ndjson"]
+
+
+# ── options that have changed since ──
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ([None, "killed"], Delivered(duplicates=2)),
+        ([None, "crash"], Delivered(doubts=2)),
+        (["crash"], Delivered()),
+    ],
+)
+def test_a_batch_for_several_places_is_looked_for_where_it_was_to_be(faults: list[Any], expected: Delivered) -> None:
+    server, lines = FakeS3(LEAST), [b'{"app":"a"}', b'{"app":"b"}']
+    keys = iter(["{app}/", "all/"])
+    gathering = Gathering(lambda: make(next(keys)), server, lines, faults)
+    gathering.deliver(2)
+    assert gathering.told == [expected]
+    assert sorted(server.lines) == sorted(lines + (lines[:1] if expected.doubts else []))
+
+
+def test_a_batch_for_one_place_goes_there_whatever_the_place_is_now() -> None:
+    server, lines = FakeS3(LEAST), events(3)
+    keys = iter(["app/", "all/{n}/"])
+    gathering = Gathering(lambda: make(next(keys)), server, lines, ["crash"])
+    gathering.deliver(3)
+    assert list(server.objects) == [f"app/{NAME}-0.ndjson"]
+    assert server.lines == lines
+
+
+@pytest.mark.parametrize(("fault", "duplicates"), [("crash", 0), ("killed", 20)])
+def test_an_upload_is_not_continued_by_parts_of_another_form(fault: str, duplicates: int) -> None:
+    server, lines = FakeS3(LEAST), events(30)
+    kinds = iter(["none", "gzip"])
+    # create, part; part, complete (interrupted)
+    gathering = Gathering(lambda: make(compression=next(kinds)), server, lines, [None, None, None, fault])
+    gathering.deliver(10)
+    gathering.deliver(30)
+    assert gathering.told[-1].duplicates == duplicates
+    gathering.deliver(30, last=True)
+    assert gathering.told[-1] == Delivered()
+    assert sorted(server.lines) == sorted(lines)
+    assert server.uploads == {}
+
+
 # ── whatever happens ──
 
 REFUSALS = [error(503, "SlowDown"), error(500, "InternalError"), error(403, "AccessDenied"), Response(502)]
