@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, destinations, inputs, isolation, measure, spool
+from tests.benchmarks import cases, destinations, inputs, isolation, measure, spool, stalls
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -28,7 +28,7 @@ LOGROUTER = [sys.executable, "-m", "logrouter"]
 YARDSTICK = [sys.executable, str(Path(__file__).with_name("yardstick.py"))]
 TRICKLE_YARDSTICK = [sys.executable, str(Path(__file__).with_name("trickle_yardstick.py"))]
 SPOOL_PARTS = ("durability", "synced", "dead", "restart", "laggard", "isolation")
-SHIPPING_PARTS = ("shipping", "shipping-start", "latency", *(each.name for each in destinations.DESTINATIONS))
+SHIPPING_PARTS = ("shipping", "shipping-start", "latency", "stalls", *(each.name for each in destinations.DESTINATIONS))
 ONE_LINE = b'{"time":"2026-11-23T00:00:00Z","level":"info","service":"checkout","message":"hello"}\n'
 
 
@@ -207,10 +207,11 @@ def main() -> None:
         "shipping": lambda: destinations.shipping(options.only, plan.small, plan.middle, plan.rounds),
         "shipping-start": lambda: destinations.start(plan.rounds),
         "latency": lambda: destinations.latency(100, plan.trickle_seconds),
+        "stalls": lambda: stalls.stalls(plan.small),
     }
     _print("machine", machine)
     for name, part in parts.items():
-        shipped = name == "shipping" and options.only in SHIPPING_PARTS[3:]
+        shipped = name == "shipping" and options.only in SHIPPING_PARTS[4:]
         if options.only in (None, name) or (name == "throughput" and chosen) or shipped:
             _print(name, part)
 
