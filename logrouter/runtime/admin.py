@@ -78,7 +78,8 @@ class Admin:
                     break
                 elif isinstance(event, h11.ConnectionClosed):
                     return False
-            await self._telemetry.look()
+            if request is not None and request.target.partition(b"?")[0] in _TELLING:
+                await self._telemetry.look()
             answer = self.answer(request.method.decode(), request.target.decode("latin-1")) if request else _BAD_REQUEST
         except h11.RemoteProtocolError:
             answer = _BAD_REQUEST
@@ -104,6 +105,8 @@ class Admin:
         return Answer(404, "text/plain; charset=utf-8", b"there are /metrics /healthz /readyz /status\n")
 
 
+_TELLING: Final = (b"/metrics", b"/status")
+"""For these the disk is looked at. Not for the probes: a disk that hangs must not restart the app."""
 _BAD_REQUEST: Final = Answer(400, "text/plain; charset=utf-8", b"not a valid HTTP/1.1 request\n")
 
 

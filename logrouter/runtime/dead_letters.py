@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -31,6 +30,8 @@ from logrouter.runtime.letter_files import FILE_BYTES, LetterFiles, Lock
 LOCK_TRIES: Final = 40
 LOCK_SECONDS: Final = 0.05
 """Between tries to get the lock, which commands hold for the time it takes to write a file anew."""
+LOOK_SECONDS: Final = 1.0
+"""How long whoever asks for figures waits for the disk."""
 
 
 class LettersOfSink(msgspec.Struct):
@@ -66,6 +67,7 @@ class DeadLetters:
         """Sinks for which a write or a sync has failed since they were read."""
         self._is_prepared = False
         self._turn = trio.Lock()
+        self._is_looking = False
         self._counts: dict[str, tuple[int, int, int]] = {}
         """Path → inode, size and lines of what was there when they were counted."""
         self.statistics: dict[str, LettersOfSink] = {}
@@ -91,9 +93,10 @@ class DeadLetters:
         raise DestinationError("cannot keep dead letters: another process holds their lock")
 
     async def look(self) -> None:
-        """Bring `statistics` up to date; what has not changed is not read again."""
-        with suppress(OSError):
-            await trio.to_thread.run_sync(self._look)
+        """Bring `statistics` up to date; what has not changed is not read again. Where the disk hangs, they stay."""
+        if not self._is_looking:
+            with trio.move_on_after(LOOK_SECONDS):
+                await trio.to_thread.run_sync(self._look, abandon_on_cancel=True)
 
     def _keep(self, sink: str, letters: Sequence[DeadLetter]) -> None:
         try:
@@ -172,6 +175,15 @@ class DeadLetters:
         return known
 
     def _look(self) -> None:
+        self._is_looking = True
+        try:
+            self._counts, self.statistics = self._counted()
+        except OSError:
+            pass  # told when something is to be kept
+        finally:
+            self._is_looking = False
+
+    def _counted(self) -> tuple[dict[str, tuple[int, int, int]], dict[str, LettersOfSink]]:
         counts = {}
         statistics = {sink: LettersOfSink() for sink in self._committed}
         for file in self._files.all():
@@ -182,4 +194,4 @@ class DeadLetters:
             figures = statistics.setdefault(file.sink, LettersOfSink())
             figures.letters += letters
             figures.size_bytes += file.size_bytes
-        self._counts, self.statistics = counts, statistics
+        return counts, statistics

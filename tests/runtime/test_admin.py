@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import logrouter
 from logrouter import config
 from logrouter.config.settings import Address
+from logrouter.dead_letters import DeadLetter
 from logrouter.errors import StartError
 from logrouter.runtime.admin import IDLE_SECONDS, MAX_CONNECTIONS, MAX_HEADER_BYTES, Admin
 from tests.runtime.admin_client import LINES, Served, make_topology, wait_until
@@ -84,6 +85,20 @@ async def test_status(served: Served) -> None:
     assert (told["version"], told["config"]) == (logrouter.__version__, config.config_hash(served.topology.settings))
     assert (told["reading"], list(told["sources"]), list(told["sinks"])) == (False, ["stdin"], ["errors", "all"])
     assert told["sinks"]["errors"]["trouble"] is None
+
+
+async def test_what_is_refused_is_counted_when_somebody_asks(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """And not by the probes, which must not hang with a disk."""
+    topology = make_topology(tmp_path, sets=[f"spool.directory={tmp_path}/spool"])
+    (listener,) = await nursery.start(Admin(topology, Address("127.0.0.1:0")).serve)
+    served = Served(topology, listener.socket.getsockname()[1])
+    assert topology.dead_letters is not None
+    await topology.dead_letters.keep([DeadLetter(1, 5, "all", "too long", "", 0, 0, {}, 0, b"text")])
+
+    assert (await served.get("/healthz"))[0] == 200
+    assert topology.dead_letters.statistics == {}
+    _, body = await served.get("/status?pretty")
+    assert json.loads(body)["dead_letters"]["sinks"]["all"]["letters"] == 1
 
 
 @pytest.mark.parametrize(

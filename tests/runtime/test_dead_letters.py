@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
@@ -17,6 +18,7 @@ import trio
 from logrouter.dead_letters import DeadLetter, encode_letter
 from logrouter.errors import DestinationError
 from logrouter.event import Flag
+from logrouter.runtime import dead_letters
 from logrouter.runtime.dead_letters import DeadLetters
 from logrouter.runtime.disk import make_folders, opened, read_file, sync_folder, write_all
 from logrouter.runtime.letter_files import LetterFiles, held
@@ -515,6 +517,35 @@ async def test_what_there_is_of_each_sink(tmp_path: Path) -> None:
         "loki": (0, 0),
         "gone": (1, LINE_BYTES + 2),
     }
+
+
+class HangingDisk(FaultyDisk):
+    """Lists no folder while `hangs`, until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs = False
+        self.go_on = threading.Event()
+
+    def listdir(self, path: str) -> list[str]:
+        if self.hangs:
+            self.calls["hanging"] += 1
+            self.go_on.wait()
+        return os.listdir(path)
+
+
+async def test_who_asks_does_not_wait_for_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = HangingDisk()
+    store = store_in(tmp_path, disk)
+    await store.keep(letters_of([10]))
+    await store.look()
+    monkeypatch.setattr(dead_letters, "LOOK_SECONDS", 0.05)
+    disk.hangs = True
+    await store.look()
+    await store.look()
+    assert disk.calls["hanging"] == 1  # nobody else was sent after it
+    assert store.statistics["es"].letters == 1
+    disk.go_on.set()
 
 
 async def test_looking_again_reads_only_what_has_changed(tmp_path: Path) -> None:
