@@ -158,6 +158,11 @@ class Batch(msgspec.Struct):
     def __len__(self) -> int:
         return sum(map(len, self.slices)) + sum(part.events for part in self.encoded)
 
+    @property
+    def payload_bytes(self) -> int:
+        """Of the payloads in its slices. A loop over all of them."""
+        return sum(sum(map(len, part.payloads)) for part in self.slices)
+
     def pick(self, places: Sequence[int]) -> Batch:
         """The events at these places, which are in order, counted over all slices."""
         slices, base, chosen = [], 0, 0

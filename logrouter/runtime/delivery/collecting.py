@@ -31,6 +31,9 @@ from logrouter.sinks import Sink
 _VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
 _RATIO_SHARE: Final = 0.2
 """What one request counts in how well bodies compress."""
+_RATIO_FIRST: Final = 16
+_RATIO_EVERY: Final = 8
+"""The first requests are looked at, then one of so many: it is a loop over all payloads."""
 
 
 class Taken(msgspec.Struct):
@@ -75,6 +78,7 @@ class Collector:
         self._insist = insist
         self._ratio = 1.0
         """How long a body is on its way, against the payloads in it."""
+        self._learned = 0
         self._opened_at = inf
         """When the first event of what is open was read, in trio's time."""
 
@@ -83,21 +87,23 @@ class Collector:
     def learn(self, batch: Batch, sent_bytes: int) -> None:
         """A batch took so many bytes on its way."""
         if sent_bytes and batch.slices:
-            self._ratio += _RATIO_SHARE * (sent_bytes / _payload_bytes(batch) - self._ratio)
+            self._learned += 1
+            if self._learned <= _RATIO_FIRST or self._learned % _RATIO_EVERY == 0:
+                self._ratio += _RATIO_SHARE * (sent_bytes / batch.payload_bytes - self._ratio)
 
     @property
     def places(self) -> int:
         """How many batches may be on their way at once, as far as memory for them is concerned."""
         return int(self._spool.encoded_bytes / (self._ratio * self._spool.batch_bytes))
 
-    def pieces(self, batch: Batch) -> list[Batch]:
+    def pieces(self, taken: Taken) -> list[Batch]:
         """The batch in pieces that are small enough for one request."""
-        limits, events = self._sink.batching, len(batch)
+        batch, limits, events = taken.batch, self._sink.batching, len(taken.batch)
         if batch.encoded or events < 2 or (limits.events is None and limits.size_bytes is None):
             return [batch]
         count = ceil(events / limits.events) if limits.events else 1
         if limits.size_bytes:
-            count = max(count, min(events, ceil(self._ratio * _payload_bytes(batch) / limits.size_bytes)))
+            count = max(count, min(events, ceil(self._ratio * taken.payload_bytes / limits.size_bytes)))
         return batch.cut([events * place // count for place in range(count + 1)])
 
     def _is_full(self, taken: Taken) -> bool:
@@ -213,7 +219,3 @@ class Collector:
         chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, until)
         chunk.offset = Offset(gap.epoch, gap.first)
         return self._router.whole(chunk, self._number)
-
-
-def _payload_bytes(batch: Batch) -> int:
-    return sum(sum(map(len, part.payloads)) for part in batch.slices)

@@ -95,7 +95,7 @@ class Sender:
         """Until all of it is settled. `distrust`: a sync has failed since it was sent. Raises ClosedByPeer."""
         tally, carried = Tally(unmatched=taken.unmatched), taken.batch.carried
         backoff = Backoff(random.random, self._sink.retry.initial_seconds, self._sink.retry.cap_seconds)
-        waiting = deque(_Piece(piece, backoff) for piece in self._collector.pieces(taken.batch))
+        waiting = deque(_Piece(piece, backoff) for piece in self._collector.pieces(taken))
         while waiting:
             piece = waiting.popleft()
             outcome = await self._attempt(piece.batch, noting, distrust)
