@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import trio
+
 from logrouter.chain import Chain
 from logrouter.event import Chunk, Offset
 from logrouter.framing import Frame
@@ -37,7 +39,7 @@ class RunningSource:
 
     async def emit(self, frame: Frame, received_ns: int) -> None:
         """Make events of a frame and append them, once there is room."""
-        self.in_hand = len(frame.lines)
+        self.in_hand, before = len(frame.lines), self._last
         parts = deque(frame.cut(self._spool.chunk_bytes))
         del frame  # the block in it need not be held while there is no room
         while parts:
@@ -51,6 +53,8 @@ class RunningSource:
                 self.in_hand -= len(chunk)
                 self._look_for_unmatched(chunk)
                 self._last = chunk.end
+        if self._last == before:
+            await trio.lowlevel.checkpoint()  # nothing was appended, which yields
         if (failed := self.chain.failed.total()) != self._told_failed:
             self._told_failed = failed
             self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))

@@ -112,7 +112,9 @@ class StdinSource(Source[StdinConfig]):
         if earliest:
             with trio.CancelScope(deadline=earliest) as self._waiting:
                 await trio.sleep_forever()
-        if not (earliest and _has_bytes(self._fd)) and not self._stopped:
+        if _has_bytes(self._fd):
+            await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn when events are appended
+        elif not self._stopped:
             with trio.CancelScope() as self._waiting:
                 await self._wait_readable()
         self._waiting = None
