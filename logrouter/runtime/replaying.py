@@ -80,7 +80,7 @@ class Replay:
         self._destination = Destination(name, log, backoff)
         concurrency = Concurrency(1)
         self._spool = open_spool(settings, self._router, log).spool  # in memory, and empty
-        collector = Collector(0, name, sink, self._spool, self._router, log, self._destination.failed)
+        collector = Collector(0, name, sink, self._spool, self._router, log, self._destination)
         conversing = Conversing(name, sink, self._transport, log, self._insist, concurrency, collector.learn)
         self._sender = Sender(name, sink, collector, conversing, self._destination, concurrency, log, self)
 

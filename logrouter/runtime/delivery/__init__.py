@@ -93,7 +93,7 @@ class Delivery:
         self._concurrency = Concurrency(1 if sink.ordered or sink.gathers else sink.concurrency)
         self._spool = spool
         self._log = log
-        self._collector = Collector(number, name, sink, spool, router, log, self.destination.failed)
+        self._collector = Collector(number, name, sink, spool, router, log, self.destination)
         learn = self._collector.learn
         self._conversing = Conversing(name, sink, transport, log, self._insist, self._concurrency, learn)
         self._sender = Sender(
@@ -253,12 +253,15 @@ class Delivery:
         """Do it again and again, until it succeeds."""
         while True:
             try:
-                return await act()
+                reply = await act()
             except (ClosedByPeer, Moved):
                 raise
             except DestinationError as error:
                 self._settling.look()  # what was sent before may be due
                 await self.destination.failed(str(error))
+            else:
+                self.destination.got_through()
+                return reply
 
 
 async def tick(spool: Spool) -> None:

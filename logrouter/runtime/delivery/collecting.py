@@ -11,7 +11,6 @@ A sink that gathers is given each slice as it comes, to encode, and its chunk ne
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from math import ceil, inf
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from logrouter.batch import Batch, Encoded, Slice
 from logrouter.cursors import Gap, Memory, Note
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
+from logrouter.runtime.delivery.destination import Destination
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool
 from logrouter.sinks import Sink
@@ -64,9 +64,9 @@ class Collector:
         spool: Spool,
         router: Router,
         log: Log,
-        insist: Callable[[str], Awaitable[None]],
+        destination: Destination,
     ) -> None:
-        """`insist` is told what cannot be done now, and returns when it is to be tried again."""
+        """`destination` is told when the spool cannot be read, and says when to try again."""
         self.carried: Memory | None = None
         """What the last batch left open at the destination."""
         self._number = number
@@ -75,7 +75,7 @@ class Collector:
         self._spool = spool
         self._router = router
         self._log = log
-        self._insist = insist
+        self._destination = destination
         self._ratio = 1.0
         """How long a body is on its way, against the payloads in it."""
         self._learned = 0
@@ -196,9 +196,12 @@ class Collector:
     async def _read(self) -> Chunk | Gap | None:
         while True:
             try:
-                return self._spool.read(self._number)
+                found = self._spool.read(self._number)
             except OSError as error:
-                await self._insist(f"cannot read the spool: {error.strerror}")
+                await self._destination.failed(f"cannot read the spool: {error.strerror}")
+            else:
+                self._destination.got_through()
+                return found
 
     def _notice(self, gap: Gap) -> Slice | None:
         """An event that tells of a gap, where the sink's stream can hold one."""

@@ -83,6 +83,11 @@ class Destination:
             with trio.move_on_after(seconds):
                 await self._hurried.wait()
 
+    def got_through(self) -> None:
+        """What the caller may have failed at before is done: no answer, but nobody else is to wait for it to try."""
+        if self._trying is trio.lowlevel.current_task():
+            self.works()
+
     def works(self) -> None:
         """It has answered."""
         if not self.is_trusted():
