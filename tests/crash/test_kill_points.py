@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from logrouter.runtime.spool.journal import Journal
 from tests.crash.feeding import (
     READ_BYTES,
     SINKS,
@@ -63,7 +64,8 @@ def killed(
 
 
 def assert_complete(workplace: Workplace, lines: Sequence[bytes], read: int) -> None:
-    """All files hold what was read, but for the last read before the kill, and then the later lines, all once."""
+    """All files hold what was read, but for the last read before the kill, and then the later lines, all once; and each
+    sink's ledger tells what its files hold (invariant 3)."""
     numbers = numbers_of(workplace.lines("all"))
     kept = len(numbers) - len(LATER)
     assert numbers == [*range(kept), *LATER]
@@ -71,6 +73,12 @@ def assert_complete(workplace: Workplace, lines: Sequence[bytes], read: int) -> 
     assert sum(map(len, lines[kept + 1 : read])) <= READ_BYTES  # the first of them had begun before that read
     for sink, written in contents(workplace).items():
         assert numbers_of(written) == wanted(sink, numbers), sink
+        state = Journal(str(workplace.folder / "spool" / "cursors" / sink)).load()
+        assert state is not None
+        ledger = state.ledger
+        assert ledger.delivered == len(numbers_of(written)), sink
+        assert ledger.delivered + ledger.unmatched == len(numbers), sink
+        assert ledger.read == ledger.settled, sink
 
 
 @pytest.mark.parametrize("durability", ["disk", "sync"])

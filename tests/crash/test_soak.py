@@ -136,7 +136,7 @@ def test_sinks_fail_and_come_back_and_nothing_is_lost_or_grows(workplace: Workpl
         while time.monotonic() < ends:
             memory.append(_round(folder, disk, reader, router))
         stream.stop()
-        wait_until(lambda: not waiting(port), "all to be delivered")
+        _drain(port)
         figures = status(port)
         pipe(router.stdin).close()
         reader.join()
@@ -183,6 +183,12 @@ def _round(folder: Path, disk: Path, reader: Reader, router: subprocess.Popen[by
     (folder / "elsewhere").rename(folder / "logs")
     go_on()
     return max(memory)
+
+
+def _drain(port: int) -> None:
+    """Wait for all to be delivered, for as long as it goes on: a machine that does other things may take its time."""
+    while left := waiting(port):
+        wait_until(lambda before=left: waiting(port) < before, "more to be delivered")
 
 
 def _fill_up(disk: Path) -> None:
