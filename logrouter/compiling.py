@@ -84,6 +84,9 @@ class Generator:
 
     def column(self, template: Template, segment: bool) -> Callable[[Sequence[Row], Facts, bytes], list[str] | str]:
         """The text of a template for each row; one text where it is the same for all."""
+        if template.is_time:
+            scope = _Scope(self._projection, self._resource, [Time()], time_as_text=True)
+            return scope.function("stamps", scope.name(Time()))
         scope = _Scope(self._projection, self._resource, template.references)
         generated = scope.function("column", template.source(scope.name, scope.constants, segment=segment))
         if template.holds_seconds is not None:
@@ -116,10 +119,20 @@ class Generator:
 class _Scope:
     """The variables of one generated function."""
 
-    def __init__(self, projection: Projection, resource: Mapping[str, str], references: Iterable[Reference]) -> None:
+    def __init__(
+        self,
+        projection: Projection,
+        resource: Mapping[str, str],
+        references: Iterable[Reference],
+        *,
+        time_as_text: bool = False,
+    ) -> None:
         self._projection = projection
+        self._time_as_text = time_as_text
         self.constants: dict[str, object] = {"MISSING": MISSING}
         self._names: dict[Reference, str] = {}
+        self._before: list[str] = []
+        """Statements that are the same for all rows."""
         self._statements: list[str] = []
         self._metas: list[Meta] = []
         for reference in sorted(set(references), key=repr):
@@ -137,7 +150,8 @@ class _Scope:
     def function(self, name: str, expression: str) -> Generated:
         """Compile: one result of `expression` for each row."""
         parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
-        lines = [f"def {name}({parameters}):", "    out = []", "    append = out.append", "    for r in rows:"]
+        lines = [f"def {name}({parameters}):", *_indented(self._before)]
+        lines += ["    out = []", "    append = out.append", "    for r in rows:"]
         lines += _indented(_indented(self._statements))
         lines += [f"        append({expression})", "    return out"]
         source = "\n".join(lines)
@@ -190,7 +204,14 @@ class _Scope:
 
     def _time(self, variable: str, received: str) -> list[str]:
         fields, reads = self._fields(times.FIELDS, variable)
-        self.constants |= {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
+        if self._time_as_text:
+            known = {"whole": times.WHOLE_SECOND_TEXTS, "tails": times.TAIL_TEXTS, "time_of": times.text_of}
+            of_received = f"{received}_text"
+            self._before.append(f"{of_received} = format_time({received})")
+        else:
+            known = {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
+            of_received = received
+        self.constants |= {**known, "format_time": times.format_rfc3339}
         slowly = [
             *_indented(chain.from_iterable(reads[1:])),
             f"    {variable} = time_of({', '.join([received, *fields])})",
@@ -207,7 +228,7 @@ class _Scope:
             "    except ValueError:",
             *_indented(slowly),
             f"elif {variable} is MISSING:",
-            f"    {variable} = {received}",
+            f"    {variable} = {of_received}",
             "else:",
             *slowly,
         ]

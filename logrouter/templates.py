@@ -81,6 +81,11 @@ class Template:
         return not self.references
 
     @property
+    def is_time(self) -> bool:
+        """Whether it is the event's time, as RFC 3339, and nothing else."""
+        return self.parts == (Place(Time()),)
+
+    @property
     def holds_seconds(self) -> int | None:
         """For how long the text is the same, where it depends on nothing but the event's date or time of day.
 

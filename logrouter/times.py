@@ -14,7 +14,6 @@ through to the next field, and at last to when the event was received.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -125,6 +124,11 @@ TAILS: Final = Memo(_tail, 4096)
 """What follows them: fraction and zone, `.123Z`."""
 
 
+def text_of(received_ns: int, *values: Any) -> str:
+    """What `of` finds, as RFC 3339."""
+    return format_rfc3339(of(received_ns, *values))
+
+
 @lru_cache(maxsize=256)
 def _parse_short(text: str) -> int | None:
     """A number as text, a date alone, or a time without seconds."""
@@ -141,11 +145,6 @@ def format_rfc3339(time_ns: int) -> str:
     """
     seconds, nanoseconds = divmod(time_ns, _SECOND)
     return _format_seconds(seconds) + _format_fraction(nanoseconds)
-
-
-def rfc3339_texts(times_ns: Iterable[int]) -> list[bytes]:
-    """The same of many times, as bytes: two look-ups each."""
-    return [_SECOND_TEXTS[time_ns // _SECOND] + _FRACTION_TEXTS[time_ns % _SECOND] for time_ns in times_ns]
 
 
 def _format_fraction(nanoseconds: int) -> str:
@@ -168,5 +167,14 @@ def _format_seconds(seconds: int) -> str:
     return f"{year_text}-{day:%m-%d}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
-_SECOND_TEXTS: Final = Memo[int, bytes](lambda seconds: _format_seconds(seconds).encode(), 256)
-_FRACTION_TEXTS: Final = Memo[int, bytes](lambda nanoseconds: _format_fraction(nanoseconds).encode(), 4096)
+def _tail_text(text: str) -> str:
+    """As it is written in UTC. Raises ValueError, also where it is of another zone."""
+    nanoseconds = _tail(text)
+    if not 0 <= nanoseconds < _SECOND:
+        raise ValueError
+    return _format_fraction(nanoseconds)
+
+
+# The same as RFC 3339 in UTC: where a time comes as text and leaves as text, nothing is reckoned.
+WHOLE_SECOND_TEXTS: Final = Memo[str, str](lambda text: _format_seconds(_whole_seconds(text) // _SECOND), 256)
+TAIL_TEXTS: Final = Memo(_tail_text, 4096)

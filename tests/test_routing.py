@@ -164,6 +164,19 @@ def test_times_are_those_that_the_slow_way_finds(lines: list[bytes]) -> None:
             assert part.pick([0]).times_ns == (part.times_ns or [])[:1]
 
 
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(st.lists(timed_lines | strategies.lines, min_size=1, max_size=8))
+def test_times_as_texts_are_those_that_the_slow_way_finds(lines: list[bytes]) -> None:
+    template = Template.parse("{time}")
+    router = Router([SinkRouting("s", templates=(template,))], resource=RESOURCE)
+    for chunk in chunks_of(router, lines):
+        part = router.slice(chunk, 0)
+        assert part is not None
+        facts = Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE)
+        assert part.columns == ([template.render(document_of(payload)[0], facts) for payload in part.payloads],)
+
+
 def test_times_are_not_looked_for_where_nobody_asks() -> None:
     (chunk,) = chunks_of(router := Router([SinkRouting("s")]), [b'{"time":"2026-11-23T10:00:00Z"}'])
     assert (part := router.slice(chunk, 0)) is not None

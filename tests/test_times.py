@@ -144,9 +144,3 @@ def test_any_value_is_a_time_or_none(value: Any) -> None:
     found = times.of(7, value)
     assert isinstance(found, int)
     assert times.format_rfc3339(found)
-
-
-@given(moments=st.lists(st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 1_795_946_400_120_000_000]), max_size=5))
-@settings(deadline=None)
-def test_many_times_are_written_as_each_one(moments: list[int]) -> None:
-    assert times.rfc3339_texts(moments) == [times.format_rfc3339(moment).encode() for moment in moments]

@@ -75,14 +75,14 @@ _LEVELS: Final = ("level", "severity", "lvl")
 _TIMES: Final = tuple(field.path[0] for field in times.FIELDS)
 
 
-def ecs_objects(part: Slice, include: Include, levels: list[str] | str, defaults: Mapping[str, str]) -> list[bytes]:
-    """All events of a slice, whose times are known, as JSON objects under the schema's names.
+def ecs_objects(
+    part: Slice, include: Include, stamps: Sequence[str], levels: list[str] | str, defaults: Mapping[str, str]
+) -> list[bytes]:
+    """All events of a slice as JSON objects under the schema's names.
 
-    `levels`: the normalised level of each event, or of all, `unknown` where it has none. `defaults` are fields that an
-    event gets which has none of its own.
+    `stamps`: the time of each event, as RFC 3339. `levels`: the normalised level of each, or of all, `unknown` where it
+    has none. `defaults` are fields that an event gets which has none of its own.
     """
-    assert part.times_ns is not None
-    stamps = map(bytes.decode, times.rfc3339_texts(part.times_ns))
     each = [levels] * len(part) if isinstance(levels, str) else levels
     known = {**defaults, **({"host.name": str(part.attributes["host"])} if "host" in part.attributes else {})}
     rows = zip(documents(part, include), part.payloads, stamps, each, strict=True)

@@ -17,11 +17,11 @@ Measured on one core, 280-byte events: 0.5 µs an event, joined; 0.7 µs more fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from logrouter import times
 from logrouter.documents import NOT_JSON, decode_document, encode_document
 from logrouter.formats.include import Include
 from logrouter.formats.ndjson import json_objects
@@ -45,15 +45,14 @@ class _Own(msgspec.Struct, rename={"stamp": TIMESTAMP}):
 _decode_own = msgspec.json.Decoder(_Own).decode
 
 
-def stamped_pieces(part: Slice, include: Include, before: list[bytes]) -> list[bytes]:
-    """All events of a slice, whose times are known, as objects with what `include` adds and their time.
+def stamped_pieces(part: Slice, include: Include, before: list[bytes], texts: Sequence[str]) -> list[bytes]:
+    """All events of a slice as objects with what `include` adds and their time, which is given as RFC 3339.
 
     Joined, the pieces are two lines for each event: the one that comes before it, and its own.
     """
-    assert part.times_ns is not None
     # What collides without `include` has nothing but the time itself, and need not be taken apart.
     objects = json_objects(part if include else msgspec.structs.replace(part, collides=None), include)
-    stamps = times.rfc3339_texts(part.times_ns)
+    stamps = "\n".join(texts).encode().split(b"\n")  # all at once, in C
     rests = [plain[1:] for plain in objects]
     pieces = [b"", _OPENING, b"", _MIDDLE, b"", b"\n"] * len(objects)
     pieces[0::6], pieces[2::6], pieces[4::6] = before, stamps, rests

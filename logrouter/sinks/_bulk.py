@@ -21,6 +21,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from logrouter import times
 from logrouter.facts import Facts
 from logrouter.templates import MISSING_TEXT, Template
 
@@ -62,17 +63,22 @@ class DatedIndices:
     """Names of indices that depend on nothing but the event's date: made once a day, and not asked of routing."""
 
     def __init__(self, index: Template, holds_seconds: int) -> None:
-        self._step_ns = holds_seconds * 1_000_000_000
+        self._length = _LENGTHS[holds_seconds]
         self._name = lru_cache(maxsize=1024)(
-            lambda step: legal_index(index.render({}, Facts({}, step * self._step_ns, {})))
+            lambda stamp: legal_index(index.render({}, Facts({}, times.parse(stamp) or 0, {})))
         )
 
-    def __call__(self, times_ns: Sequence[int]) -> Texts:
+    def __call__(self, stamps: Sequence[str]) -> Texts:
         """The name for each of these times, or one for all. Events of a slice are nearly always of one day."""
-        first, last = min(times_ns) // self._step_ns, max(times_ns) // self._step_ns
-        if first == last:
-            return self._name(first)
-        return [self._name(time_ns // self._step_ns) for time_ns in times_ns]
+        first, last = min(stamps), max(stamps)
+        if first[: self._length] == last[: self._length] and first[:1].isdigit():
+            return self._name(f"{first[: self._length]}{_BEGINNING[self._length :]}")
+        return [self._name(stamp) for stamp in stamps]
+
+
+_BEGINNING: Final = "0000-01-01T00:00:00Z"
+_LENGTHS: Final = {86_400: 10, 3600: 13, 60: 16, 1: 19}
+"""How many letters of an RFC 3339 time tell what holds for so many seconds."""
 
 
 def action_lines(

@@ -56,6 +56,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote, urlencode
 
@@ -83,6 +84,7 @@ from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, revealed
 
 _LEVEL: Final = Template.parse("{severity}")
+_TIME: Final = Template.parse("{time}")
 _DEFAULT_INDEX: Final = {
     # Not logs-…-…: Elasticsearch makes data streams of those. Both are named as Filebeat's and Logstash's are.
     False: Template.parse("logrouter-{date:%Y.%m.%d}"),
@@ -136,7 +138,6 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     Config: ClassVar[type[SinkConfig]] = ElasticsearchConfig
     names_by: ClassVar[tuple[str, ...]] = ("index",)
-    wants_times: ClassVar[bool] = True
 
     def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
         super().__init__(config, context)
@@ -152,7 +153,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         self._operation: Operation = "index" if ids == "none" and not config.data_stream else "create"
         column = None if index.is_constant or self._dated else index
         level = _LEVEL if config.profile == "ecs" else None
-        self.templates = tuple(filter(None, (column, self._ids, level)))
+        self.templates = tuple(filter(None, (column, self._ids, level, _TIME)))
         self.included_keys = (*self.included_keys, TIMESTAMP)
         self._target = _target(_shape(index) if index.is_constant else None, config.pipeline)
 
@@ -173,10 +174,12 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     def encode_slice(self, part: Slice) -> list[bytes]:
         ids = self._numbered or (None if self._ids is None else self._column(part, self._ids))
-        actions = action_lines(self._operation, part.epoch, part.sequences, self._indices(part), ids or None)
+        column = part.columns[-1]
+        stamps = [column] * len(part) if isinstance(column, str) else column
+        actions = action_lines(self._operation, part.epoch, part.sequences, self._indices(part, stamps), ids or None)
         if self.config.profile == "raw":
-            return stamped_pieces(part, self.include, actions)
-        objects = ecs_objects(part, self.include, self._column(part, _LEVEL), self.context.resource)
+            return stamped_pieces(part, self.include, actions, stamps)
+        objects = ecs_objects(part, self.include, stamps, self._column(part, _LEVEL), self.context.resource)
         return [piece for lines in zip(actions, objects, strict=True) for piece in (lines[0], b"\n", lines[1], b"\n")]
 
     def request(self, pieces: list[bytes]) -> Request:
@@ -191,14 +194,13 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         rights = ("create_doc" if self._operation == "create" else "index", "auto_configure")
         return probe(_shape(self._index), self.config.data_stream, rights)
 
-    def _indices(self, part: Slice) -> Texts | None:
+    def _indices(self, part: Slice, stamps: Sequence[str]) -> Texts | None:
         """The index of each event, or of all; None where it stands in the URL."""
         if self._index.is_constant:
             return None
         if self._dated is None:
             return legal_indices(self._column(part, self._index))
-        assert part.times_ns is not None
-        return self._dated(part.times_ns)
+        return self._dated(stamps)
 
     def _column(self, part: Slice, template: Template) -> list[str] | str:
         return part.columns[self.templates.index(template)]

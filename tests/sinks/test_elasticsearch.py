@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logrouter import times
 from logrouter.event import Flag
 from logrouter.sinks import (
     Batch,
@@ -51,10 +52,10 @@ def sink(**options: Any) -> ElasticsearchSink:
 
 
 def part(made: ElasticsearchSink, payloads: list[bytes], *columns: list[str] | str, **options: Any) -> Slice:
-    """A slice, all of one time if nothing else is said, with these texts for the sink's templates."""
-    assert made.wants_times
-    assert len(columns) == len(made.templates)
-    return slice_of(payloads, columns=columns, **{"times_ns": [TIME_NS] * len(payloads), **options})
+    """A slice, all of one time if nothing else is said, with these texts for the sink's other templates."""
+    stamps = [times.format_rfc3339(moment) for moment in options.pop("times_ns", [TIME_NS] * len(payloads))]
+    assert len(columns) + 1 == len(made.templates)
+    return slice_of(payloads, columns=(*columns, stamps), **options)
 
 
 def sent(made: ElasticsearchSink, *slices: Slice) -> Request:
@@ -94,7 +95,7 @@ def test_a_fixed_index_stands_in_the_path_and_events_have_ids() -> None:
 
 def test_the_index_of_each_event_stands_before_it() -> None:
     made = sink(index="{x}-{date}", id="none")
-    assert made.templates == (Template.parse("{x}-{date}"),)
+    assert made.templates == (Template.parse("{x}-{date}"), Template.parse("{time}"))
     first = part(made, [b'{"a":1}', b'{"a":2}'], ["app-2026-11-29", "app-2026-11-30"])
     second = part(made, [b'{"a":3}'], "App/%d")
     assert body(made, first, second)[::2] == [
@@ -176,7 +177,7 @@ def test_where_the_time_goes(payload: bytes, document: bytes, beside: list[bytes
     made = sink(index="app")
     lines = [*beside, payload]
     flags = [Flag.JSON if b"{" in line else 0 for line in lines]
-    events = slice_of(lines, flags, times_ns=[TIME_NS] * len(lines))
+    events = slice_of(lines, flags, columns=([TIME] * len(lines),))
     assert body(made, events)[-1].replace(TIME.encode(), b"TIME") == document
 
 
@@ -210,7 +211,7 @@ def test_what_is_included_is_added_too() -> None:
     made = sink(index="app", include=("service.name", "meta.host"))
     events = slice_of(
         [b'{"a":1}', b'{"service.name":"x","@timestamp":"own"}', b'{"meta.host":"forged"}'],
-        times_ns=[TIME_NS] * 3,
+        columns=([TIME] * 3,),
         collides=b"\x00\x01\x01",
         attributes={"host": "h"},
     )
