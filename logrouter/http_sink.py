@@ -21,6 +21,8 @@ CONGESTED = (429, 503)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$")
 """RFC 9110 §5.1, §5.5."""
+_PROVES_WHO_WE_ARE = re.compile(r"auth|cookie|token|secret|passw|api-?key|[-_]key$", re.IGNORECASE)
+"""Names of headers whose texts are secrets, wherever they were written."""
 _NOT_IN_HOST = re.compile(r"[\s@\\^`{|}<>\"%\x00-\x1f]")
 _SHOWN_BYTES = 300
 """Of a body that tells what is wrong."""
@@ -65,7 +67,7 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
     token: Secret | None = None
     """A bearer token. `token_file` names a file that holds it."""
     headers: Mapping[str, MaybeSecret] = msgspec.field(default_factory=dict)
-    """Sent with every request."""
+    """Sent with every request. Those whose names speak of a key, token, cookie or the like are kept secret."""
     tls: Tls = Tls()
     """How the connection is secured."""
     proxy: MaybeSecret | None = None
@@ -89,6 +91,8 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
             raise ValueError("token: either a token or user and password")
         if self.concurrency < 1:
             raise ValueError("concurrency: must be more than 0")
+        msgspec.structs.force_setattr(self, "headers", {name: _kept(name, text) for name, text in self.headers.items()})
+        msgspec.structs.force_setattr(self, "proxy", kept_proxy(self.proxy))
 
 
 ConfigT = TypeVar("ConfigT", bound=HttpConfig)
@@ -146,6 +150,15 @@ def endpoint_of(config: HttpConfig, url: MaybeSecret, headers: Mapping[str, Mayb
     for name, text in sent.items():
         _check_header(name, revealed(text))
     return Endpoint(url, sent, config.tls, config.timeouts, config.proxy, config.concurrency)
+
+
+def _kept(name: str, text: MaybeSecret) -> MaybeSecret:
+    return Secret(revealed(text)) if _PROVES_WHO_WE_ARE.search(name) else text
+
+
+def kept_proxy(url: MaybeSecret | None) -> MaybeSecret | None:
+    """The URL of a proxy: all of it is secret where it holds a user, and so perhaps a password."""
+    return Secret(revealed(url)) if url is not None and "@" in revealed(url) else url
 
 
 def _check_url(url: str) -> None:

@@ -65,7 +65,7 @@ from logrouter.compression import SUFFIXES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.errors import DestinationError
 from logrouter.facts import Facts
-from logrouter.http_sink import RetryOptions
+from logrouter.http_sink import RetryOptions, kept_proxy
 from logrouter.sinks import (
     Batch,
     Batching,
@@ -164,6 +164,7 @@ class S3Config(SinkConfig, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         for problem in _problems(self):
             raise ValueError(problem)
+        msgspec.structs.force_setattr(self, "proxy", kept_proxy(self.proxy))
 
 
 def _problems(config: S3Config) -> Iterable[str]:

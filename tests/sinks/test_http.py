@@ -57,6 +57,15 @@ def test_formats(options: dict[str, Any], body: bytes, content_type: str) -> Non
     assert made.endpoint.headers == {"Content-Type": content_type}
 
 
+def test_what_proves_who_we_are_is_kept_secret_wherever_it_was_written() -> None:
+    names = ["Authorization", "X-Api-Key", "Cookie", "PRIVATE-TOKEN", "X-Partition", "Keyed", "VL-Msg-Field"]
+    made = AnyHttpConfig(url=URL, headers=dict.fromkeys(names, "text"), proxy="http://me:pass@proxy:3128")
+    assert [name for name, text in made.headers.items() if isinstance(text, Secret)] == names[:4]
+    assert isinstance(made.proxy, Secret)
+    assert not isinstance(AnyHttpConfig(url=URL, proxy="http://proxy:3128").proxy, Secret)
+    assert sink(headers={"Cookie": "a=b"}).endpoint.headers["Cookie"] == Secret("a=b")
+
+
 def test_method_compression_and_what_is_included() -> None:
     made = sink(method="PUT", compression="zstd", compression_level=7, include=("service.name",), format="json_array")
     (request,), _ = requests_of(made, batch_of(slice_of([b"{}", b'{"a":1}'])))

@@ -20,6 +20,7 @@ without them. Where an endpoint repeats them in what it answers, they are masked
 
 from __future__ import annotations
 
+import base64
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -265,10 +266,22 @@ def _http(origin: Origin, network: Network, proxy: Proxy | None, context: Any) -
 def _secrets_of(endpoint: Endpoint) -> list[bytes]:
     """What must not be shown, whoever repeats it: keys in headers, the path of a secret URL. The longest first."""
     texts = [text.reveal() for text in endpoint.headers.values() if isinstance(text, Secret)]
+    texts += [_password_in(text) for text in texts]
     if isinstance(endpoint.url, Secret):
         texts += [target_of(endpoint.url.reveal()), urlsplit(endpoint.url.reveal()).path]
     words = {word for text in texts for word in (text, text.rpartition(" ")[2]) if len(word) >= _SHORTEST_SECRET}
     return [word.encode() for word in sorted(words, key=len, reverse=True)]
+
+
+def _password_in(header: str) -> str:
+    """The password that basic authentication (RFC 7617) sends, or Elasticsearch's key; empty where it is neither."""
+    scheme, _, pair = header.partition(" ")
+    if scheme.lower() not in ("basic", "apikey"):
+        return ""
+    try:
+        return base64.b64decode(pair).decode().partition(":")[2]
+    except ValueError:  # by a user's own header
+        return ""
 
 
 async def _coded(request: Request) -> bytes:

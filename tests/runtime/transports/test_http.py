@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -184,6 +185,15 @@ async def test_what_an_endpoint_repeats_of_secrets_is_masked() -> None:
         await transport.aclose()
     assert server.requests[0].target == "/hooks/key?token=t"
     assert response.body == b"********: ******** is not Abc"
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "ApiKey"])
+async def test_what_an_endpoint_has_decoded_is_masked_too(scheme: str) -> None:
+    pair = base64.b64encode(b"me:hidden/:+@").decode()
+    async with HttpServer([Reply(403, body=b"no hidden/:+@ for me")]).serving() as server:
+        transport = HttpTransport(Endpoint(server.url, {"Authorization": Secret(f"{scheme} {pair}")}))
+        assert (await transport.perform(POST)).body == b"no ******** for me"
+        await transport.aclose()
 
 
 # ── connections that the server closes ──
