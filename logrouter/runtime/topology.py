@@ -155,7 +155,10 @@ class Topology:
         code = EXIT_OK
         for delivery in self.deliveries:
             if undelivered := self.spool.undelivered(delivery.number):
-                self._tell_undelivered(delivery, undelivered)
+                self._tell(delivery, "not delivered", events=undelivered)
+                code = EXIT_UNDELIVERED
+            elif self.spool.carried(delivery.number) is not None:
+                self._tell(delivery, "left unfinished at the destination")
                 code = EXIT_UNDELIVERED
             if lost := self.spool.lost(delivery.number):
                 self.log.error("discarded or lost in this run", sink=delivery.name, events=lost)
@@ -165,10 +168,10 @@ class Topology:
             code = EXIT_UNDELIVERED
         return code
 
-    def _tell_undelivered(self, delivery: Delivery, events: int) -> None:
+    def _tell(self, delivery: Delivery, what: str, **figures: int) -> None:
         reason = delivery.trouble.reason if delivery.trouble else "time was up"
         kept = {"kept": self._opened.directory.path} if self._opened.directory else {}
-        self.log.error("not delivered", sink=delivery.name, events=events, reason=reason, **kept)
+        self.log.error(what, sink=delivery.name, **figures, reason=reason, **kept)
 
 
 def _connected_sink(name: str, settings: Settings) -> Sink[Any]:

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 import trio
 from trio.testing import MockClock
 
 from logrouter.config import load
-from logrouter.cursors import Ledger
+from logrouter.cursors import Ledger, Tally
 from logrouter.runtime.log import Log
 from logrouter.runtime.topology import EXIT_LOST, EXIT_OK, EXIT_UNDELIVERED, Topology
-from logrouter.testing import RecordingTransport, ScriptedSource
+from logrouter.sinks._objects import Upload
+from logrouter.testing import RecordingTransport, RespondingTransport, ScriptedSource
 from tests.runtime.pipelines import numbers, payload
 
 NOWHERE = Path("/nonexistent")
@@ -316,3 +318,26 @@ async def test_what_steps_take_out_is_counted_there(autojump_clock: MockClock) -
     assert (running.chain.discarded, running.chain.failed) == ({"discard": 5}, {"set": 1})
     (told,) = run.told("steps fail on some events")
     assert told["failed"] == {"set": 1}
+
+
+async def test_an_upload_that_cannot_be_completed_is_told(autojump_clock: MockClock) -> None:
+    """Its events are counted as delivered, part by part, but nobody sees them before it is completed."""
+    environ = {
+        "LOGROUTER_SINK_ARCHIVE": "s3://logs/?region=eu-north-1&access_key_id=a&secret_access_key=b",
+        "LOGROUTER_SHUTDOWN_TIMEOUT": "5s",
+    }
+    said: list[dict[str, Any]] = []
+    transport = RespondingTransport()
+    transport.dead = True
+    topology = Topology(
+        load(environ=environ, folder=NOWHERE, system_folder=NOWHERE),
+        Log("info", write=lambda line: said.append(orjson.loads(line))),
+        connect=lambda sink, syncs: transport,
+    )
+    topology.sources[0].source = ScriptedSource([])
+    topology.spool.commit(0, 0, Tally(), msgspec.to_builtins(Upload("logs/", ".zst", "logs/1", "u1", 1)))
+    assert await topology.run() == EXIT_UNDELIVERED
+    assert [(line["message"], line["sink"]) for line in said if line["severity"] == "error"] == [
+        ("cannot deliver", "archive"),
+        ("left unfinished at the destination", "archive"),
+    ]

@@ -136,7 +136,7 @@ class Delivery:
 
     async def _deliver_all(self) -> None:
         try:
-            self._collector.carried = self._spool.carried(self.number)
+            self._take_up()
             await self._resend(distrust=False)
             async with trio.open_nursery() as senders:
                 while not self._spool.is_over(self.number) or self._collector.has_open:
@@ -149,6 +149,14 @@ class Delivery:
         except* ClosedByPeer:
             self._log.info("the reader has gone", sink=self.name)
             self._spool.close(self.number)
+
+    def _take_up(self) -> None:
+        """Go on with what the process before has left open at the destination."""
+        carried = self._spool.carried(self.number)
+        if self.sink.gathers:
+            self._collector.carried = carried
+        elif carried is not None:
+            self._log.warning("a sink of another type has left something open: it stays so", sink=self.name)
 
     async def _close(self) -> None:
         with trio.move_on_after(CLOSE_SECONDS) as scope:

@@ -219,3 +219,14 @@ async def test_what_cannot_be_sent_is_not_gathered_twice(autojump_clock: MockClo
     bodies = {request.target: request.body for request in run.transport.requests if request.method == "PUT"}
     assert bodies["/0?part=0"] == repr(list(range(30))).encode()
     assert run.ledger.delivered == 40
+
+
+async def test_what_a_sink_of_another_type_has_left_open_is_told() -> None:
+    """The name of a sink that gathered was given to one that does not."""
+    run = Answered(state=State("a", 0, 0, Ledger(), carried={"name": 77, "parts": 2}))
+    await run.append(0)
+    with trio.fail_after(5):
+        await run.run()
+    assert run.ledger.delivered == 10
+    assert run.spool.carried(0) is None
+    assert [line["message"] for line in run.said] == ["a sink of another type has left something open: it stays so"]
