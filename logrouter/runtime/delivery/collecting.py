@@ -123,15 +123,14 @@ class Collector:
         return self.carried is not None
 
     @property
-    def _is_to_be_closed(self) -> bool:
-        """Whether what there is is to be sent although it is little."""
-        spool, number = self._spool, self._number
+    def _is_due(self) -> bool:
+        """Whether what there is is old enough, or the end is near."""
         is_old = trio.current_time() >= self._opened_at + self._sink.batching.age_seconds
-        return is_old or spool.is_over(number) or spool.is_pressed(number)
+        return is_old or self._spool.is_over(self._number)
 
     async def _comes_more(self) -> bool:
-        """Wait for more to come. False: what has been taken, if anything, is to be sent as it is."""
-        if self._is_to_be_closed or self._opened_at == inf:
+        """Wait for more to come. False: what has been taken, if anything, is to be sent although it is little."""
+        if self._is_due or self._opened_at == inf or self._spool.is_pressed(self._number):
             return False
         with trio.move_on_at(self._opened_at + self._sink.batching.age_seconds):
             await self._spool.wait_readable(self._number)
@@ -163,7 +162,7 @@ class Collector:
                 break
         taken.batch.end = self._spool.next(self._number)
         if self._sink.gathers and until is None:
-            taken.batch.last = self._is_to_be_closed
+            taken.batch.last = self._is_due or not self._is_full(taken)
         if taken.batch.end == first and not (taken.batch.last and self.has_open):
             return None
         return taken

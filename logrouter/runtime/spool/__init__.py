@@ -97,7 +97,7 @@ class Spool(Protocol):
         """The sink holds what it has made of all that it has read: it need not be held for its sake any more."""
 
     def is_pressed(self, sink: int) -> bool:
-        """Whether sources wait for room, and nobody is further behind than this sink."""
+        """Whether sources wait for room that this sink takes, and nobody is further behind."""
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""

@@ -74,6 +74,11 @@ class InHand:
         return self.held
 
     @property
+    def is_being_sent(self) -> bool:
+        """Whether it must stay in memory for that."""
+        return self._being_sent is not None
+
+    @property
     def is_handed_over(self) -> bool:
         """Whether the sink itself holds what it has made of it."""
         return self._held is _nothing
@@ -136,6 +141,11 @@ class Cursor:
     def pinned(self) -> int:
         """Everything from there on must be held for it."""
         return self.next if self.in_hand and self.in_hand[-1].is_handed_over else self.state.committed
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether something must stay in memory for it, as it is being sent, or gathered to be."""
+        return bool(self.in_hand) and self.in_hand[-1].is_being_sent
 
     @property
     def expendable(self) -> int:

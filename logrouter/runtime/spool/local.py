@@ -71,6 +71,8 @@ class LocalSpool(Spool):
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0
+        self._blocked: list[Chunk] = []
+        """Those that wait for room, one a source."""
         self._blocked_seconds = 0.0
         self._blocked_since: float | None = None
         self.ended = False
@@ -136,7 +138,9 @@ class LocalSpool(Spool):
         return self.window.make_room(chunk, self._leader()) and (self._keeper is None or self._keeper.has_room(chunk))
 
     async def _wait_for_room(self, chunk: Chunk, live: bool) -> None:
-        self._blocked_since = trio.current_time()
+        if self._blocked_since is None:
+            self._blocked_since = trio.current_time()
+        self._blocked.append(chunk)
         self.wake_readers()  # whoever still waits for more may send what it has
         try:
             with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
@@ -144,8 +148,9 @@ class LocalSpool(Spool):
                 return
             await self._make_room(chunk, insist=True)
         finally:
-            self._blocked_seconds += trio.current_time() - self._blocked_since
-            self._blocked_since = None
+            self._blocked.remove(chunk)
+            if not self._blocked:
+                self._blocked_seconds, self._blocked_since = self.blocked_seconds, None
 
     @property
     def blocked_seconds(self) -> float:
@@ -365,11 +370,15 @@ class LocalSpool(Spool):
             self.window.release(held)
 
     def is_pressed(self, sink: int) -> bool:
-        """Whether sources wait for room, and nobody is further behind than this sink."""
-        if self._blocked_since is None:
+        """Whether sources wait for room that this sink takes, and nobody is further behind."""
+        mine = self.cursors[sink]
+        if not self._blocked or not (mine.is_sending or self._is_disk_full()):
             return False
         pinned = min((cursor.pinned for cursor in self.cursors if not cursor.closed), default=self.appended)
-        return pinned < self.appended and self.cursors[sink].pinned == pinned
+        return pinned < self.appended and mine.pinned == pinned
+
+    def _is_disk_full(self) -> bool:
+        return self._keeper is not None and any(self._keeper.is_full(chunk) for chunk in self._blocked)
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""

@@ -114,6 +114,23 @@ async def test_block_ends_after_the_timeout_and_comes_back_when_the_sink_moves(a
     assert not spool.cursors[0].must_discard
 
 
+async def test_several_sources_wait_for_room_at_once(autojump_clock: MockClock) -> None:
+    """The time that they have waited is that in which any did."""
+    spool = make_spool(chunks=1)
+    await spool.append(routed_chunk(ROUTER, 0))
+    async with trio.open_nursery() as sources:
+        sources.start_soon(spool.append, routed_chunk(ROUTER, 10))
+        await trio.sleep(1)
+        sources.start_soon(spool.append, routed_chunk(ROUTER, 20))
+        await trio.sleep(2)
+        while spool.appended < 30:
+            for sink in (0, 1):
+                read_all(spool, sink)
+                commit_all(spool, sink)
+            await wait_all_tasks_blocked()
+    assert spool.statistics().blocked_seconds == pytest.approx(3)
+
+
 async def test_a_source_that_is_not_live_waits_for_ever(autojump_clock: MockClock) -> None:
     spool = make_spool(timeout=10)
     for first in (0, 10, 20):
