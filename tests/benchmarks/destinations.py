@@ -128,6 +128,9 @@ def latency(rate: int, seconds: int) -> Iterator[str]:
         config.write_text(f"sinks:\n  it: {sink}\n")
         with measure.running([*LOGROUTER, "--config", str(config)]) as process:
             stdin = measure.pipe(process.stdin)
+            stdin.write(b'{"level":"info","message":"the start is measured elsewhere"}\n')
+            while not counts(port)["events"]:
+                time.sleep(0.05)
             begun = time.monotonic()
             for number in range(rate * seconds):
                 time.sleep(max(0.0, begun + number / rate - time.monotonic()))
