@@ -86,7 +86,11 @@ class Settling:
         if not self._last_written:
             self._commit(len(self._unsettled))
             self._changed.unpark_all()
-        elif self._in_hand_bytes >= self._spool.in_hand_bytes * SYNC_SHARE:
+        elif not self._is_syncing:  # else most of it is being synced
+            self._sync_if_much()
+
+    def _sync_if_much(self) -> None:
+        if self._last_written and self._in_hand_bytes >= self._spool.in_hand_bytes * SYNC_SHARE:
             self._due.set()
 
     def _join(self) -> None:
@@ -130,15 +134,14 @@ class Settling:
                 await self._transport.sync()
             except DestinationError as error:
                 self.failure = error
-                self._changed.unpark_all()
-                while self.failure is not None:
-                    await self._changed.park()
-            else:
+            self._is_syncing = False
+            if self.failure is None:
                 self.syncs += 1
                 self._commit(covered if self._last_written > covered else len(self._unsettled))
-                self._changed.unpark_all()
-            finally:
-                self._is_syncing = False
+                self._sync_if_much()
+            self._changed.unpark_all()
+            while self.failure is not None:
+                await self._changed.park()
 
     def _commit(self, most: int) -> None:
         """Commit those in front that have been sent, and at most so many."""

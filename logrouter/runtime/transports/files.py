@@ -27,7 +27,7 @@ from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
 from logrouter.runtime.transports import Resumed
 from logrouter.runtime.transports.logfile import LogFile, rotate, rotated_path
-from logrouter.runtime.transports.syncing import GroupSync
+from logrouter.runtime.transports.syncing import GroupSync, acquire
 from logrouter.sinks import Append
 from logrouter.sinks.file import Handling
 
@@ -169,11 +169,14 @@ class Files:
 
     async def sync(self) -> None:
         """Make durable all that was appended before. Raises DestinationError."""
-        async with self._closing:
+        await acquire(self._closing)
+        try:
             if (failed := self._failed) is not None:
                 self._failed = None
                 raise failed
             await self._sync(list(self._files.values()))
+        finally:
+            self._closing.release()
 
     def on_sync(self, join: Callable[[], None]) -> None:
         """Have `join` called whenever other sinks are about to be synced."""
