@@ -89,7 +89,7 @@ class Collector:
         if sent_bytes and batch.slices:
             self._learned += 1
             if self._learned <= _RATIO_FIRST or self._learned % _RATIO_EVERY == 0:
-                self._ratio += _RATIO_SHARE * (sent_bytes / batch.payload_bytes - self._ratio)
+                self._ratio += _RATIO_SHARE * (sent_bytes / max(1, batch.payload_bytes) - self._ratio)
 
     @property
     def places(self) -> int:

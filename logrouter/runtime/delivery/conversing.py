@@ -80,6 +80,8 @@ class Conversing:
                     raise
                 except DestinationError as raised:
                     error = raised
+                except (MemoryError, OSError, RuntimeError) as raised:  # no thread can be started: no event's fault
+                    error = DestinationError(f"{type(raised).__name__}: {raised}")
                 if isinstance(instruction, Request):
                     sent_bytes += instruction.sent_bytes
         except StopIteration as done:

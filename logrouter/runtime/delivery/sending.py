@@ -102,8 +102,9 @@ class Sender:
             if isinstance(outcome, Delivered):
                 carried = outcome.carried
             waiting.extendleft(reversed(await self._settle(piece, outcome, tally)))
-        if self._sink.gathers and not tally.discarded:
-            tally.delivered += taken.delivered
+        if self._sink.gathers:  # nobody holds its single events any more: what becomes of one becomes of all
+            tally.delivered += 0 if tally.discarded else taken.delivered
+            tally.discarded = dict.fromkeys(tally.discarded, taken.delivered)
         return Result(tally, carried)
 
     async def _attempt(self, batch: Batch, noting: Noting, distrust: bool) -> Outcome:
@@ -182,7 +183,7 @@ class Sender:
             else:
                 self._note_delivered(outcome)
                 tally.delivered += 1
-        if batch.encoded and outcomes:  # of what was gathered nobody holds the single events any more
+        if batch.encoded and outcomes:
             count(tally.discarded, cast("Rejected", outcomes[0]).reason, len(batch))
         await self._reject(refused, tally)
         return await self._retry_some(piece, again, outcomes) if again else []

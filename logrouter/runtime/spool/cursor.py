@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from typing import Literal
 from weakref import ref
 
@@ -234,12 +235,16 @@ class Cursor:
 
     def sent(self) -> None:
         """All that it has in hand has been sent."""
-        for item in self.in_hand:
+        for item in self._being_sent():
             item.put_down()
 
     def hand_over(self) -> list[Held]:
         """The sink holds what it has made of all that it has in hand: the chunks that it needs no more."""
-        return [held for item in self.in_hand if (held := item.hand_over()) is not None]
+        return [held for item in self._being_sent() if (held := item.hand_over()) is not None]
+
+    def _being_sent(self) -> Iterator[InHand]:
+        """What is being sent of what it has in hand: the last of it, of which there may be much."""
+        return takewhile(lambda item: item.is_being_sent, reversed(self.in_hand))
 
     def settle(self, end: int, now: float) -> Iterator[Held]:
         """Those chunks in memory that it has in hand no more, as everything before `end` is settled."""

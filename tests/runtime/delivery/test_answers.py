@@ -7,6 +7,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.batch import Batch, Batching
 from logrouter.errors import DestinationError
+from logrouter.event import Chunk
 from logrouter.instructions import Request, Response
 from logrouter.runtime.delivery.sending import REFUSALS
 from logrouter.sinks import Conversation, RetryPolicy
@@ -201,6 +202,31 @@ async def test_an_event_that_a_sink_cannot_cope_with_costs_no_other() -> None:
     assert run.letters.kept[5].reason == "sink_failed"
     assert run.letters.kept[5].detail == "ZeroDivisionError: five"
     assert run.ledger.delivered == 9
+
+
+async def test_what_the_machine_lacks_is_no_event_s_fault(autojump_clock: MockClock) -> None:
+    run = Answered(on_reject="discard")
+    lacking = iter([RuntimeError("can't start new thread"), MemoryError(), OSError("no descriptors")])
+
+    def answering(request: Request) -> Response:
+        for error in lacking:
+            raise error
+        return Response(200)
+
+    run.transport.answer = answering
+    await run.append(0)
+    await run.run()
+    assert (run.ledger.delivered, run.ledger.discarded) == (10, {})
+    assert run.said[0]["reason"] == "RuntimeError: can't start new thread"
+
+
+async def test_events_may_be_empty() -> None:
+    """A step may have taken all that a line had."""
+    run = Answered()
+    (chunk,) = run.router.route(Chunk([b""], b"\0", {}, 1))
+    await run.spool.append(chunk)
+    await run.run()
+    assert run.ledger.delivered == 1
 
 
 class Miscounting(AnsweredSink):

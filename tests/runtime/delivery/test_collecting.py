@@ -11,10 +11,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.batch import Batch, Batching, Encoded, Slice
 from logrouter.cursors import Ledger, Memory, State
-from logrouter.instructions import Delivered, Now, Request, Seal
+from logrouter.instructions import Delivered, Now, Request, Response, Seal
 from logrouter.runtime.delivery import tick
-from logrouter.sinks import Conversation
-from tests.runtime.delivery.answering import Answered, AnsweredSink
+from logrouter.sinks import Conversation, RetryPolicy
+from tests.runtime.delivery.answering import Answered, AnsweredSink, outcome_of
 from tests.runtime.pipelines import CHUNK_BYTES, EVENT_BYTES
 
 
@@ -138,6 +138,13 @@ async def test_parts_are_sent_when_they_are_full_and_the_object_is_closed_at_the
     assert run.spool.carried(0) is None
 
 
+class Refusing(GatheringSink):
+    """One whose destination takes nothing."""
+
+    def send(self, batch: Batch) -> Conversation:
+        return outcome_of((yield Request("PUT", "/")))
+
+
 class ForgettingSink(GatheringSink):
     """One whose destination has lost the first part, when the second comes."""
 
@@ -230,3 +237,15 @@ async def test_what_a_sink_of_another_type_has_left_open_is_told() -> None:
     assert run.ledger.delivered == 10
     assert run.spool.carried(0) is None
     assert [line["message"] for line in run.said] == ["a sink of another type has left something open: it stays so"]
+
+
+async def test_what_was_gathered_and_is_given_up_is_counted_without_what_logrouter_itself_has_told(
+    autojump_clock: MockClock,
+) -> None:
+    autojump_clock.autojump_threshold = 0.02
+    retry = RetryPolicy(give_up_seconds=60)
+    run = Answered(lambda request: Response(500), sink=Refusing, retry=retry, chunks=3, when_full="discard_oldest")
+    await run.append(*range(0, 100, 10))
+    await run.run()
+    assert run.ledger.discarded == {"spool_full": 70, "gave_up": 30}
+    assert run.ledger.settled == run.ledger.read == 100

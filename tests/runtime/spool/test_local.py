@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.cursors import Gap, Tally
 from logrouter.event import Chunk
-from logrouter.runtime.spool.cursor import WhenFull
+from logrouter.runtime.spool.cursor import Held, InHand, WhenFull
 from logrouter.runtime.spool.local import LocalSpool
 from tests.runtime.pipelines import CHUNK_BYTES, make_router, memory_spool, new_cursor, routed_chunk
 
@@ -153,6 +154,25 @@ async def test_what_is_being_sent_is_never_given_up() -> None:
     gap = spool.read(0)
     assert isinstance(gap, Gap)
     assert gap.first == 10
+
+
+async def test_what_a_sink_gathers_is_handed_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes of single lines make thousands of chunks: each new one must not cost a look at all of them."""
+    looked_at = 0
+
+    def put_down(item: InHand, real: Callable[[InHand], Held | None] = InHand.put_down) -> Held | None:
+        nonlocal looked_at
+        looked_at += 1
+        return real(item)
+
+    monkeypatch.setattr(InHand, "put_down", put_down)
+    spool = memory_spool([new_cursor("a")], ROUTER, epoch=1, budget_bytes=CHUNK_BYTES, block_timeout_seconds=10)
+    for number in range(100):
+        await spool.append(routed_chunk(ROUTER, number, 1))
+        spool.read(0)
+        spool.hand_over(0)
+    assert looked_at == 100
+    assert (spool.window.held_bytes, spool.waiting(0)) == (0, 100)
 
 
 async def test_a_closed_sink_holds_nothing() -> None:
