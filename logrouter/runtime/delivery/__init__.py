@@ -25,6 +25,7 @@ import msgspec
 import trio
 
 from logrouter.backoff import Backoff
+from logrouter.batch import Batch
 from logrouter.concurrency import Concurrency
 from logrouter.cursors import Note, Tally
 from logrouter.errors import ClosedByPeer, DestinationError, Moved
@@ -94,8 +95,7 @@ class Delivery:
         self._spool = spool
         self._log = log
         self._collector = Collector(number, name, sink, spool, router, log, self.destination)
-        learn = self._collector.learn
-        self._conversing = Conversing(name, sink, transport, log, self._insist, self._concurrency, learn)
+        self._conversing = Conversing(name, sink, transport, log, self._insist, self._concurrency, self._answered)
         self._sender = Sender(
             *(name, sink, self._collector, self._conversing, self.destination, self._concurrency, log, dead_letters)
         )
@@ -109,8 +109,8 @@ class Delivery:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why the sink gets nothing at present."""
-        return self.destination.trouble
+        """Why the sink gets nothing at present, or why some events have been left for long."""
+        return self.destination.trouble or self.destination.trouble_with_some
 
     def statistics(self) -> DeliveryStatistics:
         """Figures about it."""
@@ -198,6 +198,11 @@ class Delivery:
             await self._place_is_free.park()
         self._on_their_way += 1
         senders.start_soon(self._send_and_leave, taken, batch)
+
+    def _answered(self, batch: Batch, sent_bytes: int) -> None:
+        """A try has been answered: there may be more places now, also where events of it are left for long."""
+        self._collector.learn(batch, sent_bytes)
+        self._place_is_free.unpark_all()
 
     async def _send_and_leave(self, taken: Taken, batch: InHand) -> None:
         try:

@@ -5,7 +5,8 @@
       └──── an answer ──────┘
 
 So a destination that is down sees one request every half minute, however many batches wait, and what is wrong with it
-is said once.
+is said once. Where it takes some events of a batch, it works: those that it leaves are tried again alone, stop nobody,
+and are trouble when that lasts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from logrouter import times
 from logrouter.backoff import Backoff
 from logrouter.runtime.log import Log
 
+LASTING_SECONDS: Final = 60.0
+"""Events that are not taken for so long, while others are, are trouble."""
 HURRIED_SECONDS: Final = 1.0
 """How long a try that has failed is waited after, at most, once the end is near."""
 
@@ -29,6 +32,14 @@ class Trouble(NamedTuple):
 
     reason: str
     since: float
+
+
+class _Left(NamedTuple):
+    """Events of one batch that are not taken while others are."""
+
+    trouble: Trouble
+    at: float
+    """In trio's time."""
 
 
 class Destination:
@@ -45,6 +56,8 @@ class Destination:
         self._failing_since: float | None = None
         self._trying: trio.lowlevel.Task | None = None
         """Who tries, while there is trouble."""
+        self._left: dict[int, _Left] = {}
+        """By the first event of the batch, the oldest first."""
         self._changed = trio.lowlevel.ParkingLot()
         self.is_trusted: Callable[[], bool] = lambda: True
         """Whether an answer says that all is well: not while a sync has failed that no other has made good."""
@@ -74,6 +87,23 @@ class Destination:
         except BaseException:
             self.let_others_try()
             raise
+
+    async def left_some_of(self, first: int, reason: str, seconds: float) -> None:
+        """Some events of the batch that begins there were not taken, while others were: waits for so long."""
+        self.retries += 1
+        self._left.setdefault(first, _Left(Trouble(reason, time.time()), trio.current_time()))
+        await self.pause(seconds)
+
+    def takes_all_of(self, first: int) -> None:
+        """The batch that begins there is settled."""
+        self._left.pop(first, None)
+
+    @property
+    def trouble_with_some(self) -> Trouble | None:
+        """Why it does not take some events for long, though it takes others."""
+        for left in self._left.values():
+            return left.trouble if trio.current_time() >= left.at + LASTING_SECONDS else None
+        return None
 
     async def pause(self, seconds: float) -> None:
         """Leave it alone for so long, or less where the end is near."""

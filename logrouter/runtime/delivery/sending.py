@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
+import trio
 
 from logrouter.backoff import Backoff
 from logrouter.batch import Batch, Slice
@@ -61,6 +62,8 @@ class _Piece(NamedTuple):
     """For events of it that are not taken while others are."""
     refusals: int = 0
     """How often in a row it was too much."""
+    left_at: float | None = None
+    """When it was not taken first while others were, in trio's time."""
 
 
 class Sender:
@@ -102,6 +105,7 @@ class Sender:
             if isinstance(outcome, Delivered):
                 carried = outcome.carried
             waiting.extendleft(reversed(await self._settle(piece, outcome, tally)))
+        self._destination.takes_all_of(taken.batch.first)
         if self._sink.gathers:  # nobody holds its single events any more: what becomes of one becomes of all
             tally.delivered += 0 if tally.discarded else taken.delivered
             tally.discarded = dict.fromkeys(tally.discarded, taken.delivered)
@@ -137,7 +141,7 @@ class Sender:
                 self._destination.works()
                 return await self._sort_out(piece, [outcome] * len(batch), tally)
             case _:
-                if outcome and all(isinstance(each, Retry) for each in outcome):
+                if outcome and piece.left_at is None and all(isinstance(each, Retry) for each in outcome):
                     return await self._retry(piece, cast("Retry", outcome[0]), tally)
                 self._destination.works()
                 return await self._sort_out(piece, outcome, tally)
@@ -160,12 +164,7 @@ class Sender:
         if limit is not None and self._destination.failing_seconds > limit:
             self._destination.let_others_try()
             return await self._sort_out(piece, [Rejected("gave_up", retry.reason)] * len(piece.batch), tally)
-        piece = piece._replace(
-            batch=msgspec.structs.replace(piece.batch, again=True),
-            refusals=piece.refusals + 1 if retry.congested else 0,
-        )
-        splits = piece.refusals >= REFUSALS and len(piece.batch) > 1 and piece.batch.slices
-        return _halves(piece) if splits else [piece]
+        return _again(piece, piece.batch, retry.congested)
 
     # ── single events ──
 
@@ -186,18 +185,24 @@ class Sender:
         if batch.encoded and outcomes:
             count(tally.discarded, cast("Rejected", outcomes[0]).reason, len(batch))
         await self._reject(refused, tally)
-        return await self._retry_some(piece, again, outcomes) if again else []
+        if not again:
+            return []
+        rest = batch if len(again) == len(batch) else batch.pick(again)
+        return await self._retry_some(piece, rest, [cast("Retry", outcomes[place]) for place in again], tally)
 
-    async def _retry_some(self, piece: _Piece, places: Sequence[int], outcomes: Sequence[EventOutcome]) -> list[_Piece]:
+    async def _retry_some(self, piece: _Piece, rest: Batch, retries: Sequence[Retry], tally: Tally) -> list[_Piece]:
         """Some were not taken while others were: the destination works, and these are left alone for a while."""
-        retries = [cast("Retry", outcomes[place]) for place in places]
-        self._log.error("some events are not taken", sink=self._name, events=len(places), reason=retries[0].reason)
-        if any(retry.congested for retry in retries):
+        reason, congested = retries[0].reason, any(retry.congested for retry in retries)
+        left_at = trio.current_time() if piece.left_at is None else piece.left_at
+        limit = self._sink.retry.give_up_seconds
+        if limit is not None and trio.current_time() - left_at > limit:
+            return await self._sort_out(piece._replace(batch=rest), [Rejected("gave_up", reason)] * len(rest), tally)
+        self._log.error("some events are not taken", sink=self._name, events=len(rest), reason=reason)
+        if congested:
             self._concurrency.refused()
-        after = max((retry.after_seconds or 0.0 for retry in retries), default=0.0)
-        self._destination.retries += 1
-        await self._destination.pause(max(piece.backoff.next_seconds(), after))
-        return [piece._replace(batch=msgspec.structs.replace(piece.batch.pick(places), again=True), refusals=0)]
+        after = max(retry.after_seconds or 0.0 for retry in retries)
+        await self._destination.left_some_of(rest.first, reason, max(piece.backoff.next_seconds(), after))
+        return _again(piece._replace(left_at=left_at), rest, congested and rest is piece.batch)
 
     async def _reject(self, refused: Sequence[tuple[Slice, int, Rejected]], tally: Tally) -> None:
         """Keep events that are refused for good, or discard them, as the sink says."""
@@ -229,6 +234,14 @@ class Sender:
             flags=part.flags[place],
             payload=part.payloads[place],
         )
+
+
+def _again(piece: _Piece, batch: Batch, was_too_much: bool) -> list[_Piece]:
+    """The same once more, or what is left of it; in halves where it was too much too often."""
+    refusals = piece.refusals + 1 if was_too_much else 0
+    piece = piece._replace(batch=msgspec.structs.replace(batch, again=True), refusals=refusals)
+    splits = refusals >= REFUSALS and len(batch) > 1 and batch.slices
+    return _halves(piece) if splits else [piece]
 
 
 def _halves(piece: _Piece) -> list[_Piece]:

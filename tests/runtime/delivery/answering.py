@@ -26,6 +26,7 @@ OUTCOMES: dict[str, EventOutcome] = {
     "there": Delivered(duplicates=1),
     "doubtful": Delivered(doubts=1),
     "retry": Retry("later"),
+    "too much": Retry("too much", congested=True),
     "refuse": Rejected("refused", "it said so"),
 }
 
