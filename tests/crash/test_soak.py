@@ -192,6 +192,11 @@ def _drain(port: int) -> None:
 
 
 def _fill_up(disk: Path) -> None:
-    """Leave no room, soon."""
-    used = os.statvfs(disk)
-    remount(disk, f"size={(used.f_blocks - used.f_bfree) * used.f_frsize + 512 * 1024}")  # it grows meanwhile
+    """Leave no room, soon: as it grows meanwhile, and fast where a sink catches up, it may be too large already."""
+    spare_bytes = 512 * 1024
+    while True:
+        used = os.statvfs(disk)
+        try:
+            return remount(disk, f"size={(used.f_blocks - used.f_bfree) * used.f_frsize + spare_bytes}")
+        except subprocess.CalledProcessError:
+            spare_bytes *= 2
