@@ -5,7 +5,7 @@
     │   └── one `Mistake` for each thing that is wrong, all found in one go
     ├── ExpressionError        the user's: a rule or template, with the column in its text
     ├── PluginError            another package's: what it adds cannot be loaded. A mistake in the config that names it
-    ├── StartError             the user's: something that is needed to start cannot be had. Exit 2
+    ├── StartError             the user's: something that is needed to start cannot be had. Exit 69
     └── DestinationError       the destination's: it cannot be written to or reached now; tried again
         ├── ClosedByPeer       it never will again: whoever read our output has gone. A quiet end
         └── Moved              it is not where it was said to be: to be noted anew, and then tried again

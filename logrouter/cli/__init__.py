@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Final
 
 EXIT_USAGE: Final = 2
+EXIT_UNAVAILABLE: Final = 69
+"""EX_UNAVAILABLE: something that is needed to start cannot be had; of `check --connect`: some destination would take
+nothing now."""
 EXIT_IO: Final = 74
 """EX_IOERR: what a command prints could not be written."""
 EXIT_INTERNAL: Final = 70
@@ -54,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _report(error: BaseException) -> int:
     """Say what went wrong, in the user's words. Gives the exit code."""
-    from logrouter.errors import ConfigError, LogrouterError
+    from logrouter.errors import ConfigError, LogrouterError, StartError
 
     match error:
         case SystemExit():  # argparse has said it
@@ -64,7 +67,7 @@ def _report(error: BaseException) -> int:
             return EXIT_CONFIG
         case LogrouterError():
             print(f"logrouter: {error}", file=sys.stderr)
-            return EXIT_USAGE
+            return EXIT_UNAVAILABLE if isinstance(error, StartError) else EXIT_USAGE
         case KeyboardInterrupt():
             return EXIT_INTERRUPTED
         case BrokenPipeError():  # `logrouter describe | head`: what stdout's buffer still holds has no reader either

@@ -17,7 +17,8 @@ examples:
   app | logrouter --config logrouter.yaml
   logrouter demo | logrouter                         something to try it with
 
-exit codes: 0 all delivered, 2 usage, 74 something was lost, 75 something is undelivered, 78 the config is wrong
+exit codes: 0 all delivered, 2 usage, 69 it cannot start: an address or a folder is not to be had,
+            74 something was lost, 75 something is undelivered, 78 the config is wrong
 """
 
 _LARGE_BYTES: Final = 2 * 1024 * 1024

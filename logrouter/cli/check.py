@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from logrouter.config.settings import Settings
-
-EXIT_UNAVAILABLE: Final = 69
-"""EX_UNAVAILABLE: the config is right, but some destination would take nothing now."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,6 +41,7 @@ def _connect(settings: Settings) -> int:
     import trio
 
     from logrouter.assembly import make_sink
+    from logrouter.cli import EXIT_UNAVAILABLE
     from logrouter.runtime.probing import probe_all
 
     found = trio.run(probe_all, {name: make_sink(name, settings) for name in settings.sinks})

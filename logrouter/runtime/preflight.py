@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import stat
 from pathlib import Path
 from typing import Any
 
 from logrouter.assembly import make_sink
-from logrouter.config.settings import Settings
+from logrouter.config.settings import Address, Settings
 from logrouter.endpoint import Tls
 from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
@@ -89,10 +90,22 @@ def _problem_with_file(path: Path) -> str | None:
 
 
 def warnings_about_places(settings: Settings) -> list[Mistake]:
-    """What is odd about them, though not wrong."""
-    folder = settings.spool.directory
-    odd = warnings_about(folder) if folder is not None else []
-    return [Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {warning}") for warning in odd]
+    """What is odd about them, though not wrong: it may be another logrouter that stands in the way now."""
+    folder, address = settings.spool.directory, settings.admin.listen
+    odd = [("spool", "directory", warning) for warning in (warnings_about(folder) if folder is not None else [])]
+    if address is not None and (problem := _problem_with_address(address)):
+        odd.append(("admin", "listen", problem))
+    return [Mistake(_origin(settings, (part, option)), f"{part}.{option}: {warning}") for part, option, warning in odd]
+
+
+def _problem_with_address(address: Address) -> str | None:
+    """Why nobody can listen there now."""
+    kind = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=kind).close()
+    except OSError as error:
+        return f"cannot listen on {address}: {str(error.strerror).partition(' (while ')[0]}"
+    return None
 
 
 def _place(settings: Settings, name: str) -> str:

@@ -103,10 +103,10 @@ INTERNAL_ERROR = (
     ("error", "code", "complaint"),
     [
         (ConfigError([Mistake("a:1:2", "x"), Mistake("b", "y", "z?")]), 78, "a:1:2: x\nb: y (z?)\n"),
-        (StartError("cannot listen"), 2, "logrouter: cannot listen\n"),
+        (StartError("cannot listen"), 69, "logrouter: cannot listen\n"),
         (LogrouterError("no"), 2, "logrouter: no\n"),
         (KeyboardInterrupt(), 130, ""),
-        (ExceptionGroup("", [ExceptionGroup("", [StartError("deep")])]), 2, "logrouter: deep\n"),
+        (ExceptionGroup("", [ExceptionGroup("", [StartError("deep")])]), 69, "logrouter: deep\n"),
         (BaseExceptionGroup("", [KeyboardInterrupt()]), 130, ""),
         (
             ZeroDivisionError("oops"),

@@ -294,7 +294,7 @@ def test_repair_is_refused_while_somebody_uses_it(command: Command, spool: Spool
     finally:
         spool.directory.close()
 
-    assert done == (2, "", f"logrouter: cannot repair spool while process {os.getpid()} uses it: stop that first\n")
+    assert done == (69, "", f"logrouter: cannot repair spool while process {os.getpid()} uses it: stop that first\n")
     assert spool.files() == before
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from logrouter import config
 from logrouter.errors import ConfigError
-from logrouter.runtime.preflight import check_places
+from logrouter.runtime.preflight import check_places, warnings_about_places
 
 
 def mistakes(*sinks: str) -> list[str]:
@@ -173,3 +173,19 @@ def test_certificates_of_destinations(tls: str, problem: str | None) -> None:
         with pytest.raises(ConfigError) as error:
             check_places(settings)
         assert [mistake.problem for mistake in error.value.mistakes] == [f"sinks.a: {problem}"]
+
+
+def warnings(address: str) -> list[str]:
+    flags = config.Flags(sets=(f"admin.listen={address}",))
+    return [str(told) for told in warnings_about_places(config.load(flags=flags, system_folder=Path("/nonexistent")))]
+
+
+def test_an_address_that_cannot_be_had_is_told() -> None:
+    """It is no mistake: another logrouter may have it, which this config is for."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (warning,) = warnings(f"127.0.0.1:{port}")
+        assert warning.endswith(f"admin.listen: cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert warnings(f"127.0.0.1:{port}") == []
+    (warning,) = warnings("192.0.2.1:9598")  # RFC 5737: nobody has it
+    assert warning.endswith("admin.listen: cannot listen on 192.0.2.1:9598: Cannot assign requested address")
