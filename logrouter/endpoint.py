@@ -32,7 +32,7 @@ class Timeouts(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=
     """How long each phase of a request may take."""
 
     connect: Duration = Duration(10.0)
-    """Until there is a connection, TLS included."""
+    """Until there is a connection; and again, until TLS is agreed on."""
     write: Duration = Duration(30.0)
     """Between two pieces of the request that the destination takes."""
     read: Duration = Duration(60.0)

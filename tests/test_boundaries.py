@@ -146,6 +146,12 @@ def test_pure_modules_open_nothing_and_read_no_clock(name: str) -> None:
     assert forbidden_acts(tree_of(name)) == []
 
 
+def test_one_module_speaks_http() -> None:
+    """Whatever is to replace httpx one day replaces one file; what is below httpx, nobody knows."""
+    assert [name for name in MODULES if "httpx" in imports_of(name)] == ["logrouter.runtime.transports.http"]
+    assert [name for name in MODULES if "httpcore" in imports_of(name)] == []
+
+
 @pytest.mark.parametrize("name", EXCEPTIONS)
 def test_exceptions_are_needed(name: str) -> None:
     """An exception that no longer is one is a hole."""

@@ -1,7 +1,7 @@
 """The contract of a sink: one pure file that says what to do, and a transport that does it.
 
 `send(batch)` is a generator: it yields instructions (`Append`, `Write`, `Request`, …), receives a reply for each, and
-returns what became of the batch or of each of its events. It imports neither trio nor httpcore, opens nothing, reads no
+returns what became of the batch or of each of its events. It imports neither trio nor httpx, opens nothing, reads no
 clock. The shared loop in `runtime/delivery/` performs the instructions.
 
 - `Append` and `Write` that fail are performed again, the same object, until they succeed or the process stops.

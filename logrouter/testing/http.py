@@ -4,8 +4,7 @@
         transport = HttpTransport(Endpoint(server.url))
 
 A script is played from its start, one reply a request, and then every request gets the last one again; a function is
-asked for each. It listens on 127.0.0.1; a transport that is given `server.open_stream` needs no socket, so that time
-can be virtual.
+asked for each. It listens on 127.0.0.1. Where time is to be virtual, RespondingTransport answers without a socket.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from contextlib import asynccontextmanager, suppress
 import h11
 import msgspec
 import trio
-import trio.testing
 
 from logrouter.compression import decompress
 from logrouter.instructions import ContentCoding
@@ -86,7 +84,6 @@ class HttpServer:
         """Known while it is serving."""
         self._replies = replies
         self.context = context
-        self._to_open, self._opened = trio.open_memory_channel[trio.abc.Stream](1000)
 
     @property
     def url(self) -> str:
@@ -100,22 +97,10 @@ class HttpServer:
             (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
             self.port = listener.socket.getsockname()[1]
             nursery.start_soon(trio.serve_listeners, self._serve, [listener])
-            nursery.start_soon(self._serve_unlistened)
             try:
                 yield self
             finally:
                 nursery.cancel_scope.cancel()
-
-    async def open_stream(self, host: str, port: int) -> trio.abc.Stream:
-        """A connection to it that is not one of the network. Whatever host is meant, this server is reached."""
-        client, server = trio.testing.memory_stream_pair()
-        await self._to_open.send(server)
-        return client
-
-    async def _serve_unlistened(self) -> None:
-        async with trio.open_nursery() as nursery:
-            async for stream in self._opened:
-                nursery.start_soon(self._serve, stream)
 
     async def _serve(self, transport: trio.abc.Stream) -> None:
         number = self.connections

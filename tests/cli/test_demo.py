@@ -160,7 +160,7 @@ def test_quiet_end(end: Callable[[subprocess.Popen[bytes]], None], exit_code: in
 
 
 def test_starts_without_the_router() -> None:
-    slow_to_import = {"trio", "httpcore", "msgspec", "yaml", "argparse"}
+    slow_to_import = {"trio", "httpx", "msgspec", "yaml", "argparse"}
     program = f"import sys; import logrouter.cli.demo; print(sorted({slow_to_import} & set(sys.modules)))"
     listed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -1,18 +1,19 @@
 """Performs `Request`: the transport of all sinks that speak HTTP.
 
-HTTP/1.1 with connections that are kept (RFC 9112 §9.3). What was asked is answered, whatever the status: no redirect is
-followed, no cookie kept. Where nobody answers, DestinationError says who, in which phase, and why.
+httpx speaks it: HTTP/1.1 with connections that are kept (RFC 9112 §9.3). What was asked is answered, whatever the
+status: no redirect is followed, no cookie kept. Where nobody answers, DestinationError says who, in which phase, and
+why.
 
-**No pool.** A pool of httpcore (and so of httpx) loses a place for ever when a request is cancelled while its
-connection is being opened (encode/httpcore #1093). Here a request takes an idle connection or makes one, has it for
-itself, and gives it back only when all of the answer was read; in every other case its socket is closed at once. And
-half of what an httpx client costs a request is saved (0.6 ms of CPU instead of 1.3 on a busy machine, system calls
-included; of what is left, h11 and httpcore take two thirds, and this file 0.05 ms).
+**Pools of one.** A pool of httpcore loses a place for ever when a request is cancelled while its connection is being
+opened (encode/httpcore #1093). So each connection has a client of its own, with a pool of one, which serves one request
+at a time. It is kept only when all of an answer was read; in every other case it is closed at once, and nothing can
+have leaked. The one that was used last is taken first, so that few connections stay warm. What goes elsewhere than to
+the endpoint has a client for itself.
 
 **A kept connection that the server has closed** is noticed before it is used, as a rule. It may close it in that very
-moment, though: then the request is sent once more at once, on a new connection, if nothing came back, and if it had not
-been sent completely or its method may be repeated (RFC 9110 §9.2.2, RFC 9112 §9.3.1). A POST that was sent completely
-may have been obeyed, so only the delivery may send it again: it knows what can be recognised as there already.
+moment, though: then the request is sent once more at once, on a new connection, if nothing came back and its method may
+be repeated (RFC 9110 §9.2.2, RFC 9112 §9.3.1). A POST may have been obeyed, so only the delivery may send it again: it
+knows what can be recognised as there already.
 
 **Secrets.** What endpoint.headers say goes to the endpoint alone; a request that names a whole URL elsewhere is sent
 without them. Where an endpoint repeats them in what it answers, they are masked.
@@ -21,14 +22,14 @@ without them. Where an endpoint repeats them in what it answers, they are masked
 from __future__ import annotations
 
 import base64
+import ssl
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import httpcore
+import httpx
 import trio
 
 from logrouter import __version__
@@ -38,20 +39,26 @@ from logrouter.endpoint import Endpoint, Timeouts
 from logrouter.errors import DestinationError
 from logrouter.instructions import Request, Response
 from logrouter.runtime.transports import Resumed
-from logrouter.runtime.transports.messages import Body, headers_of, plain, retry_after_seconds, target_of
-from logrouter.runtime.transports.network import Enough, Network, OpenStream, Origin, tls_context
-from logrouter.runtime.transports.proxies import Proxy, proxy_for
-from logrouter.values import MASK, Duration, Secret, revealed
+from logrouter.runtime.transports.messages import plain, retry_after_seconds
+from logrouter.runtime.transports.reasons import Progress, address, why_not_connected, why_not_secured
+from logrouter.runtime.transports.tls import tls_context
+from logrouter.values import MASK, Duration, MaybeSecret, Secret, revealed
 
 LARGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer is read. Elasticsearch's to 10,000 events, filtered as ours is, has 0.4 MB."""
+_PIECE_BYTES = 256 * 1024
+"""How much of a body is written at once: each piece has its own deadline."""
 _COMPRESS_HERE_BYTES = 64 * 1024
 """Compressing so much takes 0.1 ms, and more goes to a thread."""
 _LONGEST_ANSWER = 10
 """How many times as long as one piece of an answer all of it may take, lest one byte a minute hold a connection."""
 _DIRECT_TIMEOUTS = Timeouts(connect=Duration(1), write=Duration(1), read=Duration(2))
-_IDLE_SECONDS = 55.0
-"""How long a connection is kept. Load balancers forget one silently after 60 seconds and more."""
+"""For a service of this machine, if there is any: what link-local addresses answer, they answer at once."""
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=55.0)
+"""How long a connection is kept, in seconds: load balancers forget one silently after 60 and more."""
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For connections that are not to be secured: no certificates need be read for them."""
+_NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 _TELLS_WHY = 300
 """From this status on, what is answered is shown to users."""
 _SHORTEST_SECRET = 4
@@ -61,10 +68,11 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 _HAS_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OURS = frozenset(("content-length", "transfer-encoding", "connection"))
 """Headers that say how a message is framed: nobody else's business."""
+_PORTS = {"http": 80, "https": 443}
 
 
-class _Lost(Exception):
-    """A kept connection was closed, and the request has not been obeyed, or may be twice."""
+class _Stale(Exception):
+    """A kept connection was closed before anything was answered, and the request may be repeated."""
 
 
 class HttpTransport:
@@ -73,24 +81,22 @@ class HttpTransport:
     needs_sync = False
     doubts = 0
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        clock: Callable[[], float] = time.time,
-        open_stream: OpenStream = trio.open_tcp_stream,
-    ) -> None:  # `clock` gives seconds since 1970
+    def __init__(self, endpoint: Endpoint, *, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives seconds since 1970."""
         self._endpoint = endpoint
         self._base = revealed(endpoint.url)
-        self._origin = Origin.of(self._base)
+        url = httpx.URL(self._base)
+        self._host, self._origin = url.raw_host, _origin(url)
+        self._headers = _headers_of((name, revealed(text)) for name, text in endpoint.headers.items())
         self._secrets = _secrets_of(endpoint)
         self._clock = clock
-        self._open_stream = open_stream
         self._places = trio.Semaphore(max(1, endpoint.connections))
-        self._idle: defaultdict[Origin, list[_Connection]] = defaultdict(list)
-        """The one that was used last is the last."""
-        self._context: Any = None
-        """The SSLContext, made for the first connection that needs it."""
+        self._idle: list[httpx.AsyncClient] = []
+        """Those of the endpoint that nobody uses. The one that was used last is the last."""
+        self._is_out_of_date = False
+        """Whether these, and the context, are to be made anew."""
+        self._context: ssl.SSLContext | None = None
+        """Made for the first connection that needs it."""
 
     async def seal(self, instruction: Request, checksum: bool) -> Place | None:
         """None: only the sink can tell what has arrived."""
@@ -108,19 +114,18 @@ class HttpTransport:
         """Send the request, and give what is answered. Raises DestinationError where nothing is."""
         body = await _coded(instruction)
         instruction.sent_bytes = len(body)
-        target = instruction.target
-        url = target if target.startswith(("http://", "https://")) else self._base + target
-        origin = Origin.of(url)
+        request = self._request(instruction, body)
         async with self._places:
-            if instruction.direct:
-                return await self._exchange(self._direct(origin), instruction, url, body)
-            connection = self._kept(origin)
-            if connection is not None:
+            if self._is_out_of_date:
+                await self._close_idle()
+            if instruction.direct or _origin(request.url) != self._origin:
+                return await self._exchange(await self._client(request.url, direct=instruction.direct), request)
+            if self._idle:
                 try:
-                    return await self._exchange(connection, instruction, url, body)
-                except _Lost:
-                    self._close_idle(origin)  # the server has closed the others as well, most likely
-            return await self._exchange(await self._connection(origin), instruction, url, body)
+                    return await self._exchange(self._idle.pop(), request, keep=True)
+                except _Stale:
+                    await self._close_idle()  # the server has closed the others as well, most likely
+            return await self._exchange(await self._client(request.url), request, keep=True)
 
     async def sync(self) -> None:
         """Nothing to do: what was answered is done."""
@@ -131,136 +136,166 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Close every connection that is not in use."""
-        self.reopen()
+        await self._close_idle()
         await trio.lowlevel.checkpoint()
 
     def reopen(self) -> None:
-        """Connect anew: names may lead elsewhere, certificates may have been replaced."""
-        for origin in list(self._idle):
-            self._close_idle(origin)
-        self._context = None
+        """Connect anew at the next request: names may lead elsewhere, certificates may have been replaced."""
+        self._is_out_of_date = True
 
     # ── one exchange ──
 
-    async def _exchange(self, connection: _Connection, instruction: Request, url: str, body: bytes) -> Response:
-        sent = Body(body)
-        heard = connection.network.heard
-        keep = False
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request, *, keep: bool = False) -> Response:
+        """`keep`: the client is kept for other requests if it can be."""
+        progress = Progress(_peer(request.url))
+        request.extensions["trace"] = progress
+        is_whole = False
         try:
-            answer = await connection.http.handle_async_request(self._request(connection, instruction, url, sent))
-            response = await self._read(answer, connection.network)
-            keep = connection.http.is_idle() and not instruction.direct
+            response = await self._read(await client.send(request, stream=True), progress.peer)
+            is_whole = True
             return response
-        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError) as error:
-            nothing_came = connection.network.heard == heard
-            if nothing_came and connection.used and (not sent.is_sent or instruction.method in _REPEATABLE):
-                raise _Lost from error
-            raise DestinationError(_why_broken(connection.origin, error, nothing_came)) from error
-        except httpcore.ProxyError as error:
-            raise DestinationError(f"the proxy does not connect to {connection.origin}: {error}") from error
-        except httpcore.LocalProtocolError:  # its text quotes headers
-            raise DestinationError(f"a header or the target is none that {connection.origin} can be sent") from None
+        except httpx.LocalProtocolError:  # its text quotes headers
+            raise DestinationError(_cannot_be_sent(progress.peer)) from None
+        except httpx.TransportError as error:
+            is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            if is_broken and not progress.is_new and progress.phase == "asking" and request.method in _REPEATABLE:
+                raise _Stale from error
+            raise DestinationError(_why(error, progress, client.timeout)) from error
         finally:
-            connection.used = True
-            if keep:
-                self._idle[connection.origin].append(connection)
+            if keep and is_whole:
+                self._idle.append(client)
             else:
-                connection.network.close()
+                await _close(client, progress)
 
-    def _request(self, connection: _Connection, instruction: Request, url: str, body: Body) -> httpcore.Request:
-        origin = connection.origin
-        headers = {"host": ("Host", origin.authority), "user-agent": ("User-Agent", f"logrouter/{__version__}")}
-        if origin == self._origin:
-            headers |= {name.lower(): (name, revealed(text)) for name, text in self._endpoint.headers.items()}
-        headers |= {name.lower(): (name, revealed(text)) for name, text in instruction.headers}
-        if body.size and instruction.coding in ("gzip", "zstd"):
-            headers["content-encoding"] = ("Content-Encoding", instruction.coding)
-        for name in _OURS:
-            headers.pop(name, None)
-        if body.size or instruction.method in _HAS_BODY:
-            headers["content-length"] = ("Content-Length", str(body.size))
-        pairs = [(name.encode(), text.encode()) for name, text in headers.values()]
-        to = httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target_of(url))
-        return httpcore.Request(instruction.method.encode(), to, headers=pairs, content=body)
+    def _request(self, instruction: Request, body: bytes) -> httpx.Request:
+        """The request as httpx has it. Raises DestinationError."""
+        target = instruction.target
+        try:
+            url = _parsed(target if target.startswith(("http://", "https://")) else self._base + target)
+        except httpx.InvalidURL:  # its text quotes the URL
+            raise DestinationError(_cannot_be_sent(address(*self._origin[1:]))) from None
+        headers = httpx.Headers({"Host": url.netloc.decode(), "User-Agent": f"logrouter/{__version__}"})
+        if _origin(url) == self._origin:
+            headers.update(self._headers)
+        headers.update(_headers_of(instruction.headers))
+        if body and instruction.coding in ("gzip", "zstd"):
+            headers["Content-Encoding"] = instruction.coding
+        if body or instruction.method in _HAS_BODY:
+            headers["Content-Length"] = str(len(body))
+        return httpx.Request(instruction.method, url, headers=headers, stream=_Body(body))
 
-    async def _read(self, answer: httpcore.Response, network: Network) -> Response:
+    async def _read(self, answer: httpx.Response, peer: str) -> Response:
         """The answer, or as much of it as anybody wants to know."""
         pieces, size = [], 0
-        seconds = self._endpoint.timeouts.read * _LONGEST_ANSWER
+        seconds = Duration(self._endpoint.timeouts.read * _LONGEST_ANSWER)
         with trio.move_on_after(seconds) as scope:
-            with suppress(Enough):  # leaving the loop instead would leave httpcore's generators unfinished
-                async for piece in answer.stream:  # type: ignore[union-attr]  # an async one
+            try:
+                async for piece in answer.aiter_raw():
                     pieces.append(piece)
                     size += len(piece)
-                    network.has_enough = size >= LARGEST_BODY_BYTES
-            await answer.aclose()
+                    if size > LARGEST_BODY_BYTES:  # then the next read fails, by which httpx's generators end: leaving
+                        await answer.aclose()  # the loop would leave them unfinished
+            except httpx.ReadError:
+                if not answer.is_closed or size <= LARGEST_BODY_BYTES:
+                    raise
         if scope.cancelled_caught:
-            raise DestinationError(f"{network.peer} has not ended its answer within {seconds:.0f}s")
-        headers = headers_of(answer.headers)
+            raise DestinationError(f"{peer} has not ended its answer within {seconds}")
+        headers = dict(answer.headers.items())
         body = plain(b"".join(pieces)[:LARGEST_BODY_BYTES], headers.get("content-encoding", ""), LARGEST_BODY_BYTES)
-        if answer.status >= _TELLS_WHY:
+        if answer.status_code >= _TELLS_WHY:
             for secret in self._secrets:
                 body = body.replace(secret, MASK.encode())
-        return Response(answer.status, headers, body, retry_after_seconds(headers.get("retry-after"), self._clock))
+        retry_after = retry_after_seconds(headers.get("retry-after"), self._clock)
+        return Response(answer.status_code, headers, body, retry_after)
 
-    # ── connections ──
+    # ── clients ──
 
-    def _kept(self, origin: Origin) -> _Connection | None:
-        """An idle connection that is still good."""
-        idle = self._idle[origin]
-        while idle:
-            connection = idle.pop()
-            if not connection.http.has_expired():
-                return connection
-            connection.network.close()
-        return None
+    async def _client(self, url: httpx.URL, *, direct: bool = False) -> httpx.AsyncClient:
+        """One that leads there. `direct`: past any proxy, and not waited for. Raises DestinationError."""
+        # In a thread: the first one imports httpcore (100 ms) and reads certificates (30 ms). All others take 0.4 ms.
+        return await trio.to_thread.run_sync(self._make_client, url, direct)
 
-    async def _connection(self, origin: Origin) -> _Connection:
-        proxy = proxy_for(origin, self._endpoint.proxy)
-        if self._context is None and (
-            origin.scheme == "https" or (proxy is not None and proxy.origin.scheme == "https")
-        ):
-            self._context = await trio.to_thread.run_sync(tls_context, self._endpoint.tls)
-        server_name = self._endpoint.tls.server_name if origin == self._origin else None
-        network = Network(origin, self._endpoint.timeouts, server_name, self._open_stream)
-        return _Connection(origin, network, _http(origin, network, proxy, self._context))
+    def _make_client(self, url: httpx.URL, direct: bool) -> httpx.AsyncClient:
+        proxy = None if direct else _proxy_url(self._endpoint.proxy)
+        context = self._context
+        if context is None and (url.scheme == "https" or (proxy or "").startswith("https:")):
+            context = self._context = tls_context(self._endpoint.tls, self._host)
+        timeouts = _DIRECT_TIMEOUTS if direct else self._endpoint.timeouts
+        connect = float(timeouts.connect)
+        try:
+            return httpx.AsyncClient(
+                verify=context or _TRUSTS_NOBODY,
+                proxy=_proxy(proxy, context),
+                trust_env=not direct,
+                limits=_ONE,
+                timeout=httpx.Timeout(connect=connect, write=timeouts.write, read=timeouts.read, pool=connect),
+                cookies=_NO_COOKIES,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):  # SOCKS, too, which needs a package that we have not
+            which = "proxy" if proxy else "proxy of the environment"
+            raise DestinationError(
+                f"the {which} cannot be used: expected http://host:port or https://host:port"
+            ) from None
 
-    def _direct(self, origin: Origin) -> _Connection:
-        """One to a service of this machine, if there is any: what link-local addresses answer, they answer at once."""
-        network = Network(origin, _DIRECT_TIMEOUTS, None, self._open_stream)
-        return _Connection(origin, network, _http(origin, network, None, None))
-
-    def _close_idle(self, origin: Origin) -> None:
-        for connection in self._idle.pop(origin, ()):
-            connection.network.close()
-
-
-class _Connection:
-    """A connection, used by one request at a time."""
-
-    def __init__(self, origin: Origin, network: Network, http: httpcore.AsyncConnectionInterface) -> None:
-        self.origin = origin
-        self.network = network
-        self.http = http
-        self.used = False
-        """Whether a request was sent on it before."""
+    async def _close_idle(self) -> None:
+        if self._is_out_of_date:
+            self._is_out_of_date, self._context = False, None
+        while self._idle:
+            await self._idle.pop().aclose()
 
 
-def _http(origin: Origin, network: Network, proxy: Proxy | None, context: Any) -> httpcore.AsyncConnectionInterface:
-    """HTTP/1.1 on a connection that is opened when it is first used."""
-    to = httpcore.Origin(origin.scheme.encode(), origin.host.encode(), origin.port)
-    if proxy is None:
-        return httpcore.AsyncHTTPConnection(to, context, keepalive_expiry=_IDLE_SECONDS, network_backend=network)
-    at = proxy.origin
-    pool = httpcore.AsyncHTTPProxy(  # only to make a connection of
-        httpcore.URL(scheme=at.scheme, host=at.host, port=at.port, target="/"),
-        proxy_headers=proxy.headers,
-        ssl_context=context,
-        proxy_ssl_context=context if at.scheme == "https" else None,
-        keepalive_expiry=_IDLE_SECONDS,
-        network_backend=network,
-    )
-    return pool.create_connection(to)
+class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
+    """A body in pieces. No generator: one that is left in the middle would have to be closed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    def __aiter__(self) -> _Body:
+        self._at = 0
+        return self
+
+    async def __anext__(self) -> Any:  # a memoryview, which h11 joins as it does bytes
+        start = self._at
+        if start >= len(self._data):
+            raise StopAsyncIteration
+        self._at = start + _PIECE_BYTES
+        return self._data[start : self._at]
+
+
+_parsed = lru_cache(maxsize=64)(httpx.URL)
+"""Most requests of a sink lead to the same."""
+
+
+def _headers_of(pairs: Iterable[tuple[str, str]]) -> httpx.Headers:
+    return httpx.Headers([pair for pair in pairs if pair[0].lower() not in _OURS], encoding="utf-8")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Whom it leads to."""
+    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+
+
+def _peer(url: httpx.URL) -> str:
+    return address(*_origin(url)[1:])
+
+
+async def _close(client: httpx.AsyncClient, progress: Progress) -> None:
+    """Close what a request has opened: httpcore leaves a connection open if it is cancelled while it is secured."""
+    with trio.CancelScope(shield=True):
+        await client.aclose()
+        if progress.opened is not None:
+            await progress.opened.aclose()
+
+
+def _proxy_url(chosen: MaybeSecret | None) -> str | None:
+    url = None if chosen is None else revealed(chosen)
+    return url if url is None or "://" in url else f"http://{url}"
+
+
+def _proxy(url: str | None, context: ssl.SSLContext | None) -> httpx.Proxy | None:
+    """None: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."""
+    return None if url is None else httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
 
 
 def _secrets_of(endpoint: Endpoint) -> list[bytes]:
@@ -268,7 +303,9 @@ def _secrets_of(endpoint: Endpoint) -> list[bytes]:
     texts = [text.reveal() for text in endpoint.headers.values() if isinstance(text, Secret)]
     texts += [_password_in(text) for text in texts]
     if isinstance(endpoint.url, Secret):
-        texts += [target_of(endpoint.url.reveal()), urlsplit(endpoint.url.reveal()).path]
+        url = httpx.URL(endpoint.url.reveal())
+        target = url.raw_path.decode()
+        texts += [target, target.partition("?")[0], url.path]
     words = {word for text in texts for word in (text, text.rpartition(" ")[2]) if len(word) >= _SHORTEST_SECRET}
     return [word.encode() for word in sorted(words, key=len, reverse=True)]
 
@@ -285,17 +322,41 @@ def _password_in(header: str) -> str:
 
 
 async def _coded(request: Request) -> bytes:
-    """The body as it goes over the line."""
-    if request.coding == "none" or not request.body:
-        return request.body
-    if len(request.body) > _COMPRESS_HERE_BYTES:
-        return await trio.to_thread.run_sync(compress, request.body, request.coding, request.level)
-    return compress(request.body, request.coding, request.level)
+    """The body as it goes over the line. What it was before is not held any longer."""
+    body = request.body
+    if request.coding == "none" or not body:
+        return body
+    if len(body) > _COMPRESS_HERE_BYTES:
+        coded = await trio.to_thread.run_sync(compress, body, request.coding, request.level)
+    else:
+        coded = compress(body, request.coding, request.level)
+    request.body = b""
+    return coded
 
 
-def _why_broken(peer: Origin, error: Exception, nothing_came: bool) -> str:
-    if nothing_came:
+def _cannot_be_sent(peer: str) -> str:
+    return f"a header or the target is none that {peer} can be sent"
+
+
+def _why(error: httpx.TransportError, progress: Progress, timeouts: httpx.Timeout) -> str:
+    """In one sentence, which names nothing but host and port."""
+    peer = progress.peer
+    match error:
+        case httpx.ConnectError() if progress.phase == "securing":
+            return progress.no_connection(why_not_secured(error) or "it has closed the connection")
+        case httpx.ConnectError():
+            return progress.no_connection(why_not_connected(error))
+        case httpx.ProxyError():
+            return f"the proxy does not connect to {peer}: {error}"
+        case httpx.WriteTimeout():
+            return f"{peer} has taken nothing more of a request for {Duration(timeouts.write or 0)}"
+        case httpx.ReadTimeout():
+            return f"{peer} has sent nothing for {Duration(timeouts.read or 0)} while its answer was waited for"
+        case httpx.TimeoutException():
+            return progress.no_connection(f"no answer within {Duration(timeouts.connect or 0)}")
+        case httpx.NetworkError() if refused := why_not_secured(error):  # a certificate of ours, after the handshake
+            return f"no TLS with {peer}: {refused}"
+    is_end = isinstance(error, httpx.NetworkError) or "disconnected" in str(error) or "peer closed" in str(error)
+    if is_end and progress.phase != "answered":
         return f"{peer} has closed the connection without an answer"
-    if isinstance(error, httpcore.ReadError) or "peer closed" in str(error):
-        return f"{peer} has broken its answer off"
-    return f"{peer} has answered something that is not HTTP/1.1"
+    return f"{peer} has {'broken its answer off' if is_end else 'answered something that is not HTTP/1.1'}"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import gzip
+import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import NoReturn
 
 import pytest
 import trio
 
 from logrouter import __version__
-from logrouter.endpoint import Endpoint, Timeouts
+from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.errors import DestinationError
 from logrouter.instructions import ContentCoding, Request, Response
 from logrouter.runtime.transports.http import LARGEST_BODY_BYTES, HttpTransport
@@ -20,8 +24,9 @@ from logrouter.testing import HttpServer, Received, Reply
 from logrouter.values import Duration, Secret
 
 POST = Request("POST", "/in", b'{"a":1}\n')
+LARGER_THAN_BUFFERS = 30_000_000
+"""No kernel takes so many bytes of a request that nobody reads."""
 GET = Request("GET", "/")
-SHORT = Timeouts(connect=Duration(1.0), write=Duration(2.0), read=Duration(3.0))
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +38,11 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def connected(
-    server: HttpServer, path: str = "", *, sockets: bool = True, clock: Callable[[], float] | None = None, **of: object
+    server: HttpServer, path: str = "", *, clock: Callable[[], float] = time.time, **of: object
 ) -> AsyncIterator[HttpTransport]:
-    """A transport to a server that serves. Without sockets, time may be virtual."""
+    """A transport to a server that serves."""
     async with server.serving():
-        endpoint = Endpoint(server.url + path, **of)  # type: ignore[arg-type]
-        options = {} if sockets else {"open_stream": server.open_stream}
-        transport = HttpTransport(endpoint, **options, **({} if clock is None else {"clock": clock}))
+        transport = HttpTransport(Endpoint(server.url + path, **of), clock=clock)  # type: ignore[arg-type]
         yield transport
         await transport.aclose()
 
@@ -84,6 +87,7 @@ async def test_bodies_are_compressed_as_they_ask(coding: ContentCoding, header: 
     assert received.sent_bytes == request.sent_bytes
     assert (received.sent_bytes == len(body)) == (coding == "none")
     assert received.body == body or coding == "snappy"
+    assert request.body == (body if coding == "none" else b"")  # it is not held twice
 
 
 async def test_what_has_no_body_says_so_where_one_is_expected() -> None:
@@ -116,6 +120,20 @@ async def test_no_more_requests_at_once_than_there_are_connections() -> None:
     assert (server.most_under_way, server.connections, len(server.requests)) == (3, 3, 10)
 
 
+async def test_the_connection_that_was_used_last_is_taken_first() -> None:
+    server = HttpServer([Reply(hang=True)])
+    async with connected(server, connections=3) as transport:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(transport.perform, GET)
+            while len(server.requests) < 3:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            server.go_on.set()
+        for _ in range(3):
+            await transport.perform(GET)
+    assert len({request.connection for request in server.requests[3:]}) == 1
+
+
 @pytest.mark.slow
 async def test_a_thousand_cancelled_requests_and_the_next_one_succeeds() -> None:
     """httpcore #1093: a pool would have lost its places by now."""
@@ -130,6 +148,16 @@ async def test_a_thousand_cancelled_requests_and_the_next_one_succeeds() -> None
                     scope.cancel()
         server.go_on.set()
         assert (await transport.perform(POST)).status == 200
+
+
+async def test_cancelled_while_tls_is_agreed_on_nothing_stays_open() -> None:
+    with silent() as port:
+        transport = HttpTransport(Endpoint(f"https://127.0.0.1:{port}", tls=Tls(verify=False)))
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(10):
+            with trio.move_on_after(0.01):
+                await transport.perform(GET)
+            assert len(os.listdir("/proc/self/fd")) <= before
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 500, 503])
@@ -241,53 +269,71 @@ async def test_nobody_listens() -> None:
     assert await reason_of(transport) == f"cannot connect to 127.0.0.1:{port}: connection refused"
 
 
-async def test_a_name_that_is_not_known() -> None:
-    async def open_stream(host: str, port: int) -> trio.abc.Stream:
+class NoNames(trio.abc.HostnameResolver):
+    """Knows none."""
+
+    async def getaddrinfo(self, *of: object) -> NoReturn:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    transport = HttpTransport(Endpoint("https://es:9200"), open_stream=open_stream)
+    async def getnameinfo(self, *of: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+async def test_a_name_that_is_not_known() -> None:
+    trio.socket.set_custom_hostname_resolver(NoNames())
+    transport = HttpTransport(Endpoint("https://es:9200", tls=Tls(verify=False)))
     expected = "cannot connect to es:9200: the name is not known (Name or service not known)"
     assert await reason_of(transport) == expected
 
 
-async def test_connecting_takes_too_long(autojump_clock: trio.testing.MockClock) -> None:
-    async def open_stream(host: str, port: int) -> trio.abc.Stream:
-        await trio.sleep_forever()
-        raise AssertionError
+@contextmanager
+def silent(*, full: bool = False) -> Iterator[int]:
+    """A port that takes connections, and nothing else. `full`: nor these."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0 if full else 8) as listener, ExitStack() as connections:
+        if full:
+            connections.enter_context(socket.create_connection(listener.getsockname()))
+        yield listener.getsockname()[1]
 
-    transport = HttpTransport(Endpoint("http://es:9200", timeouts=SHORT), open_stream=open_stream)
-    assert await reason_of(transport) == "cannot connect to es:9200: no answer within 1s"
-    assert trio.current_time() == 1.0
+
+async def test_connecting_takes_too_long() -> None:
+    with silent(full=True) as port:
+        transport = HttpTransport(Endpoint(f"http://127.0.0.1:{port}", timeouts=Timeouts(connect=Duration(0.05))))
+        assert await reason_of(transport) == f"cannot connect to 127.0.0.1:{port}: no answer within 50ms"
 
 
-async def test_nothing_is_answered_in_time(autojump_clock: trio.testing.MockClock) -> None:
+async def test_tls_takes_too_long() -> None:
+    with silent() as port:
+        short = Timeouts(connect=Duration(0.1))
+        transport = HttpTransport(Endpoint(f"https://127.0.0.1:{port}", tls=Tls(verify=False), timeouts=short))
+        assert await reason_of(transport) == f"no TLS with 127.0.0.1:{port}: no answer within 100ms"
+
+
+async def test_nothing_is_answered_in_time() -> None:
     server = HttpServer([Reply(hang=True)])
-    async with connected(server, sockets=False, timeouts=SHORT) as transport:
+    async with connected(server, timeouts=Timeouts(read=Duration(0.05))) as transport:
         reason = await reason_of(transport)
-        assert reason == f"127.0.0.1:{server.port} has sent nothing for 3s while its answer was waited for"
-        assert trio.current_time() == 3.0
+        assert reason == f"127.0.0.1:{server.port} has sent nothing for 50ms while its answer was waited for"
 
 
-async def test_an_answer_that_never_ends(autojump_clock: trio.testing.MockClock) -> None:
-    server = HttpServer([Reply(body=b"x" * 100, drip_seconds=2.5)])
-    async with connected(server, sockets=False, timeouts=SHORT) as transport:
-        assert await reason_of(transport) == f"127.0.0.1:{server.port} has not ended its answer within 30s"
-        assert trio.current_time() == 30.0
+@pytest.mark.slow
+async def test_an_answer_that_never_ends() -> None:
+    server = HttpServer([Reply(body=b"x" * 1000, drip_seconds=0.01)])
+    async with connected(server, timeouts=Timeouts(read=Duration(0.2))) as transport:
+        assert await reason_of(transport) == f"127.0.0.1:{server.port} has not ended its answer within 2s"
 
 
-async def test_a_slow_answer_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
-    server = HttpServer([Reply(body=b"slowly", drip_seconds=2.5)])
-    async with connected(server, sockets=False, timeouts=SHORT) as transport:
+@pytest.mark.slow
+async def test_a_slow_answer_is_waited_for() -> None:
+    server = HttpServer([Reply(body=b"slowly", drip_seconds=0.1)])
+    async with connected(server, timeouts=Timeouts(read=Duration(0.4))) as transport:
         assert (await transport.perform(POST)).body == b"slowly"
 
 
-async def test_nothing_is_taken_in_time(autojump_clock: trio.testing.MockClock) -> None:
-    async def open_stream(host: str, port: int) -> trio.abc.Stream:
-        client, _ = trio.testing.lockstep_stream_pair()
-        return client
-
-    transport = HttpTransport(Endpoint("http://es:9200", timeouts=SHORT), open_stream=open_stream)
-    assert await reason_of(transport) == "es:9200 has taken nothing more of a request for 2s"
+async def test_nothing_is_taken_in_time() -> None:
+    with silent() as port:
+        transport = HttpTransport(Endpoint(f"http://127.0.0.1:{port}", timeouts=Timeouts(write=Duration(0.05))))
+        reason = await reason_of(transport, Request("POST", "/", bytes(LARGER_THAN_BUFFERS)))
+        assert reason == f"127.0.0.1:{port} has taken nothing more of a request for 50ms"
 
 
 async def test_an_answer_that_breaks_off() -> None:
@@ -297,7 +343,7 @@ async def test_an_answer_that_breaks_off() -> None:
 
 
 async def test_something_else_than_http() -> None:
-    server = HttpServer([Reply(raw=b"SSH-2.0-OpenSSH_9.2p1\r\n")])
+    server = HttpServer([Reply(raw=b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n")])
     async with connected(server) as transport:
         assert await reason_of(transport) == f"127.0.0.1:{server.port} has answered something that is not HTTP/1.1"
 
@@ -312,35 +358,46 @@ async def test_a_header_that_cannot_be_sent_is_not_told() -> None:
 async def test_an_early_refusal_of_a_large_body_is_heard() -> None:
     """The server answers, and reads no more: what it said counts."""
 
-    async def open_stream(host: str, port: int) -> trio.abc.Stream:
-        client, server = trio.testing.memory_stream_pair()
-        await server.send_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        client.send_stream = trio.testing.MemorySendStream()
-        client.send_stream.close()
-        return client
+    async def refuse(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1)
+        await stream.send_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
-    transport = HttpTransport(Endpoint("http://es:9200"), open_stream=open_stream)
-    assert (await transport.perform(Request("POST", "/", b"x" * 1_000_000))).status == 413
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, refuse, 0, host="127.0.0.1"))
+        transport = HttpTransport(Endpoint(f"http://127.0.0.1:{listener.socket.getsockname()[1]}"))
+        assert (await transport.perform(Request("POST", "/", bytes(LARGER_THAN_BUFFERS)))).status == 413
+        nursery.cancel_scope.cancel()
 
 
 # ── whole URLs, and services of this machine ──
 
 
-async def test_a_whole_url_elsewhere_gets_no_secrets() -> None:
+async def test_a_whole_url_elsewhere_gets_no_secrets_and_leaves_our_connection_alone() -> None:
     elsewhere, server = HttpServer(), HttpServer()
     async with elsewhere.serving(), connected(server, headers={"Authorization": Secret("s")}) as transport:
-        await transport.perform(Request("GET", f"{elsewhere.url}/token"))
         await transport.perform(Request("GET", f"{server.url}/token"))
+        await transport.perform(Request("GET", f"{elsewhere.url}/token"))
+        await transport.perform(POST)
     assert "authorization" not in elsewhere.requests[0].headers
-    assert server.requests[0].headers["authorization"] == "s"
+    assert [(request.headers["authorization"], request.connection) for request in server.requests] == [("s", 0)] * 2
 
 
-async def test_a_service_of_this_machine_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_service_of_this_machine_is_reached_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    server = HttpServer()
+    async with server.serving():
+        transport = HttpTransport(Endpoint("http://es:9200", proxy="127.0.0.1:9"))
+        request = Request("GET", f"{server.url}/latest", direct=True)
+        assert [(await transport.perform(request)).status for _ in range(2)] == [200, 200]
+    assert server.connections == 2  # it is asked once an hour
+
+
+@pytest.mark.slow
+async def test_a_service_of_this_machine_is_not_waited_for() -> None:
     server = HttpServer([Reply(hang=True)])
-    async with connected(server, sockets=False) as transport:
-        reason = await reason_of(transport, Request("GET", "http://169.254.169.254/latest", direct=True))
-        assert reason == "169.254.169.254:80 has sent nothing for 2s while its answer was waited for"
-    assert server.requests[0].headers["host"] == "169.254.169.254"
+    async with connected(server) as transport:
+        reason = await reason_of(transport, Request("GET", f"{server.url}/latest", direct=True))
+        assert reason == f"127.0.0.1:{server.port} has sent nothing for 2s while its answer was waited for"
 
 
 async def test_reopening_connects_anew() -> None:

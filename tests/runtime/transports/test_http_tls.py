@@ -241,6 +241,15 @@ async def test_through_a_proxy_tls_is_the_destinations(files: Path) -> None:
     assert "proxy-authorization" not in to.requests[0].headers
 
 
+async def test_a_proxy_that_is_not_there() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        through = f"127.0.0.1:{nobody.getsockname()[1]}"
+        assert await reason_of(HttpTransport(Endpoint("https://es:9200", proxy=through))) == (
+            f"cannot connect to {through}: connection refused"
+        )
+
+
 async def test_a_proxy_that_refuses() -> None:
     proxy = Proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
     async with trio.open_nursery() as nursery:
@@ -274,3 +283,9 @@ async def test_past_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch
 async def test_a_proxy_that_cannot_be_used() -> None:
     transport = HttpTransport(Endpoint("https://es:9200", proxy=Secret("socks5://secret:secret@p:1")))
     assert await reason_of(transport) == "the proxy cannot be used: expected http://host:port or https://host:port"
+
+
+async def test_a_proxy_of_the_environment_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks://secret:secret@p:1")
+    reason = await reason_of(HttpTransport(Endpoint("http://es:9200")))
+    assert reason == "the proxy of the environment cannot be used: expected http://host:port or https://host:port"
