@@ -28,16 +28,13 @@ from logrouter.runtime.spool.cursor import Cursor, Held
 from logrouter.runtime.spool.discarding import Discarding
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.log_reader import Loaded, Missing
+from logrouter.runtime.spool.room import Room
 from logrouter.runtime.spool.window import Window
 
 CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
 So there is room for a chunk when all sinks but one are dead, with three quarters of the memory in hand among them, and
 another batch each."""
-LIVE_SECONDS: Final = 1.0
-"""A sink that has done nothing for so long is not merely busy."""
-PATIENCE_SECONDS: Final = 0.05
-"""A sink that moves is given so long to make room before it discards: it is merely busy."""
 BATCH_BYTES: Final = 1024 * 1024
 """What a sink takes in hand at once, of chunks: enough to make system calls rare."""
 
@@ -71,27 +68,23 @@ class LocalSpool(Spool):
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0
-        self._blocked: list[Chunk] = []
-        """Those that wait for room, one a source."""
-        self._blocked_seconds = 0.0
-        self._blocked_since: float | None = None
         self.ended = False
         self._block_timeout_seconds = block_timeout_seconds
         self._router = router
         self._log = log
-        self._room = trio.lowlevel.ParkingLot()
-        self.window = Window(budget_bytes, keeper, self._room.unpark_all)
-        self._readers = trio.lowlevel.ParkingLot()
         self._keeper = keeper
+        self._readers = trio.lowlevel.ParkingLot()
         self._discarding = Discarding(self, keeper, log)
+        self._room = Room(self, self._discarding, keeper, log, block_timeout_seconds)
+        self.window = Window(budget_bytes, keeper, self._room.look_again)
 
     # ── appending ──
 
     async def append(self, chunk: Chunk, *, live: bool = True) -> None:
         """Add a routed chunk, once there is room."""
         refused = self._keeper is not None and self._keeper.refuses(chunk)
-        if not refused and not self._has_room(chunk):
-            await self._wait_for_room(chunk, live)
+        if not refused and not self._room.is_there_for(chunk):
+            await self._room.wait_for(chunk, live)
         chunk.offset = Offset(self.epoch, self.appended)
         self.appended += len(chunk)
         self._account(chunk)
@@ -131,81 +124,6 @@ class LocalSpool(Spool):
             if cursor.closed:
                 cursor.count_closed(len(chunk), routed.count(number))
 
-    # ── room ──
-
-    def _has_room(self, chunk: Chunk) -> bool:
-        """Whether a chunk fits, after those that need not be in memory have left it."""
-        return self.window.make_room(chunk, self._leader()) and (self._keeper is None or self._keeper.has_room(chunk))
-
-    async def _wait_for_room(self, chunk: Chunk, live: bool) -> None:
-        if self._blocked_since is None:
-            self._blocked_since = trio.current_time()
-        self._blocked.append(chunk)
-        self.wake_readers()  # whoever still waits for more may send what it has
-        try:
-            with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
-                await self._make_room(chunk, insist=False)
-                return
-            await self._make_room(chunk, insist=True)
-        finally:
-            self._blocked.remove(chunk)
-            if not self._blocked:
-                self._blocked_seconds, self._blocked_since = self.blocked_seconds, None
-
-    @property
-    def blocked_seconds(self) -> float:
-        """How long sources have waited for room, and do now."""
-        now = 0.0 if self._blocked_since is None else trio.current_time() - self._blocked_since
-        return self._blocked_seconds + now
-
-    async def _make_room(self, chunk: Chunk, *, insist: bool) -> None:
-        """Wait for room. `insist`: whoever is in the way discards its oldest events."""
-        patient_until = trio.current_time() + PATIENCE_SECONDS
-        while not self._has_room(chunk):
-            if self._keeper is not None and not self._keeper.fits(chunk):
-                self._keeper.hurry()  # perhaps something can be deleted
-            if self._is_merely_busy() and trio.current_time() < patient_until:
-                with trio.move_on_at(patient_until):
-                    await self._room.park()
-                continue
-            if self._discard(chunk, insist):
-                await trio.lowlevel.checkpoint()
-                continue
-            if self._keeper is not None:
-                if insist and self._keeper.trouble and not self._keeper.bypassed:
-                    self._keeper.bypass()
-                    continue
-                self._keeper.hurry()
-            self._tell_waiting()
-            await self._room.park()
-
-    def _discard(self, chunk: Chunk, insist: bool) -> bool:
-        """Let somebody discard something so that a chunk fits, where nothing else helps."""
-        try:
-            return self._discarding.make_room(chunk, insist)
-        except OSError:  # the log cannot be read now: too few descriptors
-            return False
-
-    def _is_merely_busy(self) -> bool:
-        """Whether those that are furthest behind move: they are given a moment before they discard."""
-        now = trio.current_time()
-        return all(now - cursor.moved_at < PATIENCE_SECONDS for cursor in self._discarding.lagging())
-
-    def _tell_waiting(self) -> None:
-        now = trio.current_time()
-        if self._blocked_since is not None and now - self._blocked_since > LIVE_SECONDS:
-            slow = [
-                cursor.name for cursor in self.cursors if not cursor.closed and now - cursor.moved_at > LIVE_SECONDS
-            ]
-            self._log.warning("the spool is full: reading waits", slow_sinks=slow)
-
-    def _leader(self) -> int | None:
-        """What the sink that leads reads next, if it is alive and in the window."""
-        now = trio.current_time()
-        live = [cursor.next for cursor in self.cursors if not cursor.closed and now - cursor.moved_at < LIVE_SECONDS]
-        leader = max(live, default=None)
-        return leader if leader == self.appended or leader in self.window else None
-
     # ── chunks and gaps ──
 
     def skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
@@ -244,7 +162,7 @@ class LocalSpool(Spool):
             if (held := self.window.get(piece.offset.sequence)) is not None:
                 pieces.append(held)
                 continue
-            self.window.make_room(piece, self._leader())
+            self.window.make_room(piece, self._room.leader())
             readers = sum(not other.closed and other.wants_any(piece) for other in self.cursors)
             pieces.append(Held(piece, readers))
             self.window.hold(pieces[-1])
@@ -265,7 +183,7 @@ class LocalSpool(Spool):
     def wake(self) -> None:
         """Wake all that wait to read, and those that wait for room."""
         self.wake_readers()
-        self._room.unpark_all()
+        self._room.look_again()
 
     def wake_readers(self) -> None:
         """Wake all that wait to read."""
@@ -350,7 +268,7 @@ class LocalSpool(Spool):
             self.window.release(held)
         if self._keeper is not None:
             self._keeper.work()
-            self._room.unpark_all()  # what this sink needs no more may leave the memory, whoever else does
+            self._room.look_again()  # what this sink needs no more may leave the memory, whoever else does
 
     def pass_over(self, sink: int, end: int) -> None:
         """A noted batch that ends there has arrived, all of it: read on behind it."""
@@ -359,7 +277,7 @@ class LocalSpool(Spool):
     def sent(self, sink: int) -> None:
         """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
         self.cursors[sink].sent()
-        self._room.unpark_all()
+        self._room.look_again()
 
     def hand_over(self, sink: int) -> None:
         """The sink holds what it has made of all that it has read: without a log nobody else needs to, for its sake."""
@@ -371,14 +289,7 @@ class LocalSpool(Spool):
 
     def is_pressed(self, sink: int) -> bool:
         """Whether sources wait for room that this sink takes, and nobody is further behind."""
-        mine = self.cursors[sink]
-        if not self._blocked or not (mine.is_sending or self._is_disk_full()):
-            return False
-        pinned = min((cursor.pinned for cursor in self.cursors if not cursor.closed), default=self.appended)
-        return pinned < self.appended and mine.pinned == pinned
-
-    def _is_disk_full(self) -> bool:
-        return self._keeper is not None and any(self._keeper.is_full(chunk) for chunk in self._blocked)
+        return self._room.is_taken_by(self.cursors[sink])
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""
@@ -471,7 +382,7 @@ class LocalSpool(Spool):
         return SpoolStatistics(
             events=self.appended,
             unmatched=self.unmatched,
-            blocked_seconds=self.blocked_seconds,
+            blocked_seconds=self._room.blocked_seconds,
             held_bytes=self.window.held_bytes,
             budget_bytes=self.window.budget_bytes,
             **(self._keeper.figures() if self._keeper is not None else {}),

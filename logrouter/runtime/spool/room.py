@@ -1,0 +1,139 @@
+"""Room for new chunks: the one place where anything upstream waits.
+
+Sources wait while a chunk fits neither into the memory nor, where there is a log, onto the disk; and no longer than
+`block_timeout`, if they are live. What makes room meanwhile: sinks that settle, segments that can be deleted, and at
+last whoever discards something (`discarding.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from logrouter.event import Chunk
+from logrouter.runtime.log import Log
+from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.discarding import Discarding
+from logrouter.runtime.spool.keeper import Keeper
+
+if TYPE_CHECKING:
+    from logrouter.runtime.spool.local import LocalSpool
+
+LIVE_SECONDS: Final = 1.0
+"""A sink that has done nothing for so long is not merely busy."""
+PATIENCE_SECONDS: Final = 0.05
+"""A sink that moves is given so long to make room before it discards: it is merely busy."""
+
+
+class Room:
+    """Room in one spool."""
+
+    def __init__(
+        self,
+        spool: LocalSpool,
+        discarding: Discarding,
+        keeper: Keeper | None,
+        log: Log,
+        block_timeout_seconds: float,
+    ) -> None:
+        self._spool = spool
+        self._discarding = discarding
+        self._keeper = keeper
+        self._log = log
+        self._block_timeout_seconds = block_timeout_seconds
+        self._waiting: list[Chunk] = []
+        """Chunks that wait for room, one a source."""
+        self._waiting_since: float | None = None
+        self._waited_seconds = 0.0
+        self._changed = trio.lowlevel.ParkingLot()
+
+    def look_again(self) -> None:
+        """There may be room now."""
+        self._changed.unpark_all()
+
+    @property
+    def blocked_seconds(self) -> float:
+        """How long sources have waited for room, and do now."""
+        now = 0.0 if self._waiting_since is None else trio.current_time() - self._waiting_since
+        return self._waited_seconds + now
+
+    def is_there_for(self, chunk: Chunk) -> bool:
+        """Whether a chunk fits, after those that need not be in memory have left it."""
+        fits = self._spool.window.make_room(chunk, self.leader())
+        return fits and (self._keeper is None or self._keeper.has_room(chunk))
+
+    def is_taken_by(self, cursor: Cursor) -> bool:
+        """Whether sources wait for room that this sink takes, and nobody is further behind."""
+        if not self._waiting or not (cursor.is_sending or self._is_disk_full()):
+            return False
+        appended = self._spool.appended
+        pinned = min((other.pinned for other in self._spool.cursors if not other.closed), default=appended)
+        return pinned < appended and cursor.pinned == pinned
+
+    def _is_disk_full(self) -> bool:
+        return self._keeper is not None and any(self._keeper.is_full(chunk) for chunk in self._waiting)
+
+    def leader(self) -> int | None:
+        """What the sink that leads reads next, if it is alive and in the window."""
+        now = trio.current_time()
+        cursors = self._spool.cursors
+        live = [cursor.next for cursor in cursors if not cursor.closed and now - cursor.moved_at < LIVE_SECONDS]
+        leader = max(live, default=None)
+        return leader if leader == self._spool.appended or leader in self._spool.window else None
+
+    async def wait_for(self, chunk: Chunk, live: bool) -> None:
+        """Until there is room for a chunk. `live`: after `block_timeout` whoever is in the way makes it."""
+        if self._waiting_since is None:
+            self._waiting_since = trio.current_time()
+        self._waiting.append(chunk)
+        self._spool.wake_readers()  # whoever still waits for more may send what it has
+        try:
+            with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
+                await self._make(chunk, insist=False)
+                return
+            await self._make(chunk, insist=True)
+        finally:
+            self._waiting.remove(chunk)
+            if not self._waiting:
+                self._waited_seconds, self._waiting_since = self.blocked_seconds, None
+
+    async def _make(self, chunk: Chunk, *, insist: bool) -> None:
+        """Wait for room. `insist`: whoever is in the way discards its oldest events."""
+        patient_until = trio.current_time() + PATIENCE_SECONDS
+        while not self.is_there_for(chunk):
+            if self._keeper is not None and not self._keeper.fits(chunk):
+                self._keeper.hurry()  # perhaps something can be deleted
+            if self._is_merely_busy() and trio.current_time() < patient_until:
+                with trio.move_on_at(patient_until):
+                    await self._changed.park()
+                continue
+            if self._discard(chunk, insist):
+                await trio.lowlevel.checkpoint()
+                continue
+            if self._keeper is not None:
+                if insist and self._keeper.trouble and not self._keeper.bypassed:
+                    self._keeper.bypass()
+                    continue
+                self._keeper.hurry()
+            self._tell()
+            await self._changed.park()
+
+    def _discard(self, chunk: Chunk, insist: bool) -> bool:
+        """Let somebody discard something so that a chunk fits, where nothing else helps."""
+        try:
+            return self._discarding.make_room(chunk, insist)
+        except OSError:  # the log cannot be read now: too few descriptors
+            return False
+
+    def _is_merely_busy(self) -> bool:
+        """Whether those that are furthest behind move: they are given a moment before they discard."""
+        now = trio.current_time()
+        return all(now - cursor.moved_at < PATIENCE_SECONDS for cursor in self._discarding.lagging())
+
+    def _tell(self) -> None:
+        now = trio.current_time()
+        if self._waiting_since is not None and now - self._waiting_since > LIVE_SECONDS:
+            cursors = self._spool.cursors
+            slow = [cursor.name for cursor in cursors if not cursor.closed and now - cursor.moved_at > LIVE_SECONDS]
+            self._log.warning("the spool is full: reading waits", slow_sinks=slow)
