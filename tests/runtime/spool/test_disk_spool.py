@@ -101,7 +101,7 @@ async def test_a_sink_that_never_reads_stops_nobody_before_the_log_is_full(
         if place.spool.appended > 60 and durability == "memory":
             break  # its log begins only when the memory is full
         size = place.spool.statistics().disk_bytes or 0
-    assert place.spool.blocked_seconds == 0
+    assert place.spool.statistics().blocked_seconds == 0
     assert trio.current_time() - started < 1
     assert place.spool.waiting(1) == place.spool.appended
     assert not place.spool.ledger(1).discarded
@@ -127,11 +127,11 @@ async def test_a_source_waits_no_longer_than_it_must_for_a_full_log(
     """Invariant 4: `block` ends after the timeout, and only the sink that is in the way gives something up."""
     place = Place("disk", "ab")
     nursery.start_soon(place.spool.maintain)
-    while not place.spool.blocked_seconds:
+    while not place.spool.statistics().blocked_seconds:
         await place.append()
         read_all(place.spool, 0)
         commit_all(place.spool, 0)
-    assert place.spool.blocked_seconds < BLOCK_SECONDS + 1
+    assert place.spool.statistics().blocked_seconds < BLOCK_SECONDS + 1
     nursery.cancel_scope.cancel()
     assert place.spool.ledger(1).discarded["spool_full"] > 0
     assert not place.spool.ledger(0).discarded
