@@ -162,8 +162,14 @@ class Bucket:
         return upload_ids_in(response.body, key)
 
     def probe(self) -> Conversation[Response]:
-        """Ask whether it is there (HeadBucket)."""
-        return (yield from self._client.call("HEAD", self._target("")))
+        """Ask what is in it, but for nothing (ListObjectsV2): unlike HeadBucket it is told why it may not be asked."""
+        return (yield from self._client.call("GET", self._target("", **{"list-type": "2", "max-keys": "0"})))
+
+    @staticmethod
+    def lacks_permission(response: Response) -> bool:
+        """Whether we are known, and only may not do this."""
+        problem = problem_in(response.body)
+        return response.status == 403 and (problem is None or problem.code == "AccessDenied")
 
     def _target(self, key: str, **query: str) -> str:
         """Path and query. A key is encoded, so that no client thinks of `..` in it as a way up."""

@@ -290,14 +290,11 @@ class S3Sink(Sink[S3Config]):
             response = yield from self._bucket.probe()
         except DestinationError as error:
             return [str(error)]
-        match response.status:
-            case 200:
-                return []
-            case 404:
-                return [f"there is no bucket {self.config.bucket}"]
-            case 403:
-                return ["HTTP 403: the credentials are refused, or lack s3:ListBucket, which only this check needs"]
-        return [reason_of(response)]
+        if response.status == 200:
+            return []
+        if self._bucket.lacks_permission(response):
+            return ["HTTP 403: the credentials are refused, or lack s3:ListBucket, which only this check needs"]
+        return [f"bucket {self.config.bucket}: {reason_of(response)}"]
 
 
 def _rules(config: S3Config, sink: str) -> Rules:

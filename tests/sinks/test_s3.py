@@ -543,13 +543,20 @@ def test_a_secret_is_nowhere_to_be_seen() -> None:
     ("response", "told"),
     [
         (Response(200), []),
-        (Response(404), ["there is no bucket logs"]),
+        (
+            error(404, "NoSuchBucket", "no such bucket"),
+            ["bucket logs: HTTP 404 NoSuchBucket: no such bucket (create the bucket, or correct its name)"],
+        ),
+        (
+            error(403, "RequestTimeTooSkewed", "late"),
+            ["bucket logs: HTTP 403 RequestTimeTooSkewed: late (the clock of this machine is wrong)"],
+        ),
         (Response(403), ["HTTP 403: the credentials are refused, or lack s3:ListBucket, which only this check needs"]),
         (
             Response(301, {"x-amz-bucket-region": "eu-west-1"}),
-            ["the bucket is in the region eu-west-1: write region: eu-west-1"],
+            ["bucket logs: the bucket is in the region eu-west-1: write region: eu-west-1"],
         ),
-        (Response(503), ["HTTP 503"]),
+        (Response(503), ["bucket logs: HTTP 503"]),
     ],
 )
 def test_a_probe(response: Response, told: list[str]) -> None:
@@ -558,7 +565,7 @@ def test_a_probe(response: Response, told: list[str]) -> None:
     assert isinstance(instruction, Now)
     request = conversation.send(START_NS)
     assert isinstance(request, Request)
-    assert (request.method, request.target) == ("HEAD", "/logs")
+    assert (request.method, request.target) == ("GET", "/logs?list-type=2&max-keys=0")
     with pytest.raises(StopIteration) as done:
         conversation.send(response)
     assert done.value.value == told
