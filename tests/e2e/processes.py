@@ -122,9 +122,9 @@ def pipe(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = TOO_LONG_SECONDS) -> None:
     """Look again and again until something outside this process is so."""
-    until = time.monotonic() + TOO_LONG_SECONDS
+    until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"waited too long for {what}"
         time.sleep(POLL_SECONDS)

@@ -10,6 +10,8 @@
 `opensearch`, `s3_server`, `victorialogs` and `loki` run for all tests of a session: each test takes an index, a
 bucket or a stream of its own. A server that a test stopped is started again for the next. A test that wants its own,
 with settings, takes `start_server`: `start_server(OpenSearch, {"indexing_pressure.memory.limit": "20kb"})`.
+
+logrouter runs as a process in `workplace`, its admin port at `port`; destinations.py has sinks at the servers.
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.e2e.conftest import workplace
 from tests.services.loki import Loki
 from tests.services.opensearch import OpenSearch
 from tests.services.programs import find
 from tests.services.s3 import S3Server
-from tests.services.server import Server
+from tests.services.server import Server, free_port
 from tests.services.victorialogs import VictoriaLogs
 
+__all__ = ["workplace"]
 HERE = Path(__file__).resolve().parent
 S = TypeVar("S", bound=Server)
 
@@ -107,6 +111,12 @@ def victorialogs(shared_servers: Starter) -> VictoriaLogs:
 @pytest.fixture
 def loki(shared_servers: Starter) -> Loki:
     return shared_servers.shared(Loki)
+
+
+@pytest.fixture
+def port() -> int:
+    """A port of 127.0.0.1, which none of our many connections takes for its own end."""
+    return free_port()
 
 
 @pytest.fixture
