@@ -12,11 +12,10 @@ from typing import Any, ClassVar, TypeVar
 
 import trio
 
-from logrouter.cursors import Place
 from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.event import Attributes, Flag
 from logrouter.framing import LineFraming
-from logrouter.runtime.transports import Resumed
+from logrouter.runtime.transports import PlainTransport
 from logrouter.sinks import (
     Append,
     Batch,
@@ -157,7 +156,7 @@ class RecordingSink(Sink[SinkConfig]):
         return Delivered()
 
 
-class RecordingTransport:
+class RecordingTransport(PlainTransport):
     """Keeps what `Append` and `Write` say. Fails, hangs, or has lost its reader, while it is told to."""
 
     def __init__(self, needs_sync: bool = False) -> None:
@@ -180,18 +179,6 @@ class RecordingTransport:
         """Nothing is written before it is set: give it a new one to make the destination hang."""
         self.gate.set()
 
-    async def seal(self, instruction: Append | Write, checksum: bool) -> Place | None:
-        """None: nobody can tell later what has arrived."""
-        return None
-
-    async def has_arrived(self, place: Place) -> bool:
-        """Nobody knows."""
-        return False
-
-    async def resume(self, instruction: Append | Write, place: Place, distrust: bool) -> Resumed:
-        """All of it is to be performed."""
-        return "new"
-
     async def perform(self, instruction: Append | Write) -> None:
         """Keep what is to be written."""
         await self.gate.wait()
@@ -208,9 +195,6 @@ class RecordingTransport:
         await trio.lowlevel.checkpoint()
         self.syncs += 1
         self.synced = self.data
-
-    def on_sync(self, join: Callable[[], None]) -> None:
-        """Nobody else is ever synced."""
 
     async def aclose(self) -> None:
         """Note that it was closed."""

@@ -6,21 +6,17 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from logrouter.cursors import Place
 from logrouter.errors import DestinationError
 from logrouter.instructions import Request, Response
-from logrouter.runtime.transports import Resumed
+from logrouter.runtime.transports import PlainTransport
 
 Answering = Callable[[Request], Response]
 """Raises DestinationError where nobody is to answer."""
 _OK = Response(200)
 
 
-class RespondingTransport:
+class RespondingTransport(PlainTransport):
     """Answers each `Request` as the function says, after `seconds`; keeps what it was asked."""
-
-    needs_sync = False
-    doubts = 0
 
     def __init__(self, answer: Answering | None = None, *, seconds: float = 0.0) -> None:
         self.answer = answer or (lambda request: Response(200))
@@ -40,18 +36,6 @@ class RespondingTransport:
         self.reopened = 0
         self.closed = False
 
-    async def seal(self, instruction: Request, checksum: bool) -> Place | None:
-        """None: only the sink can tell what has arrived."""
-        return None
-
-    async def has_arrived(self, place: Place) -> bool:
-        """Nobody knows."""
-        return False
-
-    async def resume(self, instruction: Request, place: Place, distrust: bool) -> Resumed:
-        """All of it is to be performed."""
-        return "new"
-
     async def perform(self, instruction: Request) -> Response:
         """Ask the function. Raises DestinationError while it is dead, or where the function does."""
         self.requests.append(instruction)
@@ -69,13 +53,6 @@ class RespondingTransport:
         if self.dead:
             raise DestinationError("nobody answers")
         return self.answer(instruction)
-
-    async def sync(self) -> None:
-        """Nothing to do."""
-        await trio.lowlevel.checkpoint()
-
-    def on_sync(self, join: Callable[[], None]) -> None:
-        """It is never synced."""
 
     async def aclose(self) -> None:
         """Note that it was closed."""

@@ -53,35 +53,41 @@ class Transport(Protocol):
         """Open destinations anew at the next instruction: they may have been moved."""
 
 
-class NoTransport(Transport):
-    """For sinks that do nothing outside."""
+class PlainTransport(Transport):
+    """Base of those that nobody can ask later what has arrived, and that make nothing durable: so of all but files."""
 
     needs_sync = False
     doubts = 0
 
     async def seal(self, instruction: Any, checksum: bool) -> Place | None:
+        """None: nobody could tell later."""
         return None
 
     async def has_arrived(self, place: Place) -> bool:
+        """Nobody knows."""
         return False
 
     async def resume(self, instruction: Any, place: Place, distrust: bool) -> Resumed:
+        """All of it is to be performed."""
         return "new"
 
     async def perform(self, instruction: Any) -> Any:
-        raise AssertionError(f"nothing performs {instruction!r}")
+        """Do it."""
+        raise AssertionError(f"{type(self).__name__} does not perform {instruction!r}")
 
     async def sync(self) -> None:
-        return None
+        """Nothing to do."""
+        return
 
     def on_sync(self, join: Callable[[], None]) -> None:
-        return None
+        """Nothing to do: nothing is ever synced."""
 
     async def aclose(self) -> None:
-        return None
+        """Nothing to do."""
+        return
 
     def reopen(self) -> None:
-        return None
+        """Nothing to do: nobody moves it."""
 
 
 def transport_for(sink: Any, syncs: GroupSync) -> Transport:
@@ -103,5 +109,5 @@ def transport_for(sink: Any, syncs: GroupSync) -> Transport:
 
             return HttpTransport(sink.endpoint)
         case "none":
-            return NoTransport()
+            return PlainTransport()
     raise AssertionError(f"no transport is called {sink.transport!r}")

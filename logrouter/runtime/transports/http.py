@@ -21,7 +21,6 @@ without them. Where an endpoint repeats them in what it answers, they are masked
 
 from __future__ import annotations
 
-import base64
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -34,15 +33,15 @@ import trio
 
 from logrouter import __version__
 from logrouter.compression import compress
-from logrouter.cursors import Place
 from logrouter.endpoint import Endpoint, Timeouts
 from logrouter.errors import DestinationError
 from logrouter.instructions import Request, Response
-from logrouter.runtime.transports import Resumed
+from logrouter.runtime.transports import PlainTransport
+from logrouter.runtime.transports.masking import masked, secrets_of
 from logrouter.runtime.transports.messages import plain, retry_after_seconds
 from logrouter.runtime.transports.reasons import Progress, address, why_not_connected, why_not_secured
 from logrouter.runtime.transports.tls import tls_context
-from logrouter.values import MASK, Duration, MaybeSecret, Secret, revealed
+from logrouter.values import Duration, MaybeSecret, revealed
 
 LARGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer is read. Elasticsearch's to 10,000 events, filtered as ours is, has 0.4 MB."""
@@ -61,8 +60,6 @@ _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 _TELLS_WHY = 300
 """From this status on, what is answered is shown to users."""
-_SHORTEST_SECRET = 4
-"""Anything shorter is part of every text."""
 _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
 """Methods that do the same when they are done twice."""
 _HAS_BODY = frozenset(("POST", "PUT", "PATCH"))
@@ -75,11 +72,8 @@ class _Stale(Exception):
     """A kept connection was closed before anything was answered, and the request may be repeated."""
 
 
-class HttpTransport:
+class HttpTransport(PlainTransport):
     """Sends requests to an endpoint, up to `endpoint.connections` at once."""
-
-    needs_sync = False
-    doubts = 0
 
     def __init__(self, endpoint: Endpoint, *, clock: Callable[[], float] = time.time) -> None:
         """`clock` gives seconds since 1970."""
@@ -88,7 +82,7 @@ class HttpTransport:
         url = httpx.URL(self._base)
         self._host, self._origin = url.raw_host, _origin(url)
         self._headers = _headers_of((name, revealed(text)) for name, text in endpoint.headers.items())
-        self._secrets = _secrets_of(endpoint)
+        self._secrets = secrets_of(endpoint, url.raw_path.decode(), url.path)
         self._clock = clock
         self._places = trio.Semaphore(max(1, endpoint.connections))
         self._idle: list[httpx.AsyncClient] = []
@@ -97,18 +91,6 @@ class HttpTransport:
         """Whether these, and the context, are to be made anew."""
         self._context: ssl.SSLContext | None = None
         """Made for the first connection that needs it."""
-
-    async def seal(self, instruction: Request, checksum: bool) -> Place | None:
-        """None: only the sink can tell what has arrived."""
-        return None
-
-    async def has_arrived(self, place: Place) -> bool:
-        """Nobody knows."""
-        return False
-
-    async def resume(self, instruction: Request, place: Place, distrust: bool) -> Resumed:
-        """All of it is to be performed."""
-        return "new"
 
     async def perform(self, instruction: Request) -> Response:
         """Send the request, and give what is answered. Raises DestinationError where nothing is."""
@@ -126,13 +108,6 @@ class HttpTransport:
                 except _Stale:
                     await self._close_idle()  # the server has closed the others as well, most likely
             return await self._exchange(await self._client(request.url), request, keep=True)
-
-    async def sync(self) -> None:
-        """Nothing to do: what was answered is done."""
-        await trio.lowlevel.checkpoint()
-
-    def on_sync(self, join: Callable[[], None]) -> None:
-        """Nothing to do: nothing is ever synced."""
 
     async def aclose(self) -> None:
         """Close every connection that is not in use."""
@@ -203,8 +178,7 @@ class HttpTransport:
         headers = dict(answer.headers.items())
         body = plain(b"".join(pieces)[:LARGEST_BODY_BYTES], headers.get("content-encoding", ""), LARGEST_BODY_BYTES)
         if answer.status_code >= _TELLS_WHY:
-            for secret in self._secrets:
-                body = body.replace(secret, MASK.encode())
+            body = masked(body, self._secrets)
         retry_after = retry_after_seconds(headers.get("retry-after"), self._clock)
         return Response(answer.status_code, headers, body, retry_after)
 
@@ -296,29 +270,6 @@ def _proxy_url(chosen: MaybeSecret | None) -> str | None:
 def _proxy(url: str | None, context: ssl.SSLContext | None) -> httpx.Proxy | None:
     """None: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."""
     return None if url is None else httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
-
-
-def _secrets_of(endpoint: Endpoint) -> list[bytes]:
-    """What must not be shown, whoever repeats it: keys in headers, the path of a secret URL. The longest first."""
-    texts = [text.reveal() for text in endpoint.headers.values() if isinstance(text, Secret)]
-    texts += [_password_in(text) for text in texts]
-    if isinstance(endpoint.url, Secret):
-        url = httpx.URL(endpoint.url.reveal())
-        target = url.raw_path.decode()
-        texts += [target, target.partition("?")[0], url.path]
-    words = {word for text in texts for word in (text, text.rpartition(" ")[2]) if len(word) >= _SHORTEST_SECRET}
-    return [word.encode() for word in sorted(words, key=len, reverse=True)]
-
-
-def _password_in(header: str) -> str:
-    """The password that basic authentication (RFC 7617) sends, or Elasticsearch's key; empty where it is neither."""
-    scheme, _, pair = header.partition(" ")
-    if scheme.lower() not in ("basic", "apikey"):
-        return ""
-    try:
-        return base64.b64decode(pair).decode().partition(":")[2]
-    except ValueError:  # by a user's own header
-        return ""
 
 
 async def _coded(request: Request) -> bytes:

@@ -24,9 +24,8 @@ from functools import partial
 
 import trio
 
-from logrouter.cursors import Place
 from logrouter.errors import ClosedByPeer, DestinationError
-from logrouter.runtime.transports import Resumed
+from logrouter.runtime.transports import PlainTransport
 from logrouter.sinks import Write
 
 PIPE_BYTES = 1024 * 1024
@@ -37,29 +36,14 @@ _GONE = {errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.ESHUTDOWN}
 """The reader has gone. EIO: a terminal that was closed."""
 
 
-class Stream:
+class Stream(PlainTransport):
     """Writes to a stream of this process."""
-
-    needs_sync = False
-    doubts = 0
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._close: Callable[[], None] | None = None
         """Closes what was opened here, if anything was."""
         self._write: Callable[[memoryview], Awaitable[int]] | None = None
-
-    async def seal(self, instruction: Write, checksum: bool) -> Place | None:
-        """None: whoever reads a stream is not asked what has arrived."""
-        return None
-
-    async def has_arrived(self, place: Place) -> bool:
-        """Nobody knows."""
-        return False
-
-    async def resume(self, instruction: Write, place: Place, distrust: bool) -> Resumed:
-        """Never anything but all of it."""
-        return "new"
 
     async def perform(self, instruction: Write) -> None:
         """Write all of it. Raises ClosedByPeer when the reader has gone, or DestinationError."""
@@ -73,16 +57,6 @@ class Stream:
             if error.errno in _GONE:
                 raise ClosedByPeer(f"whoever read descriptor {self._descriptor} has gone") from error
             raise DestinationError(f"cannot write to descriptor {self._descriptor}: {error.strerror}") from error
-
-    async def sync(self) -> None:
-        """Nothing to do: what was written is the reader's."""
-        await trio.lowlevel.checkpoint()
-
-    def on_sync(self, join: Callable[[], None]) -> None:
-        """Nothing to do: nothing is ever synced."""
-
-    def reopen(self) -> None:
-        """Nothing to do: nobody moves a stream."""
 
     async def aclose(self) -> None:
         """Close what was opened here. The stream itself stays open."""

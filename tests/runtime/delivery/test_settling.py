@@ -14,12 +14,12 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from logrouter.cursors import Memory, Tally
 from logrouter.errors import DestinationError
 from logrouter.runtime.delivery.settling import SYNC_DELAY_SECONDS, InHand, Settling
-from logrouter.runtime.transports import NoTransport
+from logrouter.runtime.transports import PlainTransport
 
 ROOM_BYTES = 100
 
 
-class Slow(NoTransport):
+class Slow(PlainTransport):
     """A transport whose syncs take until they are let go."""
 
     needs_sync = True
