@@ -21,6 +21,8 @@ MEMO_LIMIT: Final = 4096
 MAX_CLASSES: Final = 256
 """So that a class number is a byte."""
 
+_NO_SINK: Final = -1
+
 
 class TooManyClasses(Exception):
     """A class would not fit into a byte."""
@@ -53,11 +55,7 @@ class Classes(dict[int, int]):
 
     def wanted(self, sink: int) -> bytes:
         """For `bytes.translate`: 1 for each class that the sink gets."""
-        known, table = self._tables.get(sink, (0, b""))
-        if known != len(self.shapes):
-            table = bytes(shapes[sink] is not None for shapes in self.shapes).ljust(MAX_CLASSES, b"\0")
-            self._tables[sink] = len(self.shapes), table
-        return table
+        return self._table(sink, lambda shapes: shapes[sink] is not None)
 
     def changed(self, sink: int) -> bytes:
         """For `bytes.translate`: 1 for each class whose events a route changes for the sink."""
@@ -70,7 +68,15 @@ class Classes(dict[int, int]):
 
     def unwanted(self) -> bytes:
         """For `bytes.translate`: 1 for each class that no sink gets."""
-        return bytes(all(shape is None for shape in shapes) for shapes in self.shapes).ljust(MAX_CLASSES, b"\0")
+        return self._table(_NO_SINK, lambda shapes: all(shape is None for shape in shapes))
+
+    def _table(self, key: int, holds: Callable[[Shapes], bool]) -> bytes:
+        """1 for each class whose shapes are such, made anew only when there are more classes."""
+        known, table = self._tables.get(key, (0, b""))
+        if known != len(self.shapes):
+            table = bytes(map(holds, self.shapes)).ljust(MAX_CLASSES, b"\0")
+            self._tables[key] = len(self.shapes), table
+        return table
 
 
 class Routed:
