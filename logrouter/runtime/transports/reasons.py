@@ -74,7 +74,8 @@ class Progress:
     def no_connection(self, why: str) -> str:
         """There is none, or it is not secured."""
         to = "no TLS with" if self.phase == "securing" else "cannot connect to"
-        return f"{to} {self.reached}: {why}"
+        whom = self.reached if self.reached == self.peer else f"the proxy {self.reached}"
+        return f"{to} {whom}: {why}"
 
 
 def address(host: str, port: int) -> str:

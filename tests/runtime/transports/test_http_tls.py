@@ -246,7 +246,7 @@ async def test_a_proxy_that_is_not_there() -> None:
         nobody.bind(("127.0.0.1", 0))
         through = f"127.0.0.1:{nobody.getsockname()[1]}"
         assert await reason_of(HttpTransport(Endpoint("https://es:9200", proxy=through))) == (
-            f"cannot connect to {through}: connection refused"
+            f"cannot connect to the proxy {through}: connection refused"
         )
 
 
