@@ -85,7 +85,7 @@ def settled(response: Response, events: int, in_doubt: bool = False) -> Outcome:
     if response.status not in SUCCESS:
         return _refused(response)
     body = response.body
-    is_whole = body.startswith(_ALL_WELL) and body.endswith(b"]}")
+    is_whole = body.startswith(_ALL_WELL) and body.endswith(b"]}") and body.count(b"{") == 1 + 2 * events
     if is_whole and body.count(_CREATED) == body.count(_STATUS) == events:
         return Delivered(doubts=events) if in_doubt else _DELIVERED
     items, is_cut = _items_of(body)

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logrouter import times
@@ -494,6 +494,12 @@ ITEMS = st.builds(lambda status: {"status": status} if status < 300 else failed(
     status=st.sampled_from([200, 200, 200, 400, 413, 429, 503]),
     change=st.sampled_from([lambda body, _: body, cut, lambda body, at: cut(body, at) + b"\xff" + body[at:]]),
     at=st.integers(0, 400),
+)
+@example(
+    items=[{"status": 201}, {"status": 201}, {"status": 201}, {"status": 200}],
+    status=200,
+    change=lambda body, at: body[:at] + b"\xff" + body[at:],
+    at=115,
 )
 @settings(deadline=None, max_examples=80)
 def test_any_answer_settles_each_event_once(
