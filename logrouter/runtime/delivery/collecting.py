@@ -31,6 +31,8 @@ from logrouter.sinks import Sink
 _VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
 _RATIO_SHARE: Final = 0.2
 """What one request counts in how well bodies compress."""
+_GROWTH: Final = 1.01
+"""How much more is allowed after a request that was about as large as it may be."""
 _RATIO_FIRST: Final = 16
 _RATIO_EVERY: Final = 8
 """The first requests are looked at, then one of so many: it is a loop over all payloads."""
@@ -79,6 +81,8 @@ class Collector:
         self._ratio = 1.0
         """How long a body is on its way, against the payloads in it."""
         self._learned = 0
+        self._most_events = inf
+        """What the destination takes at once, as far as it has said that more is too much."""
         self._opened_at = inf
         """When the first event of what is open was read, in trio's time."""
 
@@ -91,6 +95,15 @@ class Collector:
             if self._learned <= _RATIO_FIRST or self._learned % _RATIO_EVERY == 0:
                 self._ratio += _RATIO_SHARE * (sent_bytes / max(1, batch.payload_bytes) - self._ratio)
 
+    def was_too_much(self, events: int) -> None:
+        """The destination has refused so many events at once, again and again: no request holds as many for a while."""
+        self._most_events = max(1.0, min(self._most_events, events / 2))
+
+    def was_taken(self, events: int) -> None:
+        """The destination has taken so many events at once: if that is about what it may be given, it may be more."""
+        if events * 2 > self._most_events:
+            self._most_events *= _GROWTH
+
     @property
     def places(self) -> int:
         """How many batches may be on their way at once, as far as memory for them is concerned."""
@@ -99,12 +112,12 @@ class Collector:
     def pieces(self, taken: Taken) -> list[Batch]:
         """The batch in pieces that are small enough for one request."""
         batch, limits, events = taken.batch, self._sink.batching, len(taken.batch)
-        if batch.encoded or events < 2 or (limits.events is None and limits.size_bytes is None):
+        if batch.encoded or events < 2:
             return [batch]
-        count = ceil(events / limits.events) if limits.events else 1
+        count = ceil(events / min(self._most_events, limits.events or inf))
         if limits.size_bytes:
             count = max(count, min(events, ceil(self._ratio * taken.payload_bytes / limits.size_bytes)))
-        return batch.cut([events * place // count for place in range(count + 1)])
+        return batch.cut([events * place // count for place in range(count + 1)]) if count > 1 else [batch]
 
     def _is_full(self, taken: Taken) -> bool:
         limits = self._sink.batching

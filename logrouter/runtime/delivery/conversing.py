@@ -15,12 +15,14 @@ from logrouter.concurrency import Concurrency
 from logrouter.errors import ClosedByPeer, DestinationError, Moved
 from logrouter.instructions import (
     Append,
+    Delivered,
     Halve,
     Instruction,
     Now,
     Outcome,
     Pause,
     ReadFile,
+    Rejected,
     Request,
     Retry,
     Seal,
@@ -30,6 +32,9 @@ from logrouter.runtime.delivery.noting import Noting
 from logrouter.runtime.log import Log
 from logrouter.runtime.transports import Resumed, Transport
 from logrouter.sinks import Sink
+
+_OF_ONE = (Delivered, Retry, Rejected)
+_OF_ALL = (*_OF_ONE, Halve)
 
 Insist = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Does something again and again, until it raises no DestinationError."""
@@ -163,7 +168,12 @@ class Conversing:
 
 def _checked(outcome: Outcome, batch: Batch) -> Outcome:
     """What a sink says, which may come from elsewhere, if it is about these events."""
-    if isinstance(outcome, Sequence) and len(outcome) != len(batch):
+    if isinstance(outcome, _OF_ALL):
+        return outcome
+    odd: Any = outcome
+    if not isinstance(odd, Sequence) or not all(isinstance(each, _OF_ONE) for each in odd):
+        return Halve("sink_failed", f"{type(odd).__name__} is no outcome")
+    if len(outcome) != len(batch):
         return Halve("sink_failed", f"{len(outcome)} outcomes for {len(batch)} events")
     return outcome
 

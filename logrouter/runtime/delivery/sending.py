@@ -129,6 +129,7 @@ class Sender:
                 self._destination.works()
                 self._note_delivered(outcome)
                 tally.delivered += _events_in(batch)
+                self._collector.was_taken(len(batch))
                 if outcome.lost:
                     self._take_back(outcome.lost, tally)
                 return []
@@ -164,7 +165,16 @@ class Sender:
         if limit is not None and self._destination.failing_seconds > limit:
             self._destination.let_others_try()
             return await self._sort_out(piece, [Rejected("gave_up", retry.reason)] * len(piece.batch), tally)
-        return _again(piece, piece.batch, retry.congested)
+        return self._again(piece, piece.batch, retry.congested)
+
+    def _again(self, piece: _Piece, batch: Batch, was_too_much: bool) -> list[_Piece]:
+        """The same once more, or what is left of it; in halves where it was too much too often."""
+        refusals = piece.refusals + 1 if was_too_much else 0
+        piece = piece._replace(batch=msgspec.structs.replace(batch, again=True), refusals=refusals)
+        if refusals < REFUSALS or len(batch) < 2 or not batch.slices:
+            return [piece]
+        self._collector.was_too_much(len(batch))
+        return _halves(piece)
 
     # ── single events ──
 
@@ -202,7 +212,7 @@ class Sender:
             self._concurrency.refused()
         after = max(retry.after_seconds or 0.0 for retry in retries)
         await self._destination.left_some_of(rest.first, reason, max(piece.backoff.next_seconds(), after))
-        return _again(piece._replace(left_at=left_at), rest, congested and rest is piece.batch)
+        return self._again(piece._replace(left_at=left_at), rest, congested and rest is piece.batch)
 
     async def _reject(self, refused: Sequence[tuple[Slice, int, Rejected]], tally: Tally) -> None:
         """Keep events that are refused for good, or discard them, as the sink says."""
@@ -234,14 +244,6 @@ class Sender:
             flags=part.flags[place],
             payload=part.payloads[place],
         )
-
-
-def _again(piece: _Piece, batch: Batch, was_too_much: bool) -> list[_Piece]:
-    """The same once more, or what is left of it; in halves where it was too much too often."""
-    refusals = piece.refusals + 1 if was_too_much else 0
-    piece = piece._replace(batch=msgspec.structs.replace(batch, again=True), refusals=refusals)
-    splits = refusals >= REFUSALS and len(batch) > 1 and batch.slices
-    return _halves(piece) if splits else [piece]
 
 
 def _halves(piece: _Piece) -> list[_Piece]:

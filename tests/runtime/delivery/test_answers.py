@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.batch import Batch, Batching
 from logrouter.errors import DestinationError
 from logrouter.event import Chunk
-from logrouter.instructions import Request, Response
+from logrouter.instructions import Halve, Request, Response
 from logrouter.runtime.delivery.sending import REFUSALS
 from logrouter.sinks import Conversation, RetryPolicy
 from logrouter.testing.responding import playing
@@ -100,6 +101,28 @@ async def test_what_keeps_being_too_much_is_halved_and_never_rejected(autojump_c
     assert [len(sent) for sent in run.sequences[:REFUSALS]] == [20] * REFUSALS
     assert run.ledger.delivered == 20
     assert not run.letters.kept
+
+
+async def test_how_much_is_too_much_is_remembered(autojump_clock: MockClock) -> None:
+    """A destination with a small limit is not asked anew for each batch; and more is tried after a while."""
+    limit = 5
+    run = Answered(
+        lambda request: Response(429 if len(events_of(request)) > limit else 200), batching=Batching(events=40)
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.delivery.run)
+        for number in range(0, 400, 40):
+            await run.append(number, events=40)
+            await trio.sleep(60)
+        refused = [len(sent) for sent in run.sequences if len(sent) > limit]
+        assert len(refused) < 30  # three of each size on the way down: 40, 20, 10; and now and then 6
+        limit = 1_000
+        for number in range(400, 8_400, 40):
+            await run.append(number, events=40)
+            await trio.sleep(1)
+        assert len(run.sequences[-1]) > 20
+        run.spool.end()
+    assert run.ledger.delivered == 8_400
 
 
 async def test_it_waits_for_as_long_as_it_is_asked_to(autojump_clock: MockClock) -> None:
@@ -242,6 +265,20 @@ async def test_a_sink_that_miscounts_loses_nothing() -> None:
     await run.append(0)
     await run.run()
     assert run.ledger.delivered == 10
+
+
+@pytest.mark.parametrize("said", [None, "fine", [None] * 10, [Halve("no")] * 10])
+async def test_a_sink_that_says_nothing_that_is_an_outcome_loses_nothing(said: object) -> None:
+    class Mute(AnsweredSink):
+        def send(self, batch: Batch) -> Conversation:
+            yield from super().send(batch)
+            return said[: len(batch)] if isinstance(said, list) else said  # type: ignore[return-value]
+
+    run = Answered(sink=Mute)
+    await run.append(0)
+    await run.run()
+    assert {letter.reason for letter in run.letters.kept.values()} == {"sink_failed"}
+    assert (len(run.letters.kept), run.ledger.settled) == (10, 10)
 
 
 async def test_a_notice_that_is_refused_is_no_event() -> None:
