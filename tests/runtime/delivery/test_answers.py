@@ -115,7 +115,7 @@ async def test_how_much_is_too_much_is_remembered(autojump_clock: MockClock) -> 
             await run.append(number, events=40)
             await trio.sleep(60)
         refused = [len(sent) for sent in run.sequences if len(sent) > limit]
-        assert len(refused) < 30  # three of each size on the way down: 40, 20, 10; and now and then 6
+        assert len(refused) < 10 * (3 + 6 + 12) / 4  # three of each size on the way down, for each batch: 40, 20, 10
         limit = 1_000
         for number in range(400, 8_400, 40):
             await run.append(number, events=40)
