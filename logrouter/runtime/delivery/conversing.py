@@ -31,7 +31,7 @@ from logrouter.instructions import (
 from logrouter.runtime.delivery.noting import Noting
 from logrouter.runtime.log import Log
 from logrouter.runtime.transports import Resumed, Transport
-from logrouter.sinks import Sink
+from logrouter.sinks import Conversation, Sink
 
 _OF_ONE = (Delivered, Retry, Rejected)
 _OF_ALL = (*_OF_ONE, Halve)
@@ -71,7 +71,7 @@ class Conversing:
         Where nobody answers, it is a Retry. A sink that fails by itself must have met an event that it cannot cope
         with: halving finds it.
         """
-        conversation = self._sink.send(batch)
+        conversation = self._conversation(batch)
         reply: Any = None
         error: DestinationError | None = None
         sent_bytes = 0
@@ -100,6 +100,10 @@ class Conversing:
             return Halve("sink_failed", f"{type(raised).__name__}: {raised}")
         finally:
             conversation.close()
+
+    def _conversation(self, batch: Batch) -> Conversation:
+        """What the sink says. One that cannot even begin fails here, as it would later."""
+        return (yield from self._sink.send(batch))
 
     async def _perform(self, instruction: Instruction, batch: Batch, noting: Noting, distrust: bool) -> Any:
         match instruction:

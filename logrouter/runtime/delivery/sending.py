@@ -122,6 +122,8 @@ class Sender:
     async def _settle(self, piece: _Piece, outcome: Outcome, tally: Tally) -> list[_Piece]:
         """Count what is settled by an outcome. Gives what is to be sent again."""
         batch = piece.batch
+        if isinstance(outcome, Halve | Rejected) and not len(batch):  # only what is carried: no event's fault
+            outcome = Retry(outcome.detail or outcome.reason)
         match outcome:
             case Retry():
                 return await self._retry(piece, outcome, tally)

@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from logrouter.batch import Batch, Batching
 from logrouter.errors import DestinationError
 from logrouter.event import Chunk
-from logrouter.instructions import Halve, Request, Response
+from logrouter.instructions import Delivered, Halve, Request, Response
 from logrouter.runtime.delivery.sending import REFUSALS
 from logrouter.sinks import Conversation, RetryPolicy
 from logrouter.testing.responding import playing
@@ -225,6 +225,21 @@ async def test_an_event_that_a_sink_cannot_cope_with_costs_no_other() -> None:
     assert run.letters.kept[5].reason == "sink_failed"
     assert run.letters.kept[5].detail == "ZeroDivisionError: five"
     assert run.ledger.delivered == 9
+
+
+class Unconversing(AnsweredSink):
+    """A plug-in whose author has forgotten the `yield`."""
+
+    def send(self, batch: Batch) -> Conversation:
+        return Delivered()  # type: ignore[return-value]
+
+
+async def test_a_sink_that_does_not_converse_loses_nothing() -> None:
+    run = Answered(sink=Unconversing)
+    await run.append(0)
+    await run.run()
+    assert {letter.detail for letter in run.letters.kept.values()} == {"TypeError: 'Delivered' object is not iterable"}
+    assert (len(run.letters.kept), run.ledger.settled) == (10, 10)
 
 
 async def test_what_the_machine_lacks_is_no_event_s_fault(autojump_clock: MockClock) -> None:

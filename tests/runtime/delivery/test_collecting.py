@@ -145,6 +145,29 @@ class Refusing(GatheringSink):
         return outcome_of((yield Request("PUT", "/")))
 
 
+class UnclosingSink(GatheringSink):
+    """Fails twice by itself when an object is to be closed, and no event is there to blame."""
+
+    failures = 2
+
+    def send(self, batch: Batch) -> Conversation:
+        outcome = yield from super().send(batch)
+        if batch.last and self.failures:
+            type(self).failures -= 1
+            raise ZeroDivisionError("closing")
+        return outcome
+
+
+async def test_what_fails_without_any_event_is_tried_again_later(autojump_clock: MockClock) -> None:
+    run = Answered(sink=UnclosingSink, state=State("a", 0, 0, Ledger(), carried={"name": 77, "parts": 2}))
+    began = trio.current_time()
+    await run.run()
+    assert targets(run) == ["POST /77"] * 3
+    assert trio.current_time() > began
+    assert run.said[0]["reason"] == "ZeroDivisionError: closing"
+    assert run.spool.carried(0) is None
+
+
 class ForgettingSink(GatheringSink):
     """One whose destination has lost the first part, when the second comes."""
 
