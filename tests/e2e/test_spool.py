@@ -436,7 +436,7 @@ def refused(workplace: Workplace, *arguments: str, user: str | None = None) -> s
         _, complaints = process.communicate(b"x\n", timeout=TOO_LONG_SECONDS)
         said.append((process.returncode, complaints.decode()))
     (code, complaint), checked = said
-    assert code in (2, 78), complaint
+    assert code in (69, 78), complaint
     assert "Traceback" not in complaint
     assert complaint.count("\n") == 1
     if code == 78:
