@@ -189,7 +189,7 @@ async def test_an_index_that_cannot_be_made_refuses_the_sink(start_server: Start
 
 
 async def test_a_data_stream_takes_events_and_forgets_ids_at_a_rollover(opensearch: OpenSearch) -> None:
-    opensearch.put_template("streams", "flow-*", data_stream=True)
+    opensearch.put_template("flows", "flow-*", data_stream=True)
     plain, numbered = (
         sink_to(opensearch, name, data_stream=True, id=ids) for name, ids in (("flow-a", None), ("flow-b", "auto"))
     )
@@ -207,11 +207,11 @@ async def test_a_data_stream_takes_events_and_forgets_ids_at_a_rollover(opensear
 
 async def test_events_go_by_their_own_date_and_their_own_id(opensearch: OpenSearch) -> None:
     lines = [b'{"ts":"2026-11-28T23:59:59.999Z","o":1}', b'{"ts":"2026-11-29T00:00:00Z","o":2}', b'{"o":2}', b"text"]
-    sink = sink_to(opensearch, "dated-{date}", id="order-{o}")
+    sink = sink_to(opensearch, "ordered-{date}", id="order-{o}")
     outcome = await send(sink, batch_for(sink, lines))
     assert outcome == [CREATED, CREATED, Delivered(duplicates=1), CREATED]
-    assert opensearch.ids("dated-2026-11-28") == ["order-1"]
-    assert len(opensearch.ids("dated-2026-11-29")) == 2
+    assert opensearch.ids("ordered-2026-11-28") == ["order-1"]
+    assert len(opensearch.ids("ordered-2026-11-29")) == 2
 
 
 async def test_names_that_events_have_made_are_legal(opensearch: OpenSearch) -> None:
