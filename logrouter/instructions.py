@@ -86,7 +86,8 @@ class Seal(msgspec.Struct):
 
 
 class ReadFile(msgspec.Struct):
-    """Read a small file: a token that is renewed while we run. DestinationError is raised where it cannot be read."""
+    """Read a small file, such as a token that is renewed while we run. None is the reply where there is no such file;
+    DestinationError is raised where it cannot be read."""
 
     path: str
 

@@ -13,6 +13,7 @@ import trio
 
 from logrouter.errors import DestinationError
 from logrouter.instructions import Instruction, Now, ReadFile, Request
+from logrouter.runtime.small_files import read_file
 from logrouter.runtime.transports import Transport, transport_for
 from logrouter.runtime.transports.syncing import GroupSync
 from logrouter.sinks import Sink
@@ -73,10 +74,7 @@ async def _perform(instruction: Instruction, transport: Transport) -> Any:
         case Request():
             return await transport.perform(instruction)
         case ReadFile(path):
-            try:
-                return await trio.Path(path).read_bytes()
-            except OSError as error:
-                raise DestinationError(f"cannot read {path}: {error.strerror}") from error
+            return await read_file(path)
         case Now():
             return time.time_ns()
     return await trio.lowlevel.checkpoint()

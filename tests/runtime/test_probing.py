@@ -28,7 +28,8 @@ class Probed(RecordingSink):
         assert (yield Now()) > 10**18
         wrong = []
         if self._path:
-            wrong.append((yield ReadFile(self._path)).decode())
+            data = yield ReadFile(self._path)
+            wrong.append("no such file" if data is None else data.decode())
         try:
             response = yield Request("GET", "/")
         except DestinationError as error:
@@ -68,4 +69,9 @@ async def test_files_are_read(content: str | None, tmp_path: Path) -> None:
     if content is not None:
         path.write_text(content)
     found = await probe_all({"x": Probed(str(path))}, connect=lambda sink: RespondingTransport())
-    assert found == {"x": [content or f"cannot read {path}: No such file or directory"]}
+    assert found == {"x": [content or "no such file"]}
+
+
+async def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    found = await probe_all({"x": Probed(str(tmp_path))}, connect=lambda sink: RespondingTransport())
+    assert found == {"x": [f"cannot read {tmp_path}: Is a directory"]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -30,6 +29,7 @@ from logrouter.instructions import (
 )
 from logrouter.runtime.delivery.noting import Noting
 from logrouter.runtime.log import Log
+from logrouter.runtime.small_files import read_file
 from logrouter.runtime.transports import Resumed, Transport
 from logrouter.sinks import Conversation, Sink
 
@@ -118,7 +118,7 @@ class Conversing:
             case Now():
                 return time.time_ns()
             case ReadFile(path):
-                return await trio.to_thread.run_sync(_read, path)
+                return await read_file(path)
             case Pause():
                 await trio.lowlevel.checkpoint()
         return None
@@ -180,10 +180,3 @@ def _checked(outcome: Outcome, batch: Batch) -> Outcome:
     if len(outcome) != len(batch):
         return Halve("sink_failed", f"{len(outcome)} outcomes for {len(batch)} events")
     return outcome
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DestinationError(f"cannot read {path}: {error.strerror}") from error

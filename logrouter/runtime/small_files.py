@@ -1,0 +1,23 @@
+"""What a sink asks to be read: tokens and profiles (`ReadFile`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from logrouter.errors import DestinationError
+
+
+async def read_file(path: str) -> bytes | None:
+    """Its bytes; None where there is no such file. Raises DestinationError where it cannot be read."""
+    return await trio.to_thread.run_sync(_read, path)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DestinationError(f"cannot read {path}: {error.strerror}") from error
