@@ -34,6 +34,7 @@ class KeyTemplate(Template):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ExpressionError at the character that is wrong."""
+        Template.parse(text)  # so that what is wrong is shown as it was written
         marked = _ID.sub(_MARK, text)
         if _MARK not in marked:
             folder = text.rstrip("/")

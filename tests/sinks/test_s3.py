@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logrouter.errors import ExpressionError
 from logrouter.instructions import Delivered, Now, Request, Response
 from logrouter.sinks import SinkContext, _storing
 from logrouter.sinks._objects import KeyTemplate
@@ -589,3 +590,9 @@ def test_a_place_for_each_event_fits_into_the_note() -> None:
     assert max(len(msgspec.json.encode(memo)) for memo in gathering.sealed) < 2_000
     assert sorted(server.lines) == sorted(lines)
     assert gathering.told == [Delivered(duplicates=151)]
+
+
+def test_a_key_that_is_wrong_is_shown_as_it_was_written() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        KeyTemplate.parse("logs/{nope")
+    assert raised.value.text == "logs/{nope"
