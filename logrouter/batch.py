@@ -118,6 +118,15 @@ class Slice(msgspec.Struct):
             None if self.times_ns is None else array("q", [self.times_ns[place] for place in places]),
         )
 
+    def by_text(self, column: list[str] | str) -> list[tuple[str, Slice]]:
+        """The events of each text of a column, which is one of `columns` or like one."""
+        if isinstance(column, str):
+            return [(column, self)]
+        places: dict[str, list[int]] = {}
+        for place, text in enumerate(column):
+            places.setdefault(text, []).append(place)
+        return [(text, self.pick(chosen)) for text, chosen in places.items()]
+
 
 def merged(slices: Sequence[Slice]) -> Slice:
     """Several slices of one epoch as one, for somebody who looks at nothing else that they may differ in."""

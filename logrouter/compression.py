@@ -21,6 +21,8 @@ Compression = Literal["none", "gzip", "zstd"]
 
 SUFFIXES: dict[Compression, str] = {"gzip": ".gz", "zstd": ".zst"}
 """What the names of such files end with."""
+LEVELS: dict[Compression, range] = {"gzip": range(1, 10), "zstd": range(1, 23)}
+"""How hard they can be asked to compress."""
 
 _GZIP_LEVEL = 1
 """isal's levels are 0 to 3; 1 is as fast as it gets, at about zlib's own level 1 in size."""

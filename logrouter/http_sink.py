@@ -56,6 +56,11 @@ class RetryOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     give_up: Duration | Literal["never"] = "never"
     """After how long what could not be delivered becomes a dead letter."""
 
+    @property
+    def policy(self) -> RetryPolicy:
+        """What the delivery goes by."""
+        return RetryPolicy(self.initial, self.cap, None if self.give_up == "never" else float(self.give_up))
+
 
 class HttpConfig(SinkConfig, kw_only=True, frozen=True):
     """The options of every sink that speaks HTTP."""
@@ -109,11 +114,10 @@ class HttpSink(Sink[ConfigT], Generic[ConfigT]):
 
     def __init__(self, config: ConfigT, context: SinkContext) -> None:
         super().__init__(config, context)
-        batch, retry = config.batch, config.retry
+        batch = config.batch
         age = self.default_age_seconds if batch.age is None else float(batch.age)
         self.batching = Batching(batch.size, batch.events, age)
-        give_up = None if retry.give_up == "never" else float(retry.give_up)
-        self.retry = RetryPolicy(retry.initial, retry.cap, give_up)
+        self.retry = config.retry.policy
         self.concurrency = config.concurrency
         self.on_reject = config.on_reject
 
@@ -198,7 +202,7 @@ def _authorization(config: HttpConfig) -> dict[str, MaybeSecret]:
     return {}
 
 
-def http_url(url: str, scheme: str, default: str = "https") -> str:
+def http_url(url: str, scheme: str) -> str:
     """`http:` or `https:` URL that a sink's own stands for: `loki+http://h:3100` is `http://h:3100`.
 
     Raises ValueError where there is no host, or a scheme that is neither.
@@ -207,7 +211,7 @@ def http_url(url: str, scheme: str, default: str = "https") -> str:
     if not colon or not rest.strip("/"):
         raise ValueError(f"expected a URL with a host, such as {scheme}+https://example.org")
     kind, plus, carrier = given.partition("+")
-    chosen = carrier if plus else (kind if kind in ("http", "https") else default)
+    chosen = carrier if plus else (kind if kind in ("http", "https") else "https")
     if chosen not in ("http", "https"):
         raise ValueError(f"{chosen!r} is no way to reach it: write {scheme}+https://… or {scheme}+http://…")
     return f"{chosen}://{rest}"

@@ -147,6 +147,11 @@ def format_rfc3339(time_ns: int) -> str:
     return _format_seconds(seconds) + _format_fraction(nanoseconds)
 
 
+def format_basic(time_ns: int) -> str:
+    """`20260131T235959Z`: ISO 8601 in whole seconds, without marks between the numbers."""
+    return format_rfc3339(time_ns - time_ns % _SECOND).replace("-", "").replace(":", "")
+
+
 def _format_fraction(nanoseconds: int) -> str:
     if nanoseconds == 0:
         return "Z"

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from logrouter.aws.client import Client
 from logrouter.aws.credentials import Conversation, domain_of
-from logrouter.aws.documents import Part, completing, problem_in, upload_id_in, upload_ids_in
+from logrouter.aws.documents import Part, Problem, completing, problem_in, upload_id_in, upload_ids_in
 from logrouter.aws.sigv4 import UNSIGNED_PAYLOAD, encoded, sha256_of
 from logrouter.errors import DestinationError
 from logrouter.instructions import Pause, Response
@@ -44,7 +44,6 @@ class Refused(DestinationError):
 
     def __init__(self, reason: str, response: Response, code: str) -> None:
         self.status = response.status
-        self.code = code
         self.after_seconds = response.retry_after_seconds
         self.congested = response.status in (429, 503) or code in _CONGESTED
         super().__init__(reason)
@@ -201,7 +200,10 @@ def address(bucket: str, region: str, endpoint: str | None, path_style: bool | N
 
 def reason_of(response: Response) -> str:
     """What is wrong, and what to do about it."""
-    problem = problem_in(response.body)
+    return _told(response, problem_in(response.body))
+
+
+def _told(response: Response, problem: Problem | None) -> str:
     there = response.headers.get(_REGION) or (problem.region if problem else None)
     if there and response.status in (301, 307, 400):
         return f"the bucket is in the region {there}: write region: {there}"
@@ -214,7 +216,7 @@ def reason_of(response: Response) -> str:
 
 def _refused(response: Response) -> Refused:
     problem = problem_in(response.body)
-    return Refused(reason_of(response), response, problem.code if problem else "")
+    return Refused(_told(response, problem), response, problem.code if problem else "")
 
 
 def _expect(response: Response, *statuses: int) -> None:

@@ -64,7 +64,7 @@ def sign(
     `url` is whole, and encoded as it is sent: its path is signed as it is, as S3 wants it. `payload_sha256`: in
     hexadecimal digits, or UNSIGNED_PAYLOAD.
     """
-    moment = _basic_time(now_ns)
+    moment = times.format_basic(now_ns)
     signed = {
         "host": host_of(url),
         "x-amz-date": moment,
@@ -116,8 +116,3 @@ def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
-
-
-def _basic_time(now_ns: int) -> str:
-    """`20260131T235959Z`: ISO 8601 without marks between the numbers."""
-    return times.format_rfc3339(now_ns - now_ns % 1_000_000_000).replace("-", "").replace(":", "")

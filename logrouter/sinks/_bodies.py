@@ -28,8 +28,7 @@ class BodyTemplate:
 
     def __init__(self, body: Any) -> None:
         """Raises ExpressionError for a text that is no template."""
-        self.is_text = isinstance(body, str)
-        self._quote: Callable[[str], bytes] = _plain if self.is_text else _quoted
+        self._quote: Callable[[str], bytes] = _plain if isinstance(body, str) else _quoted
         pieces = list(_merged(_pieces(body, self._quote)))
         self.templates: tuple[Template, ...] = tuple(piece for piece in pieces if isinstance(piece, Template))
         """Those that vary: the columns that `render` wants, in this order."""

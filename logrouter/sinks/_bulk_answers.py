@@ -118,11 +118,16 @@ def _items_of(body: bytes) -> tuple[list[dict[str, _Item]], bool]:
 
 def failure_of(body: bytes) -> Failure | None:
     """The error in the body of a refusal; None where it is not one of Elasticsearch: a proxy has answered."""
+    return _failure(document_in(body).get("error"))
+
+
+def document_in(body: bytes) -> dict[str, Any]:
+    """The body as an object; empty where it is none."""
     try:
         answer = _decode_any(body)
     except _UNREADABLE:
-        return None
-    return _failure(answer.get("error")) if isinstance(answer, dict) else None
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _the_one(item: dict[str, _Item]) -> _Item:

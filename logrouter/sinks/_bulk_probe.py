@@ -14,10 +14,9 @@ import msgspec
 
 from logrouter.http_sink import SUCCESS, shown
 from logrouter.instructions import Instruction, Request, Response
-from logrouter.sinks._bulk_answers import failure_of
+from logrouter.sinks._bulk_answers import document_in, failure_of
 
 Probe: TypeAlias = Generator[Instruction, Any, list[str]]
-_Step: TypeAlias = Generator[Instruction, Any, list[str]]
 
 _OLDEST: Final = {"Elasticsearch": 7, "OpenSearch": 1}
 _JSON: Final = (("Content-Type", "application/json"),)
@@ -36,7 +35,7 @@ def probe(index: str, data_stream: bool, rights: Sequence[str]) -> Probe:
 
 def product_of(response: Response) -> tuple[str, str] | None:
     """Product and version, `("Elasticsearch", "8.17.1")`, from the answer to `GET /`. None: it is neither."""
-    answer = _document(response)
+    answer = document_in(response.body)
     version = answer.get("version")
     number = version.get("number") if isinstance(version, dict) else None
     if not isinstance(number, str):
@@ -63,10 +62,10 @@ def _wrong_with_server(response: Response) -> list[str]:
     return []
 
 
-def _missing_rights(index: str, rights: Sequence[str]) -> _Step:
+def _missing_rights(index: str, rights: Sequence[str]) -> Probe:
     """Whether we may write, where the server can tell: Elasticsearch with its security on."""
     body = msgspec.json.encode({"index": [{"names": [index], "privileges": rights}]})
-    answer = _document((yield Request("POST", "/_security/user/_has_privileges", body, _JSON)))
+    answer = document_in((yield Request("POST", "/_security/user/_has_privileges", body, _JSON)).body)
     granted = answer.get("index")
     of_index = granted.get(index) if isinstance(granted, dict) else None
     if not isinstance(of_index, dict):
@@ -75,24 +74,24 @@ def _missing_rights(index: str, rights: Sequence[str]) -> _Step:
     return [f"{_user(answer)} has no right {' and '.join(missing)} on {index}"] if missing else []
 
 
-def _no_stream(index: str) -> _Step:
+def _no_stream(index: str) -> Probe:
     """Whether there is neither the data stream nor a template that makes it."""
     response = yield Request("GET", f"/_data_stream/{quote(index, safe='*')}?filter_path=data_streams.name")
-    if response.status not in (*SUCCESS, 404) or _document(response).get("data_streams"):
+    if response.status not in (*SUCCESS, 404) or document_in(response.body).get("data_streams"):
         return []
     filtered = "index_templates.index_template.index_patterns,index_templates.index_template.data_stream"
     response = yield Request("GET", f"/_index_template?filter_path={filtered}")
     if response.status not in SUCCESS:
         return []
-    if any(fnmatchcase(index, pattern) for pattern in _stream_patterns(_document(response))):
+    if any(fnmatchcase(index, pattern) for pattern in _stream_patterns(document_in(response.body))):
         return []
     return [f"there is no data stream {index}, and no index template with data_stream that would make it"]
 
 
-def _is_stream(index: str) -> _Step:
+def _is_stream(index: str) -> Probe:
     """Whether what is taken for a plain index is a data stream."""
     response = yield Request("GET", f"/_data_stream/{quote(index, safe='*')}?filter_path=data_streams.name")
-    if response.status in SUCCESS and _document(response).get("data_streams"):
+    if response.status in SUCCESS and document_in(response.body).get("data_streams"):
         return [f"{index} is a data stream: set data_stream: true"]
     return []
 
@@ -101,15 +100,6 @@ def _stream_patterns(answer: dict[str, Any]) -> list[str]:
     templates = [entry.get("index_template") for entry in answer.get("index_templates", ()) if isinstance(entry, dict)]
     makers = [one for one in templates if isinstance(one, dict) and "data_stream" in one]
     return [pattern for one in makers for pattern in one.get("index_patterns", ()) if isinstance(pattern, str)]
-
-
-def _document(response: Response) -> dict[str, Any]:
-    """The answer as an object; empty where it is none."""
-    try:
-        answer = msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _reason(response: Response) -> str:

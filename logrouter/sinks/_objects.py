@@ -55,7 +55,7 @@ def name_of(batch: Batch, sink: str, received_ns: int) -> str:
 
     `20260131T235959Z-archive-5bd1e995a1b2c3d4-120000`: when its first event was received, the sink, epoch and sequence.
     """
-    moment = times.format_rfc3339(received_ns - received_ns % 10**9).replace("-", "").replace(":", "")
+    moment = times.format_basic(received_ns)
     return f"{moment}-{sink}-{batch.epoch & (2**64 - 1):016x}-{batch.first}"
 
 

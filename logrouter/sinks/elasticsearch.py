@@ -62,6 +62,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from logrouter.compression import LEVELS
 from logrouter.facts import Facts
 from logrouter.formats.ecs import ecs_objects
 from logrouter.formats.stamped import TIMESTAMP, stamped_pieces
@@ -125,7 +126,7 @@ class ElasticsearchConfig(HttpConfig, kw_only=True, frozen=True):
         super().__post_init__()
         if self.api_key is not None and (self.user is not None or self.token is not None):
             raise ValueError("api_key: either an API key, or a token, or user and password")
-        if not 1 <= self.compression_level <= 9:
+        if self.compression_level not in LEVELS["gzip"]:
             raise ValueError("compression_level: must be from 1 to 9")
         if self.index is not None:
             own = "".join(part for part in self.index.parts if isinstance(part, str))

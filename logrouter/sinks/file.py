@@ -161,13 +161,7 @@ class FileSink(Sink[FileConfig]):
     def _by_path(self, part: Slice) -> list[tuple[str, Slice]]:
         if self._path is not None:
             return [(self._path, part)]
-        column = part.columns[0]
-        if isinstance(column, str):
-            return [(_bounded(column), part)]
-        places: dict[str, list[int]] = {}
-        for place, path in enumerate(column):
-            places.setdefault(path, []).append(place)
-        return [(_bounded(path), part.pick(chosen)) for path, chosen in places.items()]
+        return [(_bounded(path), events) for path, events in part.by_text(part.columns[0])]
 
 
 def _check(config: FileConfig) -> None:

@@ -41,14 +41,16 @@ import re
 from collections.abc import Generator
 from typing import Any, ClassVar, Literal, Self
 
+import msgspec
+
+from logrouter.compression import LEVELS
 from logrouter.errors import DestinationError
 from logrouter.event import Offset
-from logrouter.formats.ndjson import json_lines
+from logrouter.formats.ndjson import json_lines, json_objects
 from logrouter.formats.raw import raw_lines
 from logrouter.http_sink import SUCCESS, HttpConfig, HttpSink, endpoint_of, http_url, refusal, shown
 from logrouter.sinks import (
     Batch,
-    Batching,
     Conversation,
     Delivered,
     EventOutcome,
@@ -61,7 +63,6 @@ from logrouter.sinks import (
     Retry,
     SinkConfig,
     SinkContext,
-    Slice,
 )
 from logrouter.sinks._bodies import BodyTemplate
 from logrouter.values import MaybeSecret
@@ -71,12 +72,10 @@ _CONTENT_TYPES = {
     "json_array": "application/json",
     "raw": "text/plain; charset=utf-8",
 }
-_REFUSED = (400, 422)
-"""Something in it is refused."""
-_TOO_LARGE = 413
+_REFUSED = (400, 413, 422)
+"""Something in it is refused, or it is too large."""
 _EVENTS_AT_ONCE = 100
 """How many events a batch holds by default where each is a request: what a crash may send again."""
-_LEVELS = {"gzip": range(1, 10), "zstd": range(1, 23)}
 
 
 class Status(str):
@@ -120,7 +119,7 @@ class AnyHttpConfig(HttpConfig, kw_only=True, frozen=True):
             raise ValueError("format: a template needs a body")
         if self.body is not None and self.format not in (None, "template"):
             raise ValueError(f"body: with a body, the format is template, not {self.format}")
-        levels = _LEVELS.get(self.compression, range(0))
+        levels = LEVELS.get(self.compression, range(0))
         if self.compression_level is not None and self.compression_level not in levels:
             told = f"of {self.compression} it is from 1 to {levels[-1]}" if levels else "nothing is compressed"
             raise ValueError(f"compression_level: {told}")
@@ -139,7 +138,8 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
         if self._body is not None:
             self.templates = self._body.templates
             self.concurrency = 1
-            self.batching = _batching_of_single_events(config)
+            events, age = config.batch.events or _EVENTS_AT_ONCE, config.batch.age or 0  # nothing is gained by waiting
+            self.batching = msgspec.structs.replace(self.batching, events=events, age_seconds=float(age))
 
     @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
             if self.config.format == "raw":
                 data, open_line = raw_lines(part, open_line)
             elif self.config.format == "json_array":
-                data = _joined(part, self)
+                data = b",".join(json_objects(part, self.include))
             else:
                 data = json_lines(part, self.include)
             pieces += [data] if data else []
@@ -199,7 +199,7 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
             return refusal(response)
         if status in SUCCESS:
             return Delivered()
-        if status == _TOO_LARGE or status in _REFUSED:
+        if status in _REFUSED:
             return Halve(f"HTTP {status}", shown(response.body))
         return refusal(response)
 
@@ -224,27 +224,12 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
         return Rejected(outcome.reason, outcome.detail) if isinstance(outcome, Halve) else outcome
 
 
-def _joined(part: Slice, sink: AnyHttpSink) -> bytes:
-    """The events of a slice as items of an array."""
-    lines = json_lines(part, sink.include)[:-1]
-    if lines.count(b"\n") == len(part) - 1:
-        return lines.replace(b"\n", b",")
-    return b",".join(json_lines(part.pick([place]), sink.include)[:-1] for place in range(len(part)))
-
-
 def _content_type(config: AnyHttpConfig) -> str:
     if config.content_type is not None:
         return config.content_type
     if config.body is not None:
         return _CONTENT_TYPES["raw" if isinstance(config.body, str) else "json_array"]
     return _CONTENT_TYPES[config.format or "json_lines"]
-
-
-def _batching_of_single_events(config: AnyHttpConfig) -> Batching:
-    """Nothing is waited for, as there is nothing to gain."""
-    batch = config.batch
-    age = 0.0 if batch.age is None else float(batch.age)
-    return Batching(batch.size, batch.events or _EVENTS_AT_ONCE, age)
 
 
 def _among(status: int, named: tuple[Status, ...]) -> bool:

@@ -12,9 +12,8 @@
     # is read by: aws s3 cp s3://logs/checkout/… - | zstd -d
 
 An object is closed when it has `object_size`, as it is stored, or is `object_age` old, and when logrouter stops. Small
-ones are sent whole, large ones in parts (multipart), so that no more than a part has to be held in memory. Every
-slice of events is a gzip member or zstd frame of its own, of some hundred kilobytes: usual tools read an object as one
-file.
+ones are sent whole, large ones in parts (multipart), so that no more than a part has to be held in memory. They are
+made of gzip members or zstd frames of some hundred kilobytes each: usual tools read an object as one file.
 
 Each event is in one object, once, also after a crash. An object's name is made of what never changes: when its first
 event was received, the sink, and the event's epoch and sequence. What is about to be sent is written down before;
@@ -61,7 +60,7 @@ from logrouter.aws.bucket import Bucket, Refused, address, reason_of
 from logrouter.aws.client import Client
 from logrouter.aws.credentials import Source, find_credentials
 from logrouter.aws.sigv4 import Scope, encoded
-from logrouter.compression import SUFFIXES
+from logrouter.compression import LEVELS, SUFFIXES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.errors import DestinationError
 from logrouter.facts import Facts
@@ -74,7 +73,6 @@ from logrouter.sinks import (
     Instruction,
     Now,
     Retry,
-    RetryPolicy,
     Sink,
     SinkConfig,
     SinkContext,
@@ -91,7 +89,6 @@ _PART_BYTES: Final = 6 * 2**20
 _LARGEST_OBJECT: Final = Size(2**30)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
-_MOST_LEVELS: Final = {"none": 0, "gzip": 9, "zstd": 22}
 _TYPES: Final = {"gzip": "application/gzip", "zstd": "application/zstd"}
 
 
@@ -173,7 +170,7 @@ def _problems(config: S3Config) -> Iterable[str]:
         yield f"bucket: {config.bucket!r} cannot be the name of a bucket"
     if not 0 < config.object_size <= _LARGEST_OBJECT:
         yield f"object_size: must be more than 0, and at most {_LARGEST_OBJECT}"
-    if config.compression_level is not None and not 0 < config.compression_level <= _MOST_LEVELS[config.compression]:
+    if config.compression_level is not None and config.compression_level not in LEVELS.get(config.compression, ()):
         yield f"compression_level: {config.compression} has no level {config.compression_level}"
     if config.object_age <= 0:
         yield "object_age: must be more than 0"
@@ -219,8 +216,7 @@ class S3Sink(Sink[S3Config]):
             self.templates = (config.key,)
         parts = min(max(1, config.object_size // _PART_BYTES), MOST_PARTS)
         self.batching = Batching(-(-config.object_size // parts), None, config.object_age)
-        give_up = None if config.retry.give_up == "never" else float(config.retry.give_up)
-        self.retry = RetryPolicy(config.retry.initial, config.retry.cap, give_up)
+        self.retry = config.retry.policy
         self._rules = _rules(config, context.name)
         self._connect(config, context.environ)
 
@@ -261,22 +257,14 @@ class S3Sink(Sink[S3Config]):
 
     def encode(self, part: Slice, before: Encoded | None = None) -> Encoded:
         gathered = before if isinstance(before, Gathered) else Gathered(0, 0, part.received_ns)
-        for place, events in self._by_place(part):
+        for place, events in part.by_text(part.columns[0] if self._place is None else self._place):
             if lines := self._encode(events, place):
                 content = gathered.contents.setdefault(place, Content())
+                before_bytes = content.size_bytes
                 content.add(lines, len(events), self._rules.packing)
+                gathered.size_bytes += content.size_bytes - before_bytes
         gathered.events += len(part)
-        gathered.size_bytes = sum(content.size_bytes for content in gathered.contents.values())
         return gathered
-
-    def _by_place(self, part: Slice) -> list[tuple[str, Slice]]:
-        column = part.columns[0] if self._place is None else self._place
-        if isinstance(column, str):
-            return [(column, part)]
-        places: dict[str, list[int]] = {}
-        for number, place in enumerate(column):
-            places.setdefault(place, []).append(number)
-        return [(place, part.pick(chosen)) for place, chosen in places.items()]
 
     def send(self, batch: Batch) -> Conversation:
         now_ns = yield Now()

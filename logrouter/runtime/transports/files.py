@@ -21,18 +21,16 @@ from zlib import crc32
 
 import trio
 
-from logrouter.compression import compress
 from logrouter.cursors import Place
 from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
 from logrouter.runtime.transports import Resumed
+from logrouter.runtime.transports.compressing import compressed
 from logrouter.runtime.transports.logfile import LogFile, rotate, rotated_path
 from logrouter.runtime.transports.syncing import GroupSync, acquire
 from logrouter.sinks import Append
 from logrouter.sinks.file import Handling
 
-_COMPRESS_HERE_BYTES = 64 * 1024
-"""Compressing so much takes 0.1 ms, and more goes to a thread."""
 _IDLE_SECONDS = 300.0
 _MOST_NAMES = 4096
 """How many names of a folder are looked through for a file that was moved."""
@@ -197,11 +195,8 @@ class Files:
                 self._files.popitem()[1].close()
 
     async def _pack(self, instruction: Append) -> None:
-        if self._handling.compression == "none" or instruction.packed is not None:
-            return
-        pack = partial(compress, instruction.data, self._handling.compression)
-        much = len(instruction.data) > _COMPRESS_HERE_BYTES
-        instruction.packed = await trio.to_thread.run_sync(pack) if much else pack()
+        if self._handling.compression != "none" and instruction.packed is None:
+            instruction.packed = await compressed(instruction.data, self._handling.compression)
 
     async def _file_for(self, instruction: Append) -> LogFile:
         """The file to write to: the open one, unless it was moved or deleted, or is due to be rotated."""

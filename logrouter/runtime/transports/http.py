@@ -32,11 +32,11 @@ import httpx
 import trio
 
 from logrouter import __version__
-from logrouter.compression import compress
 from logrouter.endpoint import Endpoint, Timeouts
 from logrouter.errors import DestinationError
 from logrouter.instructions import Request, Response
 from logrouter.runtime.transports import PlainTransport
+from logrouter.runtime.transports.compressing import compressed
 from logrouter.runtime.transports.masking import masked, secrets_of
 from logrouter.runtime.transports.messages import plain, retry_after_seconds
 from logrouter.runtime.transports.reasons import Progress, address, why_not_connected, why_not_secured
@@ -47,8 +47,6 @@ LARGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer is read. Elasticsearch's to 10,000 events, filtered as ours is, has 0.4 MB."""
 _PIECE_BYTES = 256 * 1024
 """How much of a body is written at once: each piece has its own deadline."""
-_COMPRESS_HERE_BYTES = 64 * 1024
-"""Compressing so much takes 0.1 ms, and more goes to a thread."""
 _LONGEST_ANSWER = 10
 """How many times as long as one piece of an answer all of it may take, lest one byte a minute hold a connection."""
 _DIRECT_TIMEOUTS = Timeouts(connect=Duration(1), write=Duration(1), read=Duration(2))
@@ -274,13 +272,9 @@ def _proxy(url: str | None, context: ssl.SSLContext | None) -> httpx.Proxy | Non
 
 async def _coded(request: Request) -> bytes:
     """The body as it goes over the line. What it was before is not held any longer."""
-    body = request.body
-    if request.coding == "none" or not body:
-        return body
-    if len(body) > _COMPRESS_HERE_BYTES:
-        coded = await trio.to_thread.run_sync(compress, body, request.coding, request.level)
-    else:
-        coded = compress(body, request.coding, request.level)
+    if request.coding == "none" or not request.body:
+        return request.body
+    coded = await compressed(request.body, request.coding, request.level)
     request.body = b""
     return coded
 
