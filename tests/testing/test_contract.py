@@ -58,6 +58,11 @@ def no_pause(batch: Batch) -> Conversation:
     return Delivered()
 
 
+def no_pause_before_a_request(batch: Batch) -> Conversation:
+    response = yield Request("POST", "/")
+    return Delivered() if response.status == 200 else Retry("")
+
+
 def too_few(batch: Batch) -> Conversation:
     yield from [Pause()] * 2
     response = yield Request("POST", "/")
@@ -121,6 +126,7 @@ def differs() -> Behaviour:
     [
         (raises, "it raises UnicodeDecodeError"),
         (no_pause, "it yields no Pause"),
+        (no_pause_before_a_request, "it yields no Pause"),
         (too_few, "1 outcomes of 4 events"),
         (no_outcome, "which is no outcome"),
         (rejects, "after 403 with b'' it says Rejected"),
