@@ -11,8 +11,7 @@ index, is rendered anew by the config of now, from the event as it was sent: rou
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -20,13 +19,12 @@ import msgspec
 import trio
 
 from logrouter.assembly import make_router, make_sink
-from logrouter.backoff import Backoff
 from logrouter.batch import Batch, Slice
 from logrouter.concurrency import Concurrency
 from logrouter.config.settings import Settings, SpoolSettings
 from logrouter.cursors import Counts, count
 from logrouter.dead_letters import DeadLetter
-from logrouter.errors import ClosedByPeer, DestinationError, Moved
+from logrouter.errors import ClosedByPeer
 from logrouter.event import Chunk, Offset
 from logrouter.runtime.delivery.collecting import Collector, Taken
 from logrouter.runtime.delivery.conversing import Conversing
@@ -76,12 +74,13 @@ class Replay:
         sink.retry = msgspec.structs.replace(sink.retry, give_up_seconds=None)
         self._router = make_router({name: sink}, settings)
         self._transport = connect(sink, GroupSync())
-        backoff = Backoff(random.random, sink.retry.initial_seconds, sink.retry.cap_seconds)
-        self._destination = Destination(name, log, backoff)
+        self._destination = Destination(name, log, sink.retry)
         concurrency = Concurrency(1)
         self._spool = open_spool(settings, self._router, log).spool  # in memory, and empty
         collector = Collector(0, name, sink, self._spool, self._router, log, self._destination)
-        conversing = Conversing(name, sink, self._transport, log, self._insist, concurrency, collector.learn)
+        conversing = Conversing(
+            name, sink, self._transport, log, self._destination.insist, concurrency, collector.learn
+        )
         self._sender = Sender(name, sink, collector, conversing, self._destination, concurrency, log, self)
 
     async def send(self, letters: Sequence[DeadLetter]) -> Settled:
@@ -92,7 +91,7 @@ class Replay:
             with trio.move_on_after(self._timeout_seconds):
                 await self._sender.send(taken, Noting(self._spool, 0, taken))
                 if self._transport.needs_sync:
-                    await self._insist(self._transport.sync)
+                    await self._destination.insist(self._transport.sync)
                 return {letter.id: self._refused.get(letter.id) for letter in letters}
         except ClosedByPeer as error:
             self._has_gone = str(error)
@@ -127,15 +126,6 @@ class Replay:
             assert part is not None
             part.epoch, part.sequences = first.epoch, list(islice(sequences, len(piece)))
             yield part
-
-    async def _insist(self, act: Callable[[], Awaitable[Any]]) -> Any:
-        while True:
-            try:
-                return await act()
-            except (ClosedByPeer, Moved):
-                raise
-            except DestinationError as error:
-                await self._destination.failed(str(error))
 
 
 async def replay(

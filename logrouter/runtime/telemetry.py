@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from logrouter import __version__, times
+from logrouter import __version__
 from logrouter.config import config_hash
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ class Telemetry:
             "waiting": spool.waiting(delivery.number),
             "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
             **msgspec.structs.asdict(delivery.statistics()),
-            "trouble": None
-            if trouble is None
-            else {"reason": trouble.reason, "since": times.format_rfc3339(int(trouble.since) * 10**9)},
+            "trouble": None if trouble is None else {"reason": trouble.reason, "since": trouble.began},
         }
 
     def metrics(self) -> bytes:

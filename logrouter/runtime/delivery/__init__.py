@@ -16,19 +16,16 @@ Invariants:
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 import trio
 
-from logrouter.backoff import Backoff
 from logrouter.batch import Batch
 from logrouter.concurrency import Concurrency
 from logrouter.cursors import Note, Tally
-from logrouter.errors import ClosedByPeer, DestinationError, Moved
+from logrouter.errors import ClosedByPeer, DestinationError
 from logrouter.routing import Router
 from logrouter.runtime.delivery.collecting import Collector, Taken
 from logrouter.runtime.delivery.conversing import Conversing
@@ -80,7 +77,6 @@ class Delivery:
         router: Router,
         log: Log,
         *,
-        backoff: Backoff | None = None,
         dead_letters: DeadLetters | None = None,
     ) -> None:
         self.number = number
@@ -88,18 +84,19 @@ class Delivery:
         self.sink = sink
         self.transport = transport
         self._batches = 0
-        retry = sink.retry
-        backoff = backoff or Backoff(random.random, retry.initial_seconds, retry.cap_seconds)
-        self.destination = Destination(name, log, backoff)
+        self.destination = Destination(name, log, sink.retry)
         self._concurrency = Concurrency(1 if sink.ordered or sink.gathers else sink.concurrency)
         self._spool = spool
         self._log = log
         self._collector = Collector(number, name, sink, spool, router, log, self.destination)
-        self._conversing = Conversing(name, sink, transport, log, self._insist, self._concurrency, self._answered)
+        self._conversing = Conversing(
+            *(name, sink, transport, log, self.destination.insist, self._concurrency, self._answered)
+        )
         self._sender = Sender(
             *(name, sink, self._collector, self._conversing, self.destination, self._concurrency, log, dead_letters)
         )
         self._settling = Settling(number, transport, spool)
+        self.destination.before_waiting = self._settling.look
         self.destination.is_trusted = lambda: self._failed_at_sync != self._settling.syncs
         self._failed_at_sync: int | None = None
         """How many syncs had succeeded when one failed last: until another does, no write says that all is well."""
@@ -215,7 +212,7 @@ class Delivery:
         tally, carried = await self._sender.send(taken, noting, distrust=distrust)
         self._batches += 1
         if not self.transport.needs_sync and not self._settling.is_first(batch):
-            await self._insist(partial(noting.settle, tally))
+            await self.destination.insist(partial(noting.settle, tally))
         self._collector.carried = carried
         self._settling.done(batch, tally, carried, written=True)
 
@@ -256,25 +253,11 @@ class Delivery:
             if len(note.places) < note.parts:
                 return False
             for place in note.places:
-                if not await self._insist(partial(self.transport.has_arrived, place)):
+                if not await self.destination.insist(partial(self.transport.has_arrived, place)):
                     return False
         self._spool.pass_over(self.number, note.end)
         self._settling.done(self._settling.begin(note.end, 0), note.tally, self._collector.carried, written=True)
         return True
-
-    async def _insist(self, act: Callable[[], Awaitable[Any]]) -> Any:
-        """Do it again and again, until it succeeds."""
-        while True:
-            try:
-                reply = await act()
-            except (ClosedByPeer, Moved):
-                raise
-            except DestinationError as error:
-                self._settling.look()  # what was sent before may be due
-                await self.destination.failed(str(error))
-            else:
-                self.destination.got_through()
-                return reply
 
 
 async def tick(spool: Spool) -> None:

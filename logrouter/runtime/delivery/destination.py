@@ -11,15 +11,18 @@ and are trouble when that lasts.
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
 
 import trio
 
 from logrouter import times
 from logrouter.backoff import Backoff
+from logrouter.errors import ClosedByPeer, DestinationError, Moved
 from logrouter.runtime.log import Log
+from logrouter.sinks import RetryPolicy
 
 LASTING_SECONDS: Final = 60.0
 """Events that are not taken for so long, while others are, are trouble."""
@@ -33,6 +36,11 @@ class Trouble(NamedTuple):
     reason: str
     since: float
 
+    @property
+    def began(self) -> str:
+        """Since when, as RFC 3339."""
+        return times.format_rfc3339(int(self.since) * 10**9)
+
 
 class _Left(NamedTuple):
     """Events of one batch that are not taken while others are."""
@@ -45,13 +53,14 @@ class _Left(NamedTuple):
 class Destination:
     """What is known of one sink's destination."""
 
-    def __init__(self, sink: str, log: Log, backoff: Backoff) -> None:
+    def __init__(self, sink: str, log: Log, retry: RetryPolicy) -> None:
         self.trouble: Trouble | None = None
         self.retries = 0
         """Tries that have failed."""
         self._sink = sink
         self._log = log
-        self._backoff = backoff
+        self._retry = retry
+        self._backoff = self.new_backoff()
         self._hurried = trio.Event()
         self._failing_since: float | None = None
         self._trying: trio.lowlevel.Task | None = None
@@ -61,11 +70,30 @@ class Destination:
         self._changed = trio.lowlevel.ParkingLot()
         self.is_trusted: Callable[[], bool] = lambda: True
         """Whether an answer says that all is well: not while a sync has failed that no other has made good."""
+        self.before_waiting: Callable[[], None] = lambda: None
+        """Called when a try has failed: what was sent before may be due."""
 
     @property
     def failing_seconds(self) -> float:
         """For how long nothing has been taken."""
         return 0.0 if self._failing_since is None else trio.current_time() - self._failing_since
+
+    def new_backoff(self) -> Backoff:
+        """For somebody who waits by himself."""
+        return Backoff(random.random, self._retry.initial_seconds, self._retry.cap_seconds)
+
+    async def insist(self, act: Callable[[], Awaitable[Any]]) -> Any:
+        """Do something again and again, until it succeeds. Raises ClosedByPeer, Moved."""
+        while True:
+            try:
+                reply = await act()
+            except (ClosedByPeer, Moved):
+                raise
+            except DestinationError as error:
+                await self.failed(str(error))
+            else:
+                self.got_through()
+                return reply
 
     async def wait_turn(self) -> None:
         """Until it works, or the caller is the one that tries it."""
@@ -77,6 +105,7 @@ class Destination:
 
     async def failed(self, reason: str, after_seconds: float | None = None) -> None:
         """Nothing was taken: returns when the caller may try again."""
+        self.before_waiting()
         self._tell(reason)
         if self._trying not in (None, trio.lowlevel.current_task()):
             await self.wait_turn()  # somebody else tries it
@@ -124,7 +153,7 @@ class Destination:
             return
         self._backoff.reset()
         if self.trouble is not None:
-            self._log.warning("delivering again", sink=self._sink, since=_shown(self.trouble.since))
+            self._log.warning("delivering again", sink=self._sink, since=self.trouble.began)
             self.trouble = self._failing_since = None
             self.let_others_try()
 
@@ -143,8 +172,4 @@ class Destination:
             self.trouble = Trouble(reason, time.time())
             self._failing_since = trio.current_time()
         self.trouble = self.trouble._replace(reason=reason)
-        self._log.error("cannot deliver", sink=self._sink, reason=reason, since=_shown(self.trouble.since))
-
-
-def _shown(since: float) -> str:
-    return times.format_rfc3339(int(since) * 10**9)
+        self._log.error("cannot deliver", sink=self._sink, reason=reason, since=self.trouble.began)

@@ -11,10 +11,10 @@ Rejected                a dead letter; or discarded, counted
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
@@ -25,7 +25,6 @@ from logrouter.batch import Batch, Slice
 from logrouter.concurrency import Concurrency
 from logrouter.cursors import Memory, Tally, count
 from logrouter.dead_letters import DeadLetter
-from logrouter.errors import DestinationError
 from logrouter.event import Flag
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Retry
 from logrouter.runtime.delivery.collecting import Collector, Taken
@@ -97,7 +96,7 @@ class Sender:
     async def send(self, taken: Taken, noting: Noting, *, distrust: bool = False) -> Result:
         """Until all of it is settled. `distrust`: a sync has failed since it was sent. Raises ClosedByPeer."""
         tally, carried = Tally(unmatched=taken.unmatched), taken.batch.carried
-        backoff = Backoff(random.random, self._sink.retry.initial_seconds, self._sink.retry.cap_seconds)
+        backoff = self._destination.new_backoff()
         waiting = deque(_Piece(piece, backoff) for piece in self._collector.pieces(taken))
         while waiting:
             piece = waiting.popleft()
@@ -227,16 +226,8 @@ class Sender:
             self._log.warning(f"events were refused, and are {verb}", sink=self._name, reason=reason, detail=detail)
             count(tally.dead_lettered if kept else tally.discarded, reason, events)
         if self._dead_letters is not None:
-            await self._keep(self._dead_letters, [self._letter(*each, time.time_ns()) for each in refused])
-
-    async def _keep(self, dead_letters: DeadLetters, letters: Sequence[DeadLetter]) -> None:
-        while True:
-            try:
-                await dead_letters.keep(letters)
-                self._destination.works()
-                return
-            except DestinationError as error:
-                await self._destination.failed(str(error))
+            letters = [self._letter(*each, time.time_ns()) for each in refused]
+            await self._destination.insist(partial(self._dead_letters.keep, letters))
 
     def _letter(self, part: Slice, place: int, outcome: Rejected, now_ns: int) -> DeadLetter:
         return DeadLetter(

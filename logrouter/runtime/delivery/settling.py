@@ -100,7 +100,7 @@ class Settling:
 
     def look(self) -> None:
         """See whether something has waited for long enough."""
-        if trio.current_time() >= self._due_at:
+        if self.failure is None and trio.current_time() >= self._due_at:
             self._due.set()
 
     async def wait_for_room(self) -> None:
