@@ -82,7 +82,7 @@ class Slice(msgspec.Struct):
     collides: bytes | None = None
     """One byte an event: not 0 where it has a key that `include` would add. None: no event has."""
     times_ns: array[int] | None = None
-    """When each event happened, nanoseconds since 1970, where some sink asks for it (`Sink.wants_times`)."""
+    """When each event happened, nanoseconds since 1970, where its sink asks for it (`Sink.wants_times`)."""
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -119,9 +119,11 @@ class Slice(msgspec.Struct):
         )
 
     def by_text(self, column: list[str] | str) -> list[tuple[str, Slice]]:
-        """The events of each text of a column, which is one of `columns` or like one."""
+        """The events of each text of a column, which is one of `columns` or like one. Nearly always it is one text."""
         if isinstance(column, str):
             return [(column, self)]
+        if column and column.count(column[0]) == len(column):
+            return [(column[0], self)]
         places: dict[str, list[int]] = {}
         for place, text in enumerate(column):
             places.setdefault(text, []).append(place)
@@ -180,7 +182,8 @@ class Batch(msgspec.Struct):
             while chosen < len(places) and places[chosen] < base + len(part):
                 chosen += 1
             if chosen > start:
-                slices.append(part.pick([place - base for place in places[start:chosen]]))
+                is_whole = chosen - start == len(part)
+                slices.append(part if is_whole else part.pick([place - base for place in places[start:chosen]]))
             base += len(part)
         return msgspec.structs.replace(self, slices=slices)
 

@@ -57,7 +57,8 @@ class Router:
         self._columns = [
             [generator.column(template, segment=sink.segments) for template in sink.templates] for sink in sinks
         ]
-        self._times = generator.times() if any(sink.wants_times for sink in sinks) else None
+        self._wants_times = [sink.wants_times for sink in sinks]
+        self._times = generator.times() if any(self._wants_times) else None
         self._memoisable = all(rule.memoisable for rule in policy.rules) and not self._classify.reads_received
         self._renew()
 
@@ -90,7 +91,7 @@ class Router:
         count = wanted.count(1)
         if not count:
             return None
-        part = self._all_of(chunk, routed.columns[sink], routed.times_ns)
+        part = self._all_of(chunk, routed.columns[sink], routed.times_ns if self._wants_times[sink] else None)
         if count < len(wanted):
             flags, columns = part.flags, part.columns
             part.payloads = list(compress(part.payloads, wanted))
@@ -109,7 +110,8 @@ class Router:
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         rows = self.projection.rows(chunk.payloads, chunk.flags)
         columns = tuple(column(rows, facts, chunk.flags) for column in self._columns[sink])
-        return self._all_of(chunk, columns, self._times(rows, facts) if self._times else None)
+        times_ns = self._times(rows, facts) if self._times and self._wants_times[sink] else None
+        return self._all_of(chunk, columns, times_ns)
 
     def _all_of(self, chunk: Chunk, columns: tuple[list[str] | str, ...], times_ns: array[int] | None) -> Slice:
         epoch, sequence = chunk.offset
