@@ -50,7 +50,7 @@ class Tally(msgspec.Struct, omit_defaults=True):
     dead_lettered: Counts = {}
     """Refused by the destination, and kept."""
     discarded: Counts = {}
-    """Refused, and not kept, as the sink's `on_reject` says."""
+    """Refused, and not kept; in a ledger also what a policy has given up (`spool_full`, `closed`)."""
     lost: Counts = {}
     """Suffered. What batches before have left open at the destination, and what is gone from there, was counted as
     delivered: it is taken off, so that a batch's own `delivered` may be less than nothing."""

@@ -65,7 +65,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The same as text: `9f3c5b7a11d0e264-1042`."""
-        return f"{self.epoch:016x}-{self.sequence}"
+        return self.id.name
 
 
 class Line(NamedTuple):

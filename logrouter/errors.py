@@ -69,7 +69,7 @@ class ExpressionError(LogrouterError, ValueError):
         super().__init__(f"{problem} at column {column + 1} of {text!r}" + (f" ({hint})" if hint else ""))
 
 
-class PluginError(LogrouterError, ValueError):
+class PluginError(LogrouterError):
     """What another package adds cannot be loaded, or is not what it should be."""
 
 

@@ -60,6 +60,11 @@ class Offset(NamedTuple):
     sequence: int
     """Counts events from 0 within an epoch."""
 
+    @property
+    def name(self) -> str:
+        """As text: `9f3c5b7a11d0e264-1042`."""
+        return f"{self.epoch:016x}-{self.sequence}"
+
 
 class Chunk:
     """A run of events appended together. Immutable once the spool has given it an offset."""

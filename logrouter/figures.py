@@ -33,6 +33,11 @@ def rounded_span(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
+def to_the_second(time: str | None) -> str:
+    """A time as RFC 3339 in UTC, without the fraction of its second. None: `-`."""
+    return "-" if time is None else f"{time[:19]}Z" if time[:1].isdigit() else time
+
+
 def counted(number: int, noun: str) -> str:
     """`1 event`, `2 events`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
-from logrouter.cli._spool_options import Found
+from logrouter.cli._spool_options import EXIT_DAMAGED, Found, parse_rule, tell
 from logrouter.dead_letters import DeadLetter, parse_id
-from logrouter.errors import ExpressionError, LogrouterError
+from logrouter.errors import LogrouterError
 from logrouter.event import Offset
 from logrouter.facts import Facts
 from logrouter.figures import counted
@@ -18,9 +17,6 @@ from logrouter.formats.events import document_of
 from logrouter.rules import Rule
 from logrouter.runtime.letter_files import LetterFile, LetterFiles, held
 from logrouter.values import all_revealed
-
-EXIT_DAMAGED = 74
-"""EX_IOERR: something could not be read."""
 
 
 class Read(NamedTuple):
@@ -42,7 +38,7 @@ class Choice:
             raise LogrouterError(str(error)) from None
         self.sink: str | None = options.sink
         self._reason: str | None = options.reason
-        self._rule = _rule(options.where)
+        self._rule = parse_rule("--where", options.where)
         self._resource = all_revealed(found.settings.resource) if found.settings else {}
         self.is_all = not (self.ids or self.sink or self._reason or self._rule)
 
@@ -60,17 +56,9 @@ class Choice:
         return rule.test(document_of(letter.payload, letter.flags), facts)
 
 
-def _rule(text: str | None) -> Rule | None:
-    try:
-        return None if text is None else Rule.parse(text)
-    except ExpressionError as error:
-        raise LogrouterError(f"--where: {error}") from error
-
-
 def files_of(found: Found) -> LetterFiles:
     """The dead letters of a spool. To change them, waits for others that do."""
-    folder = found.directory.dead_letters
-    return LetterFiles(folder, lock=lambda: held(os.path.join(folder, "lock"), wait=True))
+    return LetterFiles(found.directory.dead_letters, lock=partial(held, wait=True))
 
 
 class Reading:
@@ -109,11 +97,6 @@ class Reading:
     def check(self) -> int:
         """The exit code. Raises LogrouterError where a letter was asked for that is not there."""
         if self._choice is not None and (missing := self._choice.ids - self.seen):
-            names = ", ".join(f"{epoch:016x}-{sequence}" for epoch, sequence in sorted(missing))
+            names = ", ".join(offset.name for offset in sorted(missing))
             raise LogrouterError(f"there is no dead letter {names}")
         return EXIT_DAMAGED if self.unreadable else 0
-
-
-def tell(text: str) -> None:
-    """Say something to the user, who may have piped away the output."""
-    print(f"logrouter: {text}", file=sys.stderr)

@@ -6,7 +6,6 @@ from argparse import Namespace
 
 from logrouter.cli._dlq_choice import Choice, Reading, files_of
 from logrouter.cli._spool_options import Found
-from logrouter.dead_letters import DeadLetter
 from logrouter.errors import LogrouterError
 from logrouter.figures import counted
 from logrouter.runtime.letter_files import LetterFile, LetterFiles
@@ -33,13 +32,9 @@ def delete(found: Found, options: Namespace) -> int:
 def _delete(files: LetterFiles, file: LetterFile, reading: Reading, choice: Choice) -> int:
     """Delete from one file. Gives how many."""
     with files.lock():
-        wanted = sum(1 for _ in reading.of(file))
+        wanted = {letter.id for letter, _ in reading.of(file)}
         if choice.is_all:
             files.remove(file)
         elif wanted:
-            files.rewrite(file, lambda letter: _unless(choice, letter))
-    return wanted
-
-
-def _unless(choice: Choice, letter: DeadLetter) -> DeadLetter | None:
-    return None if choice.has(letter) else letter
+            files.rewrite(file, lambda letter: None if letter.id in wanted else letter)
+    return len(wanted)

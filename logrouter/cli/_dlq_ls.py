@@ -11,7 +11,7 @@ from logrouter import times
 from logrouter.cli._dlq_choice import Reading, files_of
 from logrouter.cli._spool_options import Found
 from logrouter.dead_letters import DeadLetter
-from logrouter.figures import counted, rounded_size, table
+from logrouter.figures import counted, rounded_size, table, to_the_second
 
 
 class Row(msgspec.Struct):
@@ -106,7 +106,8 @@ def _table(rows: Sequence[Row]) -> list[str]:
             row.reason,
             str(row.letters),
             rounded_size(row.bytes),
-            *(f"{time[:19]}Z" for time in (row.first_rejected, row.last_rejected)),
+            to_the_second(row.first_rejected),
+            to_the_second(row.last_rejected),
             row.example,
         )
         for row in rows

@@ -9,17 +9,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from argparse import Namespace
-from io import BytesIO
 
 import msgspec
 
 from logrouter import times
 from logrouter.cli._dlq_choice import Choice, Reading, files_of
-from logrouter.cli._spool_options import Found
+from logrouter.cli._spool_options import Found, standard_output
 from logrouter.dead_letters import DeadLetter
 from logrouter.event import Flag, flag_attributes
+from logrouter.figures import to_the_second
 from logrouter.formats.include import Include
 from logrouter.formats.pretty import pretty_lines
 from logrouter.formats.values import escape_controls
@@ -33,7 +32,7 @@ _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 def show(found: Found, options: Namespace) -> int:
     """Show those that are wanted."""
     reading = Reading(files_of(found), Choice(found, options))
-    output = sys.stdout.buffer if sys.stdout is not None else BytesIO()  # None: closed when we started
+    output = standard_output()
     is_pretty = options.format == "pretty" or (options.format is None and is_terminal(1))
     colour = is_pretty and wants_colour(1, os.environ)
     for letter, _ in reading.all():
@@ -62,7 +61,7 @@ def _json_line(letter: DeadLetter) -> bytes:
 
 def _pretty(letter: DeadLetter, colour: bool) -> bytes:
     """Its reason, and its event as it would stand on a terminal."""
-    rejected = times.format_rfc3339(letter.rejected_ns)[:19] + "Z"
+    rejected = to_the_second(times.format_rfc3339(letter.rejected_ns))
     reason = escape_controls(letter.reason)
     head = f"{letter.name}  {letter.sink}  {f'{_BOLD}{reason}{_RESET}' if colour else reason}  rejected {rejected}"
     event = pretty_lines(_slice(letter), Include(()), colour).decode("utf-8", "replace")

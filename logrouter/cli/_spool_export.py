@@ -9,22 +9,21 @@ writes and deletes: what has been deleted was delivered.
 from __future__ import annotations
 
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
-from io import BytesIO
 from itertools import compress
 from operator import and_
 from typing import BinaryIO, Final, NamedTuple
 
 from logrouter import times
 from logrouter.assembly import make_router, make_sink
-from logrouter.cli._spool_check import EXIT_DAMAGED, is_moving, open_log, sinks_in
+from logrouter.cli._spool_check import is_moving, open_log, sinks_in
+from logrouter.cli._spool_options import EXIT_DAMAGED, parse_rule, standard_output, tell
 from logrouter.config.settings import Settings
 from logrouter.cursors import Ledger, State
 from logrouter.documents import decode_document, encode_document
-from logrouter.errors import ExpressionError, LogrouterError, did_you_mean
+from logrouter.errors import LogrouterError, did_you_mean
 from logrouter.event import Chunk, Offset
 from logrouter.figures import counted
 from logrouter.formats import ndjson
@@ -91,7 +90,7 @@ def export(directory: SpoolDirectory, settings: Settings | None, options: Namesp
     """Write the events that are wanted."""
     choice = Choice(
         parse_bounds(options.since, options.until),
-        _parse_rule(options.match),
+        parse_rule("--match", options.match),
         settings.resource if settings else {},
         _waiting_of(directory, settings, options.sink) if options.sink is not None else None,
     )
@@ -108,17 +107,10 @@ def export(directory: SpoolDirectory, settings: Settings | None, options: Namesp
     return EXIT_DAMAGED if exporter.damaged else 0
 
 
-def _parse_rule(text: str | None) -> Rule | None:
-    try:
-        return None if text is None else Rule.parse(text)
-    except ExpressionError as error:
-        raise LogrouterError(f"--match: {error}") from error
-
-
 def _output(path: str | None) -> AbstractContextManager[BinaryIO]:
     """Where it goes. A file is private, as the spool is."""
     if path is None:
-        return nullcontext(sys.stdout.buffer if sys.stdout is not None else BytesIO())  # None: closed when we started
+        return nullcontext(standard_output())
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
     except OSError as error:
@@ -153,10 +145,10 @@ def _waiting_of(directory: SpoolDirectory, settings: Settings | None, sink: str)
         raise LogrouterError(f"--sink: no sink {sink!r} has a cursor in {directory.path}; {hint}")
     state = Journal(directory.journal(sink)).load()
     if state is None:
-        _tell(f"the cursor of {sink} cannot be read: it will begin with the oldest event that is kept")
+        tell(f"the cursor of {sink} cannot be read: it will begin with the oldest event that is kept")
         state = State(sink, 0, 0, Ledger())
     if settings is None or sink not in settings.sinks:
-        _tell(f"without its config nobody knows which events {sink} takes: here are all that it has not come to")
+        tell(f"without its config nobody knows which events {sink} takes: here are all that it has not come to")
         return Waiting(state, None)
     return Waiting(state, _wanted_by(settings, sink))
 
@@ -262,21 +254,17 @@ class Exporter:
 
     def _tell(self, problem: str) -> None:
         self.damaged = True
-        _tell(problem)
+        tell(problem)
 
 
 def json_lines(part: Slice, include: Include) -> bytes:
     """The events as lines of JSON, each with its attributes, which are never none, and its id."""
     lines = ndjson.json_lines(part, include).split(b"\n")[:-1]
     named = zip(lines, part.sequences, strict=True)
-    return b"\n".join([*(_with_id(line, f"{part.epoch:016x}-{sequence}") for line, sequence in named), b""])
+    return b"\n".join([*(_with_id(line, Offset(part.epoch, sequence).name) for line, sequence in named), b""])
 
 
 def _with_id(line: bytes, name: str) -> bytes:
     if ID_KEY.encode() in line:  # a key of the event's own, perhaps
         return encode_document({**decode_document(line), ID_KEY: name})
     return b'%b,"%b":"%b"}' % (line[:-1], ID_KEY.encode(), name.encode())
-
-
-def _tell(text: str) -> None:
-    print(f"logrouter: {text}", file=sys.stderr)

@@ -19,7 +19,7 @@ from logrouter import times
 from logrouter.cli._spool_check import open_log, sinks_in
 from logrouter.config.settings import Settings
 from logrouter.cursors import Counts, State
-from logrouter.figures import counted, rounded_size, rounded_span, table
+from logrouter.figures import counted, rounded_size, rounded_span, table, to_the_second
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
@@ -241,8 +241,8 @@ def _segment_table(rows: Sequence[SegmentRow]) -> list[str]:
             _text(row.end),
             _text(row.events),
             rounded_size(row.bytes),
-            _time(row.first_received),
-            _time(row.last_received),
+            to_the_second(row.first_received),
+            to_the_second(row.last_received),
             row.state,
         )
         for row in rows
@@ -279,11 +279,6 @@ def _cursor_table(rows: Sequence[CursorRow]) -> list[str]:
 
 def _text(number: int | None) -> str:
     return "?" if number is None else str(number)
-
-
-def _time(text: str | None) -> str:
-    """To the second, which is enough for people."""
-    return "-" if text is None else f"{text[:19]}Z" if text[:1].isdigit() else text
 
 
 def _counts(counts: Counts | None) -> str:

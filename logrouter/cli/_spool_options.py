@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import NamedTuple
+import sys
+from io import BytesIO
+from typing import BinaryIO, Final, NamedTuple
 
 from logrouter.config.settings import Settings
-from logrouter.errors import LogrouterError
+from logrouter.errors import ExpressionError, LogrouterError
+from logrouter.rules import Rule
 from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_version
+
+EXIT_DAMAGED: Final = 74
+"""EX_IOERR: something could not be read."""
 
 
 class Found(NamedTuple):
@@ -55,6 +61,24 @@ def find(options: argparse.Namespace) -> Found:
         ways = "" if options.needs_config else "name one with --directory DIR, or "
         raise LogrouterError(f"the config has no spool.directory: {ways}name the config with --config FILE")
     return Found(_existing(settings.spool.directory), settings)
+
+
+def parse_rule(flag: str, text: str | None) -> Rule | None:
+    """The rule that a flag holds. Raises LogrouterError."""
+    try:
+        return None if text is None else Rule.parse(text)
+    except ExpressionError as error:
+        raise LogrouterError(f"{flag}: {error}") from error
+
+
+def standard_output() -> BinaryIO:
+    """Where lines of events go; nowhere if it was closed when we started."""
+    return sys.stdout.buffer if sys.stdout is not None else BytesIO()
+
+
+def tell(text: str) -> None:
+    """Say something to the user, who may have piped away the output."""
+    print(f"logrouter: {text}", file=sys.stderr)
 
 
 def _existing(path: str) -> SpoolDirectory:

@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import msgspec
 
-from logrouter.cli._spool_check import EXIT_DAMAGED, CheckedJournal, CheckedLog, Damage, check_log, sinks_in, total_of
+from logrouter.cli._spool_check import CheckedJournal, CheckedLog, Damage, check_log, sinks_in, total_of
+from logrouter.cli._spool_options import EXIT_DAMAGED
 from logrouter.figures import counted, rounded_size
 from logrouter.runtime.spool.directory import SpoolDirectory
 

@@ -31,11 +31,8 @@ LINES_IN_SPOOL = 8
 """How many of the longest lines the spool must hold."""
 
 
-def build(
-    document: Document, mistakes: Mistakes, warnings: list[Mistake], conventions: dict[str, Secret] | None = None
-) -> Settings:
+def build(document: Document, mistakes: Mistakes, warnings: list[Mistake], conventions: dict[str, Secret]) -> Settings:
     """The settings. Only good for anything if no mistake was added."""
-    conventions = conventions or {}
     converter = Converter(mistakes)
     resource = _resource(document, converter)
     scalars = _scalars(document, converter)

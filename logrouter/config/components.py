@@ -35,7 +35,7 @@ class Components:
         resource: Mapping[str, MaybeSecret],
         conventions: Mapping[str, Secret],
         *,
-        plugins: bool = True,
+        plugins: bool,
     ) -> None:
         """`plugins`: whether other packages are asked for what is not built in."""
         self._converter = converter

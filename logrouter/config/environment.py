@@ -1,9 +1,12 @@
 """The environment as configuration: `LOGROUTER_*`, and OpenTelemetry's variables for the resource.
 
     LOGROUTER_SINK_<NAME>=URL            LOGROUTER_SINK_<NAME>__<KEY>[__<SUBKEY>]=value      the same for SOURCE
-    LOGROUTER_SPOOL__<KEY>=value         LOGROUTER_ADMIN__<KEY>=value                LOGROUTER_RESOURCE__<KEY>=value
-    LOGROUTER_SHUTDOWN_TIMEOUT, LOGROUTER_LOG_LEVEL, LOGROUTER_STEPS, LOGROUTER_ROUTES, LOGROUTER_RESOURCE
+    LOGROUTER_SPOOL__<KEY>=value         LOGROUTER_DEAD_LETTERS__<KEY>=value
+    LOGROUTER_ADMIN__<KEY>=value         LOGROUTER_RESOURCE__<KEY>=value
+    LOGROUTER_SHUTDOWN_TIMEOUT, LOGROUTER_LOG_LEVEL, LOGROUTER_ALLOW_PLUGINS
+    LOGROUTER_STEPS, LOGROUTER_ROUTES, LOGROUTER_RESOURCE
     LOGROUTER_CONFIG, LOGROUTER_CONFIG_YAML (read in files.py); STATE_DIRECTORY, which systemd sets
+    AWS_* and HOME, by which AWS's own tools find their credentials (read by those sinks that ask for them)
 
 Any other name that begins with LOGROUTER_ is a mistake, but for what Kubernetes injects into every pod beside
 a Service called `logrouter…` ("service links"): those are told by their names and by their values.

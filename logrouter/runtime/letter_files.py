@@ -20,6 +20,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 from logrouter.dead_letters import DeadLetter, Line, encode_letter, lines_of
@@ -30,7 +31,8 @@ FILE_BYTES: Final = 1024 * 1024
 _FILE = re.compile(r"([a-z][a-z0-9_]*)\.(\d{6,})\.letters")
 _MODE: Final = 0o600
 _NEW: Final = ".new"
-Lock = Callable[[], AbstractContextManager[None]]
+Lock = Callable[[str], AbstractContextManager[None]]
+"""Holds the lock at a path."""
 Change = Callable[[DeadLetter], DeadLetter | None]
 """What becomes of a letter: itself, another one with its id, or None."""
 
@@ -49,9 +51,9 @@ class LetterFiles:
     """All files of one folder."""
 
     def __init__(self, folder: str, disk: Disk = os, lock: Lock | None = None) -> None:
-        """`lock`: held while files are changed. Default: flock(2) on a file, without waiting."""
+        """`lock`: held while files are changed. Default: `held`, without waiting."""
         self.folder = folder
-        self.lock = lock or (lambda: held(os.path.join(folder, "lock")))
+        self.lock = partial(lock or held, os.path.join(folder, "lock"))
         self._disk = disk
 
     def prepare(self) -> None:

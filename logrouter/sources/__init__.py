@@ -27,7 +27,8 @@ class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     not JSON is marked `meta.parse_error` and counted. `none`: all is text."""
     max_line: Size = Size(1024 * 1024)
     """Longer lines are split into pieces, marked `meta.partial` (`start`, `middle`, `end`); nothing is lost.
-    At least 64B; at most, and by default where that is less, an eighth of `spool.memory`."""
+    At least 64B; at most, and by default where that is less, an eighth of `spool.memory`, or of `spool.max_size` where
+    the spool has a folder and that is less."""
 
     def __post_init__(self) -> None:
         if self.max_line < 64:

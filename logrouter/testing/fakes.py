@@ -63,16 +63,11 @@ def batch_of(*slices: Slice) -> Batch:
 
 
 def instructions(sink: Sink[Any], batch: Batch) -> list[Instruction]:
-    """What a sink yields for a batch, when every reply is None and all is delivered."""
-    conversation = sink.send(batch)
-    found = []
-    while True:
-        try:
-            found.append(next(conversation))
-        except StopIteration as done:
-            if done.value != Delivered():
-                raise AssertionError(f"not delivered: {done.value}") from None
-            return found
+    """What a sink yields for a batch, when nobody answers and all is delivered."""
+    told, outcome = converse(sink.send(batch), lambda request: None)
+    if outcome != Delivered():
+        raise AssertionError(f"not delivered: {outcome}")
+    return told
 
 
 def converse(

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -481,10 +482,9 @@ async def test_letters_are_deleted_while_others_come(tmp_path: Path) -> None:
     """Each is there until it is deleted, and each deletion takes what it was asked for and nothing else."""
     store = store_in(tmp_path, file_bytes=2 * LINE_BYTES)
     await store.keep(letters_of([10]))
-    lock = str(tmp_path / "lock")
 
     def delete_odd() -> None:
-        files = LetterFiles(str(tmp_path), lock=lambda: held(lock, wait=True))
+        files = LetterFiles(str(tmp_path), lock=partial(held, wait=True))
         for file in files.all():
             with files.lock():
                 files.rewrite(file, lambda letter: None if letter.sequence % 2 else letter)

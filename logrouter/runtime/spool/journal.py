@@ -105,11 +105,7 @@ class Journal:
         path, generation = self._path, self._generation
 
         def sync() -> None:
-            try:
-                self._sync(path)
-            except BaseException:
-                self._behind = True  # the kernel may have dropped it, and says so once
-                raise
+            self._sync(path)
             self._lasting = generation
 
         return sync
@@ -136,11 +132,7 @@ class Journal:
     def _go_on(self, state: State) -> None:
         """This file is full: go on in the other one."""
         if not self._lasts:  # it was filled within the second between two syncs
-            try:
-                self._sync(self._path)
-            except BaseException:
-                self._behind = True
-                raise
+            self._sync(self._path)
         self._begin_file(state)
 
     def _begin_file(self, state: State) -> None:
@@ -165,8 +157,12 @@ class Journal:
             self._disk.posix_fallocate(fd, 0, self.file_bytes)
 
     def _sync(self, path: str) -> None:
-        with opened(self._disk, path, os.O_RDONLY) as fd:
-            self._disk.fdatasync(fd)
+        try:
+            with opened(self._disk, path, os.O_RDONLY) as fd:
+                self._disk.fdatasync(fd)
+        except BaseException:
+            self._behind = True  # the kernel may have dropped it, and says so once
+            raise
 
     def _put(self, line: bytes) -> None:
         assert self._fd is not None

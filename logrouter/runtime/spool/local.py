@@ -389,8 +389,9 @@ class LocalSpool(Spool):
         )
 
 
-def encoded_bytes(memory_bytes: int, sinks: int) -> int:
-    """What batches take once they are encoded, one a sink: it is no part of what the window may take."""
+def reserved_bytes(memory_bytes: int, sinks: int) -> int:
+    """What one batch of each sink takes once it is encoded: it is no part of what the window may take. More may be on
+    their way: `LocalSpool.encoded_bytes`."""
     return min(memory_bytes // 4, sinks * BATCH_BYTES)
 
 

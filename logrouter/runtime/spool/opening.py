@@ -12,21 +12,24 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from logrouter.config.settings import Settings, SpoolSettings
 from logrouter.cursors import Ledger, State
 from logrouter.errors import StartError
 from logrouter.routing import Router
-from logrouter.runtime.dead_letters import DeadLetters
 from logrouter.runtime.disk import Disk
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.keeper import Keeper
-from logrouter.runtime.spool.local import LocalSpool, encoded_bytes
+from logrouter.runtime.spool.local import LocalSpool, reserved_bytes
 from logrouter.runtime.spool.store import Store
 from logrouter.segments import UnknownVersion
+
+if TYPE_CHECKING:
+    from logrouter.runtime.dead_letters import DeadLetters
 
 
 @dataclass
@@ -51,6 +54,8 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
     if settings.spool.directory is None:
         cursors = [_cursor(name, settings, State(name, 0, 0, Ledger())) for name in settings.sinks]
         return OpenSpool(_spool(cursors, settings.spool, router, log, secrets.randbits(64), None))
+    from logrouter.runtime.dead_letters import DeadLetters
+
     directory = SpoolDirectory(settings.spool.directory)
     directory.open()
     store = Store(directory.segments, max_bytes=settings.spool.max_size, epoch=secrets.randbits(64))
@@ -151,7 +156,7 @@ def _spool(
         router,
         log,
         epoch=epoch,
-        budget_bytes=settings.memory - encoded_bytes(settings.memory, len(cursors)),
+        budget_bytes=settings.memory - reserved_bytes(settings.memory, len(cursors)),
         block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
         keeper=keeper,
     )
