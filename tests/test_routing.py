@@ -183,6 +183,13 @@ def test_times_are_not_looked_for_where_nobody_asks() -> None:
     assert part.times_ns is None
 
 
+def test_times_are_for_those_alone_that_ask_for_them() -> None:
+    router = Router([SinkRouting("s"), SinkRouting("t", wants_times=True)])
+    (chunk,) = chunks_of(router, [b'{"time":"2026-11-23T10:00:00Z"}'])
+    parts = [router.slice(chunk, 0), router.slice(chunk, 1), router.whole(chunk, 0), router.whole(chunk, 1)]
+    assert [part is not None and part.times_ns is not None for part in parts] == [False, True, False, True]
+
+
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(some_lines)

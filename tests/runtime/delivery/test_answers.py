@@ -168,6 +168,18 @@ async def test_after_the_time_that_the_user_sets_it_gives_up(autojump_clock: Moc
     assert run.letters.kept[0].detail == "status 500"
 
 
+async def test_what_is_given_up_and_kept_says_nothing_of_the_destination(autojump_clock: MockClock) -> None:
+    """It is as dead as before: what comes next need not wait as long once more."""
+    run = Answered(lambda request: Response(500), batching=Batching(events=10), retry=RetryPolicy(give_up_seconds=60))
+    await run.append(0, 10, 20, 30)
+    begun = trio.current_time()
+    await run.run()
+    assert run.ledger.dead_lettered == {"gave_up": 40}
+    assert trio.current_time() - begun < 60 + 4 * 31
+    told = {line["message"] for line in run.said}
+    assert told == {"cannot deliver", "events were refused, and are kept as dead letters"}
+
+
 async def test_full_dead_letters_stop_the_sink_and_lose_nothing(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 import orjson
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -125,6 +128,27 @@ async def test_nothing_is_committed_before_it_is_durable(autojump_clock: MockClo
     assert transport.synced == transport.data
     assert pipeline.spool.window.held_bytes == 0
     pipeline.spool.end()
+
+
+async def test_what_was_sent_is_made_durable_while_the_spool_cannot_be_read(
+    autojump_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = RecordingTransport(needs_sync=True)
+    pipeline = Pipeline({"a": transport}, chunks=100)
+
+    def broken(sink: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    nursery.start_soon(run_all, pipeline)
+    await pipeline.append(0)
+    while not transport.lines:
+        await trio.lowlevel.checkpoint()
+    monkeypatch.setattr(pipeline.spool, "read", broken)
+    await pipeline.append(10)
+    await trio.sleep(60)
+    assert numbers(transport.lines) == list(range(10))
+    assert pipeline.spool.cursors[0].ledger.delivered == 10
+    nursery.cancel_scope.cancel()
 
 
 async def test_a_sink_that_pins_much_of_the_spool_is_made_durable_at_once(nursery: trio.Nursery) -> None:
