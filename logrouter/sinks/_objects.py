@@ -82,6 +82,8 @@ class Content(msgspec.Struct):
     lines_bytes: int = 0
     size_bytes: int = 0
     """Of all of it, as it is now."""
+    spared_bytes: int = 0
+    """How much smaller it is than when its batch was cut, by what was compressed since."""
     events: int = 0
 
     def add(self, lines: bytes, events: int, packing: Packing) -> None:
@@ -101,10 +103,17 @@ class Content(msgspec.Struct):
             self.size_bytes += len(frame) - self.lines_bytes
         self.lines, self.lines_bytes = [], 0
 
+    def finish(self, packing: Packing) -> None:
+        """Nothing is added any more."""
+        cut_bytes = self.size_bytes
+        self.pack(packing)
+        self.spared_bytes += cut_bytes - self.size_bytes
+
     def extend(self, other: Content) -> None:
-        """Add another one, both packed."""
+        """Add another one, both finished."""
         self.frames = [*self.frames, *other.frames]
         self.size_bytes += other.size_bytes
+        self.spared_bytes += other.spared_bytes
         self.events += other.events
 
 
@@ -137,6 +146,8 @@ class Upload(msgspec.Struct):
     """Empty: about to be begun."""
     opened_ns: int
     parts: list[Part] = []
+    spared_bytes: int = 0
+    """How much smaller they are than when they were cut: it is as large as asked for when it was meant to be."""
     events: int = 0
 
     @property

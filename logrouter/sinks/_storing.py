@@ -117,7 +117,7 @@ class Storing:
         by_place: dict[str, list[Content]] = {}
         for part in self._gathered:
             for place, content in part.contents.items():
-                content.pack(self._rules.packing)
+                content.finish(self._rules.packing)
                 by_place.setdefault(place, []).append(content)
                 yield Pause()
         self._contents = {place: joined(contents) for place, contents in by_place.items()}
@@ -143,7 +143,8 @@ class Storing:
         if len(self._contents) != 1 or self._batch.last:
             return False
         (content,) = self._contents.values()
-        return LEAST_PART_BYTES <= content.size_bytes < self._rules.object_bytes
+        is_full = content.size_bytes + content.spared_bytes >= self._rules.object_bytes
+        return content.size_bytes >= LEAST_PART_BYTES and not is_full
 
     def _new_upload(self, place: str) -> Upload:
         received_ns = self._gathered[0].received_ns
@@ -162,7 +163,7 @@ class Storing:
         return (
             self._batch.last
             or bool(plan.objects)
-            or upload.size_bytes >= self._rules.object_bytes
+            or upload.size_bytes + upload.spared_bytes >= self._rules.object_bytes
             or self._now_ns - upload.opened_ns >= self._rules.age_ns
             or upload.parts[-1].size_bytes < LEAST_PART_BYTES
             or len(upload.parts) >= MOST_PARTS
@@ -255,7 +256,12 @@ class Storing:
             if part is None:
                 yield from self._look_after(before, plan)
                 return None
-            upload = msgspec.structs.replace(before, parts=[*before.parts, part], events=before.events + content.events)
+            upload = msgspec.structs.replace(
+                before,
+                parts=[*before.parts, part],
+                spared_bytes=before.spared_bytes + content.spared_bytes,
+                events=before.events + content.events,
+            )
         if not self._is_due(upload, plan):
             return upload
         done = yield from self._bucket.complete_upload(upload.key, upload.upload_id, upload.parts, self._rules.only_new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from logrouter.documents import decode_document
@@ -90,6 +90,16 @@ class Gathering:
         for start in range(self.next, end, self._slices_of):
             found = self.sink.encode(self.slice(start, min(end, start + self._slices_of)), found)
         return [] if found is None else [found]
+
+    def batches(self) -> Iterator[int]:
+        """Where the delivery would cut batches: each as soon as it has the size that the sink wishes."""
+        found: Encoded | None = None
+        for start in range(0, len(self.events), self._slices_of):
+            end = min(len(self.events), start + self._slices_of)
+            found = self.sink.encode(self.slice(start, end), found)
+            if end == len(self.events) or found.size_bytes >= self.sink.batching.size_bytes:
+                yield end
+                found = None
 
     def slice(self, start: int, end: int) -> Slice:
         """These events as routing gives them to the sink."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import msgspec
@@ -76,6 +77,22 @@ def test_a_large_object_is_sent_in_parts_and_completed_when_it_is_full() -> None
     assert server.lines == lines[:30]
     assert server.uploads == {}
     assert len(server.objects) == 1
+
+
+@pytest.mark.parametrize(("object_size", "is_in_parts"), [(8 * 2**20, False), (13 * 2**20, True)])
+def test_objects_are_as_large_as_asked_for_also_where_slices_are_small(object_size: int, is_in_parts: bool) -> None:
+    """What was not compressed yet when a batch was cut is compressed before it is sent: that makes no other part."""
+    random = Random(7)
+    lines = [b'{"id":"%s"}' % random.randbytes(500).hex().encode() for _ in range(object_size // 200)]
+    server = FakeS3(5 * 2**20)
+    gathering = Gathering(lambda: make(compression="gzip", object_size=Size(object_size)), server, lines, slices_of=100)
+    for end in gathering.batches():
+        gathering.deliver(end, last=end == len(lines))
+    first, second, *_ = server.objects.values()
+    for stored in (first, second):
+        assert 0.9 * object_size < len(stored.data) < 1.05 * object_size
+    assert any(request.target.endswith("uploads=") for request in server.requests) == is_in_parts
+    assert server.lines == lines
 
 
 def test_an_upload_is_completed_by_what_is_too_small_to_be_followed() -> None:
