@@ -147,9 +147,8 @@ def endpoint_of(config: HttpConfig, url: MaybeSecret, headers: Mapping[str, Mayb
 
     Raises ValueError for a URL that leads nowhere, and for a header that HTTP cannot carry.
     """
-    _check_url(revealed(url))
-    if config.proxy is not None:
-        _check_proxy(revealed(config.proxy))
+    check_url(revealed(url))
+    check_proxy(config.proxy)
     sent: dict[str, MaybeSecret] = {**(headers or {}), **_authorization(config), **config.headers}
     for name, text in sent.items():
         _check_header(name, revealed(text))
@@ -165,21 +164,24 @@ def kept_proxy(url: MaybeSecret | None) -> MaybeSecret | None:
     return Secret(revealed(url)) if url is not None and "@" in revealed(url) else url
 
 
-def _check_url(url: str) -> None:
-    """Its texts say nothing of the URL, which may be secret."""
+def check_url(url: str, option: str = "url") -> None:
+    """Raises ValueError where it leads nowhere. Its texts say nothing of the URL, which may be secret."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError("url: expected https://… or http://…")
+        raise ValueError(f"{option}: expected https://… or http://…")
     try:
         found = parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
-        raise ValueError("url: the port is a number up to 65535") from None
+        raise ValueError(f"{option}: the port is a number up to 65535") from None
     if not found or _NOT_IN_HOST.search(parts.netloc):
-        raise ValueError("url: a URL has a host, such as https://example.org")
+        raise ValueError(f"{option}: a URL has a host, such as https://example.org")
 
 
-def _check_proxy(url: str) -> None:
-    """It may hold a password, so nothing of it is told."""
+def check_proxy(proxy: MaybeSecret | None) -> None:
+    """Raises ValueError where it cannot be one. It may hold a password, so nothing of it is told."""
+    if proxy is None:
+        return
+    url = revealed(proxy)
     scheme, colon, _ = url.partition("://")
     if (colon and scheme not in ("http", "https")) or not urlsplit(url if colon else f"http://{url}").hostname:
         raise ValueError("proxy: expected http://host:port or https://host:port")

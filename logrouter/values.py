@@ -93,6 +93,11 @@ MaybeSecret: TypeAlias = str | Secret
 """The type of an option that is shown, unless its value came out of `${file:…}`: then it is a Secret."""
 
 
+def kept_as(text: str, given: MaybeSecret) -> MaybeSecret:
+    """A text that was made of another one: a secret, if that is."""
+    return Secret(text) if isinstance(given, Secret) else text
+
+
 def revealed(text: str) -> str:
     """The text itself, also where it is a secret."""
     return text.reveal() if isinstance(text, Secret) else text

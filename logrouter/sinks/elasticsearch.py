@@ -82,7 +82,7 @@ from logrouter.sinks._bulk import (
 from logrouter.sinks._bulk_answers import FILTER, settled
 from logrouter.sinks._bulk_probe import Probe, probe
 from logrouter.templates import Place, Template
-from logrouter.values import MaybeSecret, Secret, revealed
+from logrouter.values import MaybeSecret, Secret, kept_as, revealed
 
 _LEVEL: Final = Template.parse("{severity}")
 _TIME: Final = Template.parse("{time}")
@@ -142,7 +142,8 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
         super().__init__(config, context)
-        self.endpoint = endpoint_of(config, _base_url(revealed(config.url)), _authorization(config.api_key))
+        url = kept_as(_base_url(revealed(config.url)), config.url)
+        self.endpoint = endpoint_of(config, url, _authorization(config.api_key))
         index = config.index or _DEFAULT_INDEX[config.data_stream]
         ids = config.id or ("none" if config.data_stream else "auto")
         holds_seconds = index.holds_seconds

@@ -67,7 +67,7 @@ from logrouter.sinks._loki_limits import EVER_NS, Limits, Sent
 from logrouter.sinks._loki_push import push_request
 from logrouter.sinks._loki_streams import MOST_LABELS, OTHER, Stream, Streams, legal_name
 from logrouter.templates import Template
-from logrouter.values import Duration, MaybeSecret, Size, revealed
+from logrouter.values import Duration, MaybeSecret, Size, kept_as, revealed
 
 PUSH: Final = "/loki/api/v1/push"
 _PROTOBUF: Final = (("Content-Type", "application/x-protobuf"),)
@@ -129,7 +129,7 @@ class LokiSink(HttpSink[LokiConfig]):
         super().__init__(config, context)
         base, query = _split(http_url(revealed(config.url), "loki"))
         tenant = {} if config.tenant is None else {"X-Scope-OrgID": config.tenant}
-        self.endpoint = endpoint_of(config, base, tenant)
+        self.endpoint = endpoint_of(config, kept_as(base, config.url), tenant)
         self._target = PUSH + query
         if config.batch.size is None:
             self.batching = msgspec.structs.replace(self.batching, size_bytes=_BATCH_BYTES)

@@ -64,7 +64,7 @@ from logrouter.compression import LEVELS, SUFFIXES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.errors import DestinationError
 from logrouter.facts import Facts
-from logrouter.http_sink import RetryOptions, kept_proxy
+from logrouter.http_sink import RetryOptions, check_proxy, check_url, kept_proxy
 from logrouter.sinks import (
     Batch,
     Batching,
@@ -225,6 +225,9 @@ class S3Sink(Sink[S3Config]):
         if not _REGION.fullmatch(region):
             raise ValueError(f"region: {region!r} cannot be the name of a region")
         own = config.endpoint or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+        if own:
+            check_url(own, "endpoint")
+        check_proxy(config.proxy)
         style = None if config.path_style == "auto" else config.path_style
         url, path = address(config.bucket, region, own, style)
         self.endpoint = Endpoint(url, {}, config.tls, config.timeouts, config.proxy)

@@ -35,7 +35,6 @@ from tests.strategies import documents
 
 TIME = "2026-11-29T10:00:00.120Z"
 TIME_NS = 1_795_946_400_120_000_000
-DAY_NS = 86_400 * 10**9
 RESOURCE = {"service.name": "checkout"}
 FILTER = "filter_path=errors,items.*.status,items.*.error"
 ID = "AAAAAAAAAAE"
@@ -699,3 +698,9 @@ def test_a_notice_has_an_id_as_well() -> None:
 def test_without_ids_another_right_is_needed() -> None:
     answers = {"/": ES, RIGHTS: rights(index=False, auto_configure=True)}
     assert probed(sink(index="app", id="none"), answers) == ["user u has no right index on app"]
+
+
+def test_a_secret_url_stays_one() -> None:
+    endpoint = sink(url=Secret("https://es.example.org/hidden/")).endpoint
+    assert isinstance(endpoint.url, Secret)
+    assert "hidden" not in repr(endpoint)

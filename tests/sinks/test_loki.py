@@ -423,3 +423,9 @@ def test_what_is_wrong_is_told() -> None:
 
 def test_nobody_answers() -> None:
     assert push(sink(), part([b"1"]), answer=None)[1] == Retry("nobody answers")
+
+
+def test_a_secret_url_stays_one() -> None:
+    endpoint = sink(url=Secret("https://loki.example.org/hidden/")).endpoint
+    assert isinstance(endpoint.url, Secret)
+    assert "hidden" not in repr(endpoint)

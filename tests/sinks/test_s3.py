@@ -480,6 +480,10 @@ def test_a_url_that_names_no_bucket(url: str) -> None:
         ({"endpoint": "minio:9000"}, "endpoint: expected a URL"),
         ({"metadata": {"a": "b\r\nc: d"}}, "x-amz-meta-a: holds characters"),
         ({"region": "eu north"}, "region: 'eu north'"),
+        ({"endpoint": "http://h:99999999"}, "endpoint: the port is a number up to 65535"),
+        ({"proxy": "socks5://h:1"}, "proxy: expected http://host:port"),
+        ({"endpoint": None, "environ": {"AWS_ENDPOINT_URL": "localhost:9000"}}, "endpoint: expected https://"),
+        ({"endpoint": None, "environ": {"AWS_ENDPOINT_URL_S3": "http://"}}, "endpoint: a URL has a host"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], problem: str) -> None:
@@ -490,6 +494,10 @@ def test_options_that_make_no_sense(options: dict[str, Any], problem: str) -> No
 def test_where_it_is_comes_from_the_environment_too() -> None:
     environ = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "x", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     assert make(endpoint=None, environ=environ).endpoint.url == "http://127.0.0.1:1"
+    environ["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:2"
+    assert make(endpoint=None, environ=environ).endpoint.url == "http://127.0.0.1:2"
+    environ = {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "x"}
+    assert make(endpoint=None, environ=environ).endpoint.url == "https://logs.s3.eu-west-2.amazonaws.com"
     environ = {"AWS_DEFAULT_REGION": "eu-west-1"}
     assert make(endpoint=None, environ=environ).endpoint.url == "https://logs.s3.eu-west-1.amazonaws.com"
     assert make(endpoint=None).endpoint.url == "https://logs.s3.us-east-1.amazonaws.com"
