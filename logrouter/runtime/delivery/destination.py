@@ -26,6 +26,11 @@ from logrouter.sinks import RetryPolicy
 
 LASTING_SECONDS: Final = 60.0
 """Events that are not taken for so long, while others are, are trouble."""
+LONGEST_WAIT_SECONDS: Final = 3600.0
+"""How long a destination is left alone at most, whatever it asks for: a slip in a `Retry-After` is not to stop a sink
+for years."""
+TELL_SECONDS: Final = 60.0
+"""How often it is said that nothing is taken, while a wait lasts."""
 HURRIED_SECONDS: Final = 1.0
 """How long a try that has failed is waited after, at most, once the end is near."""
 
@@ -106,13 +111,14 @@ class Destination:
     async def failed(self, reason: str, after_seconds: float | None = None) -> None:
         """Nothing was taken: returns when the caller may try again."""
         self.before_waiting()
+        self.retries += 1
         self._tell(reason)
         if self._trying not in (None, trio.lowlevel.current_task()):
             await self.wait_turn()  # somebody else tries it
             return
         self._trying = trio.lowlevel.current_task()
         try:
-            await self.pause(max(self._backoff.next_seconds(), after_seconds or 0.0))
+            await self._wait_and_tell(max(self._backoff.next_seconds(), after_seconds or 0.0))
         except BaseException:
             self.let_others_try()
             raise
@@ -136,6 +142,7 @@ class Destination:
 
     async def pause(self, seconds: float) -> None:
         """Leave it alone for so long, or less where the end is near."""
+        seconds = min(seconds, LONGEST_WAIT_SECONDS)
         if self._hurried.is_set():
             await trio.sleep(min(seconds, HURRIED_SECONDS))
         else:
@@ -166,8 +173,16 @@ class Destination:
         """The end is near: try again now, and often."""
         self._hurried.set()
 
+    async def _wait_and_tell(self, seconds: float) -> None:
+        """Wait as `pause` does, and say once a minute what for."""
+        rest = min(seconds, LONGEST_WAIT_SECONDS)
+        while rest > TELL_SECONDS and not self._hurried.is_set() and self.trouble is not None:
+            await self.pause(TELL_SECONDS)
+            self._tell(self.trouble.reason)
+            rest -= TELL_SECONDS
+        await self.pause(rest)
+
     def _tell(self, reason: str) -> None:
-        self.retries += 1
         if self.trouble is None:
             self.trouble = Trouble(reason, time.time())
             self._failing_since = trio.current_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,6 @@ import msgspec
 from logrouter.batch import Batch, Batching
 from logrouter.cursors import State
 from logrouter.dead_letters import DeadLetter
-from logrouter.event import Flag
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Request, Response, Retry
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
@@ -97,10 +97,11 @@ class Answered:
         sink: type[Sink[Any]] = AnsweredSink,
         state: State | None = None,
         when_full: Any = "block",
+        log_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.router = Router([SinkRouting("a")])
         self.said: list[dict[str, Any]] = []
-        log = Log("info", write=lambda line: self.said.append(msgspec.json.decode(line)))
+        log = Log("info", write=lambda line: self.said.append(msgspec.json.decode(line)), monotonic=log_clock)
         cursor = new_cursor("a", when_full)
         if state is not None:
             cursor.state = state
@@ -137,7 +138,3 @@ class Answered:
     def sequences(self) -> list[list[int]]:
         """Those of each request."""
         return [[sequence for sequence, _ in events_of(request)] for request in self.transport.requests]
-
-
-def is_notice(flags: int) -> bool:
-    return bool(flags & Flag.NOTICE)

@@ -94,6 +94,18 @@ async def test_a_batch_that_is_too_large_is_halved_until_it_fits() -> None:
     assert run.ledger.delivered == 20
 
 
+async def test_no_header_stops_a_sink_for_more_than_an_hour_and_it_is_said_meanwhile(autojump_clock: MockClock) -> None:
+    run = Answered(playing([Response(503, retry_after_seconds=86_400 * 365.0)]), log_clock=trio.current_time)
+    await run.append(0)
+    begun = trio.current_time()
+    await run.run()
+    assert 3600 <= trio.current_time() - begun < 3601
+    assert run.ledger.delivered == 10
+    told = [line["message"] for line in run.said]
+    assert told == ["cannot deliver"] * 60 + ["delivering again"]
+    assert run.delivery.statistics().retries == 1
+
+
 async def test_what_keeps_being_too_much_is_halved_and_never_rejected(autojump_clock: MockClock) -> None:
     run = Answered(lambda request: Response(429 if len(events_of(request)) > 5 else 200))
     await run.append(0, 10)
