@@ -208,7 +208,8 @@ class Batching(msgspec.Struct, frozen=True):
     """When a batch is sent: as soon as one of these is reached. By default with what is there."""
 
     size_bytes: int | None = None
-    """As it is sent, so compressed. None: as much as the spool lets one sink have in hand at once."""
+    """As it is sent, so compressed. None: as much as a sink should send at once of what it reads, before it is
+    compressed (`Spool.batch_bytes`); more than that cannot be had, but by a sink that gathers."""
     events: int | None = None
     age_seconds: float = 0.0
     """How long its first event may wait for others."""

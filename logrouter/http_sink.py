@@ -32,12 +32,12 @@ class BatchOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """When a batch is sent: as soon as one of these is reached, or the spool needs the room."""
 
     size: Size | None = None
-    """As it is sent, so compressed. Default: as much as the spool's memory allows one sink at once, before it is
-    compressed; more than that cannot be had."""
+    """As it is sent, so compressed. Before it is compressed a batch holds no more than about 1MiB, and a quarter of the
+    sink's share of `spool.memory`. Default: as much as that; of `loki` 512KiB at most."""
     events: int | None = None
-    """How many events at most. Default: as many as fit."""
+    """How many events at most. Default: as many as fit; of `http` with a `body` 100."""
     age: Duration | None = None
-    """How long the first event waits for others. Default: the sink's own."""
+    """How long the first event waits for others. Default: 1s; of `http` with a `body` not at all."""
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
@@ -47,14 +47,15 @@ class BatchOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
 
 
 class RetryOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """How what was not taken is tried again: after twice the time at most that the try before had waited."""
+    """How what was not taken is tried again: after a random wait, of which the longest doubles from try to try."""
 
     initial: Duration = Duration(0.2)
-    """The longest first wait."""
+    """The longest first wait. Each wait is a random part of the longest, which doubles from try to try."""
     cap: Duration = Duration(30.0)
-    """The longest wait."""
+    """Where that ends. What the destination asks for (`Retry-After`) is waited for all the same, up to an hour."""
     give_up: Duration | Literal["never"] = "never"
-    """After how long what could not be delivered becomes a dead letter."""
+    """After how long what could not be delivered is given up: a dead letter where the sink has them, else
+    discarded."""
 
     @property
     def policy(self) -> RetryPolicy:
@@ -74,7 +75,8 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
     headers: Mapping[str, MaybeSecret] = msgspec.field(default_factory=dict)
     """Sent with every request. Those whose names speak of a key, token, cookie or the like are kept secret."""
     tls: Tls = Tls()
-    """How the connection is secured."""
+    """How the connection is secured: TLS 1.2 or newer. Its files are read for the first connection, and anew after
+    SIGHUP."""
     proxy: MaybeSecret | None = None
     """The URL of an HTTP proxy. Default: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say."""
     timeouts: Timeouts = Timeouts()
@@ -82,7 +84,8 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
     batch: BatchOptions = BatchOptions()
     """How much makes a request."""
     concurrency: int = 4
-    """How many requests may be under way at most; how many there are adapts to what the destination takes."""
+    """How many requests may be under way at most; how many there are adapts to what the destination takes, and to the
+    sink's share of `spool.memory`. One of `http` with a `body`."""
     retry: RetryOptions = RetryOptions()
     """How what was not taken is tried again."""
     on_reject: Literal["keep", "discard"] = "keep"

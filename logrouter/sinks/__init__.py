@@ -80,10 +80,11 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     """How long a destination that takes nothing is tried again."""
 
     initial_seconds: float = 0.2
-    """The first wait is at most so long; each is at most twice as long as the one before."""
+    """The first wait is at most so long. Each is a random part of the longest, which doubles from try to try."""
     cap_seconds: float = 30.0
     give_up_seconds: float | None = None
-    """After how long what was never taken is rejected. None: never."""
+    """After how long what was never taken is given up, by the reason `gave_up`: rejected, or discarded where the sink
+    gathers. None: never."""
 
 
 class Sink(Generic[ConfigT]):

@@ -9,7 +9,7 @@ line is ended before the next begins. A batch counts as delivered once it is on 
 
 Compressed files can be read at any moment: every batch is a gzip member or zstd frame of its own. A file is
 rotated to `errors.ndjson.1` (`errors.ndjson.1.gz`), that one to `.2`, and so on. A file that is moved or deleted by
-others, as logrotate does, is opened anew; SIGHUP does so at once. A character device (`/dev/null`, a terminal) is
+others, as logrotate does, is opened anew; SIGHUP has all opened anew. A character device (`/dev/null`, a terminal) is
 written to as it is; a named pipe or a socket is refused, and for streams there are the sinks `stdout` and `stderr`.
 Two sinks with the same fixed path are refused: their lines would mix, and each would rotate the file of the other.
 

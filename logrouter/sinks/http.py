@@ -14,10 +14,11 @@
 `format` says how events make a request: `json_lines` (one object a line), `json_array`, or `raw` (the lines as they
 came); a batch is one request. With `body` every event is a request of its own: a structure, sent as JSON, in which each
 text is a template; what comes from the event is escaped, whatever it holds. A `body` that is a text is sent as text.
-Such requests are made one after the other, in the order of the events.
+Such requests are made one after the other, in the order of the events, whatever `concurrency` says; and at once, unless
+`batch.age` is set.
 
-**At least once.** What is tried again may be there twice: no endpoint is known to recognise it. Where yours answers
-409 to what it has already, say `deliver_on: [409]`.
+**At least once.** What is tried again may be there twice, after a crash all that was on its way: no endpoint is known
+to recognise it. Where yours answers 409 to what it has already, say `deliver_on: [409]`.
 
 **What an answer means.**
 
@@ -75,7 +76,8 @@ _CONTENT_TYPES = {
 _REFUSED = (400, 413, 422)
 """Something in it is refused, or it is too large."""
 _EVENTS_AT_ONCE = 100
-"""How many events a batch holds by default where each is a request: what a crash may send again."""
+"""How many events are settled together by default where each is a request. After a crash all of a batch is sent again,
+which holds more where more was read at once."""
 
 
 class Status(str):

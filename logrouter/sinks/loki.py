@@ -20,8 +20,9 @@ time-out is not there twice; and two events that are the same to the nanosecond 
 own, which were received together, are therefore a nanosecond apart, in their order.
 
 **Time.** Loki refuses what is too old (`max_age`), too far in the future (`max_ahead`), or too far behind the newest
-of its stream (`out_of_order`). These events become dead letters without being sent. After an outage the oldest are sent
-first, one request after the other, so that a stream only goes forward. If your Loki has other limits, say so here.
+of its stream (`out_of_order`). These events become dead letters without being sent. Events leave in the order in which
+they were read, one request after the other; a request whose events lie further apart than `out_of_order` has the oldest
+first. So what was written in order is taken in order, also after an outage. If your Loki has other limits, say so here.
 
 **What an answer means.**
 

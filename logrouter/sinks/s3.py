@@ -11,12 +11,14 @@
     # logs/checkout/2026/01/31/20260131T235959Z-archive-5bd1e995a1b2c3d4-120000.ndjson.zst
     # is read by: aws s3 cp s3://logs/checkout/… - | zstd -d
 
-An object is closed when it has `object_size`, as it is stored, or is `object_age` old, and when logrouter stops. Small
-ones are sent whole, large ones in parts (multipart), so that no more than a part has to be held in memory. They are
-made of gzip members or zstd frames of some hundred kilobytes each: usual tools read an object as one file.
+An object is closed when it has `object_size`, as it is stored, or is `object_age` old, when logrouter stops, and early
+where the spool's disk is full of what is in it. Small ones are sent whole, large ones in parts (multipart), so that no
+more than a part has to be held in memory. They are made of gzip members or zstd frames of some hundred kilobytes each:
+usual tools read an object as one file.
 
 Each event is in one object, once, also after a crash. An object's name is made of what never changes: when its first
-event was received, the sink, and the event's epoch and sequence. What is about to be sent is written down before;
+event was received, the sink, and the event's epoch and sequence. It does not tell the last event, which nobody knows
+when an upload in parts begins under that name. What is about to be sent is written down before;
 what was on its way is then sent again under the same name, and an object that is there already is compared by size
 and checksum. An upload in parts that was open is continued. A bucket's lifecycle rule that aborts incomplete uploads
 must therefore leave them for longer than logrouter may be away. Without a spool on disk nobody knows of an open upload
@@ -150,7 +152,8 @@ class S3Config(SinkConfig, kw_only=True, frozen=True):
     """Whether an object may take no other's place (`If-None-Match`). `false` for servers that lack this: names are
     such that it would only ever be its own."""
     tls: Tls = Tls()
-    """How the connection is secured."""
+    """How the connection is secured: TLS 1.2 or newer. Its files are read for the first connection, and anew after
+    SIGHUP."""
     proxy: MaybeSecret | None = None
     """The URL of an HTTP proxy. Default: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say."""
     timeouts: Timeouts = Timeouts()

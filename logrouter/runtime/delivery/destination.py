@@ -4,9 +4,9 @@
       ▲                     │
       └──── an answer ──────┘
 
-So a destination that is down sees one request every half minute, however many batches wait, and what is wrong with it
-is said once. Where it takes some events of a batch, it works: those that it leaves are tried again alone, stop nobody,
-and are trouble when that lasts.
+So a destination that is down sees one request at a time, after random waits of up to `cap_seconds`, however many
+batches wait; and what is wrong with it is said once. Where it takes some events of a batch, it works: those that it
+leaves are tried again alone, stop nobody, and are trouble when that lasts.
 """
 
 from __future__ import annotations
