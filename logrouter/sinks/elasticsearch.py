@@ -49,7 +49,8 @@ lift the block. Of an answer that cannot be read, or that tells of too few event
 **Rights.** `create_doc` (with `id: none` in a plain index: `index`) and `auto_configure` on the indices suffice;
 `check --connect` can tell more where it also has `monitor` and `view_index_metadata`.
 
-As a URL: `elasticsearch+https://user:password@es:9200/?index=app-{date}`, `elasticsearch+http://localhost:9200`.
+As a URL: `elasticsearch+https://user:password@es:9200/?index=app-{date}`, `elasticsearch+http://localhost:9200`. A
+plain `https:` URL needs `type: elasticsearch` beside it.
 """
 
 from __future__ import annotations

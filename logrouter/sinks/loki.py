@@ -44,8 +44,8 @@ What is tried again waits, and is told once a minute and in `/status`.
 Of a push in which entries of several streams are too far behind, Loki tells of the last stream only, and nothing at all
 where entries of the last one are taken. So `out_of_order` should not be more than half of Loki's `max_chunk_age`.
 
-As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?tenant=shop`, `loki:` with `url` as a key;
-`/loki/api/v1/push` may stand at its end, and is added where it does not.
+As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?tenant=shop`; `/loki/api/v1/push` may
+stand at its end, and is added where it does not. A plain `http:` URL needs `type: loki` beside it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Writes events to stdout, one line each: for people on a terminal, for programs as JSON.
 
-A reader that is slow holds up this sink and no other. When its reader goes (`| head`), logrouter ends quietly.
+A reader that is slow holds up this sink and no other. When its reader goes (`| head`), this sink ends quietly, and so
+does logrouter if it has no other.
 
 As a URL: `stdout:`, `stdout:?format=raw`.
 """
