@@ -23,7 +23,8 @@ class Concurrency:
     def __init__(self, most: int) -> None:
         self.most = most
         self.limit = 1.0
-        self._usual_seconds: float | None = None
+        self.usual_seconds: float | None = None
+        """How long an answer usually takes; None: there was none yet."""
 
     @property
     def places(self) -> int:
@@ -32,8 +33,8 @@ class Concurrency:
 
     def answered(self, seconds: float, under_way: int) -> None:
         """A request was answered after so long, while so many (itself included) were under way."""
-        usual = seconds if self._usual_seconds is None else self._usual_seconds
-        self._usual_seconds = usual + _USUAL_SHARE * (seconds - usual)
+        usual = seconds if self.usual_seconds is None else self.usual_seconds
+        self.usual_seconds = usual + _USUAL_SHARE * (seconds - usual)
         if seconds > RISING * usual + SLACK_SECONDS:
             self.limit = max(1.0, self.limit * 0.9)
         elif under_way >= self.places:  # else the limit was not what held it back

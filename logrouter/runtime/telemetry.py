@@ -86,6 +86,7 @@ class Telemetry:
             "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
             **msgspec.structs.asdict(delivery.statistics()),
             "trouble": None if trouble is None else {"reason": trouble.reason, "since": trouble.began},
+            "lag": None if (lag := delivery.lag) is None else msgspec.structs.asdict(lag),
         }
 
     def metrics(self) -> bytes:
@@ -227,3 +228,7 @@ def _sink_metrics(sinks: dict[str, Any]) -> Iterator[Metric]:
     for name, figures in sinks.items():
         up.add_metric([name], 0 if figures["trouble"] or figures["closed"] else 1)
     yield up
+    lags = GaugeMetricFamily("logrouter_sink_lags", "1 where the sink does not keep up", labels=["sink"])
+    for name, figures in sinks.items():
+        lags.add_metric([name], 1 if figures["lag"] else 0)
+    yield lags

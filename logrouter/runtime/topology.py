@@ -95,7 +95,7 @@ class Topology:
 
     async def _keep_and_flow(self) -> None:
         async with trio.open_nursery() as keeping:
-            keeping.start_soon(tick, self.spool)
+            keeping.start_soon(tick, self.spool, self.deliveries)
             keeping.start_soon(self.spool.maintain)
             await self._flow()
             keeping.cancel_scope.cancel()

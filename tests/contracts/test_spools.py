@@ -190,6 +190,19 @@ async def test_what_is_committed_waits_no_more(make: Make) -> None:
 
 
 @every_spool
+async def test_what_waits_takes_about_as_much_as_its_payloads(make: Make) -> None:
+    async with make() as kit:
+        sizes = [(await kit.append()).payload_bytes for _ in range(4)]
+        assert sum(sizes) < kit.spool.waiting_bytes(0) < 4 * sum(sizes)
+        found = await kit.read(0)
+        kit.commit(0, found[:3])
+        assert sizes[3] < kit.spool.waiting_bytes(0) < 4 * sizes[3]
+        kit.commit(0, found[3:])
+        assert kit.spool.waiting_bytes(0) == 0
+        assert kit.spool.waiting_bytes(1) > sum(sizes)
+
+
+@every_spool
 async def test_what_is_not_committed_can_be_read_again(make: Make) -> None:
     async with make() as kit:
         for _ in range(3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from logrouter import config
@@ -12,6 +13,7 @@ from logrouter.dead_letters import DeadLetter
 from logrouter.event import Chunk, Flag
 from logrouter.framing import Frame
 from logrouter.runtime.delivery import Trouble
+from logrouter.runtime.delivery.lagging import Lag
 from logrouter.runtime.log import Log
 from logrouter.runtime.telemetry import Telemetry
 from logrouter.runtime.topology import Topology
@@ -66,6 +68,27 @@ def test_a_sink_in_trouble() -> None:
     assert telemetry.status()["sinks"]["b"]["trouble"] == {
         "reason": "connection refused",
         "since": "2026-11-23T10:00:00Z",
+    }
+
+
+def test_a_sink_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
+    topology = make_topology()
+    lag = Lag("2026-11-23T10:00:00Z", 61.5, 1_000, 300_000, 20.0, 10.0, None)
+    monkeypatch.setattr(type(topology.deliveries[0]), "lag", property(lambda own: lag if own.name == "b" else None))
+    telemetry = Telemetry(topology)
+
+    samples = samples_of(telemetry)
+    assert (samples["sink_lags", frozenset({"a"})], samples["sink_lags", frozenset({"b"})]) == (0, 1)
+    assert samples["sink_up", frozenset({"b"})] == 1
+    assert telemetry.status()["sinks"]["a"]["lag"] is None
+    assert telemetry.status()["sinks"]["b"]["lag"] == {
+        "since": "2026-11-23T10:00:00Z",
+        "behind_seconds": 61.5,
+        "behind_events": 1_000,
+        "behind_bytes": 300_000,
+        "comes_per_second": 20.0,
+        "takes_per_second": 10.0,
+        "limit": None,
     }
 
 

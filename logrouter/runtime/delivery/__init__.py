@@ -6,6 +6,7 @@
     conversing.py    one try: instructions and replies
     destination.py   is it in trouble; whose turn is it     one tries, the others wait
     settling.py      in order, made durable, committed
+    lagging.py       does it keep up
 
 Invariants:
 - a cursor moves only past what is settled, and as durable at the destination as the transport can make it;
@@ -16,6 +17,8 @@ Invariants:
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +33,7 @@ from logrouter.routing import Router
 from logrouter.runtime.delivery.collecting import Collector, Taken
 from logrouter.runtime.delivery.conversing import Conversing
 from logrouter.runtime.delivery.destination import Destination, Trouble
+from logrouter.runtime.delivery.lagging import Lag, Lagging
 from logrouter.runtime.delivery.noting import Noting
 from logrouter.runtime.delivery.sending import DeadLetters, Sender
 from logrouter.runtime.delivery.settling import InHand, Settling
@@ -78,7 +82,9 @@ class Delivery:
         log: Log,
         *,
         dead_letters: DeadLetters | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """`clock_ns` gives nanoseconds since 1970, as chunks say when they were received."""
         self.number = number
         self.name = name
         self.sink = sink
@@ -95,6 +101,10 @@ class Delivery:
         self._sender = Sender(
             *(name, sink, self._collector, self._conversing, self.destination, self._concurrency, log, dead_letters)
         )
+        self._lagging = Lagging(
+            *(number, name, sink, spool, self._collector, self._conversing, self.destination, self._concurrency, log),
+            clock_ns,
+        )
         self._settling = Settling(number, transport, spool)
         self.destination.before_waiting = self._settling.look
         self.destination.is_trusted = lambda: self._failed_at_sync != self._settling.syncs
@@ -108,6 +118,11 @@ class Delivery:
     def trouble(self) -> Trouble | None:
         """Why the sink gets nothing at present, or why some events have been left for long."""
         return self.destination.trouble or self.destination.trouble_with_some
+
+    @property
+    def lag(self) -> Lag | None:
+        """How far behind the sink is, where it does not keep up."""
+        return self._lagging.lag
 
     def statistics(self) -> DeliveryStatistics:
         """Figures about it."""
@@ -170,6 +185,10 @@ class Delivery:
     def hurry(self) -> None:
         """The end is near: try again now, and often."""
         self.destination.hurry()
+
+    def look(self) -> None:
+        """See whether it keeps up."""
+        self._lagging.look()
 
     async def _deliver(self, senders: trio.Nursery) -> None:
         """Deliver what is there."""
@@ -260,8 +279,10 @@ class Delivery:
         return True
 
 
-async def tick(spool: Spool) -> None:
+async def tick(spool: Spool, deliveries: Sequence[Delivery] = ()) -> None:
     """Wake all deliveries regularly, for ever."""
     while True:
         await trio.sleep(TICK_SECONDS)
         spool.wake()
+        for delivery in deliveries:
+            delivery.look()

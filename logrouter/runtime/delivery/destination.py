@@ -62,6 +62,8 @@ class Destination:
         self.trouble: Trouble | None = None
         self.retries = 0
         """Tries that have failed."""
+        self.last_failure = ""
+        """Why the last of them did, of those that took nothing."""
         self._sink = sink
         self._log = log
         self._retry = retry
@@ -112,6 +114,7 @@ class Destination:
         """Nothing was taken: returns when the caller may try again."""
         self.before_waiting()
         self.retries += 1
+        self.last_failure = reason
         self._tell(reason)
         if self._trying not in (None, trio.lowlevel.current_task()):
             await self.wait_turn()  # somebody else tries it
@@ -132,6 +135,11 @@ class Destination:
     def takes_all_of(self, first: int) -> None:
         """The batch that begins there is settled."""
         self._left.pop(first, None)
+
+    @property
+    def leaves_some(self) -> bool:
+        """Whether it does not take some events, for however short a time, though it takes others."""
+        return bool(self._left)
 
     @property
     def trouble_with_some(self) -> Trouble | None:

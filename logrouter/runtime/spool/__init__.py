@@ -135,6 +135,9 @@ class Spool(Protocol):
     def waiting(self, sink: int) -> int:
         """How many events wait for a sink: read or not, but neither settled nor discarded."""
 
+    def waiting_bytes(self, sink: int) -> int:
+        """About what they take in the spool."""
+
     def undelivered(self, sink: int) -> int:
         """How many of them it wants, where that is known without reading them; else how many wait."""
 

@@ -298,6 +298,11 @@ class Keeper:
         """What cannot be done at present, and why."""
         return "; ".join(f"cannot {verb}: {reason}" for verb, reason in self._troubles.items()) or None
 
+    def needed_bytes(self, cursor: Cursor) -> int:
+        """About how much of the log one sink still needs."""
+        needed = (each for each in self.store.segments if cursor.needs(each.header.first, each.end))
+        return sum(segment.size_from(cursor.state.committed) for segment in needed)
+
     def figures(self) -> dict[str, Any]:
         """What `SpoolStatistics` tells of the log."""
         return {

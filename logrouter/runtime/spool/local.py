@@ -347,6 +347,14 @@ class LocalSpool(Spool):
         """How many events wait for a sink: read or not, but neither settled nor discarded."""
         return self.cursors[sink].waiting(self.appended)
 
+    def waiting_bytes(self, sink: int) -> int:
+        """About what they take: in the log, and in memory those that are there alone."""
+        cursor = self.cursors[sink]
+        logged_end = self._keeper.store.end if self._keeper is not None else 0
+        alone = (held.chunk for held in self.window if held.chunk.offset.sequence >= logged_end)
+        in_memory = sum(chunk.size_bytes for chunk in alone if cursor.lacks(chunk))
+        return in_memory + (self._keeper.needed_bytes(cursor) if self._keeper is not None else 0)
+
     def undelivered(self, sink: int) -> int:
         """How many of them it wants, where that is known without reading them; else how many wait."""
         cursor = self.cursors[sink]

@@ -74,6 +74,11 @@ class Segment:
         self.doubtful = False
         """Whether a sync has failed on the rest."""
 
+    def size_from(self, sequence: int) -> int:
+        """About how much of it the events take that stand at or after this one, as if all were equally large."""
+        first = self.header.first
+        return self.size * (self.end - max(first, sequence)) // max(1, self.end - first)
+
 
 class Spot(NamedTuple):
     """Where in the files a reader goes on, so that it need not search."""

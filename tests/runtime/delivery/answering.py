@@ -98,6 +98,7 @@ class Answered:
         state: State | None = None,
         when_full: Any = "block",
         log_clock: Callable[[], float] = time.monotonic,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.router = Router([SinkRouting("a")])
         self.said: list[dict[str, Any]] = []
@@ -117,7 +118,9 @@ class Answered:
         self.sink.retry = retry or RetryPolicy()
         self.sink.on_reject = on_reject  # type: ignore[assignment]  # one of its words
         self.delivery = Delivery(
-            0, "a", self.sink, self.transport, self.spool, self.router, log, dead_letters=self.letters
+            *(0, "a", self.sink, self.transport, self.spool, self.router, log),
+            dead_letters=self.letters,
+            clock_ns=clock_ns,
         )
 
     async def append(self, *numbers: int, events: int = 10) -> None:
