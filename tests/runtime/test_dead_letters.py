@@ -291,6 +291,10 @@ async def test_a_line_that_was_cut_does_not_become_a_letter_by_deleting_others(m
     assert kept(disk) == [10, 11]
 
 
+LITTLE = 1000
+"""A limit in bytes that a walk reaches."""
+
+
 class Walk:
     """A store that is used, killed, deleted from, in any order; and what must be, and may be, in it."""
 
@@ -307,20 +311,25 @@ class Walk:
 
     def start(self) -> None:
         committed = min(self.unsettled, default=self.next)
-        self.store = store_on(self.disk, committed, self.random.choice((1, 3, 100)), self.random.choice((2**20, 1000)))
+        file_lines, max_bytes = self.random.choice((1, 3, 100)), self.random.choice((2**20, LITTLE))
+        self.store = store_on(self.disk, committed, file_lines, max_bytes)
 
     async def step(self) -> None:
+        is_faulty = False
         if self.random.random() < 0.3:
             self.disk.kill_after(self.random.randrange(1000))
         elif self.random.random() < 0.3:
+            is_faulty = True
             self.disk.fail(self.random.choice(("writev", "fdatasync", "fsync", "open", "ftruncate")), errno.EIO)
         try:
             await (self.keep() if self.random.random() < 0.7 else self.delete())
         except Killed:
             self.disk.crash(power=self.random.random() < 0.5)
             self.start()
-        except (DestinationError, OSError):
-            pass
+        except (DestinationError, OSError) as error:
+            may_be_full = self.store.max_bytes == LITTLE
+            if not is_faulty and not (may_be_full and "are full" in str(error)):
+                raise
         self.disk.heal()
         self.check()
 

@@ -129,7 +129,7 @@ def test_victorialogs_keeps_events_over_a_stop(victorialogs: VictoriaLogs) -> No
 
     expected = {"_msg": "hello", "_time": "2026-01-01T00:00:00.123456789Z", "test": "kept", "n": "1"}
     for events in (before, victorialogs.query("test:kept")):
-        assert [expected | event for event in events] == events
+        assert [event | expected for event in events] == events
         assert len(events) == 1
 
 
