@@ -12,9 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ParamSpec, TypeVar
 
+import trio
+
+P = ParamSpec("P")
+T = TypeVar("T")
 TOO_LONG_SECONDS = 30.0
 POLL_SECONDS = 0.01
 LOGROUTER = (sys.executable, "-m", "logrouter")
@@ -114,6 +119,11 @@ class Piped:
 def troubles(complaints: bytes) -> list[bytes]:
     """What logrouter said on stderr, but for the note that rules leave some events out."""
     return [line for line in complaints.splitlines() if b"no sink wants some events" not in line]
+
+
+async def in_thread(run: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Let it run beside servers of this process. What may wait takes a timeout of its own: it is not cancelled."""
+    return await trio.to_thread.run_sync(partial(run, *arguments, **options))
 
 
 def pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 import trio
 
 from logrouter.testing import HttpServer, Received, Reply
-from tests.e2e.processes import Workplace
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, in_thread
 
 CONFIG = """\
 steps:
@@ -24,7 +23,7 @@ sinks:
     batch: {{age: 10ms}}
     retry: {{initial: 10ms, cap: 50ms}}
 spool: {{directory: spool}}
-shutdown_timeout: {timeout}
+shutdown_timeout: 25s
 """
 
 
@@ -72,13 +71,6 @@ def events(count: int) -> tuple[bytes, list[int], list[str]]:
     return "".join(line + "\n" for line in lines).encode(), good, bad
 
 
-Run = Callable[..., Any]
-
-
-async def in_thread(run: Run, *arguments: Any, **options: Any) -> Any:
-    return await trio.to_thread.run_sync(partial(run, *arguments, **options))
-
-
 def files(workplace: Workplace) -> list[Path]:
     return [path for path in (workplace.folder / "spool").rglob("*") if path.is_file()]
 
@@ -95,7 +87,7 @@ def shown(workplace: Workplace, *arguments: str) -> list[dict[str, Any]]:
 async def test_what_is_refused_is_kept_with_the_reason_and_without_secrets(workplace: Workplace) -> None:
     index = Index()
     async with HttpServer(index.answer).serving() as server:
-        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url))
         data, good, bad = events(200)
         done = await in_thread(workplace.route, data)
 
@@ -114,14 +106,14 @@ async def test_a_full_store_stops_the_sink_and_deleting_lets_it_go_on(workplace:
     pad = "x" * 1_000_000
     data = b"".join(b'{"n":"%d","pad":"%b"}\n' % (number, pad.encode()) for number in range(20))
     async with HttpServer(index.answer).serving() as server:
-        config = CONFIG.format(url=server.url, timeout="25s")
+        config = CONFIG.format(url=server.url)
         workplace.write("logrouter.yaml", config + "dead_letters: {max_size: 16MiB}\n")
         process = await in_thread(workplace.start_router)
-        feed = partial(in_thread, process.communicate, data + b'{"n":1}\n')
+        feed = partial(in_thread, process.communicate, data + b'{"n":1}\n', timeout=TOO_LONG_SECONDS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(feed)
-            letters = []
-            while len(letters) < 16:  # as many as fit
+            letters: list[dict[str, Any]] = []
+            while len(letters) < 16:  # as many as fit; or feeding fails in the end
                 letters = await in_thread(shown, workplace)
             assert process.poll() is None
             assert (await in_thread(dlq, workplace, "delete", *(letter["id"] for letter in letters))).returncode == 0
@@ -135,7 +127,7 @@ async def test_a_full_store_stops_the_sink_and_deleting_lets_it_go_on(workplace:
 async def test_once_the_mapping_is_mended_a_replay_delivers_each_once(workplace: Workplace) -> None:
     index = Index()
     async with HttpServer(index.answer).serving() as server:
-        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url))
         data, good, bad = events(200)
         await in_thread(workplace.route, data)
 
@@ -152,7 +144,7 @@ async def test_once_the_mapping_is_mended_a_replay_delivers_each_once(workplace:
         index.is_down, index.is_mended = False, True
         router = await in_thread(workplace.start_router)  # it may run meanwhile
         done = await in_thread(dlq, workplace, "replay", "--sink", "es")
-        await in_thread(router.communicate, b"")
+        await in_thread(router.communicate, b"", timeout=TOO_LONG_SECONDS)
 
     assert (done.returncode, router.returncode) == (0, 0)
     assert done.stdout == b"SINK  DELIVERED  REFUSED  LEFT\nes           20        0     0\n"
@@ -166,7 +158,7 @@ async def test_a_replay_that_is_killed_is_done_again_and_doubles_nothing(workpla
     index = Index()
     data, good, bad = events(200)
     async with HttpServer(index.answer).serving() as server:
-        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url))
         await in_thread(workplace.route, data)
 
     index.is_mended = True
@@ -178,15 +170,16 @@ async def test_a_replay_that_is_killed_is_done_again_and_doubles_nothing(workpla
         return Reply(hang=True)
 
     async with HttpServer(answer_never).serving() as server:
-        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url))
         process = await in_thread(workplace.start_router, "dlq", "replay")
-        await taken.wait()
+        with trio.fail_after(TOO_LONG_SECONDS):
+            await taken.wait()
         process.kill()
-        await in_thread(process.communicate)
+        await in_thread(process.communicate, timeout=TOO_LONG_SECONDS)
     assert len(await in_thread(shown, workplace)) == 20
 
     async with HttpServer(index.answer).serving() as server:
-        workplace.write("logrouter.yaml", CONFIG.format(url=server.url, timeout="25s"))
+        workplace.write("logrouter.yaml", CONFIG.format(url=server.url))
         assert (await in_thread(dlq, workplace, "replay")).returncode == 0
     assert index.numbers == sorted([*good, *bad], key=str)
     assert await in_thread(shown, workplace) == []
@@ -200,14 +193,14 @@ async def test_killed_at_any_request_each_event_is_delivered_or_kept_once(workpl
     parts = [b"".join(line + b"\n" for line in data.split(b"\n")[start : start + 100]) for start in range(0, 1000, 100)]
     kill = Killing(index)
     async with HttpServer(kill.answer).serving() as server:
-        config = CONFIG.format(url=server.url, timeout="25s").replace("age: 10ms", "age: 10ms, events: 20")
+        config = CONFIG.format(url=server.url).replace("age: 10ms", "age: 10ms, events: 20")
         workplace.write("logrouter.yaml", config)
         for number, part in enumerate(parts):
             process = await in_thread(workplace.start_router)
             kill.arm(process, 1 + number % 6, after=bool(number % 2))
             assert process.stdin is not None
             await in_thread(process.stdin.write, part)
-            await in_thread(process.wait)
+            await in_thread(process.wait, TOO_LONG_SECONDS)
         done = await in_thread(workplace.route, b"")
 
     assert done.returncode == 0, done.stderr

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from random import Random
 
 import pytest
-import trio
 
 from logrouter.testing import HttpServer, Received, Reply
-from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS
+from tests.e2e.processes import Workplace, in_thread
 
 pytestmark = pytest.mark.slow
 
@@ -40,45 +37,38 @@ class Troublesome:
         return Reply(200, close=self._random.random() < 0.2)
 
 
-async def run(data: bytes, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    with trio.fail_after(TOO_LONG_SECONDS):
-        return await trio.run_process(
-            [*LOGROUTER, *arguments], stdin=data, cwd=folder, capture_stdout=True, capture_stderr=True, check=False
-        )
-
-
 @pytest.mark.parametrize("seed", range(3))
-async def test_every_event_arrives_once_whatever_the_server_does(seed: int, tmp_path: Path) -> None:
+async def test_every_event_arrives_once_whatever_the_server_does(seed: int, workplace: Workplace) -> None:
     server = HttpServer(destination := Troublesome(seed))
     data = b"".join(b'{"n":%d,"level":"info"}\n' % number for number in range(EVENTS))
     async with server.serving():
         url = f"http+{server.url}/in"
         options = ("compression=gzip", "batch={events: 3000, age: 100ms}", "retry={cap: 50ms, initial: 10ms}")
         sets = [text for option in options for text in ("--set", f"sinks.out.{option}")]
-        done = await run(data, tmp_path, "--sink", f"out={url}", *sets)
+        done = await in_thread(workplace.route, data, "--sink", f"out={url}", *sets)
     assert (done.returncode, done.stdout) == (0, b"")
     assert sorted(destination.taken) == list(range(EVENTS))
     assert {request.headers["content-encoding"] for request in server.requests} == {"gzip"}
 
 
-async def test_a_chat_gets_a_message_for_each_event_in_order(tmp_path: Path) -> None:
+async def test_a_chat_gets_a_message_for_each_event_in_order(workplace: Workplace) -> None:
     server = HttpServer([Reply(204), Reply(500), Reply(204)])
     config = "sinks: {chat: {type: http, url: URL, body: {text: '{app}: {message}'}, retry: {initial: 10ms}}}"
     lines = [b'{"app":"shop","message":"one"}\n', b'two "quoted"\n', b'{"message":"three"}\n']
     async with server.serving():
-        (tmp_path / "logrouter.yaml").write_text(config.replace("URL", f"{server.url}/hook"))
-        done = await run(b"".join(lines), tmp_path)
+        workplace.write("logrouter.yaml", config.replace("URL", f"{server.url}/hook"))
+        done = await in_thread(workplace.route, b"".join(lines))
     assert done.returncode == 0
     texts = [json.loads(request.body)["text"] for request in server.requests]
     assert texts == ["shop: one", *['unknown: two "quoted"'] * 2, "unknown: three"]
 
 
-async def test_what_is_wrong_is_said_and_nothing_secret(tmp_path: Path) -> None:
+async def test_what_is_wrong_is_said_and_nothing_secret(workplace: Workplace) -> None:
     server = HttpServer(lambda request: Reply(401, body=f"no: {request.headers['authorization']}".encode()))
     async with server.serving():
         sink = f"out=http+{server.url}/in?key=hidden"
         more = ["--set", "sinks.out.token=hidden", "--set", "shutdown_timeout=1s"]
-        done = await run(b'{"n":1}\n', tmp_path, "--sink", sink, *more)
+        done = await in_thread(workplace.route, b'{"n":1}\n', "--sink", sink, *more)
     assert done.returncode == 75
     assert b"HTTP 401: no: ********" in done.stderr
     assert b"hidden" not in done.stderr

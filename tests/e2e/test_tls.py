@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
-from functools import partial
 
 import pytest
-import trio
 import trustme
 
 from logrouter.testing import HttpServer, Received, Reply
-from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, in_thread, pipe
 
 pytestmark = pytest.mark.slow
 
@@ -61,13 +59,13 @@ async def test_a_server_that_cannot_be_trusted_gets_nothing_until_it_is_mended(
         router = workplace.start_router()
         pipe(router.stdin).write(b"\n".join(LINES))
         pipe(router.stdin).close()
-        complaint = json.loads(await trio.to_thread.run_sync(pipe(router.stderr).readline))
+        complaint = json.loads(await in_thread(pipe(router.stderr).readline))
         assert (complaint["message"], complaint["sink"]) == ("cannot deliver", "search")
         assert told in complaint["reason"]
         assert server.requests == []
 
         server.context = context(CA, "127.0.0.1")
-        code = await trio.to_thread.run_sync(partial(router.wait, TOO_LONG_SECONDS))
+        code = await in_thread(router.wait, TOO_LONG_SECONDS)
         assert (code, b"delivering again" in pipe(router.stderr).read()) == (0, True)
     sent = [line for request in server.requests for line in request.body.splitlines()[1::2]]
     assert sorted(json.loads(line)["n"] for line in sent) == list(range(len(LINES)))

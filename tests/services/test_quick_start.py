@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from backports import zstd
 
+from tests.e2e.processes import Workplace
 from tests.services.opensearch import OpenSearch
 from tests.services.s3 import S3Server
 
 PAGE = Path(__file__).parents[2] / "docs" / "quick-start.md"
-LOGROUTER = [sys.executable, "-m", "logrouter"]
 EVENTS = 2_000
 
 
@@ -38,18 +36,18 @@ def config_of_the_page(opensearch: OpenSearch, s3_server: S3Server, bucket: str)
     return text
 
 
-def run(folder: Path, command: list[str], lines: bytes = b"") -> str:
-    done = subprocess.run([*LOGROUTER, *command], input=lines, capture_output=True, cwd=folder)
+def run(workplace: Workplace, command: list[str], lines: bytes = b"") -> str:
+    done = workplace.route(lines, *command)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
 
-def test_the_steps_of_the_page(opensearch: OpenSearch, s3_server: S3Server, tmp_path: Path) -> None:
+def test_the_steps_of_the_page(opensearch: OpenSearch, s3_server: S3Server, workplace: Workplace) -> None:
     bucket = s3_server.make_bucket()
-    (tmp_path / "logrouter.yaml").write_text(config_of_the_page(opensearch, s3_server, bucket))
-    run(tmp_path, ["check", "--connect"])
-    lines = run(tmp_path, ["demo", "--count", str(EVENTS), "--rate", "0"]).encode()
-    run(tmp_path, [], lines)
+    workplace.write("logrouter.yaml", config_of_the_page(opensearch, s3_server, bucket))
+    run(workplace, ["check", "--connect"])
+    lines = run(workplace, ["demo", "--count", str(EVENTS), "--rate", "0"]).encode()
+    run(workplace, [], lines)
 
     stored = b"".join(zstd.decompress(s3_server.read(bucket, key)) for key in s3_server.keys(bucket))
     events = [json.loads(line) for line in stored.splitlines()]
@@ -62,8 +60,8 @@ def test_the_steps_of_the_page(opensearch: OpenSearch, s3_server: S3Server, tmp_
 
     opensearch.make_index("quickstart-refuses", {"properties": {"amount": {"type": "long"}}})
     given = b'{"level":"info","amount":7}\n{"level":"info","amount":"seven"}\n'
-    run(tmp_path, ["--set", "sinks.search.index=quickstart-refuses"], given)
+    run(workplace, ["--set", "sinks.search.index=quickstart-refuses"], given)
     assert [document["_source"]["amount"] for document in opensearch.documents("quickstart-refuses")] == [7]
-    letters = [json.loads(line) for line in run(tmp_path, ["dlq", "show", "--format", "json"]).splitlines()]
+    letters = [json.loads(line) for line in run(workplace, ["dlq", "show", "--format", "json"]).splitlines()]
     assert [(letter["sink"], letter["event"]["amount"]) for letter in letters] == [("search", "seven")]
     assert "amount" in letters[0]["detail"]
