@@ -17,7 +17,7 @@ from typing import BinaryIO
 import pytest
 
 from tests.crash.feeding import packed
-from tests.e2e.disks import remount, root_only, tiny_disk
+from tests.e2e.disks import remount, tiny_disk
 from tests.e2e.processes import Workplace, pipe, spool_options, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 
@@ -116,7 +116,6 @@ def memory_kib(process: subprocess.Popen[bytes]) -> int:
     return next(int(line.split()[1]) for line in status_lines if line.startswith("VmRSS"))
 
 
-@root_only
 def test_sinks_fail_and_come_back_and_nothing_is_lost_or_grows(workplace: Workplace, port: int) -> None:
     """Invariants 2, 3, 4, 5 and 8."""
     folder = workplace.folder

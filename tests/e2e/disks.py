@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+from tests.services.programs import missing
 
 
 @contextmanager
 def tiny_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of its own, which is soon full. Only root can make one."""
+    """A file system of its own, which is soon full.
+
+    Only root can make one: for others it skips the test, or fails it where services are required.
+    """
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
-        pytest.skip("cannot mount a file system here")
+        missing("only root can mount a file system")
     try:
         yield folder
     finally:

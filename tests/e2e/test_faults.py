@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from tests.e2e.disks import root_only, tiny_disk
+from tests.e2e.disks import tiny_disk
 from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe, wait_until
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,6 @@ def feed(router: subprocess.Popen[bytes], data: bytes) -> threading.Thread:
 # ── disks and folders ─────────────────────────────────────────────────────────────────────────────────
 
 
-@root_only
 def test_a_sink_on_a_full_disk_is_named_and_the_other_gets_all(workplace: Workplace) -> None:
     events = numbered(5000)
     with tiny_disk(workplace.folder / "small", "64k"):
@@ -65,7 +64,6 @@ def test_a_sink_on_a_full_disk_is_named_and_the_other_gets_all(workplace: Workpl
     assert len(written) <= 65536
 
 
-@root_only
 def test_when_a_full_disk_is_freed_all_arrives_and_nothing_twice(workplace: Workplace) -> None:
     events = numbered(20_000)
     with tiny_disk(workplace.folder / "small", "2m") as small:

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from tests.crash.feeding import is_notice, number_of, numbered, numbers_of
-from tests.e2e.disks import fill, remount, root_only, tiny_disk
+from tests.e2e.disks import fill, remount, tiny_disk
 from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, spool_options, wait_for_port, wait_until
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
 from tests.runtime.spool.logs import make_newer, numbered_chunk, write_version_1
+from tests.services.programs import missing
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +78,6 @@ def accounted(written: list[bytes]) -> int:
 # ── isolation ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-@root_only
 @pytest.mark.parametrize("durability", ["disk", "memory"])
 def test_ten_times_the_memory_flows_past_sinks_that_are_dead(workplace: Workplace, durability: str) -> None:
     """Invariant 4. One disk is full from the start, one folder becomes a file, nobody reads stdout: the fourth sink
@@ -115,7 +115,6 @@ def test_ten_times_the_memory_flows_past_sinks_that_are_dead(workplace: Workplac
     assert complaints.count(b"\n") == 4
 
 
-@root_only
 def test_sinks_that_die_one_after_the_other_do_not_fill_the_memory(workplace: Workplace) -> None:
     """Invariant 4: each of them has other events in hand."""
     data = b"".join(numbered(0, 60_000))
@@ -137,7 +136,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-@root_only
 @pytest.mark.parametrize("durability", ["disk", "memory"])
 def test_what_is_not_delivered_in_time_is_kept_and_delivered_by_the_next_run(
     workplace: Workplace, durability: str
@@ -184,7 +182,6 @@ def assert_oldest_missing(written: list[bytes], count: int) -> dict[str, Any]:
     return notice
 
 
-@root_only
 def test_a_full_spool_costs_the_dead_sinks_their_oldest_events_only(workplace: Workplace, port: int) -> None:
     """Invariants 3 and 4: what is discarded is a run of the oldest, counted, and told at the gap where a format can
     hold that."""
@@ -228,7 +225,6 @@ def test_a_full_spool_costs_the_dead_sinks_their_oldest_events_only(workplace: W
     }
 
 
-@root_only
 def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(workplace: Workplace, port: int) -> None:
     """Invariant 4: `block`, the default. The living sink loses nothing."""
     lines = numbered(0, 120_000)
@@ -259,7 +255,6 @@ def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(w
     assert (workplace.folder / "all").read_bytes() == data
 
 
-@root_only
 def test_a_smaller_max_size_throws_nothing_away(workplace: Workplace) -> None:
     """Invariant 3: what is there already is read on; new events wait until there is room."""
     lines = numbered(0, 200_000)
@@ -278,7 +273,6 @@ def test_a_smaller_max_size_throws_nothing_away(workplace: Workplace) -> None:
         assert (full / "out").read_bytes() == data + b"".join(later)
 
 
-@root_only
 def test_small_events_find_room_too_where_only_large_ones_could_be_discarded(workplace: Workplace) -> None:
     """Invariant 4, for `memory` with a folder: what has to leave the memory does not fit the disk, what comes would."""
     large, small = numbered(0, 358, width=60_000), numbered(358, 500, width=6_000)
@@ -302,7 +296,6 @@ def test_small_events_find_room_too_where_only_large_ones_could_be_discarded(wor
 # ── the spool's own disk ──────────────────────────────────────────────────────────────────────────────
 
 
-@root_only
 @pytest.mark.parametrize("durability", ["disk", "sync"])
 def test_a_full_disk_under_the_spool_stops_no_sink(workplace: Workplace, durability: str, port: int) -> None:
     """Invariants 3 and 4: the source waits once for block_timeout, then events flow by memory. It is said when it
@@ -336,7 +329,6 @@ def test_a_full_disk_under_the_spool_stops_no_sink(workplace: Workplace, durabil
     ]
 
 
-@root_only
 def test_a_full_disk_under_the_spool_and_a_dead_sink(workplace: Workplace) -> None:
     """Invariants 3, 4 and 9: the living sink gets all, run after run; the dead one loses what neither the disk nor the
     memory could keep, and each event of it is told in its place, once."""
@@ -444,7 +436,6 @@ def refused(workplace: Workplace, *arguments: str, user: str | None = None) -> s
     return complaint
 
 
-@root_only
 def test_a_folder_on_a_read_only_disk_is_named_before_the_start(workplace: Workplace) -> None:
     """Invariant 9 holds for what can be mended by waiting only: this is the operator's to mend."""
     with tiny_disk(workplace.folder / "spool", "8m") as spool:
@@ -454,12 +445,11 @@ def test_a_folder_on_a_read_only_disk_is_named_before_the_start(workplace: Workp
     assert workplace.lines("all") == [b'{"message":"x"}\n']
 
 
-@root_only
 def test_a_folder_of_another_user_is_refused(workplace: Workplace) -> None:
     """Invariant 10: its owner could read the events."""
     as_daemon = ["setpriv", "--reuid=daemon", "--clear-groups", *LOGROUTER, "--version"]
     if b"logrouter" not in workplace.start(as_daemon, **PIPES).communicate(timeout=TOO_LONG_SECONDS)[0]:
-        pytest.skip("others may not read this clone")
+        missing("another user cannot run this clone")
     for folder in (workplace.folder, *workplace.folder.parents[:2]):
         folder.chmod(0o755)
     spool = workplace.folder / "spool"
@@ -597,7 +587,6 @@ def _empty(path: Path) -> None:
 DAMAGES: list[Callable[[Path], None]] = [_flip, _halve, _zero, _behead, _empty, Path.unlink]
 
 
-@root_only
 @pytest.mark.parametrize("which", [[3], [0, 1, 5, -1]], ids=["one", "four"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 def test_a_damaged_segment_costs_its_own_events_which_are_counted(

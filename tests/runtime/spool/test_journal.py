@@ -19,7 +19,7 @@ from logrouter.cursors import Commit, Entry, Ledger, Note, Place, State, encode_
 from logrouter.runtime.disk import make_folders, read_file, sync_folder
 from logrouter.runtime.spool.journal import FILE_BYTES, Journal
 from logrouter.testing import CrashingDisk, FaultyDisk, Killed
-from tests.e2e.test_faults import root_only, tiny_disk
+from tests.e2e.disks import tiny_disk
 
 SMALL_BYTES = 700
 
@@ -378,7 +378,6 @@ def test_a_full_disk_stops_no_cursor_that_has_begun() -> None:
     assert loaded("/cursors/s", disk) == written.state
 
 
-@root_only
 @pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "small", "1m") as small:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from logrouter.sinks.file import FileConfig, FileSink
 from logrouter.templates import Template
 from logrouter.testing import FaultyDisk
 from logrouter.values import Duration, Size
+from tests.e2e.disks import tiny_disk
 
 
 class Clock:
@@ -572,24 +571,16 @@ def test_compression_is_the_same_each_time() -> None:
     assert compress(b"data", "none") == b"data"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a file system takes root")
-    yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
-
-
 @pytest.mark.slow
-async def test_a_disk_that_is_really_full(small_disk: Path) -> None:
-    transport, ballast, path = files(), small_disk / "ballast", small_disk / "x"
-    ballast.write_bytes(bytes(40_000))
-    instruction = Append(str(path), b"0123456\n" * 5000)
-    with pytest.raises(DestinationError, match="No space left on device"):
+async def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "small", "64k") as small:
+        transport, ballast, path = files(), small / "ballast", small / "x"
+        ballast.write_bytes(bytes(40_000))
+        instruction = Append(str(path), b"0123456\n" * 5000)
+        with pytest.raises(DestinationError, match="No space left on device"):
+            await transport.perform(instruction)
+        assert 0 < instruction.written < 40_000
+        ballast.unlink()
         await transport.perform(instruction)
-    assert 0 < instruction.written < 40_000
-    ballast.unlink()
-    await transport.perform(instruction)
-    await transport.aclose()
-    assert path.read_bytes() == instruction.data
+        await transport.aclose()
+        assert path.read_bytes() == instruction.data
