@@ -164,6 +164,19 @@ class Bucket:
         """Ask what is in it, but for nothing (ListObjectsV2): unlike HeadBucket it is told why it may not be asked."""
         return (yield from self._client.call("GET", self._target("", **{"list-type": "2", "max-keys": "0"})))
 
+    def probe_writing(self, key: str) -> Conversation[list[str]]:
+        """Begin an upload and abort it: what is wrong. It takes the rights, and the options, that an object does."""
+        try:
+            upload_id = yield from self.create_upload(key)
+        except Refused as error:
+            return [f"cannot begin an upload of {key}: {error}"]
+        try:
+            yield from self.abort_upload(key, upload_id)
+        except Refused as error:
+            told = f"HTTP {error.status}, s3:AbortMultipartUpload"
+            return [f"the upload of {key} that this check has begun cannot be aborted ({told}): it stays open"]
+        return []
+
     @staticmethod
     def lacks_permission(response: Response) -> bool:
         """Whether we are known, and only may not do this."""

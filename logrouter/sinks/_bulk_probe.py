@@ -19,17 +19,26 @@ from logrouter.sinks._bulk_answers import document_in, failure_of
 Probe: TypeAlias = Generator[Instruction, Any, list[str]]
 
 _OLDEST: Final = {"Elasticsearch": 7, "OpenSearch": 1}
+_NO_PIPELINE: Final = "_none"
+"""What asks for none, also where the index names one."""
+_BLOCKS: Final = tuple(f"index.blocks.{name}" for name in ("write", "read_only", "read_only_allow_delete"))
+_OF_TEMPLATES: Final = ("index_patterns", "data_stream", "allow_auto_create")
 _JSON: Final = (("Content-Type", "application/json"),)
 
 
-def probe(index: str, data_stream: bool, rights: Sequence[str]) -> Probe:
+def probe(index: str, data_stream: bool, pipeline: str | None, rights: Sequence[str]) -> Probe:
     """Yield requests, return what is wrong. `index` may hold `*` for what depends on events."""
     response = yield Request("GET", "/")
     wrong = _wrong_with_server(response)
     if wrong:
         return wrong
     wrong += yield from _missing_rights(index, rights)
-    wrong += yield from (_no_stream(index) if data_stream else _is_stream(index))
+    if data_stream:
+        wrong += yield from _no_stream(index)
+    else:
+        wrong += (yield from _is_stream(index)) or (yield from _wrong_with_index(index))
+    if pipeline is not None and pipeline != _NO_PIPELINE:
+        wrong += yield from _no_pipeline(pipeline)
     return wrong
 
 
@@ -79,12 +88,11 @@ def _no_stream(index: str) -> Probe:
     response = yield Request("GET", f"/_data_stream/{quote(index, safe='*')}?filter_path=data_streams.name")
     if response.status not in (*SUCCESS, 404) or document_in(response.body).get("data_streams"):
         return []
-    filtered = "index_templates.index_template.index_patterns,index_templates.index_template.data_stream"
-    response = yield Request("GET", f"/_index_template?filter_path={filtered}")
-    if response.status not in SUCCESS:
+    templates = yield from _templates_for(index)
+    if templates is None:
         return []
-    if any(fnmatchcase(index, pattern) for pattern in _stream_patterns(document_in(response.body))):
-        return []
+    if any("data_stream" in template for template in templates):
+        return (yield from _is_never_made(index, f"there is no data stream {index}, and it is not made by itself"))
     return [f"there is no data stream {index}, and no index template with data_stream that would make it"]
 
 
@@ -96,10 +104,71 @@ def _is_stream(index: str) -> Probe:
     return []
 
 
-def _stream_patterns(answer: dict[str, Any]) -> list[str]:
-    templates = [entry.get("index_template") for entry in answer.get("index_templates", ()) if isinstance(entry, dict)]
-    makers = [one for one in templates if isinstance(one, dict) and "data_stream" in one]
-    return [pattern for one in makers for pattern in one.get("index_patterns", ()) if isinstance(pattern, str)]
+def _wrong_with_index(index: str) -> Probe:
+    """Whether a plain index cannot be written to: it is blocked, or is not there and would not be made."""
+    if "*" in index:  # each day has another: there must be more to come, and older ones may well be blocked
+        return (yield from _is_never_made(index, f"indices {index} are not made by themselves"))
+    response = yield Request("GET", f"/{quote(index, safe='')}/_settings/index.blocks.*?flat_settings=true")
+    failure = failure_of(response.body)
+    if response.status == 404 and failure is not None and failure.type == "index_not_found_exception":
+        return (yield from _is_never_made(index, f"there is no index {index}, and it is not made by itself"))
+    if response.status not in SUCCESS:
+        return []
+    entries = [entry for entry in document_in(response.body).values() if isinstance(entry, dict)]
+    if len(entries) != 1:  # none is blocked; or an alias has several indices, of which all but one may be
+        return []
+    blocked = [name for name in _BLOCKS if _object_in(entries[0], "settings").get(name) == "true"]
+    return [f"{index} is blocked: {' and '.join(blocked)}"] if blocked else []
+
+
+def _is_never_made(index: str, told: str) -> Probe:
+    """Whether neither the cluster nor a template lets an index of this name be made by the first event."""
+    response = yield Request("GET", "/_cluster/settings?include_defaults=true&filter_path=*.action.auto_create_index")
+    answer = document_in(response.body)
+    actions = [_object_in(_object_in(answer, level), "action") for level in ("transient", "persistent", "defaults")]
+    setting = next((action["auto_create_index"] for action in actions if "auto_create_index" in action), None)
+    if not isinstance(setting, str) or _makes(setting, index):
+        return []
+    templates = yield from _templates_for(index)
+    if templates is None or any(template.get("allow_auto_create") is True for template in templates):
+        return []
+    return [f"{told} (action.auto_create_index: {setting})"]
+
+
+def _makes(setting: str, index: str) -> bool:
+    """Whether `action.auto_create_index` lets such an index be made: of patterns, the first that fits decides."""
+    if setting in ("true", "false"):
+        return setting == "true"
+    for pattern in setting.split(","):
+        if fnmatchcase(index, pattern.strip().lstrip("+-")):
+            return not pattern.strip().startswith("-")
+    return False
+
+
+def _no_pipeline(pipeline: str) -> Probe:
+    response = yield Request("GET", f"/_ingest/pipeline/{quote(pipeline, safe='')}?filter_path=*.version")
+    return [f"there is no ingest pipeline {pipeline}"] if response.status == 404 else []
+
+
+def _templates_for(index: str) -> Generator[Instruction, Any, list[dict[str, Any]] | None]:
+    """The index templates whose patterns fit the name. None: we may not know."""
+    filtered = ",".join(f"index_templates.index_template.{name}" for name in _OF_TEMPLATES)
+    response: Response = yield Request("GET", f"/_index_template?filter_path={filtered}")
+    if response.status not in SUCCESS:
+        return None
+    entries = document_in(response.body).get("index_templates", ())
+    templates = [_object_in(entry, "index_template") for entry in entries if isinstance(entry, dict)]
+    return [
+        template
+        for template in templates
+        if any(isinstance(each, str) and fnmatchcase(index, each) for each in template.get("index_patterns", ()))
+    ]
+
+
+def _object_in(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """One that is a member of another; empty where it is not there."""
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _reason(response: Response) -> str:

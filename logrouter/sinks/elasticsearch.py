@@ -47,7 +47,8 @@ What is tried again waits, and is told once a minute and in `/status`: nothing i
 lift the block. Of an answer that cannot be read, or that tells of too few events, nothing is believed.
 
 **Rights.** `create_doc` (with `id: none` in a plain index: `index`) and `auto_configure` on the indices suffice;
-`check --connect` can tell more where it also has `monitor` and `view_index_metadata`.
+`check --connect` can tell more where it also has `monitor` and `view_index_metadata`: whether there is an index or a
+data stream of this name, or one would be made; whether it is blocked; whether there is the pipeline.
 
 As a URL: `elasticsearch+https://user:password@es:9200/?index=app-{date}`, `elasticsearch+http://localhost:9200`. A
 plain `https:` URL needs `type: elasticsearch` beside it.
@@ -195,7 +196,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     def probe(self) -> Probe:
         rights = ("create_doc" if self._operation == "create" else "index", "auto_configure")
-        return probe(_shape(self._index), self.config.data_stream, rights)
+        return probe(_shape(self._index), self.config.data_stream, self.config.pipeline, rights)
 
     def _indices(self, part: Slice, stamps: Sequence[str]) -> Texts | None:
         """The index of each event, or of all; None where it stands in the URL."""

@@ -32,6 +32,10 @@ to recognise it. Where yours answers 409 to what it has already, say `deliver_on
 
 `deliver_on`, `retry_on` and `reject_on` name statuses that mean something else here: `409`, `5xx`.
 
+`check --connect` asks by HEAD, and then sends a batch of no events: an empty body, or `[]`. That shows whether the URL,
+the method, the credentials and the compression are taken. With `body` or `format: raw` it sends none, as even an empty
+one might be an event.
+
 As a URL: `http+https://logs.example.org/ingest?tenant=shop`, `http+http://localhost:8080`; its query is the
 endpoint's own. A plain `https:` URL needs `type: http` beside it.
 """
@@ -41,6 +45,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from typing import Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -75,6 +80,10 @@ _CONTENT_TYPES = {
 }
 _REFUSED = (400, 413, 422)
 """Something in it is refused, or it is too large."""
+_NO_EVENTS = {"json_lines": b"", "json_array": b"[]"}
+"""A batch without any. An empty text may be a line, and what a template makes is an event."""
+_NOT_KNOWN = (401, 403, 407)
+_NOBODY_BEHIND = (502, 503, 504)
 _EVENTS_AT_ONCE = 100
 """How many events are settled together by default where each is a request. After a crash all of a batch is sent again,
 which holds more where more was read at once."""
@@ -137,6 +146,7 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
         self.endpoint = endpoint_of(config, config.url, {"Content-Type": _content_type(config)})
         self.told_of_gaps = config.format != "raw"
         self._body = BodyTemplate(config.body) if config.body is not None else None
+        self._format = config.format or ("json_lines" if self._body is None else "template")
         if self._body is not None:
             self.templates = self._body.templates
             self.concurrency = 1
@@ -161,11 +171,15 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
         return self._send_all(batch)
 
     def probe(self) -> Generator[Instruction, Any, list[str]]:
-        """A HEAD request: what it means to the endpoint nobody knows, but for the credentials."""
-        response = yield Request("HEAD", "")
-        if response.status in (401, 403):
-            return [f"the credentials are refused (HTTP {response.status})"]
-        return []
+        """HEAD, which tells little but of credentials and gateways; then a batch of no events, if there can be one."""
+        response: Response = yield Request("HEAD", "")
+        if response.status in (*_NOT_KNOWN, *_NOBODY_BEHIND):
+            return [_wrong("HEAD", response)]
+        nothing = _NO_EVENTS.get(self._format)
+        if nothing is None:
+            return []
+        response = yield self._request(nothing)
+        return [_wrong(self.config.method, response)] if isinstance(self._judge(response), Retry) else []
 
     # ── a batch is a request ──
 
@@ -232,6 +246,27 @@ def _content_type(config: AnyHttpConfig) -> str:
     if config.body is not None:
         return _CONTENT_TYPES["raw" if isinstance(config.body, str) else "json_array"]
     return _CONTENT_TYPES[config.format or "json_lines"]
+
+
+def _wrong(method: str, response: Response) -> str:
+    """What a status says that no event is to blame for."""
+    status = response.status
+    match status:
+        case 401 | 403:
+            return f"the credentials are refused (HTTP {status})"
+        case 407:
+            return "the proxy wants other credentials (HTTP 407)"
+        case 404 | 410:
+            return f"there is nothing at this URL that takes {method} (HTTP {status})"
+        case 405 | 501:
+            return f"{method} is not what it takes (HTTP {status}): set method"
+        case 415:
+            return "it does not take this content_type, or this compression (HTTP 415)"
+        case _ if status in range(300, 400):
+            leads = urlsplit(response.headers.get("location", ""))
+            to = f"to {leads.scheme}://{leads.hostname}" if leads.hostname else "elsewhere"
+            return f"it redirects {to} (HTTP {status}), and no redirect is followed: correct the URL"
+    return f"{method} is answered by {refusal(response).reason}"
 
 
 def _among(status: int, named: tuple[Status, ...]) -> bool:

@@ -57,7 +57,7 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from logrouter import formats
+from logrouter import formats, times
 from logrouter.aws.bucket import Bucket, Refused, address, reason_of
 from logrouter.aws.client import Client
 from logrouter.aws.credentials import Source, find_credentials
@@ -81,7 +81,7 @@ from logrouter.sinks import (
     Slice,
     Transport,
 )
-from logrouter.sinks._objects import Content, Gathered, KeyTemplate, Packing
+from logrouter.sinks._objects import Content, Gathered, KeyTemplate, Packing, key_of
 from logrouter.sinks._storing import MOST_PARTS, Rules, Storing
 from logrouter.templates import percent_decoded
 from logrouter.values import Duration, MaybeSecret, Secret, Size, revealed
@@ -280,15 +280,17 @@ class S3Sink(Sink[S3Config]):
             return Retry(str(error), error.after_seconds, error.congested)
 
     def probe(self) -> Generator[Instruction, Any, list[str]]:
+        """Ask for what is in it, and begin an upload, of which nothing is seen, and abort it."""
         try:
             response = yield from self._bucket.probe()
+            if response.status != 200 and not self._bucket.lacks_permission(response):
+                return [f"bucket {self.config.bucket}: {reason_of(response)}"]
+            now_ns = yield Now()
+            place = self.config.key.render({}, Facts({}, now_ns, self.context.resource))
+            key = key_of(place, f"check-{times.format_basic(now_ns)}", self._rules.form)
+            return (yield from self._bucket.probe_writing(key))
         except DestinationError as error:
             return [str(error)]
-        if response.status == 200:
-            return []
-        if self._bucket.lacks_permission(response):
-            return ["HTTP 403: the credentials are refused, or lack s3:ListBucket, which only this check needs"]
-        return [f"bucket {self.config.bucket}: {reason_of(response)}"]
 
 
 def _rules(config: S3Config, sink: str) -> Rules:

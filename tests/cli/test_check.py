@@ -182,7 +182,7 @@ def listening(*answers: bytes) -> Iterator[int]:
 
 
 def test_destinations_are_tried(command: Command, write: Callable[..., None]) -> None:
-    with listening(b"204 No Content") as port:
+    with listening(b"405 Method Not Allowed", b"204 No Content") as port:
         write(f"sinks: {{a: 'http+http://127.0.0.1:{port}/in', b: 'file:b'}}")
         done = command("check", "--connect")
     assert (done.code, done.complaints) == (0, "")

@@ -16,8 +16,13 @@ pytestmark = pytest.mark.slow
 GIVEN = b'{"AccessKeyId":"AK","SecretAccessKey":"SK","Token":"T","Expiration":"2099-01-31T23:59:59Z"}'
 
 
+BEGUN = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+
+
 def container_and_bucket(request: Received) -> Reply:
-    return Reply(200, body=GIVEN) if request.target == "/credentials" else Reply(200)
+    if request.target == "/credentials":
+        return Reply(200, body=GIVEN)
+    return Reply(200, body=BEGUN if request.method == "POST" else b"")
 
 
 @pytest.mark.parametrize("command", [[], ["check", "--connect"]])

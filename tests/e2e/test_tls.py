@@ -1,4 +1,7 @@
-"""TLS of the process: what is wrong is said plainly, nothing is lost, and it goes on when that is mended."""
+"""TLS of the process: what is wrong is said plainly, nothing is lost, and it goes on when that is mended.
+
+`check --connect` says the same before the start.
+"""
 
 from __future__ import annotations
 
@@ -69,3 +72,19 @@ async def test_a_server_that_cannot_be_trusted_gets_nothing_until_it_is_mended(
         assert (code, b"delivering again" in pipe(router.stderr).read()) == (0, True)
     sent = [line for request in server.requests for line in request.body.splitlines()[1::2]]
     assert sorted(json.loads(line)["n"] for line in sent) == list(range(len(LINES)))
+
+
+@pytest.mark.parametrize("problem", WRONG)
+async def test_a_server_that_cannot_be_trusted_is_told_of_before_the_start(problem: str, workplace: Workplace) -> None:
+    wrong, told = WRONG[problem]
+    CA.cert_pem.write_to_path(workplace.folder / "ca.pem")
+    async with HttpServer(taking_all, context=wrong).serving() as server:
+        sink = {"type": "http", "url": server.url, "tls": {"ca_file": "ca.pem"}}
+        workplace.write("logrouter.yaml", json.dumps({"sinks": {"gateway": sink}}))
+        done = await in_thread(workplace.route, b"", "check", "--connect")
+        assert (done.returncode, server.requests) == (69, [])
+        assert f"sinks.gateway: no TLS with {server.url.removeprefix('https://')}: {told}" in done.stderr.decode()
+
+        server.context = context(CA, "127.0.0.1")
+        done = await in_thread(workplace.route, b"", "check", "--connect")
+        assert (done.returncode, done.stderr) == (0, b"")

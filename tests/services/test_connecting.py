@@ -25,14 +25,19 @@ def connect(workplace: Workplace, **sinks: dict[str, Any]) -> tuple[int, dict[st
 def test_what_is_right(
     workplace: Workplace, opensearch: OpenSearch, s3_server: S3Server, victorialogs: VictoriaLogs
 ) -> None:
+    archive = to(s3_server)
     code, said = connect(
         workplace,
         search={"type": "elasticsearch", "url": opensearch.url},
-        archive=to(s3_server),
+        archive=archive,
+        lines={"type": "http", "url": f"{victorialogs.url}/insert/jsonline"},
         loki={"type": "loki", "url": f"{victorialogs.url}/insert/loki/api/v1/push"},
         bulk={"type": "elasticsearch", "url": f"{victorialogs.url}/insert/elasticsearch"},
     )
     assert (code, set(said.values())) == (0, {"it answers, and nothing is wrong as far as it tells"})
+    bucket = archive["bucket"]
+    assert "Uploads" not in s3_server.client.list_multipart_uploads(Bucket=bucket)
+    assert "Contents" not in s3_server.client.list_objects_v2(Bucket=bucket)
 
 
 def test_what_is_wrong(workplace: Workplace, opensearch: OpenSearch, s3_server: S3Server) -> None:
@@ -47,6 +52,7 @@ def test_what_is_wrong(workplace: Workplace, opensearch: OpenSearch, s3_server: 
         nowhere={"type": "loki", "url": "http://no-such-host.invalid:3100"},
         no_stream={**elasticsearch, "index": "connect-other", "data_stream": True},
         stream={**elasticsearch, "index": "connect-stream"},
+        no_post={"type": "http", "url": opensearch.url},
         no_bucket=to(s3_server, bucket="tests-no-such-bucket"),
         secret=to(s3_server, secret_access_key="wrong"),
         key=to(s3_server, access_key_id="nobody"),
@@ -57,6 +63,7 @@ def test_what_is_wrong(workplace: Workplace, opensearch: OpenSearch, s3_server: 
     assert said["nowhere"].startswith("cannot connect to no-such-host.invalid:3100: the name is not known")
     assert said["no_stream"].startswith("there is no data stream connect-other, and no index template")
     assert said["stream"] == "connect-stream is a data stream: set data_stream: true"
+    assert said["no_post"] == "POST is not what it takes (HTTP 405): set method"
     assert said["no_bucket"].startswith("bucket tests-no-such-bucket: HTTP 404 NoSuchBucket: ")
     assert "the secret access key is wrong" in said["secret"]
     assert "XAdminUserNotFound" in said["key"]  # what others call InvalidAccessKeyId

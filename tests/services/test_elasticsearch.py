@@ -255,3 +255,28 @@ async def test_what_a_probe_finds(opensearch: OpenSearch) -> None:
     }
     for sink, expected in wrong.items():
         assert await converse(sink, sink.probe()) == expected
+
+
+async def test_what_a_probe_finds_of_a_plain_index(opensearch: OpenSearch) -> None:
+    opensearch.make_index("plain-there", {})
+    opensearch.make_index("plain-blocked", {}, {"index.blocks.write": True})
+    setting = "-plain-not*,+*"
+    opensearch.request("PUT", "/_cluster/settings", {"transient": {"action.auto_create_index": setting}})
+    not_made = f"made by itself (action.auto_create_index: {setting})"
+    wrong = {
+        sink_to(opensearch, "plain-there"): [],
+        sink_to(opensearch, "plain-blocked"): ["plain-blocked is blocked: index.blocks.write"],
+        sink_to(opensearch, "plain-new"): [],
+        sink_to(opensearch, "plain-not"): [f"there is no index plain-not, and it is not {not_made}"],
+        sink_to(opensearch, "plain-not-{date}"): [
+            f"indices plain-not-* are not made by themselves (action.auto_create_index: {setting})"
+        ],
+        sink_to(opensearch, "plain-there", pipeline="none"): ["there is no ingest pipeline none"],
+    }
+    try:
+        for sink, expected in wrong.items():
+            assert await converse(sink, sink.probe()) == expected
+        names = {hit["_index"] for hit in opensearch.documents("plain-*")}
+    finally:
+        opensearch.request("PUT", "/_cluster/settings", {"transient": {"action.auto_create_index": None}})
+    assert names == set()

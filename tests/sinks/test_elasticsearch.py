@@ -688,6 +688,79 @@ def test_what_is_wrong(options: dict[str, Any], answers: dict[str, tuple[int, An
     assert probed(sink(index="app", **options), answers) == wrong
 
 
+NO_INDEX = (404, {"error": {"type": "index_not_found_exception", "reason": "no such index [app]"}})
+BLOCKS = "/app/_settings/index.blocks.*"
+MISSING = "there is no index app, and it is not made by itself (action.auto_create_index: {})"
+
+
+def auto_create(setting: str, level: str = "persistent") -> dict[str, tuple[int, Any]]:
+    levels = {level: {"action": {"auto_create_index": setting}}, "defaults": {"action": {"auto_create_index": "x"}}}
+    return {"/_cluster/settings": (200, levels)}
+
+
+def blocks(*indices: str, block: str = "write") -> tuple[int, Any]:
+    return 200, {index: {"settings": {f"index.blocks.{block}": "true"}} for index in indices}
+
+
+@pytest.mark.parametrize(
+    ("answers", "wrong"),
+    [
+        (auto_create("true"), []),
+        (auto_create("false"), [MISSING.format("false")]),
+        (auto_create("false", "transient"), [MISSING.format("false")]),
+        (auto_create("false") | {"/_cluster/settings": (403, {})}, []),
+        (auto_create("+app*,-*"), []),
+        (auto_create("app"), []),
+        (auto_create("-app*,+*"), [MISSING.format("-app*,+*")]),
+        (auto_create("logs-*, +metrics-*"), [MISSING.format("logs-*, +metrics-*")]),
+        (
+            auto_create("false")
+            | {"/_index_template": templates({"index_patterns": ["a*"], "allow_auto_create": True})},
+            [],
+        ),
+        (auto_create("false") | {"/_index_template": (403, {})}, []),
+        (auto_create("false") | {BLOCKS: (200, {})}, []),
+        (auto_create("false") | {BLOCKS: (403, {})}, []),
+        (auto_create("false") | {BLOCKS: (404, b"no such page")}, []),
+        ({BLOCKS: blocks("app")}, ["app is blocked: index.blocks.write"]),
+        (
+            {BLOCKS: blocks("app-1", block="read_only_allow_delete")},
+            ["app is blocked: index.blocks.read_only_allow_delete"],
+        ),
+        ({BLOCKS: blocks("app", block="metadata")}, []),
+        ({BLOCKS: blocks("app-1", "app-2")}, []),
+    ],
+)
+def test_what_is_wrong_with_a_plain_index(answers: dict[str, tuple[int, Any]], wrong: list[str]) -> None:
+    there = {"/": ES, BLOCKS: NO_INDEX, "/_index_template": templates({"index_patterns": ["b*"]})}
+    assert probed(sink(index="app"), there | answers) == wrong
+
+
+def test_indices_whose_names_depend_on_events_must_be_made_by_themselves() -> None:
+    made = sink(index="app-{date}")
+    there = {"/": ES, "/_index_template": templates({"index_patterns": ["b*"]})}
+    told = "indices app-* are not made by themselves (action.auto_create_index: false)"
+    assert probed(made, there | auto_create("false")) == [told]
+    assert probed(made, there | auto_create("app-*")) == []
+
+
+def test_a_data_stream_must_be_made_by_itself_as_well() -> None:
+    template = templates({"index_patterns": ["app*"], "data_stream": {}})
+    answers = {"/": ES, "/_index_template": template, **auto_create("false")}
+    told = "there is no data stream app, and it is not made by itself (action.auto_create_index: false)"
+    assert probed(sink(index="app", data_stream=True), answers) == [told]
+    assert probed(sink(index="app", data_stream=True), {**answers, "/_data_stream/app": STREAM}) == []
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "status", "wrong"),
+    [("p/1", 404, ["there is no ingest pipeline p/1"]), ("p/1", 200, []), ("p/1", 403, []), ("_none", 404, [])],
+)
+def test_a_pipeline_must_be_there(pipeline: str, status: int, wrong: list[str]) -> None:
+    answers = {"/": ES, "/_ingest/pipeline/p%2F1": (status, {})}
+    assert probed(sink(index="app", pipeline=pipeline), answers) == wrong
+
+
 def test_a_notice_has_an_id_as_well() -> None:
     made = sink(index="app")
     notice = part(made, [b'{"message":"5 events lost"}'], first=7)

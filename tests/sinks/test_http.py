@@ -182,12 +182,65 @@ def test_single_events_do_not_wait_for_others() -> None:
 # ── probing ──
 
 
+HEAD = Request("HEAD", "")
+
+
+def probed(made: AnyHttpSink, head: int, answer: Response | None = None) -> tuple[list[Request], list[str]]:
+    """What it asks where HEAD is answered so, and the rest so; and what it says is wrong."""
+    answers = {"HEAD": Response(head)} | ({"POST": answer} if answer is not None else {})
+    told, found = converse(made.probe(), lambda request: answers[request.method])
+    return [instruction for instruction in told if isinstance(instruction, Request)], found
+
+
 @pytest.mark.parametrize(
-    ("status", "wrong"), [(200, []), (404, []), (405, []), (401, ["the credentials are refused (HTTP 401)"])]
+    ("status", "wrong"),
+    [
+        (401, "the credentials are refused (HTTP 401)"),
+        (403, "the credentials are refused (HTTP 403)"),
+        (407, "the proxy wants other credentials (HTTP 407)"),
+        (502, "HEAD is answered by HTTP 502"),
+    ],
 )
-def test_the_probe_writes_nothing(status: int, wrong: list[str]) -> None:
-    told, found = converse(sink().probe(), lambda request: Response(status))
-    assert (told, found) == ([Request("HEAD", "")], wrong)
+def test_what_a_probe_is_told_by_head(status: int, wrong: str) -> None:
+    assert probed(sink(), status) == ([HEAD], [wrong])
+
+
+@pytest.mark.parametrize("head", [200, 302, 404, 405, 500])
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (Response(204), []),
+        (Response(400, body=b"nothing in it"), []),
+        (Response(422), []),
+        (Response(401), ["the credentials are refused (HTTP 401)"]),
+        (Response(404), ["there is nothing at this URL that takes POST (HTTP 404)"]),
+        (Response(405), ["POST is not what it takes (HTTP 405): set method"]),
+        (Response(415), ["it does not take this content_type, or this compression (HTTP 415)"]),
+        (Response(503, body=b"try later"), ["POST is answered by HTTP 503: try later"]),
+        (
+            Response(301, {"location": "https://u:p@b.example/x?key=1"}),
+            ["it redirects to https://b.example (HTTP 301), and no redirect is followed: correct the URL"],
+        ),
+        (Response(308), ["it redirects elsewhere (HTTP 308), and no redirect is followed: correct the URL"]),
+    ],
+)
+def test_a_probe_sends_a_batch_without_events(head: int, answer: Response, wrong: list[str]) -> None:
+    requests, found = probed(sink(), head, answer)
+    assert (found, [request.method for request in requests]) == (wrong, ["HEAD", "POST"])
+    assert requests[1].body == b""
+
+
+def test_what_a_probe_sends_is_what_a_batch_would_be() -> None:
+    requests, found = probed(
+        sink(format="json_array", compression="gzip", retry_on=(Status("400"),)), 404, Response(400)
+    )
+    assert (requests[1].body, requests[1].coding) == (b"[]", "gzip")
+    assert found == ["POST is answered by HTTP 400"]
+
+
+@pytest.mark.parametrize("options", [{"format": "raw"}, {"body": CHAT}, {"body": "{message}"}])
+def test_what_might_be_an_event_no_probe_sends(options: dict[str, Any]) -> None:
+    assert probed(sink(**options), 404) == ([HEAD], [])
 
 
 # ── options ──

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logrouter.errors import ExpressionError
-from logrouter.instructions import Delivered, Now, Request, Response
+from logrouter.instructions import Delivered, Response
 from logrouter.sinks import SinkContext, _storing
 from logrouter.sinks._objects import KeyTemplate
 from logrouter.sinks.s3 import S3Config, S3Sink
 from logrouter.values import Duration, Secret, Size
 from tests.sinks.fake_s3 import FakeS3, error, lines_of
-from tests.sinks.gathering import EPOCH, SECOND, START_NS, Gathering
+from tests.sinks.gathering import EPOCH, SECOND, Gathering
 
 SECRET = "hush-hush-hush"
 LEAST = 400
@@ -563,47 +563,6 @@ def test_a_secret_is_nowhere_to_be_seen() -> None:
     shown = f"{sink.config} {vars(sink)} {gathering.retries} {gathering.sealed} {gathering.carried} {sink.endpoint}"
     assert SECRET not in shown
     assert "AccessDenied" in gathering.retries[0].reason
-
-
-@pytest.mark.parametrize(
-    ("response", "told"),
-    [
-        (Response(200), []),
-        (
-            error(404, "NoSuchBucket", "no such bucket"),
-            ["bucket logs: HTTP 404 NoSuchBucket: no such bucket (create the bucket, or correct its name)"],
-        ),
-        (
-            error(403, "RequestTimeTooSkewed", "late"),
-            ["bucket logs: HTTP 403 RequestTimeTooSkewed: late (the clock of this machine is wrong)"],
-        ),
-        (Response(403), ["HTTP 403: the credentials are refused, or lack s3:ListBucket, which only this check needs"]),
-        (
-            Response(301, {"x-amz-bucket-region": "eu-west-1"}),
-            ["bucket logs: the bucket is in the region eu-west-1: write region: eu-west-1"],
-        ),
-        (Response(503), ["bucket logs: HTTP 503"]),
-    ],
-)
-def test_a_probe(response: Response, told: list[str]) -> None:
-    conversation = make().probe()
-    instruction = next(conversation)
-    assert isinstance(instruction, Now)
-    request = conversation.send(START_NS)
-    assert isinstance(request, Request)
-    assert (request.method, request.target) == ("GET", "/logs?list-type=2&max-keys=0")
-    with pytest.raises(StopIteration) as done:
-        conversation.send(response)
-    assert done.value.value == told
-
-
-def test_a_probe_without_credentials() -> None:
-    environ = {"AWS_EC2_METADATA_DISABLED": "true"}
-    conversation = make(access_key_id=None, secret_access_key=None, environ=environ).probe()
-    next(conversation)
-    with pytest.raises(StopIteration) as done:
-        conversation.send(START_NS)
-    assert done.value.value[0].startswith("no AWS credentials")
 
 
 def test_a_place_for_each_event_fits_into_the_note() -> None:
