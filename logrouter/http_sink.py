@@ -99,7 +99,7 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
             raise ValueError("token: either a token or user and password")
         if self.concurrency < 1:
             raise ValueError("concurrency: must be more than 0")
-        msgspec.structs.force_setattr(self, "headers", {name: _kept(name, text) for name, text in self.headers.items()})
+        msgspec.structs.force_setattr(self, "headers", kept_headers(self.headers))
         msgspec.structs.force_setattr(self, "proxy", kept_proxy(self.proxy))
 
 
@@ -153,13 +153,13 @@ def endpoint_of(config: HttpConfig, url: MaybeSecret, headers: Mapping[str, Mayb
     check_url(revealed(url))
     check_proxy(config.proxy)
     sent: dict[str, MaybeSecret] = {**(headers or {}), **_authorization(config), **config.headers}
-    for name, text in sent.items():
-        _check_header(name, revealed(text))
+    check_headers(sent)
     return Endpoint(url, sent, config.tls, config.timeouts, config.proxy, config.concurrency)
 
 
-def _kept(name: str, text: MaybeSecret) -> MaybeSecret:
-    return Secret(revealed(text)) if _PROVES_WHO_WE_ARE.search(name) else text
+def kept_headers(headers: Mapping[str, MaybeSecret]) -> dict[str, MaybeSecret]:
+    """The same, those that prove who we are as secrets."""
+    return {name: Secret(revealed(text)) if _PROVES_WHO_WE_ARE.search(name) else text for name, text in headers.items()}
 
 
 def kept_proxy(url: MaybeSecret | None) -> MaybeSecret | None:
@@ -190,11 +190,13 @@ def check_proxy(proxy: MaybeSecret | None) -> None:
         raise ValueError("proxy: expected http://host:port or https://host:port")
 
 
-def _check_header(name: str, text: str) -> None:
-    if not _HEADER_NAME.fullmatch(name):
-        raise ValueError(f"headers: {name!r} is no name of a header")
-    if _NOT_IN_HEADER.search(text):
-        raise ValueError(f"headers: the text of {name!r} holds a character that no header can")
+def check_headers(headers: Mapping[str, MaybeSecret]) -> None:
+    """Raises ValueError for one that HTTP cannot carry."""
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers: {name!r} is no name of a header")
+        if _NOT_IN_HEADER.search(revealed(text)):
+            raise ValueError(f"headers: the text of {name!r} holds a character that no header can")
 
 
 def _authorization(config: HttpConfig) -> dict[str, MaybeSecret]:

@@ -10,6 +10,7 @@ from logrouter.aws.documents import problem_in
 from logrouter.aws.sigv4 import EMPTY_SHA256, Credentials, Scope, sign
 from logrouter.errors import DestinationError
 from logrouter.instructions import Now, Request, Response
+from logrouter.values import MaybeSecret, revealed
 
 _EARLY_NS: Final = 600 * 10**9
 """So long before they expire new ones are looked for: whoever hands them out may be away for a while."""
@@ -22,9 +23,17 @@ _STALE: Final = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "Token
 class Client:
     """Signs requests to one endpoint."""
 
-    def __init__(self, url: str, scope: Scope, find: Callable[[], Conversation[Credentials]]) -> None:
-        """`url`: what requests' targets follow. `find`: where credentials come from."""
+    def __init__(
+        self,
+        url: str,
+        scope: Scope,
+        find: Callable[[], Conversation[Credentials]],
+        headers: Mapping[str, MaybeSecret] | None = None,
+    ) -> None:
+        """`url`: what requests' targets follow. `find`: where credentials come from. `headers`: of every request, where
+        it has none of the same name."""
         self._url = url
+        self._headers = headers or {}
         self._scope = scope
         self._find = find
         self._credentials: Credentials | None = None
@@ -40,10 +49,11 @@ class Client:
     ) -> Conversation[Response]:
         """Send a request and give the answer, whatever it is. Raises DestinationError where there is none, or no
         credentials."""
+        sent = {name.lower(): revealed(text) for name, text in self._headers.items()} | dict(headers or {})
         for again in (False, True):
             now_ns = yield Now()
             credentials = yield from self._current(now_ns)
-            signed = sign(method, self._url + target, headers or {}, payload_sha256, credentials, self._scope, now_ns)
+            signed = sign(method, self._url + target, sent, payload_sha256, credentials, self._scope, now_ns)
             response: Response = yield Request(method, target, body, tuple(signed.items()))
             if again or not _is_stale(method, response, credentials):
                 break

@@ -45,6 +45,10 @@ What is answered, and what it means:
 
 No answer concerns a single event, so there are no dead letters: what `retry.give_up` gives up is discarded, counted.
 
+One request is under way at a time: each part is settled before the next is made, so that a crash leaves at most one in
+doubt, and memory holds one. There is no `concurrency` therefore. Where a sink does not keep up, two of them with a
+`match` each do, or a higher `compression_level` where the network is what is slow.
+
 As a URL: `s3://bucket/prefix/?region=eu-north-1&compression=zstd`; of another server
 `s3+http://127.0.0.1:9000/bucket/app/{date}/`, which is `s3://bucket/app/{date}/?endpoint=http://127.0.0.1:9000`.
 """
@@ -66,7 +70,7 @@ from logrouter.compression import LEVELS, SUFFIXES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.errors import DestinationError
 from logrouter.facts import Facts
-from logrouter.http_sink import RetryOptions, check_proxy, check_url, kept_proxy
+from logrouter.http_sink import RetryOptions, check_headers, check_proxy, check_url, kept_headers, kept_proxy
 from logrouter.sinks import (
     Batch,
     Batching,
@@ -91,6 +95,8 @@ _PART_BYTES: Final = 6 * 2**20
 _LARGEST_OBJECT: Final = Size(2**30)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]+")
+_SIGNING: Final = ("host", "authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token")
+_FRAMING: Final = ("connection", "content-length", "transfer-encoding")
 _TYPES: Final = {"gzip": "application/gzip", "zstd": "application/zstd"}
 
 
@@ -151,6 +157,9 @@ class S3Config(SinkConfig, kw_only=True, frozen=True):
     conditional: bool = True
     """Whether an object may take no other's place (`If-None-Match`). `false` for servers that lack this: names are
     such that it would only ever be its own."""
+    headers: Mapping[str, MaybeSecret] = msgspec.field(default_factory=dict)
+    """Sent with every request to the bucket, and signed: `x-amz-expected-bucket-owner`. Those whose names speak of a
+    key, token, cookie or the like are kept secret."""
     tls: Tls = Tls()
     """How the connection is secured: TLS 1.2 or newer. Its files are read for the first connection, and anew after
     SIGHUP."""
@@ -164,6 +173,7 @@ class S3Config(SinkConfig, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         for problem in _problems(self):
             raise ValueError(problem)
+        msgspec.structs.force_setattr(self, "headers", kept_headers(self.headers))
         msgspec.structs.force_setattr(self, "proxy", kept_proxy(self.proxy))
 
 
@@ -189,6 +199,9 @@ def _problems(config: S3Config) -> Iterable[str]:
         yield "sse_kms_key_id: needs sse: aws:kms"
     if config.format == "raw" and config.include:
         yield "include: raw lines have no room for attributes; use format: json or logfmt"
+    for name in config.headers:
+        if name.lower() in (*_SIGNING, *_FRAMING):
+            yield f"headers: {name!r} is made with each request"
     if config.endpoint is not None and not re.match(r"https?://[^/]", config.endpoint):
         yield "endpoint: expected a URL such as https://minio.example.org:9000"
     for name, value in _object_headers(config).items():
@@ -231,11 +244,12 @@ class S3Sink(Sink[S3Config]):
         if own:
             check_url(own, "endpoint")
         check_proxy(config.proxy)
+        check_headers(config.headers)
         style = None if config.path_style == "auto" else config.path_style
         url, path = address(config.bucket, region, own, style)
-        self.endpoint = Endpoint(url, {}, config.tls, config.timeouts, config.proxy)
+        self.endpoint = Endpoint(url, config.headers, config.tls, config.timeouts, config.proxy)
         source = _source(config, environ, region)
-        client = Client(url, Scope(region, "s3"), lambda: find_credentials(source))
+        client = Client(url, Scope(region, "s3"), lambda: find_credentials(source), config.headers)
         # What TLS guards need not be signed: hashing costs as much as compressing.
         self._bucket = Bucket(client, path, not url.startswith("https:"), _object_headers(config))
 

@@ -479,6 +479,9 @@ def test_a_url_that_names_no_bucket(url: str) -> None:
         ({"format": "raw", "include": ("meta.host",)}, "include"),
         ({"endpoint": "minio:9000"}, "endpoint: expected a URL"),
         ({"metadata": {"a": "b\r\nc: d"}}, "x-amz-meta-a: holds characters"),
+        ({"headers": {"Host": "x"}}, "headers: 'Host' is made with each request"),
+        ({"headers": {"a b": "x"}}, "headers: 'a b' is no name"),
+        ({"headers": {"a": "b\r\nc: d"}}, "headers: the text of 'a' holds a character"),
         ({"region": "eu north"}, "region: 'eu north'"),
         ({"endpoint": "http://h:99999999"}, "endpoint: the port is a number up to 65535"),
         ({"proxy": "socks5://h:1"}, "proxy: expected http://host:port"),
@@ -530,6 +533,23 @@ def test_what_objects_are_stored_with() -> None:
     assert wanted.items() <= stored.headers.items()
     signed = stored.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0]
     assert wanted.keys() <= set(signed.split(";"))
+
+
+def test_headers_go_with_every_request_and_are_signed() -> None:
+    server = FakeS3(LEAST)
+    given = {"X-Amz-Expected-Bucket-Owner": "123456789012", "X-Api-Key": SECRET, "Content-Type": "ours/wins"}
+    sink = make(headers=given)
+    gathering = Gathering(lambda: sink, server, events(40))
+    for end in (10, 18, 30, 40):
+        gathering.deliver(end)
+    assert {request.method for request in server.requests} == {"POST", "PUT", "HEAD"}
+    for request in server.requests:
+        headers = dict(request.headers)
+        signed = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+        assert {"x-amz-expected-bucket-owner", "x-api-key"} <= set(signed)
+        assert (headers["x-amz-expected-bucket-owner"], headers["x-api-key"]) == ("123456789012", SECRET)
+    assert {stored.headers["content-type"] for stored in server.objects.values()} == {"application/x-ndjson"}
+    assert SECRET not in f"{sink.config} {sink.endpoint}"
 
 
 def test_bodies_are_signed_unless_tls_guards_them() -> None:
