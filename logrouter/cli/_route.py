@@ -49,13 +49,14 @@ def run(settings: Settings, *, verbose: bool) -> int:
     import trio
 
     from logrouter.runtime.log import Log
+    from logrouter.runtime.notify import Notifier
     from logrouter.runtime.preflight import check_places
     from logrouter.runtime.topology import Topology
 
     check_places(settings)
     level = "info" if verbose and settings.log_level in ("warning", "error") else settings.log_level
     log = Log(level, pretty=os.isatty(2))
-    topology = Topology(settings, log)
+    topology = Topology(settings, log, notifier=Notifier.taken_from(os.environ, log))
     log.info("routing", sources=list(settings.sources), sinks=list(settings.sinks))
     gc.enable()
     gc.freeze()

@@ -25,6 +25,7 @@ from logrouter.config.settings import Settings, SourceSettings
 from logrouter.ingest import Ingest
 from logrouter.runtime.delivery import Delivery, tick
 from logrouter.runtime.log import Log
+from logrouter.runtime.notify import Notifier
 from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.spool.opening import open_spool
@@ -44,11 +45,17 @@ class Topology:
     """All that runs, built from the settings."""
 
     def __init__(
-        self, settings: Settings, log: Log, *, connect: Callable[[Sink[Any], GroupSync], Transport] = transport_for
+        self,
+        settings: Settings,
+        log: Log,
+        *,
+        connect: Callable[[Sink[Any], GroupSync], Transport] = transport_for,
+        notifier: Notifier | None = None,
     ) -> None:
-        """`connect` makes a sink's transport. Raises StartError."""
+        """`connect` makes a sink's transport; `notifier` is told how it goes. Raises StartError."""
         self.settings = settings
         self.log = log
+        self._notifier = notifier or Notifier(log)
         self.reading = False
         """Whether the sources are open."""
         chains = {name: make_chain((*source.steps, *settings.steps)) for name, source in settings.sources.items()}
@@ -79,6 +86,7 @@ class Topology:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with trio.open_nursery() as background:
                 background.start_soon(self._obey, signals)
+                background.start_soon(self._notifier.run, self)
                 try:
                     await self._serve_admin(background)
                     await self._keep_and_flow()
@@ -109,6 +117,7 @@ class Topology:
                     for source in self.sources:
                         reading.start_soon(source.run)
                     self.reading = True
+                    self._notifier.ready()
                 self.reading = False
                 self._begin_end()
                 self.spool.end()
@@ -122,8 +131,10 @@ class Topology:
         async with trio.open_nursery() as waiting:
             async for number in signals:
                 if number == signal.SIGHUP:
+                    self._notifier.reloading()
                     for delivery in self.deliveries:
                         delivery.reopen()
+                    self._notifier.ready()
                     continue
                 self._asked_to_stop += 1
                 if self._asked_to_stop == 1:
@@ -137,6 +148,7 @@ class Topology:
 
     def _begin_end(self) -> None:
         """From now on `shutdown_timeout` is all there is, for everything."""
+        self._notifier.stopping(self.settings.shutdown_timeout)
         self._until.deadline = min(self._until.deadline, trio.current_time() + self.settings.shutdown_timeout)
         for delivery in self.deliveries:
             delivery.hurry()

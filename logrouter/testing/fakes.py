@@ -162,6 +162,8 @@ class RecordingTransport(PlainTransport):
         """What of it was made durable."""
         self.dead = False
         """Whether everything fails."""
+        self.reason = "out of order"
+        """Why, as the destination says it."""
         self.failures = 0
         """How many more times it fails."""
         self.gone = False
@@ -182,7 +184,7 @@ class RecordingTransport(PlainTransport):
             raise ClosedByPeer("nobody reads")
         if self.dead or self.failures:
             self.failures = max(0, self.failures - 1)
-            raise DestinationError("out of order")
+            raise DestinationError(self.reason)
         self.data += instruction.data
 
     async def sync(self) -> None:
