@@ -1,6 +1,7 @@
 """logrouter's own log: events like any other, on stderr, never back into itself. Silent when all is well.
 
-One line a message; the same message about the same thing at most once a minute, with how often it was kept back.
+One line a message; the same message about the same sink or source at most once a minute, with how often it was kept
+back. Where there are several things to tell of one at once, as reasons of refusals, `about` tells them apart: a word.
 
 Nobody waits for whoever reads it: a line that a full pipe cannot take is left out, and counted in the next that can be
 written. A pipe that polls writable takes PIPE_BUF bytes without blocking, and so no line is longer than that.
@@ -24,6 +25,8 @@ RATE_LIMIT_SECONDS: Final = 60.0
 LINE_BYTES: Final = select.PIPE_BUF
 _LEAST_CHARACTERS: Final = 32
 """A field is not cut shorter than this."""
+_Key = tuple[str, object, str]
+"""A message, the sink or source, and what `about` says."""
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -54,32 +57,32 @@ class Log:
         self._write = write
         self._clock = clock
         self._monotonic = monotonic
-        self._last: dict[tuple[str, object], float] = {}
-        self._kept_back: dict[tuple[str, object], int] = {}
+        self._last: dict[_Key, float] = {}
+        self._kept_back: dict[_Key, int] = {}
         self._unwritten = 0
         """Lines that could not be written, and that no line has told of yet."""
 
-    def debug(self, message: str, **fields: object) -> None:
+    def debug(self, message: str, *, about: str = "", **fields: object) -> None:
         """For those who look for a mistake of ours."""
-        self._event("debug", message, fields)
+        self._event("debug", message, about, fields)
 
-    def info(self, message: str, **fields: object) -> None:
+    def info(self, message: str, *, about: str = "", **fields: object) -> None:
         """What is well, for those who asked (`-v`)."""
-        self._event("info", message, fields)
+        self._event("info", message, about, fields)
 
-    def warning(self, message: str, **fields: object) -> None:
+    def warning(self, message: str, *, about: str = "", **fields: object) -> None:
         """What went wrong and is over, or costs events that were discarded by a policy."""
-        self._event("warning", message, fields)
+        self._event("warning", message, about, fields)
 
-    def error(self, message: str, **fields: object) -> None:
+    def error(self, message: str, *, about: str = "", **fields: object) -> None:
         """What goes wrong now, or has cost events."""
-        self._event("error", message, fields)
+        self._event("error", message, about, fields)
 
-    def _event(self, level: str, message: str, fields: dict[str, object]) -> None:
+    def _event(self, level: str, message: str, about: str, fields: dict[str, object]) -> None:
         if severity.parse(level) < self._threshold:
             return
         now = self._monotonic()
-        key = (message, fields.get("sink", fields.get("source")))
+        key = (message, fields.get("sink", fields.get("source")), about)
         if now - self._last.get(key, float("-inf")) < RATE_LIMIT_SECONDS:
             self._kept_back[key] = self._kept_back.get(key, 0) + 1
             return

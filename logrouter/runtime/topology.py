@@ -180,7 +180,7 @@ class Topology:
             code = EXIT_UNDELIVERED
         return code
 
-    def _tell(self, delivery: Delivery, what: str, **figures: int) -> None:
+    def _tell(self, delivery: Delivery, what: str, **figures: Any) -> None:
         reason = delivery.trouble.reason if delivery.trouble else "time was up"
         kept = {"kept": self._opened.directory.path} if self._opened.directory else {}
         self.log.error(what, sink=delivery.name, **figures, reason=reason, **kept)

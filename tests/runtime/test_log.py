@@ -103,6 +103,24 @@ def test_the_limit_is_for_each_message_and_what_it_is_about() -> None:
     ]
 
 
+def test_several_things_of_one_sink_are_told_apart_by_what_they_are_about() -> None:
+    written = Written()
+    for _ in range(2):
+        written.log.warning("events were refused", about="too_long", sink="a", reason="too_long")
+        written.log.warning("events were refused", about="too_old", sink="a", reason="too_old")
+        written.log.warning("events were refused", about="too_old", sink="b", reason="too_old")
+    written.passed += RATE_LIMIT_SECONDS
+    written.log.warning("events were refused", about="too_old", sink="a", reason="too_old")
+
+    assert [(event["sink"], event["reason"], event.get("repeated")) for event in written.events] == [
+        ("a", "too_long", None),
+        ("a", "too_old", None),
+        ("b", "too_old", None),
+        ("a", "too_old", 1),
+    ]
+    assert all("about" not in event for event in written.events)
+
+
 def test_what_is_below_the_level_is_not_counted_as_kept_back() -> None:
     written = Written("error")
     written.log.info("x")

@@ -217,7 +217,9 @@ class Collector:
 
     def _notice(self, gap: Gap) -> Slice | None:
         """An event that tells of a gap, where the sink's stream can hold one."""
-        self._log.warning(f"events {gap.outcome}", sink=self._name, reason=gap.reason, events=gap.events)
+        self._log.warning(
+            f"events {gap.outcome}", about=gap.reason, sink=self._name, reason=gap.reason, events=gap.events
+        )
         if not gap.events or not self._sink.told_of_gaps:
             return None
         since, until = gap.first_received_ns or gap.last_received_ns, gap.last_received_ns

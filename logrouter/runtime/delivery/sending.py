@@ -223,7 +223,8 @@ class Sender:
         verb = "kept as dead letters" if kept else "discarded"
         for reason, events in Counter(outcome.reason for _, _, outcome in refused).items():
             detail = next(outcome.detail for _, _, outcome in refused if outcome.reason == reason)
-            self._log.warning(f"events were refused, and are {verb}", sink=self._name, reason=reason, detail=detail)
+            told = f"events were refused, and are {verb}"
+            self._log.warning(told, about=reason, sink=self._name, reason=reason, detail=detail)
             count(tally.dead_lettered if kept else tally.discarded, reason, events)
         if self._dead_letters is not None:
             letters = [self._letter(*each, time.time_ns()) for each in refused]

@@ -28,6 +28,7 @@ OUTCOMES: dict[str, EventOutcome] = {
     "retry": Retry("later"),
     "too much": Retry("too much", congested=True),
     "refuse": Rejected("refused", "it said so"),
+    "too long": Rejected("too_long", "300 of 200 bytes"),
 }
 
 

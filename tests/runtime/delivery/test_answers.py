@@ -57,6 +57,30 @@ async def test_refused_events_become_dead_letters_with_their_reason() -> None:
     assert run.ledger.settled == run.ledger.read == 10
 
 
+async def test_each_reason_of_a_refusal_is_told_once_a_minute() -> None:
+    now = 0.0
+    words = [answer("too long", "refuse", *["ok"] * 8), answer("too long", *["refuse"] * 9)] * 2
+    run = Answered(playing(words), batching=Batching(events=10), log_clock=lambda: now)
+
+    async def append(first: int) -> None:
+        await run.append(first)
+        await trio.testing.wait_all_tasks_blocked()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.delivery.run)
+        for number in range(3):
+            await append(number)
+            now += 40
+        run.spool.end()
+    assert [(line["reason"], line.get("repeated")) for line in run.said] == [
+        ("too_long", None),
+        ("refused", None),
+        ("too_long", 1),
+        ("refused", 1),
+    ]
+    assert run.ledger.dead_lettered == {"too_long": 3, "refused": 11}
+
+
 async def test_refused_events_are_discarded_where_nothing_is_to_be_kept() -> None:
     run = Answered(playing([answer(*["ok"] * 9, "refuse")]), on_reject="discard")
     await run.append(0)
