@@ -8,6 +8,7 @@ is stored once. What differs from event to event, and is not in the payload, is 
           ├─ flags       one byte per event, see `Flag`
           ├─ attributes  {"source": "app", "stream": "stdin", …}, shared by all of them
           ├─ received_ns when they were read, nanoseconds since 1970
+          ├─ position    how far the source has been read with them, as `positions.encode` writes it
           └─ offset      (epoch, sequence) of the first; the others follow. Given by the spool
 """
 

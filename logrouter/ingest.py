@@ -34,7 +34,8 @@ class Ingest:
     ) -> None:
         self._router = router
         self._projection = router.projection
-        self._attributes = attributes
+        self.attributes = attributes
+        """What is known of all its events."""
         self._resource: Mapping[str, str] = router.resource
         self._parse = parse
         self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
@@ -46,28 +47,42 @@ class Ingest:
         self.invalid_utf8 = 0
         self.pieces = 0
         self.parse_errors = 0
+        self.skipped = 0
+        """Events that were in the spool already, when they were read again."""
         self.slow_events = 0
         """How many of those read had to be recognised the slow way."""
 
-    def chunks(self, frame: Frame, received_ns: int) -> list[Chunk]:
-        """The events of some lines as routed chunks: nearly always one, none where nothing is left."""
+    def chunks(
+        self, frame: Frame, received_ns: int, attributes: Attributes | None = None, skip_events: int = 0
+    ) -> list[Chunk]:
+        """The events of some lines as routed chunks: nearly always one, none where nothing is left.
+
+        `attributes`: those that are known of these events, where that is more than of all. `skip_events`: so many of
+        them, or as many as there are, are left out.
+        """
         lines, block, marks, empty, read_bytes = frame
         self.read_bytes += read_bytes
         self.empty_lines += empty
         if not lines:
             return []
         self.read_events += len(lines)
-        events = self._events(lines, block, marks, received_ns)
+        attributes = attributes or self.attributes
+        events = self._events(lines, block, marks, Facts(attributes, received_ns, self._resource))
+        if skip_events:
+            events = self._skip(events, skip_events)
         if not events.payloads:
             return []
         payload_bytes = len(block) - len(lines) + 1 if events.payloads is lines else None
-        chunk = Chunk(events.payloads, events.flags, self._attributes, received_ns, payload_bytes)
+        chunk = Chunk(events.payloads, events.flags, attributes, received_ns, payload_bytes)
         return self._router.route(chunk, events.rows)
 
-    def _events(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], received_ns: int) -> Events:
+    def _skip(self, events: Events, count: int) -> Events:
+        self.skipped += min(count, len(events.payloads))
+        return Events(events.payloads[count:], events.flags[count:], events.rows[count:])
+
+    def _events(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], facts: Facts) -> Events:
         if self._stepping is None:
             return self._recognise(lines, block, marks)
-        facts = Facts(self._attributes, received_ns, self._resource)
         if self._reads_whole and not marks:
             return self._stepping.run_on_lines(lines, self._recognise_some, facts)
         return self._stepping.run(self._recognise(lines, block, marks), facts)

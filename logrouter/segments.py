@@ -13,7 +13,7 @@ log; with the epoch they are an event's id. All numbers are little endian.
               │       │ u16     │      │  u64    │ sequence │ ns, u64 │ u32     │         │ msgpack         │
               └───────┴─────────┴──────┴─────────┴──────────┴─────────┴─────────┴─────────┴─────────────────┘
               crc32 is of all but itself. salt: five random bytes, other ones in each segment.
-              positions: source → how far it had been read before this segment
+              positions: stream of a source → how far it had been read before this segment (positions.py)
 
     record    0       3      8        12      16       24      28         36     37     38    40    42
               ┌───────┬──────┬────────┬───────┬────────┬───────┬──────────┬──────┬──────┬─────┬─────┬─ ─
@@ -22,7 +22,7 @@ log; with the epoch they are an event's id. All numbers are little endian.
               └───────┴──────┴────────┴───────┴────────┴───────┴──────────┴──────┴──────┴─────┴─────┴─ ─
               └─── marker ───┘ length is the body's; crc32 is of all behind itself
 
-    body      attributes (msgpack, `att` bytes), position (`pos` bytes), flags, payloads
+    body      attributes (msgpack, `att` bytes), positions (`pos` bytes), flags, payloads
               flags      one byte an event; none where all are the same: that one is `flag` (kind & SAME_FLAGS)
               payloads   joined by newlines; where one holds a newline (kind & LENGTHS): u32 each, then the bytes
 
@@ -91,7 +91,7 @@ class Header(NamedTuple):
     """The sequence of its first event."""
     created_ns: int
     positions: dict[str, bytes]
-    """Source → how far it had been read before this segment."""
+    """Stream of a source → how far it had been read before this segment: see `positions.py`."""
     marker: bytes
     """What each of its records begins with."""
     size: int = 0

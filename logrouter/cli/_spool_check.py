@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from logrouter import positions
 from logrouter.cursors import State, inspect, replay
 from logrouter.figures import counted, rounded_size
 from logrouter.runtime.disk import exists, read_file
@@ -142,7 +143,7 @@ class CheckedLog:
         self.end = chunk.end.sequence
         self.events += len(chunk)
         if chunk.position is not None:
-            self.positions[str(chunk.attributes.get("source", ""))] = chunk.position
+            positions.merge(self.positions, chunk.position)
         checked.add(stretch)
 
     def _add(self, checked: CheckedSegment, offset: int, size: int, problem: str) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import trio
 
 from logrouter.chain import Chain
-from logrouter.event import Chunk, Offset
+from logrouter.event import Attributes, Chunk, Offset
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.runtime.log import Log
+from logrouter.runtime.progress import Progress
 from logrouter.runtime.spool import Spool
-from logrouter.sources import Source
+from logrouter.sources import Source, Stream
 
 
 class RunningSource:
@@ -34,38 +36,89 @@ class RunningSource:
         self._log = log
         self._last: Offset | None = None
         """Where what was appended last ends: no more than that is ever on its way to be safe."""
+        self._progress = Progress(name, spool.positions(name))
+        self._attributes: WeakKeyDictionary[Stream, Attributes] = WeakKeyDictionary()
         self._told_unmatched = False
         self._told_failed = 0
 
-    async def emit(self, frame: Frame, received_ns: int) -> None:
+    async def emit(
+        self, frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None
+    ) -> None:
         """Make events of a frame and append them, once there is room."""
         self.in_hand, before = len(frame.lines), self._last
         parts = deque(frame.cut(self._spool.chunk_bytes))
         del frame  # the block in it need not be held while there is no room
+        moving = stream if position is not None else None
+        done = 0  # events behind the stream's position that are in the spool
         while parts:
             self.in_hand -= len(parts[0].lines)
-            chunks = self.ingest.chunks(parts.popleft(), received_ns)
+            chunks, skipped = self._taken_apart(parts.popleft(), received_ns, stream)
             self.in_hand += sum(map(len, chunks))
+            done += skipped
             if self._last is not None:  # while that became safe, this one was read and taken apart
-                await self._spool.safe(self._last, live=self.source.live)
+                await self._make_safe(self._last)
             for chunk in chunks:
-                await self._spool.append(chunk, live=self.source.live)
-                self.in_hand -= len(chunk)
-                self._look_for_unmatched(chunk)
-                self._last = chunk.end
+                done += len(chunk)
+                if moving is not None and position is not None:
+                    if parts or chunk is not chunks[-1]:
+                        self._progress.is_at(moving, done)
+                    else:
+                        self._progress.has_reached(moving, position)
+                        moving = None
+                chunk.position = self._progress.carried()
+                await self._append(chunk)
+        if moving is not None and position is not None:
+            self._progress.has_reached(moving, position)
         if self._last == before:
             await trio.lowlevel.checkpoint()  # nothing was appended, which yields
-        if (failed := self.chain.failed.total()) != self._told_failed:
-            self._told_failed = failed
-            self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))
+        self._look_for_failed()
+
+    def _taken_apart(self, frame: Frame, received_ns: int, stream: Stream | None) -> tuple[list[Chunk], int]:
+        """The chunks of a frame, and how many of its events are left out, as they are in the spool already."""
+        if stream is None:
+            return self.ingest.chunks(frame, received_ns), 0
+        before = self.ingest.skipped
+        attributes, to_skip = self._attributes_of(stream), self._progress.to_skip(stream)
+        chunks = self.ingest.chunks(frame, received_ns, attributes, to_skip)
+        if skipped := self.ingest.skipped - before:
+            self._progress.skipped(stream, skipped)
+        return chunks, skipped
+
+    def _attributes_of(self, stream: Stream) -> Attributes:
+        """What is known of its events: made once, as chunks share it."""
+        attributes = self._attributes.get(stream)
+        if attributes is None:
+            attributes = self._attributes[stream] = {**self.ingest.attributes, **stream.attributes}
+        return attributes
+
+    async def _append(self, chunk: Chunk) -> None:
+        await self._spool.append(chunk, live=self.source.live)
+        self.in_hand -= len(chunk)
+        self._last = chunk.end
+        self._look_for_unmatched(chunk)
+
+    async def _make_safe(self, end: Offset) -> None:
+        """Wait until it is, and tell the source."""
+        carried = self._progress.take_carried()
+        await self._spool.safe(end, live=self.source.live)
+        for key, position in carried.items():
+            self.source.acknowledge(key, position)
 
     def _look_for_unmatched(self, chunk: Chunk) -> None:
         if not self._told_unmatched and chunk.routed is not None and chunk.routed.unmatched():
             self._told_unmatched = True
             self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)
 
+    def _look_for_failed(self) -> None:
+        if (failed := self.chain.failed.total()) != self._told_failed:
+            self._told_failed = failed
+            self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))
+
     async def run(self) -> None:
         """Read until it ends."""
+        self.source.resume(self._progress.reached)
         await self.source.run(self.emit)
+        if self._last is not None:
+            await self._make_safe(self._last)
         if self.source.trouble is not None:
             self._log.error("the input cannot be read any more", source=self.name, reason=self.source.trouble)

@@ -3,20 +3,49 @@
 A source reads, frames, and hands each frame to `emit`, which makes events of it, appends them to the spool and
 returns when there was room: that is all the backpressure there is. It keeps reading until its input ends or
 `stop()` is called, then emits what it still holds and returns.
+
+What can be read again has a position. A source that reads such *streams* (files, say) tells with each frame how far
+its stream has been read, in words of its own. The position is kept with the events, and `resume` gives it back at the
+next start: each event is in the spool once, whenever the process is killed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import ClassVar, Generic, Literal, TypeVar
+from collections.abc import Mapping
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from logrouter.event import Attributes
 from logrouter.framing import Frame
 from logrouter.values import Size
 
-Emit = Callable[[Frame, int], Awaitable[None]]
-"""Takes a frame and when it was received (nanoseconds since 1970)."""
+
+class Stream:
+    """One thing that a source reads in order: a file, the stdout of an app."""
+
+    __slots__ = ("__weakref__", "attributes", "key", "position")
+
+    def __init__(self, key: str, attributes: Attributes, position: bytes = b"") -> None:
+        """`key` names it among the streams of its source, over restarts. `position`: where it is read from now."""
+        self.key = key
+        self.attributes = attributes
+        """What is known of its events alone; named in `event.ATTRIBUTES`."""
+        self.position = position
+        """How far it has been read, and is in the spool."""
+
+
+class Emit(Protocol):
+    """What a source is given to hand over what it has read."""
+
+    async def __call__(
+        self, frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None
+    ) -> None:
+        """Takes a frame and when it was received (nanoseconds since 1970); returns when all of it is in the spool.
+
+        `position`: how far the stream has been read with it. Empty: it is gone, and need not be remembered. None: what
+        was read cannot be asked for again.
+        """
 
 
 class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +85,12 @@ class Source(Generic[ConfigT]):
     def attributes(self) -> dict[str, str | int | bool]:
         """What is known of all its events, beside `source` and `host`; named in `event.ATTRIBUTES`."""
         return {}
+
+    def resume(self, positions: Mapping[str, bytes]) -> None:
+        """Called before `run`: how far streams had been read when the process ended before, by their keys."""
+
+    def acknowledge(self, key: str, position: bytes) -> None:
+        """What was read of a stream up to this position is safe: nobody will ask for it again."""
 
     async def run(self, emit: Emit) -> None:
         """Read until the input ends or `stop` is called; everything that was read has been emitted on return.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from logrouter.cursors import Commit, Gap, Ledger, Note, State
 from logrouter.event import Chunk, Flag, Offset
+from logrouter.positions import Position, encode, key_of
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.store import Store
@@ -33,14 +34,14 @@ class SpoolMaker:
         self.directory.open()
         self.directory.close()
 
-    def run(self, records: int, epoch: int = 0xABC, *, position: bytes | None = None) -> list[Path]:
+    def run(self, records: int, epoch: int = 0xABC, *, reached: bytes | None = None) -> list[Path]:
         """A start that appends so many records to a segment of its own."""
         store = Store(self.directory.segments, max_bytes=2**24, epoch=epoch, clock_ns=self._now_ns)
         store.open()
         store.begin_at(self.sequence)
         self.sequence = store.end
         for _ in range(records):
-            store.append(self._chunk(epoch, position))
+            store.append(self._chunk(epoch, reached))
             self.sequence += EVENTS
         store.close()
         return self.segments
@@ -48,10 +49,11 @@ class SpoolMaker:
     def _now_ns(self) -> int:
         return RECEIVED_NS + self.sequence // EVENTS * MINUTE_NS
 
-    def _chunk(self, epoch: int, position: bytes | None) -> Chunk:
+    def _chunk(self, epoch: int, reached: bytes | None) -> Chunk:
         numbers = range(self.sequence, self.sequence + EVENTS)
         payloads = [b'{"n":%d,"level":"%b"}' % (n, b"info" if n % 5 else b"error") for n in numbers]
         attributes = {"source": "app", "stream": "stdin"}
+        position = encode({key_of("app", "f"): Position(reached)}) if reached else None
         chunk = Chunk(payloads, bytes((Flag.JSON,)) * EVENTS, attributes, self._now_ns(), position=position)
         chunk.offset = Offset(epoch, self.sequence)
         return chunk

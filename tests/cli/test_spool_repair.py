@@ -13,6 +13,7 @@ import pytest
 from logrouter.runtime.spool.log_reader import LogReader
 from tests.cli.conftest import Ask, Command
 from tests.cli.spools import SpoolMaker, records_in, spoil, spoil_entries, spoil_records
+from tests.runtime.spool.logs import reached
 
 Damaging = Callable[[SpoolMaker], int]
 """Damages a spool of three segments of 30, 20 and 20 events. Gives how many of the 70 are left."""
@@ -314,9 +315,9 @@ def test_what_is_repaired_belongs_to_whom_it_did(
 
 
 def test_positions_of_sources_are_kept(command: Command, spool: SpoolMaker) -> None:
-    spool.run(2, position=b"first")
-    spool.run(2, position=b"second")
-    spool.run(2, position=b"third")
+    spool.run(2, reached=b"first")
+    spool.run(2, reached=b"second")
+    spool.run(2, reached=b"third")
     spoil(spool.segments[1], 30)
     cut_at_the_end(spool)
 
@@ -325,7 +326,7 @@ def test_positions_of_sources_are_kept(command: Command, spool: SpoolMaker) -> N
     reader = LogReader(spool.directory.segments)
     reader.open()
     reader.close()
-    assert [segment.header.positions.get("app") for segment in reader.segments] == [
+    assert [reached(segment.header.positions) for segment in reader.segments] == [
         None,
         b"first",
         b"second",

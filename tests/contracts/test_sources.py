@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from logrouter import component
 from logrouter.event import ATTRIBUTES
 from logrouter.framing import Frame
-from logrouter.sources import Emit, Source, SourceConfig
+from logrouter.sources import Emit, Source, SourceConfig, Stream
 from logrouter.values import Size
 
 NAMES = component.names("sources")
@@ -43,7 +43,7 @@ every_source = pytest.mark.parametrize("name", NAMES)
 def collector(frames: list[Frame], slowness: int = 1) -> Emit:
     """An `emit` that takes so many turns of the others for each frame."""
 
-    async def emit(frame: Frame, received_ns: int) -> None:
+    async def emit(frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None) -> None:
         for _ in range(slowness):
             await trio.lowlevel.checkpoint()
         assert received_ns > 0
@@ -145,7 +145,9 @@ def test_stopped_while_it_emits_it_loses_nothing_of_what_it_has_read(name: str) 
     take = collector(frames)
     with FED_WITH[name](b"one\ntwo\nunfinished") as source:
 
-        async def emit(frame: Frame, received_ns: int) -> None:
+        async def emit(
+            frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None
+        ) -> None:
             source.stop()
             await take(frame, received_ns)
 

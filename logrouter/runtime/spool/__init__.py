@@ -18,6 +18,7 @@ import msgspec
 
 from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
+from logrouter.positions import Position
 
 
 class SpoolStatistics(msgspec.Struct, frozen=True):
@@ -65,6 +66,9 @@ class Spool(Protocol):
 
     async def safe(self, offset: Offset, *, live: bool = True) -> None:
         """Wait until everything before the offset is safe; `live` as above."""
+
+    def positions(self, source: str) -> dict[str, Position]:
+        """How far the streams of a source have been read, by their names, as far as the spool keeps that."""
 
     def read(self, sink: int) -> Chunk | Gap | None:
         """The next chunk for a sink, or the gap before it; None where there is nothing now. Raises OSError."""

@@ -31,6 +31,8 @@ CURSORS_SECONDS: Final = 1.0
 """How often cursors are made durable: what power loss takes back of them is sent again, as it was noted."""
 SETTLED_BYTES: Final = 1024 * 1024
 """Of chunks that every sink has settled, held because the cursors that say so cannot be written."""
+POSITIONS_SECONDS: Final = 10.0
+"""How often it is written how far sources were read, where no chunk was written that tells it."""
 _RATE_SECONDS: Final = 60.0
 """Over how long the growth of the log is measured."""
 
@@ -66,6 +68,7 @@ class Keeper:
         self._sizes: deque[tuple[float, int]] = deque()
         """When the log had which size, over the last minute."""
         self._cursors_synced_at = float("-inf")
+        self._positions_written_at = float("-inf")
         self._work, self._hurry = trio.Event(), trio.Event()
         """There is something to do; somebody waits for it to be done."""
         if store.needs_sync:
@@ -77,7 +80,7 @@ class Keeper:
     def add(self, held: Held) -> None:
         """Take a new chunk, and write it if it is to be safe at once."""
         while self._unsaved and self._is_left_out(self._unsaved[0]):
-            self._unsaved.popleft()
+            self.store.pass_over(self._unsaved.popleft().chunk)
         if self._troubles:
             self._forget_settled()
         self._unsaved.append(held)
@@ -112,7 +115,7 @@ class Keeper:
         """Whether a chunk can never be written: it is too large. Its source goes on behind it all the same."""
         if not self.store.is_too_large(chunk):
             return False
-        self.store.note_position(chunk)
+        self.store.pass_over(chunk)
         limit, size = self.store.max_bytes, chunk.payload_bytes
         self._log.error("an event is too large for the spool: it is lost", bytes=size, max_size=limit)
         return True
@@ -141,6 +144,8 @@ class Keeper:
                     return False
                 self._well("write")
                 self._work.set()
+            else:
+                self.store.pass_over(held.chunk)
             self._unsaved.popleft()
             if held is last:
                 break
@@ -216,6 +221,8 @@ class Keeper:
     async def tidy(self) -> bool:
         """Write what could not be written, sync, and delete what nobody needs. False: something failed."""
         saved = not self.eager or self.save()
+        if trio.current_time() >= self._positions_written_at + POSITIONS_SECONDS:
+            self._write_positions()
         paths = self.deletable(hurried=self._hurry.is_set())  # what is settled from now on is not synced below
         cursors = bool(paths) or trio.current_time() >= self._cursors_synced_at + CURSORS_SECONDS
         self._hurry = trio.Event()
@@ -224,6 +231,15 @@ class Keeper:
         if any(cursor.needs_sync for cursor in self._cursors):
             self._work.set()  # when they are due
         return await self._delete(paths) and saved
+
+    def _write_positions(self) -> None:
+        """Write how far sources have been read where no chunk tells it: all sinks had these before they were kept."""
+        self._positions_written_at = trio.current_time()
+        if self.store.has_unwritten_positions:
+            try:
+                self.store.write_positions()
+            except OSError as error:
+                self._tell("write", error)
 
     async def sync(self, *, cursors: bool) -> bool:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
@@ -284,6 +300,7 @@ class Keeper:
 
     async def finish(self) -> None:
         """Delete what is settled, and let go of everything."""
+        self._write_positions()
         self.store.finish()
         if await self.sync(cursors=True):
             await self._delete(self.deletable(hurried=False))

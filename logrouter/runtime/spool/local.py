@@ -21,6 +21,7 @@ import trio
 
 from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
+from logrouter.positions import Position, of_source
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool, SpoolStatistics
@@ -99,8 +100,8 @@ class LocalSpool(Spool):
         held = Held(chunk, sum(not cursor.closed for cursor in self.cursors))
         if held.readers:
             self.window.hold(held)
-            if self._keeper is not None:
-                self._keeper.add(held)
+        if self._keeper is not None:
+            self._keeper.add(held)
 
     async def safe(self, offset: Offset, *, live: bool = True) -> None:
         """Wait until everything before the offset is safe, or for so long that a live source must go on."""
@@ -109,6 +110,10 @@ class LocalSpool(Spool):
                 await self._keeper.safe(offset.sequence)
             if waited.cancelled_caught and self._keeper.trouble:
                 self._keeper.bypass()
+
+    def positions(self, source: str) -> dict[str, Position]:
+        """How far the streams of a source had been read when the spool was opened, and since."""
+        return of_source(self._keeper.store.positions, source) if self._keeper is not None else {}
 
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from logrouter import positions
 from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, opened, pread_all
 from logrouter.segments import (
@@ -194,7 +195,8 @@ class LogReader:
     def heads(self, segment: Segment) -> Iterator[tuple[Head, int]]:
         """The heads of a segment's records, and their offsets; behind damage, those that can be found again.
 
-        The last may be torn: its events were there once, if it is where it should be.
+        The last may be torn: its events were there once, if it is where it should be. Where it carries a position its
+        source will read them again, and nothing is missing.
         """
         offset, expected = segment.header.size, segment.header.first
         head = self._head(segment, offset)
@@ -205,7 +207,8 @@ class LogReader:
                 expected, offset, head = head.end, offset + head.size, behind
                 continue
             place = self._next_record(segment, offset + 1)
-            if head is not None and head.first == expected and place >= segment.size:
+            is_last = head is not None and head.first == expected and place >= segment.size
+            if head is not None and is_last and not head.position_bytes:
                 yield head, offset
             offset, head = place, self._head(segment, place)
 
@@ -268,9 +271,9 @@ class LogReader:
         return found
 
     def note_position(self, chunk: Chunk) -> None:
-        """Remember how far the chunk's source has been read."""
+        """Remember how far the streams have been read that the chunk tells of."""
         if chunk.position is not None:
-            self.positions[str(chunk.attributes.get("source", ""))] = chunk.position
+            positions.merge(self.positions, chunk.position)
 
     def load(self, sequence: int, spot: Spot | None = None) -> Loaded | Missing | None:
         """The chunk that holds the event of this sequence, from that event on; None at the end of the log.

@@ -66,6 +66,8 @@ class Store(LogReader):
         self.syncs = 0
         self.lost_bytes = 0
         """In files that could not be read at all."""
+        self.has_unwritten_positions = False
+        """Whether sources have been read further than the log's files tell."""
         self._clock_ns = clock_ns
         self._fd: int | None = None
         """The last segment, open for writing, where this process has begun one."""
@@ -180,6 +182,17 @@ class Store(LogReader):
         segment = Segment(number, path, header._replace(size=len(data)), len(data))
         self.segments.append(segment)
         self._new_names = True
+        self.has_unwritten_positions = False
+
+    def pass_over(self, chunk: Chunk) -> None:
+        """A chunk need not be written: only how far its source has been read."""
+        if chunk.position is not None:
+            self.note_position(chunk)
+            self.has_unwritten_positions = True
+
+    def write_positions(self) -> None:
+        """Write how far all sources have been read: into the header of a new segment."""
+        self._begin_segment(self.end)
 
     def _cut_off(self, segment: Segment) -> None:
         """Take back what a failed write has left; where that fails too, what follows begins a new segment."""

@@ -9,6 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from logrouter.event import Chunk, Flag, Offset
+from logrouter.positions import Position, encode, key_of, of_source
 from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.store import Store
 from logrouter.segments import MARKER_OF_VERSION_1, Header, encode_header, encode_record, header_length
@@ -24,12 +25,18 @@ def new_store(folder: Path | str, disk: Any = os, *, segment_bytes: int = 2**20,
     return store
 
 
-def numbered_chunk(first: int, events: int = 5, *, epoch: int = EPOCH, position: bytes | None = None) -> Chunk:
+def numbered_chunk(first: int, events: int = 5, *, epoch: int = EPOCH, reached: bytes | None = None) -> Chunk:
     """Events that know their sequence; received at a time that tells the chunk's first."""
     payloads = [b'{"n":%d}' % number for number in range(first, first + events)]
+    position = encode({key_of("app", "f"): Position(reached)}) if reached else None
     chunk = Chunk(payloads, bytes([Flag.JSON]) * events, {"source": "app"}, 1_000 + first, position=position)
     chunk.offset = Offset(epoch, first)
     return chunk
+
+
+def reached(positions: dict[str, bytes]) -> bytes | None:
+    """How far the one stream has been read, as `numbered_chunk` has it."""
+    return position.reached if (position := of_source(positions, "app").get("f")) else None
 
 
 def fill(store: Store, chunks: int, *, events: int = 5) -> None:

@@ -13,7 +13,7 @@ from logrouter.runtime.spool import store as store_module
 from logrouter.runtime.spool.log_reader import OPEN_FILES, Missing
 from logrouter.segments import SALT_BYTES, UnknownVersion, decode_header, head_bytes, marker_with
 from logrouter.testing import FaultyDisk
-from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, runs, walk
+from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, reached, runs, walk
 
 HEAD_BYTES = head_bytes(marker_with(bytes(SALT_BYTES)))
 
@@ -152,15 +152,15 @@ def test_positions_ride_in_records_and_in_every_header(tmp_path: Path) -> None:
     """Invariant 7, position rides with data."""
     store = new_store(tmp_path, segment_bytes=1)
     for number in range(4):
-        store.append(numbered_chunk(store.end, position=b"read to %d" % number))
-    assert [segment.header.positions.get("app") for segment in store.segments] == [
+        store.append(numbered_chunk(store.end, reached=b"read to %d" % number))
+    assert [reached(segment.header.positions) for segment in store.segments] == [
         *(None, b"read to 0", b"read to 1", b"read to 2")
     ]
     store.close()
     reopened = new_store(tmp_path)
-    assert reopened.positions == {"app": b"read to 3"}
+    assert reached(reopened.positions) == b"read to 3"
     fill(reopened, 1)  # a chunk without a position changes nothing
-    assert reopened.positions == {"app": b"read to 3"}
+    assert reached(reopened.positions) == b"read to 3"
     reopened.close()
 
 
@@ -169,7 +169,7 @@ def test_positions_outlive_all_that_is_settled_and_deleted(tmp_path: Path, after
     """Invariant 7: the last segment is kept for its positions."""
     store = new_store(tmp_path, segment_bytes=1)
     for number in range(4):
-        store.append(numbered_chunk(store.end, position=b"read to %d" % number))
+        store.append(numbered_chunk(store.end, reached=b"read to %d" % number))
     store.finish()
     if after_restart:
         store.close()
@@ -181,11 +181,11 @@ def test_positions_outlive_all_that_is_settled_and_deleted(tmp_path: Path, after
     store.close()
     for _ in range(2):
         reopened = new_store(tmp_path)
-        assert (reopened.end, reopened.positions) == (20, {"app": b"read to 3"})
+        assert (reopened.end, reached(reopened.positions)) == (20, b"read to 3")
         reopened.close()
     last = new_store(tmp_path)
     fill(last, 1)
-    assert last.segments[-1].header.positions == {"app": b"read to 3"}
+    assert reached(last.segments[-1].header.positions) == b"read to 3"
     assert len(last.closed_segments()) == 1  # the old one has become free
     last.close()
 

@@ -1,0 +1,66 @@
+"""How far sources have been read: it rides with the events, and stands in the header of every segment.
+
+A source reads one or more *streams* (a file, an app's stdout), each with a position of its own, which only the source
+understands. The runtime keeps it by the names of both, and cuts what one read gave into several chunks exactly:
+
+    chunk 1   reached A, and 300 events of what follows
+    chunk 2   reached A, and 550 events
+    chunk 3   reached B                     all that one read gave, from A to B, is in the spool
+
+After a crash behind chunk 2 the source reads again from A, and the first 550 events are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+_SEPARATOR: Final = "\0"
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Position(NamedTuple):
+    """How far one stream has been read."""
+
+    reached: bytes
+    """What the source says of it."""
+    events: int = 0
+    """How many events behind that have been appended as well."""
+
+
+_decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+_decode_position = msgspec.msgpack.Decoder(Position).decode
+
+
+def key_of(source: str, stream: str) -> str:
+    """The name of a stream among those of all sources."""
+    return f"{source}{_SEPARATOR}{stream}"
+
+
+def encode(changes: dict[str, Position | None]) -> bytes:
+    """What a chunk carries: the streams that have moved, by key. None: a stream is gone, and has no position."""
+    return _encode({key: _encode(position) if position else b"" for key, position in changes.items()})
+
+
+def merge(table: dict[str, bytes], carried: bytes) -> None:
+    """Take over what a chunk carried into a table of all streams. What cannot be read changes nothing."""
+    try:
+        changes = _decode(carried)
+    except msgspec.DecodeError:  # the checksum was right: written by another version
+        return
+    table.update(changes)
+    for key, encoded in changes.items():
+        if not encoded:
+            del table[key]
+
+
+def of_source(table: dict[str, bytes], source: str) -> dict[str, Position]:
+    """The positions of one source's streams, by their own names."""
+    prefix = key_of(source, "")
+    found = {}
+    for key, encoded in table.items():
+        if key.startswith(prefix):
+            found[key.removeprefix(prefix)] = _decode_position(encoded)
+    return found

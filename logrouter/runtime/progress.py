@@ -1,0 +1,64 @@
+"""How far the streams of one source are in the spool: what each chunk carries of it, and what is left out again.
+
+See `positions.py` for what is written down. A position is carried by the last chunk that was read up to it; the chunks
+before it carry the one before, and how many events behind that they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from logrouter.positions import Position, encode, key_of
+from logrouter.sources import Stream
+
+
+class Progress:
+    """Of one source."""
+
+    def __init__(self, source: str, found: Mapping[str, Position]) -> None:
+        """`found`: where the process before has stopped, by the keys of streams."""
+        self.reached = {key: position.reached for key, position in found.items()}
+        """Where each stream is to be read from."""
+        self._source = source
+        self._to_skip = {key: position.events for key, position in found.items() if position.events}
+        self._moved: dict[str, Position | None] = {}
+        """What the next chunk carries."""
+        self._to_carry: dict[str, bytes] = {}
+        self._carried: dict[str, bytes] = {}
+        """By the keys of streams: what the source said of how far they are, and no chunk carries yet; what one does."""
+
+    def to_skip(self, stream: Stream) -> int:
+        """How many of the events that are read next are in the spool already."""
+        return self._to_skip.get(stream.key, 0)
+
+    def skipped(self, stream: Stream, events: int) -> None:
+        """So many of them were read again, and left out."""
+        self._to_skip[stream.key] -= events
+
+    def is_at(self, stream: Stream, events: int) -> None:
+        """So many events behind its position are in the spool, or will be with the next chunk."""
+        self._moved[key_of(self._source, stream.key)] = Position(stream.position, events)
+
+    def has_reached(self, stream: Stream, position: bytes) -> None:
+        """All that was read up to there is in the spool, or will be with the next chunk."""
+        stream.position = position
+        self._to_carry[stream.key] = position
+        left = self._to_skip.pop(stream.key, 0)
+        if left and position:
+            self._to_skip[stream.key] = left
+        self._moved[key_of(self._source, stream.key)] = Position(position, left) if position else None
+
+    def carried(self) -> bytes | None:
+        """What the next chunk tells."""
+        if not self._moved:
+            return None
+        carried = encode(self._moved)
+        self._moved.clear()
+        self._carried |= self._to_carry
+        self._to_carry.clear()
+        return carried
+
+    def take_carried(self) -> dict[str, bytes]:
+        """How far streams are by what was carried since this was asked last: to be acknowledged once that is safe."""
+        taken, self._carried = self._carried, {}
+        return taken

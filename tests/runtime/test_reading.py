@@ -1,0 +1,187 @@
+"""A source at work whose streams can be read again: killed at any moment, each event is in the spool once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter.chain import Chain
+from logrouter.config.settings import Settings, SinkSettings, SpoolSettings
+from logrouter.crashing import Killed
+from logrouter.cursors import Gap, Tally
+from logrouter.event import Chunk
+from logrouter.framing import LineFraming
+from logrouter.ingest import Ingest
+from logrouter.policy import SinkRouting
+from logrouter.routing import Router
+from logrouter.rules import Rule
+from logrouter.runtime.disk import make_folders
+from logrouter.runtime.log import Log
+from logrouter.runtime.reading import RunningSource
+from logrouter.runtime.spool.local import LocalSpool
+from logrouter.runtime.spool.opening import spool_over
+from logrouter.runtime.spool.store import Store
+from logrouter.sinks import SinkConfig
+from logrouter.sources import Emit, Source, SourceConfig, Stream
+from logrouter.steps.discard import Discard, DiscardConfig
+from logrouter.testing import CrashingDisk
+from tests.runtime.pipelines import make_router
+from tests.runtime.spool.logs import new_store, walk
+
+CHUNK_BYTES = 400
+"""Of a few lines: what one read gives takes several."""
+LOG = Log("error", write=lambda line: None)
+
+
+class TextSource(Source[SourceConfig]):
+    """Reads texts that can be read again, in reads of random sizes. Its position: how many bytes of whole lines."""
+
+    Config = SourceConfig
+
+    def __init__(self, texts: Mapping[str, bytes], random: Random) -> None:
+        super().__init__(SourceConfig())
+        self.acknowledged: list[tuple[str, int]] = []
+        self.resumed: dict[str, int] = {}
+        self._texts = texts
+        self._random = random
+
+    def resume(self, positions: Mapping[str, bytes]) -> None:
+        self.resumed = {key: int(position) for key, position in positions.items()}
+
+    def acknowledge(self, key: str, position: bytes) -> None:
+        self.acknowledged.append((key, int(position)))
+
+    async def run(self, emit: Emit) -> None:
+        """Read all of each text, in turns."""
+        framings = {key: LineFraming(self.config.max_line) for key in self._texts}
+        starts = {key: self.resumed.get(key, 0) for key in self._texts}
+        streams = {key: Stream(key, {"stream": key}, b"%d" % start) for key, start in starts.items()}
+        unfinished = dict(starts)
+        while unfinished:
+            key = self._random.choice(list(unfinished))
+            data = self._texts[key][unfinished[key] :][: self._random.randint(1, 2000)]
+            if not data:
+                del unfinished[key]
+                continue
+            unfinished[key] += len(data)
+            frame = framings[key].feed(data)
+            position = unfinished[key] - framings[key].held_bytes
+            await emit(frame, 1, streams[key], b"%d" % position)
+
+    def stop(self) -> None:
+        """It is never asked to."""
+
+
+def open_spool(disk: CrashingDisk, epoch: int, durability: Any = "disk", *, router: Router | None = None) -> LocalSpool:
+    for folder in ("/spool/segments", "/spool/cursors"):
+        make_folders(disk, folder)
+    store = Store("/spool/segments", max_bytes=2**22, epoch=epoch, disk=disk)
+    store.segment_bytes = 3_000
+    sinks = {"a": SinkSettings(type="file", config=SinkConfig())}
+    settings = Settings(sources={}, sinks=sinks, spool=SpoolSettings(durability=durability, directory="/spool"))
+    spool = spool_over(store, "/spool/cursors", settings, router or make_router(["a"], {}), LOG, disk=disk)
+    spool.chunk_bytes = CHUNK_BYTES
+    return spool
+
+
+def running(spool: LocalSpool, source: TextSource, chain: Chain) -> RunningSource:
+    ingest = Ingest(spool._router, {"source": "app"}, "auto", chain)
+    return RunningSource("app", source, ingest, chain, spool, LOG)
+
+
+def everything(disk: CrashingDisk) -> dict[str, list[bytes]]:
+    """The payloads of each stream, as the log holds them."""
+    found: dict[str, list[bytes]] = {}
+    for chunk in walk(new_store("/spool/segments", disk)):
+        assert isinstance(chunk, Chunk), "a torn record costs nothing: its lines are read again"
+        found.setdefault(str(chunk.attributes["stream"]), []).extend(chunk.payloads)
+    return found
+
+
+def no_steps() -> Chain:
+    return Chain([])
+
+
+def discarding() -> Chain:
+    return Chain([("discard", Discard(DiscardConfig(when=Rule.parse("n == 3"))))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make_chain", [no_steps, discarding])
+@settings(deadline=None, max_examples=40)
+@given(
+    lines=st.lists(st.sampled_from([b'{"n":%d}', b"text %d", b"", b'{"n":3}', b"x" * 300 + b"%d"]), max_size=60),
+    lives=st.lists(st.integers(1, 6_000), max_size=6),
+    random=st.randoms(use_true_random=False),
+)
+def test_killed_at_any_moment_each_line_is_in_the_spool_once(
+    make_chain: Any, lines: Sequence[bytes], lives: Sequence[int], random: Random
+) -> None:
+    """Invariant 7: position rides with data."""
+    numbered = [line % number if b"%d" in line else line for number, line in enumerate(lines)]
+    texts = {"one": b"".join(line + b"\n" for line in numbered), "two": b"".join(b"%d\n" % n for n in range(40))}
+    disk = CrashingDisk()
+    for epoch, steps in enumerate([*lives, 0]):
+        if steps:
+            disk.kill_after(steps)
+        with suppress(Killed, BaseExceptionGroup):
+            chain = make_chain()
+            router = Router([SinkRouting("a", None)], further=chain.references)
+            trio.run(running(open_spool(disk, epoch, router=router), TextSource(texts, random), chain).run)
+        if steps:
+            disk.crash()
+    wanted = {"one": [line for line in numbered if line], "two": [b"%d" % n for n in range(40)]}
+    if make_chain is discarding:
+        wanted["one"] = [line for line in wanted["one"] if line != b'{"n":3}']
+    assert everything(disk) == {key: lines for key, lines in wanted.items() if lines}
+
+
+def test_a_source_is_told_what_is_safe_once_the_next_is_read_and_at_the_end() -> None:
+    texts = {"one": b"".join(b"%d\n" % n for n in range(500))}
+    source = TextSource(texts, Random(1))
+    trio.run(running(open_spool(CrashingDisk(), 1), source, no_steps()).run)
+    positions = [position for _, position in source.acknowledged]
+    assert positions == sorted(set(positions))
+    assert len(positions) > 1
+    assert positions[-1] == len(texts["one"])
+
+
+@pytest.mark.parametrize("durability", ["memory", "disk"])
+def test_positions_are_kept_also_of_what_was_delivered_before_it_was_kept(durability: str) -> None:
+    texts = {"one": b"".join(b"%d\n" % n for n in range(200))}
+    disk = CrashingDisk()
+
+    async def deliver_all_and_stop() -> None:
+        spool = open_spool(disk, 1, durability)
+        await running(spool, TextSource(texts, Random(1)), no_steps()).run()
+        while (chunk := spool.read(0)) is not None:
+            assert not isinstance(chunk, Gap)
+        spool.commit(0, spool.appended, Tally(delivered=200))
+        await spool.aclose()
+
+    trio.run(deliver_all_and_stop)
+    found = open_spool(disk, 2, durability).positions("app")
+    assert {key: position.reached for key, position in found.items()} == {"one": b"%d" % len(texts["one"])}
+
+
+def test_a_stream_that_is_gone_is_forgotten() -> None:
+    disk = CrashingDisk()
+
+    async def read_and_forget() -> None:
+        spool = open_spool(disk, 1)
+        at_work = running(spool, TextSource({}, Random(1)), no_steps())
+        framing, stays, goes = LineFraming(100), Stream("stays", {}), Stream("goes", {})
+        for stream in (stays, goes):
+            await at_work.emit(framing.feed(b"a\n"), 1, stream, b"2")
+        await at_work.emit(framing.finish(), 1, goes, b"")
+        await at_work.emit(framing.feed(b"b\n"), 1, stays, b"4")  # this chunk tells of it
+
+    trio.run(read_and_forget)
+    assert set(open_spool(disk, 2).positions("app")) == {"stays"}
