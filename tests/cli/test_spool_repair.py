@@ -326,10 +326,5 @@ def test_positions_of_sources_are_kept(command: Command, spool: SpoolMaker) -> N
     reader = LogReader(spool.directory.segments)
     reader.open()
     reader.close()
-    assert [reached(segment.header.positions) for segment in reader.segments] == [
-        None,
-        b"first",
-        b"second",
-        b"third",
-    ]
-    assert (reader.end, reader.positions) == (60, {"app": b"third"})
+    assert [reached(segment.header.positions) for segment in reader.segments] == [None, b"first", b"second"]
+    assert reached(reader.positions) == b"third", "the cut record tells of no loss: its events are read again"
