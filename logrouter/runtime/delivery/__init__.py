@@ -231,7 +231,7 @@ class Delivery:
         tally, carried = await self._sender.send(taken, noting, distrust=distrust)
         self._batches += 1
         if not self.transport.needs_sync and not self._settling.is_first(batch):
-            await self.destination.insist(partial(noting.settle, tally))
+            await self.destination.insist(partial(noting.settle, tally), ours=True)
         self._collector.carried = carried
         self._settling.done(batch, tally, carried, written=True)
 

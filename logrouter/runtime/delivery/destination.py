@@ -7,6 +7,9 @@
 So a destination that is down sees one request at a time, after random waits of up to `cap_seconds`, however many
 batches wait; and what is wrong with it is said once. Where it takes some events of a batch, it works: those that it
 leaves are tried again alone, stop nobody, and are trouble when that lasts.
+
+What is not the destination's (`ours`: dead letters that cannot be kept, a spool that cannot be written) no answer of it
+puts right. While that lasts, only those try that wait for it, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -70,6 +73,8 @@ class Destination:
         self._backoff = self.new_backoff()
         self._hurried = trio.Event()
         self._failing_since: float | None = None
+        self._ours: set[trio.lowlevel.Task] = set()
+        """Who waits for what is not the destination's."""
         self._trying: trio.lowlevel.Task | None = None
         """Who tries, while there is trouble."""
         self._left: dict[int, _Left] = {}
@@ -89,37 +94,52 @@ class Destination:
         """For somebody who waits by himself."""
         return Backoff(random.random, self._retry.initial_seconds, self._retry.cap_seconds)
 
-    async def insist(self, act: Callable[[], Awaitable[Any]]) -> Any:
-        """Do something again and again, until it succeeds. Raises ClosedByPeer, Moved."""
-        while True:
-            try:
-                reply = await act()
-            except (ClosedByPeer, Moved):
-                raise
-            except DestinationError as error:
-                await self.failed(str(error))
-            else:
-                self.got_through()
-                return reply
+    async def insist(self, act: Callable[[], Awaitable[Any]], *, ours: bool = False) -> Any:
+        """Do something again and again, until it succeeds. `ours`: it is none of the destination's.
+
+        Raises ClosedByPeer, Moved.
+        """
+        task = trio.lowlevel.current_task()
+        try:
+            while True:
+                try:
+                    reply = await act()
+                    break
+                except (ClosedByPeer, Moved):
+                    raise
+                except DestinationError as error:
+                    if ours:
+                        self._ours.add(task)
+                    await self.failed(str(error))
+        finally:
+            self._ours.discard(task)
+        self.got_through()
+        return reply
 
     async def wait_turn(self) -> None:
         """Until it works, or the caller is the one that tries it."""
         task = trio.lowlevel.current_task()
-        while self.trouble is not None and self._trying not in (None, task):
+        if self._trying is task and not self._may_try(task):
+            self.let_others_try()
+        while self.trouble is not None and not self._may_try(task):
             await self._changed.park()
         if self.trouble is not None:
             self._trying = task
 
+    def _may_try(self, task: trio.lowlevel.Task) -> bool:
+        return self._trying in (None, task) and (not self._ours or task in self._ours)
+
     async def failed(self, reason: str, after_seconds: float | None = None) -> None:
         """Nothing was taken: returns when the caller may try again."""
+        task = trio.lowlevel.current_task()
         self.before_waiting()
         self.retries += 1
         self.last_failure = reason
         self._tell(reason)
-        if self._trying not in (None, trio.lowlevel.current_task()):
+        if not self._may_try(task):
             await self.wait_turn()  # somebody else tries it
             return
-        self._trying = trio.lowlevel.current_task()
+        self._trying = task
         try:
             await self._wait_and_tell(max(self._backoff.next_seconds(), after_seconds or 0.0))
         except BaseException:
@@ -165,6 +185,10 @@ class Destination:
     def works(self) -> None:
         """It has answered."""
         if not self.is_trusted():
+            return
+        if self._ours:
+            if self._trying is trio.lowlevel.current_task():
+                self.let_others_try()
             return
         self._backoff.reset()
         if self.trouble is not None:

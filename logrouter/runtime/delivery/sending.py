@@ -228,7 +228,7 @@ class Sender:
             count(tally.dead_lettered if kept else tally.discarded, reason, events)
         if self._dead_letters is not None:
             letters = [self._letter(*each, time.time_ns()) for each in refused]
-            await self._destination.insist(partial(self._dead_letters.keep, letters))
+            await self._destination.insist(partial(self._dead_letters.keep, letters), ours=True)
 
     def _letter(self, part: Slice, place: int, outcome: Rejected, now_ns: int) -> DeadLetter:
         return DeadLetter(

@@ -4,6 +4,7 @@ ledger says which. Invariants 2, 3 and 6, against what the destination itself ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -15,6 +16,7 @@ from trio.testing import MockClock
 
 from logrouter.batch import Batching
 from logrouter.cursors import Ledger
+from logrouter.dead_letters import DeadLetter
 from logrouter.errors import DestinationError
 from logrouter.event import Chunk, Flag
 from logrouter.instructions import Request, Response
@@ -30,6 +32,8 @@ from tests.runtime.spool.model import open_spool, settings_for
 
 WAYS = ("ok", "ok", "ok", "some", "some", "refuse all", "too large", "too much", "broken", "silent", "lost")
 """What a destination may do with a request; as often as they stand here."""
+FOR_EVER_SECONDS = 1_000_000
+"""Nobody waits for so long, but for what never comes."""
 WANTED = "place != 1 and not between(place, 8, 15)"
 """All is for the sink but, of each sixty, an event amid others, and a run of whole chunks."""
 
@@ -79,6 +83,19 @@ class Server:
             self.stored[text] = self.stored.get(text, 0) + 1
 
 
+class CrampedLetters(Letters):
+    """Full now and then."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self.random = random
+
+    async def keep(self, letters: Sequence[DeadLetter]) -> None:
+        if self.random.random() < 0.3:
+            raise DestinationError("the dead letters are full")
+        await super().keep(letters)
+
+
 def is_poison(text: str) -> bool:
     return number_in(text) % 7 == 3
 
@@ -98,7 +115,7 @@ class Life:
         self.random = Random(seed)
         self.disk = CrashingDisk(Random(seed))
         self.server = Server(self.random)
-        self.letters = Letters()
+        self.letters = CrampedLetters(self.random)
         self.events = events
         self.number = self.epoch = self.kills = 0
         self.safe: set[int] = set()
@@ -118,7 +135,7 @@ class Life:
         if steps is not None:
             self.disk.kill_after(steps)
         try:
-            with trio.move_on_after(seconds) as scope:
+            with trio.fail_after(FOR_EVER_SECONDS), trio.move_on_after(seconds) as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(delivery.run)
                     for _ in range(chunks):
