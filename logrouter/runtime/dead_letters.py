@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -26,6 +28,7 @@ from logrouter.event import Offset
 from logrouter.figures import rounded_size
 from logrouter.runtime.disk import Disk
 from logrouter.runtime.letter_files import FILE_BYTES, LetterFiles, Lock
+from logrouter.runtime.threads import in_thread
 
 LOCK_TRIES: Final = 40
 LOCK_SECONDS: Final = 0.05
@@ -84,7 +87,7 @@ class DeadLetters:
         async with self._turn:
             for _ in range(LOCK_TRIES):
                 try:
-                    await trio.to_thread.run_sync(self._keep, letters[0].sink, letters)
+                    await in_thread(partial(self._keep, letters[0].sink, letters))
                     return
                 except BlockingIOError:
                     await trio.sleep(LOCK_SECONDS)
@@ -95,7 +98,7 @@ class DeadLetters:
     async def look(self) -> None:
         """Bring `statistics` up to date; what has not changed is not read again. Where the disk hangs, they stay."""
         if not self._is_looking:
-            with trio.move_on_after(LOOK_SECONDS):
+            with trio.move_on_after(LOOK_SECONDS), suppress(RuntimeError):  # no thread can be started
                 await trio.to_thread.run_sync(self._look, abandon_on_cancel=True)
 
     def _keep(self, sink: str, letters: Sequence[DeadLetter]) -> None:

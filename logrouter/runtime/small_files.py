@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import trio
-
 from logrouter.errors import DestinationError
+from logrouter.runtime.threads import in_thread
 
 
 async def read_file(path: str) -> bytes | None:
     """Its bytes; None where there is no such file. Raises DestinationError where it cannot be read."""
-    return await trio.to_thread.run_sync(_read, path)
+    return await in_thread(partial(_read, path))
 
 
 def _read(path: str) -> bytes | None:

@@ -11,6 +11,7 @@ A sink that gathers is given each slice as it comes, to encode, and its chunk ne
 
 from __future__ import annotations
 
+from functools import partial
 from math import ceil, inf
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from logrouter.routing import Router
 from logrouter.runtime.delivery.destination import Destination
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool
+from logrouter.runtime.threads import in_thread
 from logrouter.sinks import Sink
 
 _VERBS: Final = {"discarded": "discarded", "lost": "has lost"}
@@ -203,7 +205,7 @@ class Collector:
             taken.payload_bytes += sum(map(len, part.payloads)) if self._sink.batching.size_bytes else 0
             return
         before: Encoded | None = taken.batch.encoded[0] if taken.batch.encoded else None
-        taken.batch.encoded = [await trio.to_thread.run_sync(self._sink.encode, part, before)]
+        taken.batch.encoded = [await in_thread(partial(self._sink.encode, part, before))]
 
     async def _read(self) -> Chunk | Gap | None:
         while True:

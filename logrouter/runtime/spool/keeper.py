@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -24,6 +25,7 @@ from logrouter.event import Chunk
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import Cursor, Held
 from logrouter.runtime.spool.store import Store
+from logrouter.runtime.threads import in_thread
 
 _RECORD_OVERHEAD_BYTES: Final = 1024
 """What a record takes on disk beside payloads, flags and lengths, at most."""
@@ -254,7 +256,7 @@ class Keeper:
             self._cursors_synced_at = trio.current_time()
         if jobs:
             with trio.CancelScope(shield=True):  # what was begun and not done nobody would do again
-                error = await trio.to_thread.run_sync(_do_all, jobs) or error
+                error = await in_thread(partial(_do_all, jobs)) or error
         self._unsafe.unpark_all()
         if error is not None:
             self._tell("sync", error)
@@ -279,7 +281,7 @@ class Keeper:
             return True
         try:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self.store.unlink)
+                await in_thread(self.store.unlink)
         except OSError as error:
             self._tell("delete", error)
             return False

@@ -31,6 +31,7 @@ from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.room import Room
 from logrouter.runtime.spool.window import Window
+from logrouter.runtime.threads import in_thread
 
 CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
@@ -246,7 +247,7 @@ class LocalSpool(Spool):
             note()
             while self._keeper is not None and self._keeper.wait_for_sync and (jobs := cursor.begin_sync()):
                 for job in jobs:
-                    await trio.to_thread.run_sync(job)
+                    await in_thread(job)
         except OSError as error:
             if self._keeper is None or not self._keeper.bypassed:
                 raise

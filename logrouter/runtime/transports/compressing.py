@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
-
-import trio
 
 from logrouter.compression import compress
 from logrouter.instructions import ContentCoding
+from logrouter.runtime.threads import in_thread
 
 _HERE_BYTES: Final = 64 * 1024
 """Compressing so much takes 0.1 ms, and more goes to a thread."""
@@ -16,5 +16,5 @@ _HERE_BYTES: Final = 64 * 1024
 async def compressed(data: bytes, coding: ContentCoding, level: int | None = None) -> bytes:
     """As `compression.compress` has it."""
     if len(data) > _HERE_BYTES:
-        return await trio.to_thread.run_sync(compress, data, coding, level)
+        return await in_thread(partial(compress, data, coding, level))
     return compress(data, coding, level)

@@ -24,6 +24,7 @@ import trio
 from logrouter.cursors import Place
 from logrouter.errors import DestinationError, Moved
 from logrouter.runtime.disk import Disk, opened, pread_all, rewrite, sync_folder
+from logrouter.runtime.threads import in_thread
 from logrouter.runtime.transports import Resumed
 from logrouter.runtime.transports.compressing import compressed
 from logrouter.runtime.transports.logfile import LogFile, rotate, rotated_path
@@ -229,7 +230,7 @@ class Files:
         self._folders.update(file.changed_folders)
         if file.needs_check and self._whole.get(file.identity) != file.size:
             try:
-                can_be_continued = await trio.to_thread.run_sync(file.check)
+                can_be_continued = await in_thread(file.check)
             except BaseException:
                 await self._forget(file)
                 raise

@@ -24,7 +24,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ from logrouter import __version__
 from logrouter.endpoint import Endpoint, Timeouts
 from logrouter.errors import DestinationError
 from logrouter.instructions import Request, Response
+from logrouter.runtime.threads import in_thread
 from logrouter.runtime.transports import PlainTransport
 from logrouter.runtime.transports.compressing import compressed
 from logrouter.runtime.transports.masking import masked, secrets_of
@@ -185,7 +186,7 @@ class HttpTransport(PlainTransport):
     async def _client(self, url: httpx.URL, *, direct: bool = False) -> httpx.AsyncClient:
         """One that leads there. `direct`: past any proxy, and not waited for. Raises DestinationError."""
         # In a thread: the first one imports httpcore (100 ms) and reads certificates (30 ms). All others take 0.4 ms.
-        return await trio.to_thread.run_sync(self._make_client, url, direct)
+        return await in_thread(partial(self._make_client, url, direct))
 
     def _make_client(self, url: httpx.URL, direct: bool) -> httpx.AsyncClient:
         proxy = None if direct else _proxy_url(self._endpoint.proxy)

@@ -18,6 +18,8 @@ from typing import Final
 
 import trio
 
+from logrouter.runtime.threads import in_thread
+
 Devices = frozenset[int]
 """The numbers of the devices (`st_dev`) that a job waits for."""
 
@@ -95,7 +97,7 @@ class GroupSync:
     async def _do(self, devices: Devices, group: _Group) -> None:
         self._at_work[devices] = self._coming.pop(devices)
         self.hops += 1
-        await trio.to_thread.run_sync(group.do)
+        await in_thread(group.do)
         del self._at_work[devices]
         group.done.set()
 
