@@ -15,7 +15,7 @@ from logrouter.positions import Position, encode, key_of
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.store import Store
-from logrouter.segments import decode_header
+from tests.runtime.spool.logs import records_in
 
 EVENTS = 10
 """In each record."""
@@ -93,12 +93,6 @@ class SpoolMaker:
             for path in sorted(self.path.rglob("*"))
             if path.is_file() and path.name != "lock"
         }
-
-
-def records_in(segment: Path) -> list[int]:
-    """Where its records begin."""
-    data = segment.read_bytes()
-    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
 
 
 def spoil(path: Path, *places: int, data: bytes = b"~") -> None:

@@ -17,7 +17,6 @@ from logrouter.runtime.letter_files import LetterFiles, held
 from tests.cli.conftest import Command
 from tests.cli.spools import SpoolMaker
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "dead-letters.md"
 COMMANDS = tuple(nested_flags("dlq"))
 RECEIVED_NS = 1_767_225_600 * 10**9
 """2026-01-01T00:00:00Z."""
@@ -81,30 +80,7 @@ def dlq(command: Command, letters: Letters) -> Dlq:
     return lambda *argv: command("dlq", *argv, "--directory", "spool")
 
 
-# ── help, and which spool ──
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each(command: Command, name: str) -> None:
-    done = command("dlq", name, "--help")
-
-    assert (done.code, done.complaints) == (0, "")
-    assert done.output.startswith(f"usage: logrouter dlq {name} [-h]")
-
-
-def test_the_help_lists_all(command: Command) -> None:
-    done = command("dlq", "--help")
-
-    assert all(f"\n    {name} " in done.output for name in COMMANDS)
-    assert max(map(len, done.output.splitlines())) <= 110
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_page_tells_of_every_flag(name: str) -> None:
-    page = PAGE.read_text()
-
-    assert f"logrouter dlq {name}" in page
-    assert [flag for flag in nested_flags("dlq")[name] if flag != "--help" and flag not in page] == []
+# ── which spool ──
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -12,42 +12,16 @@ from typing import Any
 import pytest
 
 from logrouter.cli import _spool_check
-from logrouter.cli.completion import nested_flags
 from logrouter.runtime.spool.log_reader import LogReader
 from logrouter.segments import SALT_BYTES, head_bytes, marker_with
 from tests.cli.conftest import Ask, Command
-from tests.cli.spools import SpoolMaker, age, events, records_in, spoil, spoil_entries, spoil_records
-from tests.runtime.spool.logs import make_newer
+from tests.cli.spools import SpoolMaker, age, events, spoil, spoil_entries, spoil_records
+from tests.runtime.spool.logs import make_newer, records_in
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "spool.md"
 COMMANDS = ("ls", "verify", "export", "repair")
 
 
 # ── which spool ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each(command: Command, name: str) -> None:
-    done = command("spool", name, "--help")
-
-    assert (done.code, done.complaints) == (0, "")
-    assert done.output.startswith(f"usage: logrouter spool {name} [-h]")
-    assert all(flag in done.output for flag in ("--directory DIR", "--config", "--set"))
-
-
-def test_the_help_lists_all(command: Command) -> None:
-    done = command("spool", "--help")
-
-    assert all(f"\n    {name} " in done.output for name in COMMANDS)
-    assert max(map(len, done.output.splitlines())) <= 110
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_page_tells_of_every_flag(name: str) -> None:
-    page = PAGE.read_text()
-
-    assert f"logrouter spool {name}" in page
-    assert [flag for flag in nested_flags("spool")[name] if flag != "--help" and flag not in page] == []
 
 
 @pytest.mark.parametrize("named", ["file", "here", "variable", "set", "systemd"])

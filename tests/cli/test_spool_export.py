@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
-from tests.cli.spools import SpoolMaker, events, records_in, spoil, spoil_entries, spoil_records
+from tests.cli.spools import SpoolMaker, events, spoil, spoil_entries, spoil_records
+from tests.runtime.spool.logs import records_in
 
 
 def test_events_with_their_attributes_and_ids(command: Command, spool: SpoolMaker) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from logrouter.runtime.spool.log_reader import LogReader
 from tests.cli.conftest import Ask, Command
-from tests.cli.spools import SpoolMaker, records_in, spoil, spoil_entries, spoil_records
-from tests.runtime.spool.logs import reached
+from tests.cli.spools import SpoolMaker, spoil, spoil_entries, spoil_records
+from tests.runtime.spool.logs import reached, records_in
 
 Damaging = Callable[[SpoolMaker], int]
 """Damages a spool of three segments of 30, 20 and 20 events. Gives how many of the 70 are left."""

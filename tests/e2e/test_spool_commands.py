@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.spools import records_in, spoil_records
+from tests.cli.spools import spoil_records
 from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, pipe, wait_until
+from tests.runtime.spool.logs import records_in
 
 pytestmark = pytest.mark.slow
 

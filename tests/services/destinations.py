@@ -5,7 +5,6 @@ A server that runs for all tests holds the lines of others too: each destination
 
 from __future__ import annotations
 
-import gzip
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -53,17 +52,16 @@ def in_opensearch(server: OpenSearch, **options: Any) -> Destination:
     return Destination("opensearch", server, sink, numbers)
 
 
-def in_s3(server: S3Server, name: str = "s3", **options: Any) -> Destination:
+def in_s3(server: S3Server, **options: Any) -> Destination:
     """A bucket."""
     bucket = server.make_bucket()
 
     def numbers() -> list[int]:
-        contents = [_content(server, bucket, key) for key in server.keys(bucket)]
-        return sorted(numbers_of(line for content in contents for line in content.splitlines(keepends=True)))
+        return sorted(numbers_of(line + b"\n" for line in server.lines(bucket)))
 
     keys = {"access_key_id": server.access_key, "secret_access_key": server.secret_key}
     sink = {"type": "s3", "endpoint": server.url, "bucket": bucket, **keys, "retry": _QUICK["retry"], **options}
-    return Destination(name, server, sink, numbers)
+    return Destination("s3", server, sink, numbers)
 
 
 def by_bulk_in_victorialogs(server: VictoriaLogs) -> Destination:
@@ -91,11 +89,6 @@ def configure(workplace: Workplace, *destinations: Destination, **settings: Mapp
 
 _QUICK: dict[str, Any] = {"batch": {"age": "50ms"}, "retry": {"cap": "500ms"}}
 """Many requests, and no long waits."""
-
-
-def _content(server: S3Server, bucket: str, key: str) -> bytes:
-    content = server.read(bucket, key)
-    return gzip.decompress(content) if key.endswith(".gz") else content
 
 
 def _in_victorialogs(server: VictoriaLogs, test: str) -> list[int]:

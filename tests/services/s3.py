@@ -12,6 +12,7 @@ from botocore.session import Session
 
 from tests.services.programs import go_install
 from tests.services.server import Server
+from tests.sinks.fake_s3 import lines_of
 
 RELEASE = "v1.8.0"
 
@@ -99,6 +100,10 @@ class S3Server(Server):
         """An object's bytes, which botocore has compared with their checksum."""
         content: bytes = self.client.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")["Body"].read()
         return content
+
+    def lines(self, bucket: str) -> list[bytes]:
+        """All lines of all objects of a bucket, those of compressed ones too."""
+        return [line for key in self.keys(bucket) for line in lines_of(key, self.read(bucket, key))]
 
     def delete(self, bucket: str, key: str) -> None:
         self.client.delete_object(Bucket=bucket, Key=key)

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.e2e.processes import Workplace
 from tests.services.opensearch import OpenSearch
@@ -20,12 +15,6 @@ sinks:
     url: elasticsearch+{url}/?index=refusing
 spool: {{directory: spool}}
 """
-
-
-@pytest.fixture
-def workplace(tmp_path: Path) -> Iterator[Workplace]:
-    with ExitStack() as stack:
-        yield Workplace(tmp_path, stack)
 
 
 def found(server: OpenSearch) -> list[Any]:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from logrouter.event import Chunk, Offset
-from logrouter.policy import SinkRouting
-from logrouter.projection import Projection
-from logrouter.routing import Router
-from logrouter.runtime.transports.http import HttpTransport
-from logrouter.sinks import Batch, Delivered, Instruction, Outcome, Rejected, Request, Retry, SinkContext
+from logrouter.sinks import Batch, Delivered, Outcome, Rejected, Retry, SinkContext
 from logrouter.sinks.elasticsearch import ElasticsearchConfig, ElasticsearchSink
 from logrouter.templates import Template
 from tests.services.conftest import Starter
 from tests.services.opensearch import OpenSearch
+from tests.services.sending import batch_for, probe, send
 
-T = TypeVar("T")
-EPOCH = 2**63 + 5
 RECEIVED_NS = 1_795_946_400_120_000_000
 CREATED = Delivered()
 
@@ -32,34 +24,8 @@ def sink_to(server: OpenSearch, index: str, **options: Any) -> ElasticsearchSink
     return ElasticsearchSink(config, SinkContext("es", {"service.name": "checkout"}))
 
 
-def batch_for(sink: ElasticsearchSink, lines: list[bytes], first: int = 0) -> Batch:
-    """The lines as routing hands them to the sink."""
-    router = Router([SinkRouting("es", None, sink.templates, sink.included_keys, sink.wants_times)])
-    flags, _ = Projection([]).recognise(lines, b"\n".join(lines))
-    chunk = Chunk(lines, flags, {"source": "app", "host": "web-1"}, RECEIVED_NS)
-    chunk.offset = Offset(EPOCH, first)
-    parts = [router.slice(piece, 0) for piece in router.route(chunk)]
-    return Batch([part for part in parts if part is not None])
-
-
-async def converse(sink: ElasticsearchSink, conversation: Generator[Instruction, Any, T]) -> T:
-    """Do what the sink asks for, by the real transport."""
-    transport = HttpTransport(sink.endpoint)
-    go_on = partial(next, conversation)
-    try:
-        while True:
-            instruction = go_on()
-            reply = await transport.perform(instruction) if isinstance(instruction, Request) else None
-            go_on = partial(conversation.send, reply)
-    except StopIteration as done:
-        found: T = done.value
-        return found
-    finally:
-        await transport.aclose()
-
-
-async def send(sink: ElasticsearchSink, batch: Batch) -> Outcome:
-    return await converse(sink, sink.send(batch))
+def batch_of(sink: ElasticsearchSink, lines: list[bytes], first: int = 0) -> Batch:
+    return batch_for(sink, lines, first, RECEIVED_NS)
 
 
 def numbers(count: int) -> list[bytes]:
@@ -76,13 +42,13 @@ def reason(outcome: Outcome) -> str:
     return reasons.pop()
 
 
-async def test_each_event_is_there_once_however_often_it_is_sent(opensearch: OpenSearch) -> None:
+def test_each_event_is_there_once_however_often_it_is_sent(opensearch: OpenSearch) -> None:
     sink = sink_to(opensearch, "once")
-    batch = batch_for(sink, [*numbers(500), *[b"line %d" % number for number in range(500)]])
+    batch = batch_of(sink, [*numbers(500), *[b"line %d" % number for number in range(500)]])
 
-    assert await send(sink, batch) == CREATED
-    assert await send(sink, batch) == [Delivered(duplicates=1)] * 1000
-    assert await send(sink, batch_for(sink, [b"another"], first=1000)) == CREATED
+    assert send(sink, batch) == CREATED
+    assert send(sink, batch) == [Delivered(duplicates=1)] * 1000
+    assert send(sink, batch_of(sink, [b"another"], first=1000)) == CREATED
     documents = opensearch.documents("once")
     assert len({document["_id"] for document in documents}) == len(documents) == 1001
     found = Counter(json.dumps(document["_source"], sort_keys=True) for document in documents)
@@ -95,12 +61,12 @@ async def test_each_event_is_there_once_however_often_it_is_sent(opensearch: Ope
     assert found == Counter(json.dumps(document, sort_keys=True) for document in expected)
 
 
-async def test_only_what_conflicts_with_the_mapping_is_refused(opensearch: OpenSearch) -> None:
+def test_only_what_conflicts_with_the_mapping_is_refused(opensearch: OpenSearch) -> None:
     opensearch.make_index("conflict", {"properties": {"n": {"type": "long"}}})
     sink = sink_to(opensearch, "conflict")
     lines = numbers(100)
     lines[42] = b'{"n":"forty-two"}'
-    outcome = await send(sink, batch_for(sink, lines))
+    outcome = send(sink, batch_of(sink, lines))
 
     assert isinstance(outcome, list)
     assert [place for place, one in enumerate(outcome) if one != CREATED] == [42]
@@ -110,7 +76,7 @@ async def test_only_what_conflicts_with_the_mapping_is_refused(opensearch: OpenS
     assert len(opensearch.ids("conflict")) == 99
 
 
-async def test_events_that_no_index_takes(opensearch: OpenSearch) -> None:
+def test_events_that_no_index_takes(opensearch: OpenSearch) -> None:
     opensearch.make_index("picky", {"properties": {"k": {"type": "keyword"}}}, {"index.mapping.total_fields.limit": 20})
     refused = {
         b'{"a":1,"a":2}': "mapper_parsing_exception",
@@ -121,7 +87,7 @@ async def test_events_that_no_index_takes(opensearch: OpenSearch) -> None:
     }
     taken = [b'{"b":1}\r', b" {}", b"\xff\r", b'{"@timestamp":"2020-01-01T00:00:00Z"}', b'{"@timestamp":null}']
     sink = sink_to(opensearch, "picky")
-    outcome = await send(sink, batch_for(sink, [*taken, *refused]))
+    outcome = send(sink, batch_of(sink, [*taken, *refused]))
 
     assert isinstance(outcome, list)
     assert outcome[: len(taken)] == [CREATED] * len(taken)
@@ -131,31 +97,31 @@ async def test_events_that_no_index_takes(opensearch: OpenSearch) -> None:
     assert sorted(own) == ["2020-01-01T00:00:00Z", *["2026-11-29T10:00:00.120Z"] * 4]
 
 
-async def test_a_server_under_pressure_takes_halves(start_server: Starter) -> None:
+def test_a_server_under_pressure_takes_halves(start_server: Starter) -> None:
     server = start_server(OpenSearch, {"indexing_pressure.memory.limit": "20kb"})
     sink = sink_to(server, "pressed")
-    batch = batch_for(sink, [b'{"n":%d,"pad":"%b"}' % (number, b"x" * 280) for number in range(100)])
-    outcome = await send(sink, batch)
+    batch = batch_of(sink, [b'{"n":%d,"pad":"%b"}' % (number, b"x" * 280) for number in range(100)])
+    outcome = send(sink, batch)
 
     assert isinstance(outcome, Retry)
     assert outcome.congested
     assert "rejected_execution_exception" in outcome.reason
     for half in (piece for halved in batch.halves() for piece in halved.halves()):
-        assert await send(sink, half) == CREATED
+        assert send(sink, half) == CREATED
     assert len(server.ids("pressed")) == 100
 
 
-async def test_a_write_block_refuses_the_sink_and_no_event(opensearch: OpenSearch) -> None:
+def test_a_write_block_refuses_the_sink_and_no_event(opensearch: OpenSearch) -> None:
     opensearch.make_index("blocked", {})
     opensearch.put_settings("blocked", **{"index.blocks.write": True})
     sink = sink_to(opensearch, "blocked")
-    batch = batch_for(sink, numbers(5))
-    assert "HTTP 403: cluster_block_exception" in reason(await send(sink, batch))
+    batch = batch_of(sink, numbers(5))
+    assert "HTTP 403: cluster_block_exception" in reason(send(sink, batch))
     opensearch.put_settings("blocked", **{"index.blocks.write": False})
-    assert await send(sink, batch) == CREATED
+    assert send(sink, batch) == CREATED
 
 
-async def test_what_only_an_operator_can_mend_is_tried_again(opensearch: OpenSearch) -> None:
+def test_what_only_an_operator_can_mend_is_tried_again(opensearch: OpenSearch) -> None:
     opensearch.make_index("closed", {})
     opensearch.request("POST", "/closed/_close")
     opensearch.put_template("mended", "mended-*", data_stream=True)
@@ -170,65 +136,65 @@ async def test_what_only_an_operator_can_mend_is_tried_again(opensearch: OpenSea
         sink_to(opensearch, "several"): "no write index is defined for alias [several]",
     }
     for sink, expected in sinks.items():
-        assert expected in reason(await send(sink, batch_for(sink, numbers(3))))
+        assert expected in reason(send(sink, batch_of(sink, numbers(3))))
 
 
-async def test_an_index_that_cannot_be_made_refuses_the_sink(start_server: Starter) -> None:
+def test_an_index_that_cannot_be_made_refuses_the_sink(start_server: Starter) -> None:
     server = start_server(OpenSearch)
     server.request("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": 1}})
     server.make_index("first", {}, {"number_of_replicas": 0})
     sink = sink_to(server, "second")
-    batch = batch_for(sink, numbers(3))
-    assert "validation_exception" in reason(await send(sink, batch))
+    batch = batch_of(sink, numbers(3))
+    assert "validation_exception" in reason(send(sink, batch))
     server.request("PUT", "/_cluster/settings", {"persistent": {"action.auto_create_index": "false"}})
-    assert "HTTP 404: index_not_found_exception" in reason(await send(sink, batch))
+    assert "HTTP 404: index_not_found_exception" in reason(send(sink, batch))
     server.request("DELETE", "/first")
     server.request("PUT", "/_cluster/settings", {"persistent": {"action.auto_create_index": None}})
     server.request("PUT", "/_cluster/settings", {"persistent": {"cluster.max_shards_per_node": None}})
-    assert await send(sink, batch) == CREATED
+    assert send(sink, batch) == CREATED
 
 
-async def test_a_data_stream_takes_events_and_forgets_ids_at_a_rollover(opensearch: OpenSearch) -> None:
+def test_a_data_stream_takes_events_and_forgets_ids_at_a_rollover(opensearch: OpenSearch) -> None:
     opensearch.put_template("flows", "flow-*", data_stream=True)
     plain, numbered = (
         sink_to(opensearch, name, data_stream=True, id=ids) for name, ids in (("flow-a", None), ("flow-b", "auto"))
     )
-    assert await send(plain, batch_for(plain, numbers(3))) == CREATED
-    assert await send(plain, batch_for(plain, numbers(3))) == CREATED
+    assert send(plain, batch_of(plain, numbers(3))) == CREATED
+    assert send(plain, batch_of(plain, numbers(3))) == CREATED
     assert len(opensearch.ids("flow-a")) == 6
 
-    batch = batch_for(numbered, numbers(3))
-    assert await send(numbered, batch) == CREATED
-    assert await send(numbered, batch) == [Delivered(duplicates=1)] * 3
+    batch = batch_of(numbered, numbers(3))
+    assert send(numbered, batch) == CREATED
+    assert send(numbered, batch) == [Delivered(duplicates=1)] * 3
     opensearch.request("POST", "/flow-b/_rollover")
-    assert await send(numbered, batch) == CREATED
+    assert send(numbered, batch) == CREATED
     assert len(set(opensearch.ids("flow-b"))) == 3
 
 
-async def test_events_go_by_their_own_date_and_their_own_id(opensearch: OpenSearch) -> None:
+def test_events_go_by_their_own_date_and_their_own_id(opensearch: OpenSearch) -> None:
     lines = [b'{"ts":"2026-11-28T23:59:59.999Z","o":1}', b'{"ts":"2026-11-29T00:00:00Z","o":2}', b'{"o":2}', b"text"]
     sink = sink_to(opensearch, "ordered-{date}", id="order-{o}")
-    outcome = await send(sink, batch_for(sink, lines))
+    outcome = send(sink, batch_of(sink, lines))
     assert outcome == [CREATED, CREATED, Delivered(duplicates=1), CREATED]
     assert opensearch.ids("ordered-2026-11-28") == ["order-1"]
     assert len(opensearch.ids("ordered-2026-11-29")) == 2
 
 
-async def test_names_that_events_have_made_are_legal(opensearch: OpenSearch) -> None:
+def test_names_that_events_have_made_are_legal(opensearch: OpenSearch) -> None:
     names = ["../x", "A B", "_all", ".kibana", "ä" * 200, '"\\', "-", "a,b", "*", "<x-{now/d}>", "a#b:c", "%"]
     sink = sink_to(opensearch, "{app}", include=("meta.host",))
     lines = [json.dumps({"app": name}).encode() for name in names]
-    assert await send(sink, batch_for(sink, lines)) == CREATED
+    assert send(sink, batch_of(sink, lines)) == CREATED
     sink = sink_to(opensearch, "named-{app}")
-    assert await send(sink, batch_for(sink, lines, first=100)) == CREATED
+    assert send(sink, batch_of(sink, lines, first=100)) == CREATED
 
 
-async def test_events_of_the_schema(opensearch: OpenSearch) -> None:
+def test_events_of_the_schema(opensearch: OpenSearch) -> None:
     properties = {"host": {"properties": {"name": {"type": "keyword"}}}, "error": {"properties": {}}}
     opensearch.make_index("schema", {"properties": properties})
     sink = sink_to(opensearch, "schema", profile="ecs")
     lines = [b'{"msg":"m","level":"W","host":"h","error":"e","time":"2026-11-29T10:00:00Z"}', b"text"]
-    assert await send(sink, batch_for(sink, lines)) == CREATED
+    assert send(sink, batch_of(sink, lines)) == CREATED
     found = sorted((document["_source"] for document in opensearch.documents("schema")), key=lambda one: one["message"])
     assert found[0] == {
         "@timestamp": "2026-11-29T10:00:00Z",
@@ -241,7 +207,7 @@ async def test_events_of_the_schema(opensearch: OpenSearch) -> None:
     }
 
 
-async def test_what_a_probe_finds(opensearch: OpenSearch) -> None:
+def test_what_a_probe_finds(opensearch: OpenSearch) -> None:
     opensearch.put_template("probed", "probed-*", data_stream=True)
     opensearch.request("PUT", "/_data_stream/probed-a")
     wrong = {
@@ -254,10 +220,10 @@ async def test_what_a_probe_finds(opensearch: OpenSearch) -> None:
         ],
     }
     for sink, expected in wrong.items():
-        assert await converse(sink, sink.probe()) == expected
+        assert probe(sink) == expected
 
 
-async def test_what_a_probe_finds_of_a_plain_index(opensearch: OpenSearch) -> None:
+def test_what_a_probe_finds_of_a_plain_index(opensearch: OpenSearch) -> None:
     opensearch.make_index("plain-there", {})
     opensearch.make_index("plain-blocked", {}, {"index.blocks.write": True})
     setting = "-plain-not*,+*"
@@ -275,7 +241,7 @@ async def test_what_a_probe_finds_of_a_plain_index(opensearch: OpenSearch) -> No
     }
     try:
         for sink, expected in wrong.items():
-            assert await converse(sink, sink.probe()) == expected
+            assert probe(sink) == expected
         names = {hit["_index"] for hit in opensearch.documents("plain-*")}
     finally:
         opensearch.request("PUT", "/_cluster/settings", {"transient": {"action.auto_create_index": None}})

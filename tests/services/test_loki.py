@@ -11,21 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import trio
-
-from logrouter.event import Chunk, Offset
-from logrouter.policy import SinkRouting
-from logrouter.projection import Projection
-from logrouter.routing import Router
-from logrouter.runtime.transports.http import HttpTransport
-from logrouter.sinks import Batch, Delivered, Outcome, Rejected, Request, Response, SinkContext
+from logrouter.sinks import Delivered, Outcome, Rejected, SinkContext
 from logrouter.sinks.loki import LokiConfig, LokiSink
 from logrouter.templates import Template
-from logrouter.testing import converse
 from logrouter.times import format_rfc3339
 from logrouter.values import Duration
 from tests.services.conftest import Starter
 from tests.services.loki import Loki
+from tests.services.sending import batch_for, probe, send
 from tests.services.victorialogs import VictoriaLogs
 
 SECOND = 1_000_000_000
@@ -38,29 +31,8 @@ def sink_to(url: str, **options: Any) -> LokiSink:
     return LokiSink(LokiConfig(url=url, labels=labels, **options), SinkContext("loki", {"service.name": "checkout"}))
 
 
-def batch_for(sink: LokiSink, lines: list[bytes]) -> Batch:
-    """The lines as routing hands them to the sink."""
-    router = Router([SinkRouting("loki", None, sink.templates, sink.included_keys, sink.wants_times)])
-    flags, _ = Projection([]).recognise(lines, b"\n".join(lines))
-    chunk = Chunk(lines, flags, {"source": "app", "stream": "stdin"}, time.time_ns())
-    chunk.offset = Offset(1, 0)
-    parts = [router.slice(piece, 0) for piece in router.route(chunk)]
-    return Batch([part for part in parts if part is not None])
-
-
-def over_http(sink: LokiSink, request: Request) -> Response:
-    async def once() -> Response:
-        transport = HttpTransport(sink.endpoint)
-        try:
-            return await transport.perform(request)
-        finally:
-            await transport.aclose()
-
-    return trio.run(once)
-
-
-def send(sink: LokiSink, lines: list[bytes]) -> Outcome:
-    return converse(sink.send(batch_for(sink, lines)), lambda request: over_http(sink, request), time.time_ns())[1]
+def send_lines(sink: LokiSink, lines: list[bytes]) -> Outcome:
+    return send(sink, batch_for(sink, lines))
 
 
 def event(app: str, time_ns: int, number: int, level: str = "info", **more: str) -> bytes:
@@ -85,7 +57,7 @@ def test_another_reads_what_was_sent(victorialogs: VictoriaLogs) -> None:
         event("read", now - number, number, levels[number % 5], **({"trace_id": f"t{number}"} if number % 2 else {}))
         for number in range(3000)
     ]
-    assert send(sink, lines) == Delivered()
+    assert send_lines(sink, lines) == Delivered()
 
     found = victorialogs.query("app:=read")
     assert Counter(each["_msg"].encode() for each in found) == Counter(lines)
@@ -104,7 +76,7 @@ def test_odd_lines_and_labels_arrive_as_they_are(victorialogs: VictoriaLogs) -> 
     value = 'a "quoted" \\ label\u2028é'
     sink = sink_to(url, labels={"odd": value, "run": "odd"})
     lines = ["text é", "\x00\x7f\u2028", "x" * 20_000, " {not json", '{"a":"\\u0000"}']
-    assert send(sink, [*(line.encode() for line in lines), b"bad \xff"]) == Delivered()
+    assert send_lines(sink, [*(line.encode() for line in lines), b"bad \xff"]) == Delivered()
     found = victorialogs.query("run:=odd")
     assert Counter(each["_msg"] for each in found) == Counter([*lines, "bad \ufffd"])
     assert {each["odd"] for each in found} == {value}
@@ -113,7 +85,7 @@ def test_odd_lines_and_labels_arrive_as_they_are(victorialogs: VictoriaLogs) -> 
 def test_a_push_of_nothing_is_no_event(victorialogs: VictoriaLogs) -> None:
     sink = sink_to(f"{victorialogs.url}/insert")
     before = len(victorialogs.query())
-    assert converse(sink.probe(), lambda request: over_http(sink, request))[1] == []
+    assert probe(sink) == []
     assert len(victorialogs.query()) == before
 
 
@@ -130,8 +102,8 @@ def test_loki_has_each_event_once_however_often_it_is_sent(loki: Loki) -> None:
     sink = sink_to(loki.url, tenant=loki.tenant, structured_metadata=("trace_id",))
     now = time.time_ns()
     lines = [event("once", now - number * 1000, number, trace_id=f"t{number}") for number in range(2000)]
-    assert send(sink, lines) == Delivered()
-    assert send(sink, lines) == Delivered()
+    assert send_lines(sink, lines) == Delivered()
+    assert send_lines(sink, lines) == Delivered()
     assert lines_in(loki, "once") == Counter(line.decode() for line in lines)
 
 
@@ -148,32 +120,32 @@ def test_loki_says_which_are_too_old_ahead_or_long_and_has_the_others(start_serv
         event("limits", now, 3, long="x" * 2000),
         event("limits", now, 4, "error"),
     ]
-    assert kinds(send(sink, lines)) == ["Delivered", "too_old", "too_far_ahead", "line_too_long", "Delivered"]
+    assert kinds(send_lines(sink, lines)) == ["Delivered", "too_old", "too_far_ahead", "line_too_long", "Delivered"]
     assert lines_in(loki, "limits") == Counter(lines[place].decode() for place in (0, 4))
 
 
 def test_what_lies_far_behind_is_refused_by_loki_as_the_sink_believes(loki: Loki) -> None:
     now = time.time_ns()
     newest = [event("behind", now, 0)]
-    assert send(sink_to(loki.url, tenant=loki.tenant), newest) == Delivered()
+    assert send_lines(sink_to(loki.url, tenant=loki.tenant), newest) == Delivered()
     late = [event("behind", now - age * HOUR, age) for age in (3, 2, 0)]
     forgetful = sink_to(loki.url, tenant=loki.tenant, out_of_order="never")
-    assert kinds(send(forgetful, late)) == ["too_far_behind", "too_far_behind", "Delivered"]
+    assert kinds(send_lines(forgetful, late)) == ["too_far_behind", "too_far_behind", "Delivered"]
     assert lines_in(loki, "behind") == Counter(line.decode() for line in [*newest, late[2]])
 
 
 def test_after_an_outage_a_long_time_is_told_oldest_first(loki: Loki) -> None:
     now = time.time_ns()
     lines = [event("outage", now - number * HOUR, number) for number in range(12)]
-    assert send(sink_to(loki.url, tenant=loki.tenant), lines) == Delivered()
+    assert send_lines(sink_to(loki.url, tenant=loki.tenant), lines) == Delivered()
     assert lines_in(loki, "outage") == Counter(line.decode() for line in lines)
 
 
 def test_loki_without_a_tenant_is_no_fault_of_the_events(loki: Loki) -> None:
     sink = sink_to(loki.url)
-    outcome = send(sink, [event("tenant", time.time_ns(), 0)])
+    outcome = send_lines(sink, [event("tenant", time.time_ns(), 0)])
     assert getattr(outcome, "reason", None) == "HTTP 401: no org id"
-    (wrong,) = converse(sink.probe(), lambda request: over_http(sink, request))[1]
+    (wrong,) = probe(sink)
     assert "401" in wrong
     known = sink_to(loki.url, tenant=loki.tenant)
-    assert converse(known.probe(), lambda request: over_http(known, request))[1] == []
+    assert probe(known) == []

@@ -11,17 +11,15 @@ from typing import Any
 
 import msgspec
 import pytest
-import trio
 
 from logrouter.endpoint import Endpoint
 from logrouter.instructions import Delivered, Request, Response
-from logrouter.runtime.transports.http import HttpTransport
 from logrouter.sinks import SinkContext
 from logrouter.sinks._objects import KeyTemplate
 from logrouter.sinks.s3 import S3Config, S3Sink
 from logrouter.values import Secret, Size
 from tests.services.s3 import S3Server
-from tests.sinks.fake_s3 import lines_of
+from tests.services.sending import over_http
 from tests.sinks.gathering import Gathering
 
 PART = 5_300_000
@@ -45,27 +43,11 @@ def make(server: S3Server, bucket: str, **options: Any) -> Callable[[], S3Sink]:
     return lambda: S3Sink(config, SinkContext("archive"))
 
 
-def over_http(server: S3Server) -> Callable[[Request], Response]:
-    async def once(request: Request) -> Response:
-        transport = HttpTransport(Endpoint(server.url))
-        try:
-            return await transport.perform(request)
-        finally:
-            await transport.aclose()
-
-    return lambda request: trio.run(once, request)
-
-
 def gathering_of(make: Callable[[], S3Sink], perform: Callable[[Request], Response], *rest: Any, **options: Any) -> Any:
     """Servers compare our clock with theirs."""
     gathering = Gathering(make, perform, *rest, **options)
     gathering.now_ns = time.time_ns()
     return gathering
-
-
-def stored(server: S3Server, bucket: str) -> list[bytes]:
-    """All lines in all objects of a bucket."""
-    return [line for key in server.keys(bucket) for line in lines_of(key, server.read(bucket, key))]
 
 
 def large_events(count: int) -> list[bytes]:
@@ -81,10 +63,12 @@ def test_an_object_that_is_put_whole(s3_server: S3Server, compression: str) -> N
     bucket = s3_server.make_bucket()
     lines = [b'{"app":"a b+c%%/\xc3\xa9=&~","n":%d}' % number for number in range(1000)]
     options = {"key": KeyTemplate.parse("{app}/{id}"), "compression": compression, "tags": {"a": "b c"}}
-    gathering = gathering_of(make(s3_server, bucket, **options), over_http(s3_server), lines, slices_of=100)
+    gathering = gathering_of(
+        make(s3_server, bucket, **options), over_http(Endpoint(s3_server.url)), lines, slices_of=100
+    )
     gathering.deliver(1000)
     assert gathering.told == [Delivered()]
-    assert stored(s3_server, bucket) == lines
+    assert s3_server.lines(bucket) == lines
     (key,) = s3_server.keys(bucket)
     assert key.startswith("a b+c%_é=&~/20270115T080000Z-archive-")
     assert s3_server.client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"] == [{"Key": "a", "Value": "b c"}]
@@ -92,7 +76,7 @@ def test_an_object_that_is_put_whole(s3_server: S3Server, compression: str) -> N
 
 def test_an_object_in_parts(s3_server: S3Server) -> None:
     bucket, lines = s3_server.make_bucket(), large_events(4 * BATCH)
-    gathering = gathering_of(make(s3_server, bucket), over_http(s3_server), lines, slices_of=100)
+    gathering = gathering_of(make(s3_server, bucket), over_http(Endpoint(s3_server.url)), lines, slices_of=100)
     gathering.deliver(BATCH)
     gathering.deliver(2 * BATCH)
     assert s3_server.keys(bucket) == []
@@ -103,7 +87,7 @@ def test_an_object_in_parts(s3_server: S3Server) -> None:
     assert s3_server.head(bucket, key)["ETag"].endswith('-3"')
     gathering.deliver(4 * BATCH)
     gathering.deliver(4 * BATCH, last=True)
-    assert stored(s3_server, bucket) == lines
+    assert s3_server.lines(bucket) == lines
     assert gathering.retries == []
     assert {told.duplicates for told in gathering.told} == {0}
 
@@ -113,39 +97,39 @@ def test_an_object_in_parts(s3_server: S3Server) -> None:
 def test_each_event_is_there_once_wherever_it_was_interrupted(s3_server: S3Server, fault: str, place: int) -> None:
     bucket, lines = s3_server.make_bucket(), large_events(3 * BATCH + 20)
     faults = [*repeat(None, place), fault]
-    gathering = gathering_of(make(s3_server, bucket), over_http(s3_server), lines, faults, slices_of=100)
+    gathering = gathering_of(make(s3_server, bucket), over_http(Endpoint(s3_server.url)), lines, faults, slices_of=100)
     for end in (BATCH, 2 * BATCH, 3 * BATCH, 3 * BATCH + 20):
         gathering.deliver(end)
     gathering.deliver(len(lines), last=True)
-    assert stored(s3_server, bucket) == lines
+    assert s3_server.lines(bucket) == lines
     assert s3_server.uploads(bucket) == []
     assert {told.lost + told.doubts for told in gathering.told} == {0}
 
 
 def test_the_server_is_killed_between_parts(s3_server: S3Server) -> None:
     bucket, lines = s3_server.make_bucket(), large_events(3 * BATCH)
-    gathering = gathering_of(make(s3_server, bucket), over_http(s3_server), lines, slices_of=100)
+    gathering = gathering_of(make(s3_server, bucket), over_http(Endpoint(s3_server.url)), lines, slices_of=100)
     for end in (BATCH, 2 * BATCH, 3 * BATCH):
         gathering.deliver(end)
         s3_server.kill()
         s3_server.start()
     gathering.deliver(len(lines), last=True)
-    assert stored(s3_server, bucket) == lines
+    assert s3_server.lines(bucket) == lines
 
 
 def test_another_object_keeps_its_place(s3_server: S3Server) -> None:
     bucket, lines = s3_server.make_bucket(), [b'{"n":1}']
-    first = gathering_of(make(s3_server, bucket), over_http(s3_server), lines)
+    first = gathering_of(make(s3_server, bucket), over_http(Endpoint(s3_server.url)), lines)
     first.deliver(1)
     (key,) = s3_server.keys(bucket)
     s3_server.client.put_object(Bucket=bucket, Key=key, Body=b'{"foreign":true}\n')
-    gathering_of(make(s3_server, bucket), over_http(s3_server), lines).deliver(1)
-    assert stored(s3_server, bucket) == [b'{"foreign":true}', *lines]
+    gathering_of(make(s3_server, bucket), over_http(Endpoint(s3_server.url)), lines).deliver(1)
+    assert s3_server.lines(bucket) == [b'{"foreign":true}', *lines]
 
 
 def test_a_body_that_was_changed_on_the_way_is_not_stored(s3_server: S3Server) -> None:
     bucket, lines = s3_server.make_bucket(), large_events(2)
-    perform = over_http(s3_server)
+    perform = over_http(Endpoint(s3_server.url))
     damaged = iter([True])
 
     def on_the_way(request: Request) -> Response:
@@ -159,7 +143,7 @@ def test_a_body_that_was_changed_on_the_way_is_not_stored(s3_server: S3Server) -
     gathering.deliver(2)
     assert len(gathering.retries) == 1
     assert "HTTP 400" in gathering.retries[0].reason
-    assert stored(s3_server, bucket) == lines
+    assert s3_server.lines(bucket) == lines
 
 
 @pytest.mark.parametrize(
@@ -173,9 +157,9 @@ def test_a_body_that_was_changed_on_the_way_is_not_stored(s3_server: S3Server) -
 def test_what_is_wrong_is_told_and_nothing_is_lost(s3_server: S3Server, options: dict[str, Any], reason: str) -> None:
     bucket, lines = s3_server.make_bucket(), [b'{"n":1}']
     makers = iter([make(s3_server, **{"bucket": bucket, **options}), make(s3_server, bucket)])
-    gathering = gathering_of(lambda: next(makers)(), over_http(s3_server), lines)
+    gathering = gathering_of(lambda: next(makers)(), over_http(Endpoint(s3_server.url)), lines)
     gathering.attempt(1)
     assert re.search(reason, gathering.retries[0].reason)
     gathering.sink = gathering.make()
     gathering.deliver(1)
-    assert stored(s3_server, bucket) == lines
+    assert s3_server.lines(bucket) == lines

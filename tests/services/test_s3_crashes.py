@@ -5,26 +5,18 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
 from tests.crash.feeding import READ_BYTES, Feeding, lines_read, number_of, numbered
 from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, spool_options, wait_until
 from tests.services.s3 import S3Server
-from tests.sinks.fake_s3 import lines_of
 
 KILLS = 5
 LINES = 60_000
 """Offered to each run: 15 MB."""
-
-
-@pytest.fixture
-def workplace(tmp_path: Path) -> Iterator[Workplace]:
-    with ExitStack() as stack:
-        yield Workplace(tmp_path, stack)
 
 
 def stored_bytes(server: S3Server, bucket: str) -> int:
@@ -78,8 +70,7 @@ def test_killed_in_the_midst_each_event_is_there_once(s3_server: S3Server, workp
     last = workplace.start_router(*options)
     _, complaints = last.communicate(timeout=TOO_LONG_SECONDS)
     assert last.returncode == 0, complaints
-    lines = [line for key in s3_server.keys(bucket) for line in lines_of(key, s3_server.read(bucket, key))]
-    found = Counter(number_of(line + b"\n") for line in lines)
+    found = Counter(number_of(line + b"\n") for line in s3_server.lines(bucket))
     assert set(found.values()) == {1}
     assert s3_server.uploads(bucket) == []
     at_most_lost = 2 * READ_BYTES // min(map(len, runs[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from logrouter.event import Chunk, Flag, Offset
 from logrouter.positions import Position, encode, key_of, of_source
 from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.store import Store
-from logrouter.segments import MARKER_OF_VERSION_1, Header, encode_header, encode_record, header_length
+from logrouter.segments import MARKER_OF_VERSION_1, Header, decode_header, encode_header, encode_record, header_length
 
 EPOCH = 7
 
@@ -72,6 +73,12 @@ def runs(store: Store, sequence: int = 0, *, spots: bool = True) -> list[tuple[i
         told.append((first, end))
         sequence = end
     return told
+
+
+def records_in(segment: Path) -> list[int]:
+    """Where its records begin."""
+    data = segment.read_bytes()
+    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
 
 
 def write_version_1(path: Path, chunk: Chunk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from logrouter.event import Chunk, Offset
 from logrouter.runtime.spool import log_reader
 from logrouter.runtime.spool.log_reader import Loaded, LogReader, Missing
 from logrouter.runtime.spool.store import Store
-from logrouter.segments import UnknownVersion, decode_header
-from tests.runtime.spool.logs import make_newer
+from logrouter.segments import UnknownVersion
+from tests.runtime.spool.logs import make_newer, records_in
 
 EPOCH = 7
 
@@ -53,12 +52,6 @@ def change(path: Path, place: int, data: bytes) -> None:
 
 def offset_of(path: Path, text: bytes) -> int:
     return path.read_bytes().index(text)
-
-
-def records_in(path: Path) -> list[int]:
-    """Where they begin."""
-    data = path.read_bytes()
-    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
 
 
 WHOLE = [(first, "") for first in range(0, 50, 10)]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from pathlib import Path
 
 import pytest
 
 from logrouter.runtime.spool import store as store_module
 from logrouter.runtime.spool.log_reader import OPEN_FILES, Missing
-from logrouter.segments import SALT_BYTES, UnknownVersion, decode_header, head_bytes, marker_with
+from logrouter.segments import SALT_BYTES, UnknownVersion, head_bytes, marker_with
 from logrouter.testing import FaultyDisk
-from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, reached, runs, walk
+from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, reached, records_in, runs, walk
 
 HEAD_BYTES = head_bytes(marker_with(bytes(SALT_BYTES)))
 
@@ -355,7 +354,7 @@ def test_a_bad_sector_costs_what_stands_in_it(tmp_path: Path, place: int) -> Non
         store.append(chunk)
     store.close()
     (path,) = tmp_path.iterdir()
-    bad = offsets_of_records(path)[place] + 10_000
+    bad = records_in(path)[place] + 10_000
     disk = FaultyDisk()
     disk.unreadable = range(bad, bad + 512)
     reopened = new_store(tmp_path, disk)
@@ -519,7 +518,7 @@ def test_what_looks_like_a_record_in_a_payload_is_none(tmp_path: Path) -> None:
     fill(inner, 1)
     inner.close()
     (path,) = (tmp_path / "inner").iterdir()
-    record = path.read_bytes()[offsets_of_records(path)[0] :]
+    record = path.read_bytes()[records_in(path)[0] :]
     store = new_store(tmp_path / "inner", epoch=8)
     store.append(numbered_chunk(5))
     chunk = numbered_chunk(10, 2)
@@ -540,11 +539,6 @@ def one_segment(folder: Path, chunks: int = 4) -> Path:
     return path
 
 
-def offsets_of_records(path: Path) -> list[int]:
-    data = path.read_bytes()
-    return [match.start() for match in re.finditer(re.escape(decode_header(data).marker), data)]
-
-
 @pytest.mark.parametrize("field", ["length", "first", "count"])
 @pytest.mark.parametrize("spots", [True, False])
 def test_a_damaged_head_hides_no_record_behind_it(tmp_path: Path, field: str, spots: bool) -> None:
@@ -552,7 +546,7 @@ def test_a_damaged_head_hides_no_record_behind_it(tmp_path: Path, field: str, sp
     path = one_segment(tmp_path)
     data = bytearray(path.read_bytes())
     offset, size = {"length": (8, 4), "first": (16, 8), "count": (24, 4)}[field]
-    start = offsets_of_records(path)[0] + offset
+    start = records_in(path)[0] + offset
     for value in (0, 1, 2, 3, 60, 100, 200, 2**16, 2**31):
         data[start : start + size] = value.to_bytes(size, "little")
         path.write_bytes(data)
@@ -569,7 +563,7 @@ def test_a_damaged_head_hides_no_record_behind_it(tmp_path: Path, field: str, sp
 def test_a_damaged_last_head_does_not_make_numbers_leap(tmp_path: Path, field: int) -> None:
     path = one_segment(tmp_path)
     data = bytearray(path.read_bytes())
-    data[offsets_of_records(path)[-1] + field] ^= 0xFF
+    data[records_in(path)[-1] + field] ^= 0xFF
     path.write_bytes(data)
     store = new_store(tmp_path)
     assert 15 <= store.end <= 20 + len(data)

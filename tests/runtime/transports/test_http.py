@@ -53,6 +53,13 @@ async def reason_of(transport: HttpTransport, request: Request = POST) -> str:
     return str(caught.value)
 
 
+async def wait_for_requests(server: HttpServer, count: int) -> None:
+    """Until so many have come."""
+    with trio.fail_after(10):
+        while len(server.requests) < count:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+
+
 async def test_it_sends_what_is_asked_and_gives_what_is_answered() -> None:
     server = HttpServer([Reply(207, {"X-A": "1", "x-a": "2"}, b"yes")])
     headers = {"Authorization": Secret("Bearer t"), "X-B": "endpoint", "X-C": "endpoint"}
@@ -113,8 +120,7 @@ async def test_no_more_requests_at_once_than_there_are_connections() -> None:
     async with connected(server, connections=3) as transport, trio.open_nursery() as nursery:
         for _ in range(10):
             nursery.start_soon(transport.perform, Request("POST", "/"))
-        while len(server.requests) < 3:
-            await trio.testing.wait_all_tasks_blocked(0.01)
+        await wait_for_requests(server, 3)
         assert server.under_way == 3
         server.go_on.set()
     assert (server.most_under_way, server.connections, len(server.requests)) == (3, 3, 10)
@@ -126,8 +132,7 @@ async def test_the_connection_that_was_used_last_is_taken_first() -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(transport.perform, GET)
-            while len(server.requests) < 3:
-                await trio.testing.wait_all_tasks_blocked(0.01)
+            await wait_for_requests(server, 3)
             server.go_on.set()
         for _ in range(3):
             await transport.perform(GET)
