@@ -15,8 +15,6 @@ from logrouter.instructions import Instruction, Now, Pause, Request, Response
 MINUTE = 60 * 10**9
 STALE = Response(400, {}, b"<Error><Code>ExpiredToken</Code></Error>")
 
-DENIED = Response(403, {}, b"<Error><Code>AccessDenied</Code></Error>")
-
 
 class Finder:
     """Gives new credentials, which last an hour, whenever it is asked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,7 +14,6 @@ from logrouter.aws.sigv4 import Credentials
 from logrouter.errors import DestinationError
 from logrouter.instructions import Now, ReadFile, Request, Response
 
-Answer = Callable[[Request], Response | None]
 NOT_EC2 = {"AWS_EC2_METADATA_DISABLED": "true"}
 EXPIRY = "2026-01-31T23:59:59Z"
 GIVEN = b'{"Code":"Success","AccessKeyId":"AK","SecretAccessKey":"SK","Token":"T","Expiration":"2026-01-31T23:59:59Z"}'
