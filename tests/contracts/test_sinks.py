@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logrouter import component
+from logrouter.config import load
 from logrouter.event import Flag
 from logrouter.sinks import (
     Append,
@@ -69,6 +72,20 @@ def asked(sink: Sink[Any], events: Batch) -> list[Instruction]:
     told, outcome = converse(sink.send(events), lambda request: None)
     assert outcome == Retry("nobody answers")
     return told
+
+
+SECRETS = [
+    (name, field.name)
+    for name in NAMES
+    for field in msgspec.structs.fields(component.load("sinks", name).Config)
+    if Secret in get_args(field.type) and str not in get_args(field.type)
+]
+BESIDE = {
+    "password": {"user": "example"},
+    "secret_access_key": {"access_key_id": "example"},
+    "session_token": {"access_key_id": "example", "secret_access_key": "example"},
+}
+"""What an option needs beside it."""
 
 
 def test_there_are_sinks() -> None:
@@ -157,3 +174,17 @@ def test_whatever_its_destination_answers(name: str) -> None:
     known = component.load("sinks", name).Config.__struct_fields__
     secrets = {"headers": {"X-Key": Secret("hidden-key")}, "token": Secret("hidden-token")}
     assert_sink_contract(make(name, **{option: value for option, value in secrets.items() if option in known}))
+
+
+def test_there_are_secrets() -> None:
+    assert {("elasticsearch", "api_key"), ("s3", "secret_access_key"), ("s3", "session_token")} <= set(SECRETS)
+
+
+@pytest.mark.parametrize(("name", "option"), SECRETS)
+def test_a_secret_may_stand_in_a_file(name: str, option: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from the file\n")
+    fields = msgspec.structs.fields(component.load("sinks", name).Config)
+    required = {field.name: EXAMPLES[field.type] for field in fields if field.required}
+    options = {"type": name, **required, **BESIDE.get(option, {}), f"{option}_file": str(tmp_path / "secret")}
+    settings = load((), {"LOGROUTER_CONFIG_YAML": json.dumps({"sinks": {"example": options}})})
+    assert getattr(settings.sinks["example"].config, option).reveal() == "from the file"

@@ -53,15 +53,15 @@ def config(url: str) -> dict[str, object]:
         "variable": {"type": "loki", "url": url, "user": "me", **quick},
         "file": {"type": "http", "url": url, "token_file": "token", **quick},
         "refused": {"type": "http", "url": f"{url}/refusing", "headers": {"X-Token": "${HEADER}"}, **quick},
-        "key": {"type": "elasticsearch", "url": url, "api_key": "${KEY}", **quick},
+        "key": {"type": "elasticsearch", "url": url, "api_key_file": "key", **quick},
         "aws": {
             "type": "s3",
             "endpoint": url,
             "bucket": "logs",
             "access_key_id": "me",
             "object_age": "100ms",
-            "secret_access_key": SECRETS["aws"],
-            "session_token": SECRETS["session"],
+            "secret_access_key_file": "aws",
+            "session_token_file": "session",
             **quick,
         },
         "hook": {"type": "http", "url": "${file:hook}", **quick},
@@ -72,6 +72,9 @@ def config(url: str) -> dict[str, object]:
 async def test_secrets_appear_nowhere(workplace: Workplace, port: int) -> None:
     async with HttpServer(repeating).serving() as server:
         workplace.write("token", SECRETS["file"])
+        workplace.write("key", f"me:{SECRETS['key']}")
+        for name in ("aws", "session"):
+            workplace.write(name, SECRETS[name])
         workplace.write("hook", f"{server.url}/services/{quoted('hook')}")
         settings = {"sinks": config(server.url), "spool": {"directory": "spool"}, "shutdown_timeout": "1s"}
         workplace.write("logrouter.yaml", json.dumps(settings))
@@ -80,7 +83,6 @@ async def test_secrets_appear_nowhere(workplace: Workplace, port: int) -> None:
             "LOGROUTER_SINK_URL__RETRY__CAP": "100ms",
             "LOGROUTER_SINK_VARIABLE__PASSWORD": SECRETS["variable"],
             "LOGROUTER_LOG_LEVEL": "debug",
-            "KEY": f"me:{SECRETS['key']}",
             "HEADER": SECRETS["header"],
             "PROXY": f"http://me:{quoted('proxy')}@127.0.0.1:9",
         }

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logrouter.errors import ExpressionError
-from logrouter.instructions import Delivered, Response
+from logrouter.instructions import Delivered, Request, Response
 from logrouter.sinks import SinkContext, _storing
 from logrouter.sinks._objects import KeyTemplate
 from logrouter.sinks.s3 import S3Config, S3Sink
@@ -557,6 +557,25 @@ def test_bodies_are_signed_unless_tls_guards_them() -> None:
         server = FakeS3()
         Gathering(lambda endpoint=endpoint: make(endpoint=endpoint), server, events(1)).deliver(1)  # type: ignore[misc]
         assert (dict(server.requests[0].headers)["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD") is signed
+
+
+@pytest.mark.parametrize(
+    ("options", "url", "path"),
+    [
+        ({"path_style": "auto"}, "https://s3.example.org", "/logs/app/"),
+        ({"path_style": True}, "https://s3.example.org", "/logs/app/"),
+        ({"path_style": False}, "https://logs.s3.example.org", "/app/"),
+        ({"path_style": "auto", "endpoint": None}, "https://logs.s3.us-east-1.amazonaws.com", "/app/"),
+        ({"path_style": True, "endpoint": None}, "https://s3.us-east-1.amazonaws.com", "/logs/app/"),
+    ],
+)
+def test_where_the_bucket_stands(options: dict[str, Any], url: str, path: str) -> None:
+    sink, asked = make(**{"endpoint": "https://s3.example.org", **options}), list[Request]()
+    gathering = Gathering(lambda: sink, lambda request: asked.append(request) or Response(200), events(1))
+    gathering.deliver(1)
+    (request,) = asked
+    assert sink.endpoint.url == url
+    assert request.target.startswith(f"{path}2")
 
 
 def test_without_if_none_match() -> None:

@@ -77,6 +77,7 @@ async def test_how_well_bodies_compress_is_learned() -> None:
 async def test_sources_that_wait_for_room_get_it(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
     """What pins most of the spool is sent early, though it is neither full nor old."""
     run = Answered(batching=Batching(age_seconds=3600), chunks=4)
+    run.spool.batch_bytes = 10**9
     nursery.start_soon(run.delivery.run)
     begun = trio.current_time()
     await run.append(*range(0, 200, 10))
@@ -188,23 +189,24 @@ async def test_what_the_destination_has_lost_of_batches_before_is_lost_and_no_lo
     assert [(line["message"], line["events"]) for line in run.said] == [("events were taken, and then lost", 30)]
 
 
+@pytest.mark.slow
 async def test_an_object_is_closed_when_it_is_old_though_nothing_comes(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     autojump_clock.autojump_threshold = 0.02  # threads, which encode, take real time
-    run = gathering(age_seconds=60)
+    run = gathering(age_seconds=6)
     nursery.start_soon(tick, run.spool)
     nursery.start_soon(run.delivery.run)
     await run.append(0, 10, 20)
-    await trio.sleep(30)
+    await trio.sleep(3)
     assert targets(run) == ["PUT /0?part=0"]
     assert run.spool.carried(0) == {"name": 0, "parts": 1}
     assert run.ledger.delivered == 30
-    await trio.sleep(31)
+    await trio.sleep(4)
     assert targets(run) == ["PUT /0?part=0", "POST /0"]
     assert run.spool.carried(0) is None
     await run.append(30)
-    await trio.sleep(59)
+    await trio.sleep(5.5)
     assert len(targets(run)) == 2
     await trio.sleep(2)
     assert targets(run)[2:] == ["PUT /30?part=0", "POST /30"]
