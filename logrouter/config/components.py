@@ -73,7 +73,7 @@ class Components:
             for reference in sorted(template.references if template else (), key=repr):
                 if isinstance(reference, Resource) and isinstance(self._resource.get(reference.name), Secret):
                     origin = self._converter.origins.get(where, node.origin)
-                    problem = f"{dotted(where)}: {reference} is out of ${{file:…}}, and this is shown in errors"
+                    problem = f"{dotted(where)}: {reference} is out of a file, and this is shown in errors"
                     self._mistakes.add(origin, problem, "use ${VAR} in `resource`")
                     return True
         return False

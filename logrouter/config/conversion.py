@@ -78,7 +78,7 @@ class Converter:
     def refuses_secret(self, node: Node, path: Path) -> bool:
         """Whether the value is a secret, where what stands is shown. If so, adds the mistake."""
         if node.secret:
-            problem = f"{dotted(path)}: ${{file:…}} is for secrets, and this is shown by `config` and in errors"
+            problem = f"{dotted(path)}: what a file holds is secret, and this is shown by `config` and in errors"
             self.mistakes.add(node.origin, problem, "use ${VAR} here; a secret goes into an option such as password")
         return node.secret
 

@@ -1,8 +1,10 @@
-"""`${VAR}`, `${VAR:-default}`, `${VAR:?message}` and `${file:/run/secrets/x}` in the scalars of a document.
+"""`${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:/run/secrets/x}`, `${credential:x}` in a document's scalars.
 
 Done after parsing, so that a value can never become structure; before typing, so that it can become a number.
 In a URL each value enters one component, percent-encoded: `x@evil.example:443/#` stays a (bad) host name.
 Only a value that is `${X}` alone may be a whole URL. `$${` stands for a literal `${`.
+
+`${credential:x}` is `${file:…}` of the file x that systemd gives a service in $CREDENTIALS_DIRECTORY (systemd.exec(5)).
 
 A value that holds anything out of a file is a Secret, and stays one as long as it is config, so that it is masked
 wherever config is shown. Where it may stand, the option's type says (`conversion`); anywhere else it is a mistake:
@@ -28,6 +30,7 @@ from logrouter.config.nodes import Node, Origin, Path, dotted, resolve_plain
 from logrouter.values import MASK, Secret
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_SECRET = ("${file:", "${credential:")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
 
 
@@ -40,7 +43,7 @@ class _Piece(NamedTuple):
 
     @property
     def is_secret(self) -> bool:
-        return self.via.startswith("${file:")
+        return self.via.startswith(_SECRET)
 
 
 class Substitution:
@@ -89,6 +92,8 @@ class Substitution:
             raise ValueError("this '${' is never closed; write $${ for a literal one")
         if inside.startswith("file:"):
             return read_secret(inside.removeprefix("file:"))
+        if inside.startswith("credential:"):
+            return self._credential(inside.removeprefix("credential:"))
         match = _VARIABLE.fullmatch(inside)
         if match is None:
             raise ValueError(f"expected a variable's name in '${{{inside}}}'; write $${{ for a literal '${{'")
@@ -103,6 +108,15 @@ class Substitution:
         if value is None:
             raise ValueError(f"the variable {name} is not set; write ${{{name}:-}} where it may be missing")
         return value
+
+    def _credential(self, name: str) -> str:
+        """What systemd gave us under this name. Raises ValueError with what is wrong."""
+        folder = self._environ.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            raise ValueError(f"there are no credentials: CREDENTIALS_DIRECTORY is not set, so {name!r} cannot be read")
+        if name in ("", ".", "..") or "/" in name:
+            raise ValueError(f"expected the name of a credential, not {name!r}")
+        return read_secret(f"{folder}/{name}")
 
 
 def _filled(node: Node, pieces: Sequence[_Piece]) -> Node:
@@ -130,7 +144,7 @@ def _is_url(path: Path) -> bool:
 
 def _name_only(reference: str) -> str:
     """`${VAR:-default}` as `${VAR}`, for showing where a value came from."""
-    if reference.startswith("${file:"):
+    if reference.startswith(_SECRET):
         return reference
     return f"${{{reference[2:-1].partition(':')[0]}}}"
 

@@ -78,7 +78,7 @@ def split_secret_url(text: Secret, shape: str, types: Sequence[str]) -> Url:
     address = _without_user(shape.partition("?")[0])[0]
     shown = split_url(shape, types) if MASK not in address else None
     if shown is None or any(MASK in key for key, _ in shown.options):
-        raise UrlError("${file:…} is for secrets, and this part of a URL is shown by `config` and in errors", _WHERE)
+        raise UrlError("what a file holds is secret, and this part of a URL is shown by `config` and in errors", _WHERE)
     # What is filled in is percent-encoded, so that the two have the same parts.
     return _hide(split_url(text.reveal(), types), shown)
 
@@ -92,7 +92,7 @@ def _split_hidden(text: Secret, types: Sequence[str]) -> Url:
         url = split_url(text.reveal(), types)
     except UrlError:
         hint = f"known are: {', '.join(types)}"
-        raise UrlError("what ${file:…} holds, which is kept secret, is no URL of a known type", hint) from None
+        raise UrlError("what the file holds, which is kept secret, is no URL of a known type", hint) from None
     return _hide(url, Url(url.scheme, MASK, tuple((key, MASK) for key, _ in url.options), MASK, MASK))
 
 

@@ -87,6 +87,35 @@ def test_what_cannot_be_filled_in(mistakes_in: Finder, text: str, told: str) -> 
     ]
 
 
+def test_a_credential_of_systemd_is_a_secret(load_text: Loader, tmp_path: Path) -> None:
+    (tmp_path / "es-password").write_text("hunter2\n")
+    text = "sinks: {v: {url: vault+https://h, password: '${credential:es-password}'}}"
+    settings = load_text(text, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert settings.sinks["v"].config.password.reveal() == "hunter2"
+    shown = {line.key: (line.value, line.origin) for line in describe_effective(settings)}
+    assert shown["sinks.v.password"] == ('"********"', "logrouter.yaml:1:45 ${credential:es-password}")
+
+
+NONE_GIVEN = "there are no credentials: CREDENTIALS_DIRECTORY is not set, so {} cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "told"),
+    [
+        ("pw", {}, NONE_GIVEN.format("'pw'")),
+        ("pw", {"CREDENTIALS_DIRECTORY": ""}, NONE_GIVEN.format("'pw'")),
+        ("pw", {"CREDENTIALS_DIRECTORY": "/nowhere"}, "'/nowhere/pw' cannot be read: No such file or directory"),
+        ("../pw", {"CREDENTIALS_DIRECTORY": "/nowhere"}, "expected the name of a credential, not '../pw'"),
+        ("..", {"CREDENTIALS_DIRECTORY": "/nowhere"}, "expected the name of a credential, not '..'"),
+        ("", {"CREDENTIALS_DIRECTORY": "/nowhere"}, "expected the name of a credential, not ''"),
+    ],
+)
+def test_a_credential_that_cannot_be_had(mistakes_in: Finder, name: str, environ: dict[str, str], told: str) -> None:
+    assert mistakes_in(f"resource:\n  x: a ${{credential:{name}}}\n", environ) == [
+        f"logrouter.yaml:2:8: resource.x: {told}"
+    ]
+
+
 def test_the_files_variables_and_flags_are_not_filled_in(load_text: Loader) -> None:
     environ = {"LOGROUTER_RESOURCE__A": "${HOME}", "HOME": "/root"}
     assert load_text(environ=environ, sets=["resource.b=${HOME}"]).resource == {"a": "${HOME}", "b": "${HOME}"}
@@ -158,7 +187,7 @@ def test_a_secret_is_refused_where_it_would_be_shown(
     (tmp_path / "s").write_text("hunter2")
     (told,) = mistakes_in(text.replace("HERE", written))
     if option != "steps.0.remove":
-        problem = f"{option}: ${{file:…}} is for secrets, and this is shown by `config` and in errors"
+        problem = f"{option}: what a file holds is secret, and this is shown by `config` and in errors"
         assert told.partition(": ")[2].startswith(problem)
     assert "hunter2" not in told
 
@@ -223,7 +252,7 @@ def test_a_resource_out_of_a_file_is_not_shown(load_text: Loader, secrets: None)
 @pytest.mark.parametrize("template", ["{pod}-x", '{resource["pod"]}', "{meta.stream}{resource.pod}"])
 def test_a_name_is_not_made_from_a_resource_out_of_a_file(mistakes_in: Finder, secrets: None, template: str) -> None:
     text = f"resource: {{pod: '${{file:s}}'}}\nsinks:\n  a: {{url: 'cloud+https://h', index: '{template}'}}\n"
-    problem = 'sinks.a.index: resource["pod"] is out of ${file:…}, and this is shown in errors'
+    problem = 'sinks.a.index: resource["pod"] is out of a file, and this is shown in errors'
     assert mistakes_in(text) == [f"logrouter.yaml:3:38: {problem} (use ${{VAR}} in `resource`)"]
     assert mistakes_in(text.replace("${file:s}", "a-1")) == []
 
@@ -262,9 +291,9 @@ def test_a_whole_url_may_be_secret(load_text: Loader, secrets: None, tmp_path: P
     assert not any(word in shown(settings) for word in ("hunter", "host", "T0"))
 
 
-REFUSED = "${file:…} is for secrets, and this part of a URL is shown by `config` and in errors"
-UNKNOWN = "what ${file:…} holds, which is kept secret, is no URL of a known type"
-SHOWN = "${file:…} is for secrets, and this is shown by `config` and in errors"
+REFUSED = "what a file holds is secret, and this part of a URL is shown by `config` and in errors"
+UNKNOWN = "what the file holds, which is kept secret, is no URL of a known type"
+SHOWN = "what a file holds is secret, and this is shown by `config` and in errors"
 
 
 @pytest.mark.parametrize(
