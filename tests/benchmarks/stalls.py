@@ -17,7 +17,8 @@ from logrouter.testing import ScriptedSource
 from tests.benchmarks import inputs
 from tests.benchmarks.destinations import DESTINATIONS, counting_server
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 512 * 1024
+"""As much as stdin reads at once."""
 GOAL_SECONDS = 0.005
 WARM_UP_STEPS = 200
 """The first use of a library reads its files."""
