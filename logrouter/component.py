@@ -1,4 +1,4 @@
-"""Steps, sinks and sources are found by the name of their file: there is no list to edit.
+"""Parsers, steps, sinks and sources are found by the name of their file: there is no list to edit.
 
 `logrouter/sinks/file.py` is the sink `file`. It holds `Config`, a frozen msgspec struct whose fields have
 docstrings, and one subclass of its kind's base class.
@@ -22,9 +22,9 @@ from logrouter.errors import PluginError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Kind = Literal["sinks", "sources", "steps"]
+Kind = Literal["parsers", "sinks", "sources", "steps"]
 
-_BASES = {"sinks": "Sink", "sources": "Source", "steps": "Step"}
+_BASES = {"parsers": "Parser", "sinks": "Sink", "sources": "Source", "steps": "Step"}
 
 
 @cache

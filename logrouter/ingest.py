@@ -10,27 +10,35 @@ routed chunk; 1.2 µs where four steps change it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Final
 
 from logrouter.chain import Chain
 from logrouter.event import PLAIN, Attributes, Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame
+from logrouter.parsing import AUTO, Parse
 from logrouter.projection import Row, not_utf8
 from logrouter.routing import Router
 from logrouter.stepping import Events, Stepping
 
-Parse = Literal["auto", "json", "none"]
-
 _TEXT_IS_ERROR: Final = bytes(byte if byte & Flag.JSON else byte | Flag.PARSE_ERROR for byte in range(256))
+_AS_JSON: Final = bytes(byte | Flag.JSON for byte in range(256))
+_IS_WHOLE_TEXT: Final = bytes(not byte & (Flag.JSON | Flag.PARTIAL_MIDDLE) for byte in range(256))
 
 
 class Ingest:
     """One source's way from lines to routed chunks."""
 
     def __init__(
-        self, router: Router, attributes: Attributes, parse: Parse = "auto", chain: Chain | None = None
+        self,
+        router: Router,
+        attributes: Attributes,
+        parse: Parse = AUTO,
+        chain: Chain | None = None,
+        *,
+        keep_original: bool = False,
     ) -> None:
         self._router = router
         self._projection = router.projection
@@ -38,8 +46,9 @@ class Ingest:
         """What is known of all its events."""
         self._resource: Mapping[str, str] = router.resource
         self._parse = parse
+        self._keep_original = keep_original
         self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
-        self._reads_whole = parse != "none" and chain is not None and chain.changes_all
+        self._reads_whole = parse.reads_json and not parse.parsers and chain is not None and chain.changes_all
         self.read_events = 0
         self.read_bytes = 0
         """What the source has read, to the byte."""
@@ -91,12 +100,17 @@ class Ingest:
         return self._recognise(lines, b"\n".join(lines), {})
 
     def _recognise(self, lines: list[bytes], block: bytes, marks: Mapping[int, int]) -> Events:
-        flags, rows = self._as_text(lines, block) if self._parse == "none" else self._parsed(lines, block)
+        flags, rows = self._recognised(lines, block) if self._parse.reads_json else self._as_text(lines, block)
         if marks:
             flags, rows = self._mark(lines, flags, rows, marks)
-        if flags.translate(None, PLAIN):
-            self._count(flags)
-        return Events(lines, flags, rows)
+        events = Events(lines, flags, rows)
+        if self._parse.parsers:
+            events = self._parsed(events, block)
+        if self._parse.marks:
+            events = events._replace(flags=events.flags.translate(_TEXT_IS_ERROR))
+        if events.flags.translate(None, PLAIN):
+            self._count(events.flags)
+        return events
 
     def _as_text(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
         invalid = bytearray(len(lines))
@@ -105,13 +119,27 @@ class Ingest:
         flags = bytes(invalid)
         return flags, self._projection.rows(lines, flags)
 
-    def _parsed(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
+    def _recognised(self, lines: list[bytes], block: bytes) -> tuple[bytes, list[Row]]:
         slow = self._projection.slow_events
         flags, rows = self._projection.recognise(lines, block)
         self.slow_events += self._projection.slow_events - slow
-        if self._parse == "json":
-            flags = flags.translate(_TEXT_IS_ERROR)
         return flags, rows
+
+    def _parsed(self, events: Events, block: bytes) -> Events:
+        """The events after the parsers have been asked about those that are text, and no pieces of lines."""
+        asked = events.flags.translate(_IS_WHOLE_TEXT)
+        lines = events.payloads
+        if asked.count(1) < len(lines):
+            lines = list(compress(lines, asked))
+            block = b"\n".join(lines)
+        made = self._parse.parsed(lines, block, keep_original=self._keep_original) if lines else []
+        taken = list(filter(None, made))
+        if not taken:
+            return events
+        rows = self._projection.rows(taken, bytes((Flag.JSON,)) * len(taken))
+        if len(taken) == len(events.payloads):
+            return Events(taken, events.flags.translate(_AS_JSON), rows)
+        return _merged(events, asked, made, rows)
 
     def _mark(
         self, lines: list[bytes], flags: bytes, rows: list[Row], marks: Mapping[int, int]
@@ -128,3 +156,14 @@ class Ingest:
         self.invalid_utf8 += sum(1 for flag in flags if flag & Flag.INVALID_UTF8)
         self.parse_errors += sum(1 for flag in flags if flag & Flag.PARSE_ERROR)
         self.pieces += sum(1 for flag in flags if flag & Flag.PARTIAL_MIDDLE)
+
+
+def _merged(events: Events, asked: bytes, made: Sequence[bytes | None], rows: Iterable[Row]) -> Events:
+    """Put what parsers have made of some events in their places. `rows` are those of what was made."""
+    payloads, flags, all_rows = list(events.payloads), bytearray(events.flags), list(events.rows)
+    following = iter(rows)
+    for place, payload in zip(compress(range(len(payloads)), asked), made, strict=True):
+        if payload is not None:
+            payloads[place], all_rows[place] = payload, next(following)
+            flags[place] |= Flag.JSON
+    return Events(payloads, bytes(flags), all_rows)

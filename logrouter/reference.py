@@ -1,6 +1,6 @@
 """Reference pages, made from the components themselves: documentation that cannot lie.
 
-    python -m logrouter.reference docs        writes docs/steps/*.md, docs/sinks/*.md, docs/sources/*.md anew
+    python -m logrouter.reference docs        writes docs/steps/*.md, docs/sinks/*.md … anew
     logrouter describe sink file              shows the same as plain text
 
 A page is the docstring of the component's file, and tables of the options of its `Config`: their names and types, the
@@ -31,7 +31,7 @@ from logrouter.component import Kind
 if typing.TYPE_CHECKING:
     import ast
 
-KINDS: tuple[Kind, ...] = ("sources", "steps", "sinks")
+KINDS: tuple[Kind, ...] = ("sources", "parsers", "steps", "sinks")
 DISCARDED = "(discarded)"
 
 _WORDS = {
@@ -48,6 +48,7 @@ _WORDS = {
     "Template": "template",
     "KeyTemplate": "template",
     "Pattern": "regular expression",
+    "Parse": "parser, or list of parsers",
 }
 """Types in plain words. Our own are given by name: a page about one component should not load all."""
 

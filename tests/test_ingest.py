@@ -14,11 +14,15 @@ from logrouter.documents import Document, decode_document, decode_text, encode_d
 from logrouter.event import Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame, LineFraming
-from logrouter.ingest import Ingest, Parse
+from logrouter.ingest import Ingest
+from logrouter.parsers.json import Json, JsonConfig
+from logrouter.parsers.regex import Regex, RegexConfig
+from logrouter.parsing import AUTO, JSON, NONE, Parse
 from logrouter.policy import SinkRouting
 from logrouter.projection import recognise_line
 from logrouter.routing import Router
 from logrouter.rules import Rule
+from logrouter.rules.patterns import Pattern
 from logrouter.steps import Step, StepConfig
 from tests.steps.conftest import steps_from
 from tests.strategies import chunked, lines, tens
@@ -71,7 +75,15 @@ STEPS = (
     "- set: {message: '', when: meta.parse_error}\n- set: {message: 'x', when: len(message) > 4}",
 )
 some_lines = st.lists(lines, min_size=1, max_size=10)
-parses = st.sampled_from(["auto", "json", "none"])
+LETTER = Regex(RegexConfig(pattern=Pattern("(?P<level>[a-e])(?P<rest>.*)")))
+BRACE = Regex(RegexConfig(pattern=Pattern("^(?P<message>[{x].*)")))
+PARSES = (
+    *(AUTO, JSON, NONE),
+    Parse("letter", reads_json=False, marks=True, parsers=[LETTER]),
+    Parse("json, letter", reads_json=True, marks=True, parsers=[LETTER]),
+    Parse("brace, json, letter", reads_json=False, marks=True, parsers=[BRACE, Json(JsonConfig()), LETTER]),
+)
+parses = st.sampled_from(PARSES)
 
 
 @lru_cache
@@ -97,7 +109,7 @@ streams = st.lists(lines | st.sampled_from([b"", b"\r", b"x" * 40]), max_size=8)
 """Whole inputs, which may end with a newline."""
 
 
-def ingest_of(chain: Chain | None = None, parse: Parse = "auto", match: str | None = None) -> Ingest:
+def ingest_of(chain: Chain | None = None, parse: Parse = AUTO, match: str | None = None) -> Ingest:
     further = chain.references if chain else ()
     rule = Rule.parse(match) if match else None
     return Ingest(Router([SinkRouting("s", rule)], resource=RESOURCE, further=further), ATTRIBUTES, parse, chain)
@@ -112,22 +124,24 @@ def told(events: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
     return [(encode_document(decode_document(pair[0])), pair[1]) if pair[1] & Flag.JSON else pair for pair in events]
 
 
-def flags_of(line: bytes, parse: Parse, mark: int = 0) -> int:
-    """What is known of one line."""
+def recognised(line: bytes, parse: Parse, mark: int = 0) -> tuple[bytes, int]:
+    """What one line is as an event, before any step."""
     flags = recognise_line(line)
-    if parse == "none":
-        return (flags & ~Flag.JSON) | mark
-    if parse == "json" and not flags & Flag.JSON:
-        flags |= Flag.PARSE_ERROR
-    return (flags & ~Flag.JSON) | mark if mark else flags
+    if flags & Flag.JSON and parse.reads_json and not mark:
+        return line, flags
+    flags = (flags & ~Flag.JSON) | mark
+    for parser in () if mark else parse.parsers:
+        if (made := parser.parse(line)) is not None:
+            return made, flags | Flag.JSON
+    return line, flags | Flag.PARSE_ERROR if parse.marks else flags
 
 
 def slowly(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int]]:
     """Each line of a frame through all steps, one by one."""
     found = []
     for place, line in enumerate(frame.lines):
-        flags = flags_of(line, parse, frame.marks.get(place, 0))
-        result = chain.apply(line, flags, Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags))
+        payload, flags = recognised(line, parse, frame.marks.get(place, 0))
+        result = chain.apply(payload, flags, Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags))
         if result is not None:
             found.append(result)
     return found
@@ -181,7 +195,7 @@ def test_sinks_get_events_by_what_the_steps_made_of_them(some: list[bytes], yaml
     got = [pair for part in parts if part is not None for pair in zip(part.payloads, part.flags, strict=True)]
     expected = [
         (payload, flags)
-        for payload, flags in slowly(chain, frame_of(some), "auto")
+        for payload, flags in slowly(chain, frame_of(some), AUTO)
         if rule.test(
             decode_document(payload) if flags & Flag.JSON else decode_text(payload),
             Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags),
@@ -201,7 +215,7 @@ def test_sinks_get_events_by_what_the_steps_made_of_them(some: list[bytes], yaml
 )
 def test_conditions_of_steps_see_what_is_known_of_single_events(yaml: str, kept: list[bytes]) -> None:
     marks = {2: Flag.PARTIAL_START, 3: Flag.PARTIAL_MIDDLE, 4: Flag.PARTIAL_END}
-    ingest = ingest_of(chain_of(yaml), "json" if "parse" in yaml else "auto")
+    ingest = ingest_of(chain_of(yaml), JSON if "parse" in yaml else AUTO)
     frame = frame_of([b"\xff", b"{}", b"long", b"li", b"ne", b"text"], marks)
     (chunk,) = ingest.chunks(frame, RECEIVED_NS)
     assert chunk.payloads == kept
@@ -216,7 +230,7 @@ def test_what_is_counted(several: list[list[bytes]], parse: Parse) -> None:
     ingest = ingest_of(parse=parse)
     for empty, some in enumerate(several):
         ingest.chunks(frame_of(some, empty=empty), RECEIVED_NS)
-    flags = [flags_of(line, parse) for some in several for line in some]
+    flags = [recognised(line, parse)[1] for some in several for line in some]
     assert ingest.read_events == len(flags)
     assert ingest.empty_lines == sum(range(len(several)))
     assert ingest.invalid_utf8 == sum(1 for flag in flags if flag & Flag.INVALID_UTF8)
@@ -309,8 +323,8 @@ def test_events_that_no_step_touches_leave_as_the_bytes_that_came() -> None:
 def test_what_cannot_be_read_whole_stands_in_its_place_among_others() -> None:
     chain = chain_of("- set: {a: 1}")
     some = [b'{"b":1}', b"text", b'{"b":1e400}', b'{"b":NaN}', b' {"b":2}', b"\xff", b'{"b":"\xff"}', b"{}"]
-    ingest = ingest_of(chain, parse="json", match="a == 1")
-    assert told(events_of(ingest.chunks(frame_of(some), RECEIVED_NS))) == told(slowly(chain, frame_of(some), "json"))
+    ingest = ingest_of(chain, parse=JSON, match="a == 1")
+    assert told(events_of(ingest.chunks(frame_of(some), RECEIVED_NS))) == told(slowly(chain, frame_of(some), JSON))
     assert (ingest.slow_events, ingest.invalid_utf8, ingest.parse_errors) == (3, 2, 4)
 
 

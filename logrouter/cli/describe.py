@@ -1,4 +1,4 @@
-"""`logrouter describe`: list the sources, steps and sinks there are, or the options of one."""
+"""`logrouter describe`: list the sources, parsers, steps and sinks there are, or the options of one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from logrouter.component import Kind, load_module, names, plugins
 
-_KINDS: dict[str, Kind] = {"source": "sources", "step": "steps", "sink": "sinks"}
+_KINDS: dict[str, Kind] = {"source": "sources", "parser": "parsers", "step": "steps", "sink": "sinks"}
 
 
 def main(argv: Sequence[str]) -> int:

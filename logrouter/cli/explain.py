@@ -56,7 +56,10 @@ class Explanation:
         self._sinks = {name: make_sink(name, settings) for name in settings.sinks}
         self._chain = make_chain((*source.steps, *settings.steps))
         self._router = make_router(self._sinks, settings, [self._chain])
-        self._ingest = Ingest(self._router, self._attributes, source.config.parse, self._chain)
+        self._parse, keep_original = source.config.parse, source.config.keep_original
+        self._parse, keep_original = source.config.parse, source.config.keep_original
+        self._parsing = Ingest(self._router, self._attributes, self._parse, keep_original=keep_original)
+        self._ingest = Ingest(self._router, self._attributes, self._parse, self._chain, keep_original=keep_original)
 
     def lines(self, stream: Any) -> Iterator[bytes]:
         """The lines of a stream, framed as the source would."""
@@ -68,15 +71,18 @@ class Explanation:
     def explain(self, number: int, line: bytes) -> list[str]:
         """Everything about one line, as lines for people."""
         received_ns = time.time_ns()
-        flags = self._recognise(line)
+        frame = LineFraming(len(line) + 1).feed(line + b"\n")
+        (parsed,) = self._parsing.chunks(frame, received_ns)
+        payload, flags = parsed.payloads[0], parsed.flags[0]
         facts = Facts(self._attributes, received_ns, self._router.resource, flags)
-        document = _document(line, flags)
-        told = [f"── line {number} · {_KINDS[flags & ~Flag.PARSE_ERROR]} · {len(line)} bytes", f"   {_shown(line)}"]
+        document = _document(payload, flags)
+        told = [f"── line {number} · {self._kind(line)} · {len(line)} bytes", f"   {_shown(line)}"]
+        if payload != line:
+            told += _row("fields", [_shown(payload)])
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
         told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
-        told += _row("steps", self._steps(line, flags, document, facts))
-        framing = LineFraming(len(line) + 1)
-        chunks = self._ingest.chunks(framing.feed(line + b"\n"), received_ns)
+        told += _row("steps", self._steps(payload, flags, document, facts))
+        chunks = self._ingest.chunks(frame, received_ns)
         if not chunks:
             return [*told, *_row("sinks", ["none: a step has taken it out"]), ""]
         after = _document(chunks[0].payloads[0], chunks[0].flags[0])
@@ -84,26 +90,24 @@ class Explanation:
         told += _row("sinks", [text for name in self._sinks for text in self._sink(name, chunks, after, facts)])
         return [*told, ""]
 
-    def _recognise(self, line: bytes) -> int:
-        """The flags that ingest gives the line."""
+    def _kind(self, line: bytes) -> str:
+        """What a line is recognised as."""
         flags = recognise_line(line)
-        match self._source.config.parse:
-            case "none":
-                return flags & ~Flag.JSON
-            case "json" if not flags & Flag.JSON:
-                return flags | Flag.PARSE_ERROR
-        return flags
+        if flags & Flag.JSON and self._parse.reads_json:
+            return _KINDS[flags]
+        text, taker = _KINDS[flags & ~Flag.JSON], self._parse.name_of_taker(line)
+        return text if taker is None else f"{text}, taken by the parser {taker}"
 
-    def _steps(self, line: bytes, flags: int, document: Document, facts: Facts) -> list[str]:
+    def _steps(self, payload: bytes, flags: int, document: Document, facts: Facts) -> list[str]:
         """What each step does to the event as those before it have left it."""
         told = []
-        unclear = is_unclear(line, flags)
+        unclear = is_unclear(payload, flags)
         for step in self._chain.steps:
             when = step.when_unclear if unclear else step.when
             if when is not None and not when.test(document, facts):
                 told.append(f"{step.name}: not for this event: {_rule(when)}")
                 continue
-            if unclear and step.step.withholds(line, flags):
+            if unclear and step.step.withholds(payload, flags):
                 return [*told, f"{step.name}: withholds the event, whose fields cannot be read"]
             before = repr(document)
             try:

@@ -25,6 +25,7 @@ from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Origin, Path, dotted, plain
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
 from logrouter.errors import ExpressionError, did_you_mean
+from logrouter.parsing import Parse
 from logrouter.values import Secret
 
 
@@ -61,6 +62,8 @@ class Converter:
         if node.secret:
             return self._secret(node, kind, path)
         origin = get_origin(kind)
+        if kind is Parse:
+            return self._parse(node, path)
         if kind is Any or kind is object:
             return self._any(node, path)
         if origin is Union or isinstance(kind, types.UnionType):
@@ -187,6 +190,11 @@ class Converter:
             hint = error.hint if isinstance(error, ScalarError) else None
             self.mistakes.add_value(node, dotted(path), error, hint)
             return WRONG
+
+    def _parse(self, node: Node, path: Path) -> Any:
+        from logrouter.config.parsers import convert_parse
+
+        return convert_parse(self, node, path)
 
     def _any(self, node: Node, path: Path) -> Any:
         if node.style == "text" and isinstance(node.value, str) and node.value[:1] in ("[", "{"):

@@ -15,6 +15,7 @@ from logrouter import component
 from logrouter.config.conversion import fields_of
 from logrouter.config.nodes import DEFAULT, Origin, Path, dotted, resolve_plain
 from logrouter.config.settings import Settings, SinkSettings, SourceSettings, StepSettings
+from logrouter.parsing import Parse
 from logrouter.values import MASK, Secret
 
 
@@ -80,6 +81,8 @@ class _Walk:
         origin = self._origins.get(path, inherited)
         if isinstance(value, Secret):
             return Leaf(MASK, origin)
+        if isinstance(value, Parse):
+            return self.tree(value.said, path, origin)
         if isinstance(value, StepSettings):
             return self._step(value, path, origin)
         if isinstance(value, SinkSettings | SourceSettings):

@@ -78,7 +78,8 @@ class Topology:
     def _source(self, name: str, settings: SourceSettings, chain: Chain) -> RunningSource:
         source: Source[Any] = component.load("sources", settings.type)(settings.config)
         attributes = {"source": name, "host": socket.gethostname(), **source.attributes}
-        ingest = Ingest(self.router, attributes, settings.config.parse, chain)
+        config = settings.config
+        ingest = Ingest(self.router, attributes, config.parse, chain, keep_original=config.keep_original)
         return RunningSource(name, source, ingest, chain, self.spool, self.log)
 
     async def run(self) -> int:

@@ -12,12 +12,13 @@ next start: each event is in the spool once, whenever the process is killed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
 from logrouter.event import Attributes
 from logrouter.framing import Frame
+from logrouter.parsing import AUTO, Parse
 from logrouter.values import Size
 
 
@@ -51,9 +52,12 @@ class Emit(Protocol):
 class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options that every source has."""
 
-    parse: Literal["auto", "json", "none"] = "auto"
-    """How lines become events. `auto`: JSON objects are recognised, all else is text. `json`: the same, and what is
-    not JSON is marked `meta.parse_error` and counted. `none`: all is text."""
+    parse: Parse = AUTO
+    """How lines become events. `auto`: JSON objects are recognised, all else is text. `none`: all is text. `json`, or
+    the name of another parser: a line that it does not take stays text, is marked `meta.parse_error`, and counted. A
+    list: each in turn, until one takes the line."""
+    keep_original: bool = False
+    """Whether a line that a parser took stays beside its fields, as `original`."""
     max_line: Size = Size(1024 * 1024)
     """Longer lines are split into pieces, marked `meta.partial` (`start`, `middle`, `end`); nothing is lost.
     At least 64B; at most, and by default where that is less, an eighth of `spool.memory`, or of `spool.max_size` where

@@ -44,6 +44,7 @@ def test_each_value_and_where_it_came_from(command: Command) -> None:
         "  stdin:",
         "    type: stdin  # default",
         "    parse: auto  # default",
+        "    keep_original: false  # default",
         "    max_line: 1MiB  # default",
         "steps:",
         "  - redact:",

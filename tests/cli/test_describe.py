@@ -18,7 +18,7 @@ def test_all_there_is(command: Command) -> None:
     done = command("describe")
 
     expected = []
-    for kind in ("sources", "steps", "sinks"):
+    for kind in ("sources", "parsers", "steps", "sinks"):
         expected.append(kind)
         expected += [f"  {name:<12}{summary(kind, name)}" for name in component.names(kind)]
     assert (done.code, done.complaints) == (0, "")

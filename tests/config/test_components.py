@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from logrouter.config import Settings, load
+from logrouter.parsing import JSON
 
 Loader = Callable[..., Settings]
 Finder = Callable[..., list[str]]
@@ -286,7 +287,7 @@ def test_warnings_are_no_mistakes(load_text: Loader) -> None:
 def test_sources(load_text: Loader, mistakes_in: Finder) -> None:
     text = "sources: {app: {type: stdin, parse: json, max_line: 2MiB, steps: [{set: {a: 1}}]}}"
     source = load_text(text).sources["app"]
-    assert (source.type, source.config.parse, source.config.max_line) == ("stdin", "json", 2 * 2**20)
+    assert (source.type, source.config.parse, source.config.max_line) == ("stdin", JSON, 2 * 2**20)
     assert [step.name for step in source.steps] == ["set"]
     assert mistakes_in(
         "sources: {app: {type: stdn, steps: [{st: {}}]}, b: {type: stdin, pares: json, steps: [x]}}"

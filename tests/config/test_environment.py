@@ -7,6 +7,7 @@ import pytest
 from logrouter.assembly import make_sink
 from logrouter.config import Settings, render_effective
 from logrouter.config.environment import is_service_link
+from logrouter.parsing import JSON, NONE
 
 Loader = Callable[..., Settings]
 Finder = Callable[..., list[str]]
@@ -39,7 +40,7 @@ def test_the_environment_alone(load_text: Loader) -> None:
     assert (errors.path, errors.format, errors.match.text) == ("errors.ndjson", "raw", 'severity >= "error"')
     assert (es.url, es.labels, es.tags) == ("https://es:9200", {"app": "shop", "tier": "1", "zone": "a"}, ("x", "y"))
     assert es.password.reveal() == "pa${ss#w0rd"
-    assert settings.sources["app"].config.parse == "none"
+    assert settings.sources["app"].config.parse == NONE
     assert (settings.spool.memory, settings.shutdown_timeout, settings.log_level) == (2 * 2**20, 5.0, "info")
     assert settings.admin.listen == "127.0.0.1:9598"
     assert settings.admin.listen.port == 9598
@@ -75,7 +76,7 @@ def test_a_variable_wins_over_a_file(load_text: Loader) -> None:
 def test_the_default_sink_and_source_have_names(load_text: Loader) -> None:
     settings = load_text(environ={"LOGROUTER_SINK_STDOUT__FORMAT": "raw", "LOGROUTER_SOURCE_STDIN__PARSE": "json"})
     assert settings.sinks["stdout"].config.format == "raw"
-    assert settings.sources["stdin"].config.parse == "json"
+    assert settings.sources["stdin"].config.parse == JSON
 
 
 @pytest.mark.parametrize(

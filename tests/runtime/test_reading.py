@@ -19,6 +19,7 @@ from logrouter.cursors import Gap, Tally
 from logrouter.event import Chunk
 from logrouter.framing import LineFraming
 from logrouter.ingest import Ingest
+from logrouter.parsing import AUTO
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
 from logrouter.rules import Rule
@@ -92,7 +93,7 @@ def open_spool(disk: CrashingDisk, epoch: int, durability: Any = "disk", *, rout
 
 
 def running(spool: LocalSpool, source: TextSource, chain: Chain) -> RunningSource:
-    ingest = Ingest(spool._router, {"source": "app"}, "auto", chain)
+    ingest = Ingest(spool._router, {"source": "app"}, AUTO, chain)
     return RunningSource("app", source, ingest, chain, spool, LOG)
 
 

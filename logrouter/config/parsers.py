@@ -1,0 +1,80 @@
+"""The option `parse` of a source: a word, a parser, or a list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from logrouter import component
+from logrouter.config.conversion import WRONG, Converter
+from logrouter.config.mistakes import shown
+from logrouter.config.nodes import Node, Path, dotted, plain, rewrap
+from logrouter.errors import did_you_mean
+from logrouter.parsers import Parser
+from logrouter.parsing import WORDS, Parse
+
+_JSON = "json"
+
+
+def convert_parse(converter: Converter, node: Node, path: Path) -> Any:
+    """The node as a `Parse`, or WRONG after adding its mistakes."""
+    if converter.refuses_secret(node, path):
+        return WRONG
+    if (word := WORDS.get(node.text or "")) is not None and isinstance(node.value, str):
+        return word
+    if isinstance(node.value, list) or (node.style == "text" and (node.text or "").lstrip()[:1] == "["):
+        items = converter.list_items(node, path)
+    else:
+        items = [node]
+    if items is None:
+        return WRONG
+    if not items:
+        converter.mistakes.add(node.origin, f"{dotted(path)}: expected at least one parser")
+        return WRONG
+    numbered = enumerate(items)
+    parsers = [_parser(converter, item, path if item is node else (*path, str(n))) for n, item in numbered]
+    if WRONG in parsers:
+        return WRONG
+    reads_json = _is_json(items[0])
+    return Parse(plain(node), reads_json=reads_json, marks=True, parsers=parsers[1:] if reads_json else parsers)
+
+
+def _is_json(node: Node) -> bool:
+    return node.text == _JSON
+
+
+def _parser(converter: Converter, node: Node, path: Path) -> Parser[Any] | Any:
+    entry = _entry(converter, node, path)
+    if entry is None:
+        return WRONG
+    name, value = entry
+    known = component.names("parsers")
+    if name not in known:
+        hint = did_you_mean(name, (*known, *WORDS)) or f"known are: {', '.join(sorted({*known, *WORDS}))}"
+        converter.mistakes.add(value.place_of_key, f"{dotted(path)}: unknown parser {name!r}", hint)
+        return WRONG
+    kind = component.load("parsers", name)
+    options = _long_form(converter, kind.options_from, value, path)
+    return WRONG if options is None else converter.struct(options, kind.Config, path, make=kind)
+
+
+def _entry(converter: Converter, node: Node, path: Path) -> tuple[str, Node] | None:
+    """A parser's name and options."""
+    if isinstance(node.value, str) and node.value[:1] != "{":
+        return node.value, Node(None, node.origin)
+    keys = converter.keys(node, path) if isinstance(node.value, dict | str) else None
+    if keys is not None and len(keys) == 1:
+        ((name, value),) = keys.items()
+        return name, value
+    problem = f"{dotted(path)}: expected a parser such as logfmt or {{regex: '…'}}, not {shown(node)}"
+    converter.mistakes.add(node.origin, problem)
+    return None
+
+
+def _long_form(converter: Converter, options_from: Callable[[Any], Any], node: Node, path: Path) -> Node | None:
+    try:
+        options = options_from(plain(node))
+        return rewrap({} if options is None else options, node)
+    except ValueError as error:
+        converter.complain(node, path, error)
+        return None

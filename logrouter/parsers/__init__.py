@@ -1,0 +1,47 @@
+"""The contract of a parser: a line of text becomes a JSON object of its fields.
+
+`parse` is the definition: one line, alone. `parse_all` gives the same for the lines of a chunk, and is where speed
+comes from: where a chunk needs no escaping, one regular expression over all of it and `bytes % tuple` make the objects,
+without a line of Python for each. What that does not take goes the slow way, line by line.
+
+A parser is a pure function of the line and its config. It raises for no line, and takes no more than linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+
+class ParserConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """It has no options."""
+
+
+ConfigT = TypeVar("ConfigT", bound=ParserConfig)
+
+
+class Parser(Generic[ConfigT]):
+    """Base of all parsers. Its constructor raises ValueError where options do not go together."""
+
+    Config: ClassVar[type[ParserConfig]] = ParserConfig
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @classmethod
+    def options_from(cls, value: Any) -> Any:
+        """The long form of what stands after the parser's name, where it has a short one (`regex: '…'`)."""
+        return value
+
+    def parse(self, line: bytes) -> bytes | None:
+        """The JSON object, in UTF-8, that a line stands for; None where it is not of this format.
+
+        Bytes of the line that are not UTF-8 become U+FFFD.
+        """
+        raise NotImplementedError
+
+    def parse_all(self, lines: list[bytes], block: bytes) -> Sequence[bytes | None]:
+        """The same for each of several lines. `block` is the lines joined by newlines; a line may hold some itself."""
+        return list(map(self.parse, lines))

@@ -1,0 +1,44 @@
+"""What a text becomes where the config says that a field is a number or a truth; text that is none stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+Type = Literal["text", "int", "float", "bool"]
+
+_INT: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_FLOAT: Final = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_TRUTHS: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def _int(text: str) -> int | str:
+    return int(text) if _INT.fullmatch(text) else text
+
+
+def _float(text: str) -> float | str:
+    if _FLOAT.fullmatch(text) is None:
+        return text
+    number = float(text)
+    return number if abs(number) != float("inf") else text
+
+
+def _bool(text: str) -> bool | str:
+    return _TRUTHS.get(text.lower(), text)
+
+
+def _text(text: str) -> str:
+    return text
+
+
+CASTS: Final[Mapping[Type, Callable[[str], Any]]] = {"text": _text, "int": _int, "float": _float, "bool": _bool}

@@ -1,0 +1,65 @@
+r"""A regular expression of your own: its named groups are the fields.
+
+    - parse: {regex: '^(?P<level>[A-Z]+) (?P<message>.*)'}
+    < WARN disk is nearly full
+    > {"level":"WARN","message":"disk is nearly full"}
+
+The expression, of Python's `re`, is searched for in the line, so write `^` where the line must begin with it. A group
+that takes no part in the match is no field. `types` makes numbers of what looks like them; what does not, stays text.
+
+    - parse: {regex: {pattern: '(?P<path>\S+) took (?P<ms>\d+)(?P<retry> again)?', types: {ms: int}}}
+    < GET /a took 12
+    > {"path":"/a","ms":12}
+
+An expression whose cost could explode is refused, and only the first 32,768 characters of a line are looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from logrouter.documents import encode_document
+from logrouter.parsers import Parser, ParserConfig
+from logrouter.parsers._types import CASTS, Type
+from logrouter.rules.patterns import Pattern
+
+
+class RegexConfig(ParserConfig, frozen=True, kw_only=True):
+    """The expression alone stands for `{pattern: …}`."""
+
+    pattern: Pattern
+    """The regular expression, with at least one named group."""
+    types: dict[str, Type] = msgspec.field(default_factory=dict)
+    """Group → `int`, `float` or `bool`. Default: all are text."""
+
+
+class Regex(Parser[RegexConfig]):
+    """Searches each line."""
+
+    Config = RegexConfig
+
+    def __init__(self, config: RegexConfig) -> None:
+        super().__init__(config)
+        self._names = config.pattern.compiled.groupindex
+        if not self._names:
+            raise ValueError("pattern: expected at least one named group, such as (?P<message>.*)")
+        for name in config.types:
+            if name not in self._names:
+                raise ValueError(f"types: there is no group {name!r} in the pattern")
+        self._casts = {name: CASTS[kind] for name, kind in config.types.items()}
+
+    @classmethod
+    def options_from(cls, value: Any) -> Any:
+        return {"pattern": value} if isinstance(value, str) else value
+
+    def parse(self, line: bytes) -> bytes | None:
+        match = self.config.pattern.search(line.decode("utf-8", "replace"))
+        if match is None:
+            return None
+        fields: dict[str, Any] = {name: text for name, text in match.groupdict().items() if text is not None}
+        for name, cast in self._casts.items():
+            if name in fields:
+                fields[name] = cast(fields[name])
+        return encode_document(fields)

@@ -1,0 +1,81 @@
+"""What `parse` says of a source: which parsers its lines of text are shown to, in order. The first that takes one wins.
+
+    parse: auto                      JSON objects are events as they are, all else is text
+    parse: none                      all is text
+    parse: json                      as auto; text is marked `meta.parse_error`, and counted
+    parse: logfmt                    a parser, by its name
+    parse: [json, logfmt, {regex: …}]
+
+A line that no parser takes stays as it is: nothing is lost by a wrong guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from logrouter.documents import encode_document
+from logrouter.parsers import Parser
+
+ORIGINAL = "original"
+"""The key of the line itself, beside the fields of it, with `keep_original`."""
+
+
+class Parse:
+    """How lines become events. Immutable."""
+
+    __slots__ = ("marks", "parsers", "reads_json", "said")
+
+    def __init__(self, said: Any, *, reads_json: bool, marks: bool, parsers: Sequence[Parser[Any]] = ()) -> None:
+        self.said = said
+        """As the config has it."""
+        self.reads_json = reads_json
+        """Whether a line that is a JSON object is an event as it is, before any parser is asked."""
+        self.marks = marks
+        """Whether what is neither is marked `meta.parse_error`."""
+        self.parsers = tuple(parsers)
+
+    def __eq__(self, other: object) -> bool:
+        return self.said == other.said if isinstance(other, Parse) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(repr(self.said))
+
+    def __str__(self) -> str:
+        return str(self.said)
+
+    def name_of_taker(self, line: bytes) -> str | None:
+        """The name of the parser that takes a line of text."""
+        for parser in self.parsers:
+            if parser.parse(line) is not None:
+                return parser.__class__.__module__.rpartition(".")[2]
+        return None
+
+    def parsed(self, lines: list[bytes], block: bytes, *, keep_original: bool = False) -> list[bytes | None]:
+        """For each line of text the JSON object that the first parser makes of it which takes it; None: none does.
+
+        `block` is the lines joined by newlines.
+        """
+        found = list(self.parsers[0].parse_all(lines, block))
+        for parser in self.parsers[1:]:
+            places = [place for place, made in enumerate(found) if made is None]
+            if not places:
+                break
+            left = [lines[place] for place in places]
+            for place, made in zip(places, parser.parse_all(left, b"\n".join(left)), strict=True):
+                found[place] = made
+        if keep_original:
+            return [made and _with_original(made, line) for made, line in zip(found, lines, strict=True)]
+        return found
+
+
+AUTO = Parse("auto", reads_json=True, marks=False)
+NONE = Parse("none", reads_json=False, marks=False)
+JSON = Parse("json", reads_json=True, marks=True)
+WORDS = {"auto": AUTO, "none": NONE, "json": JSON}
+"""What stands alone and is no parser's name."""
+
+
+def _with_original(made: bytes, line: bytes) -> bytes:
+    original = encode_document({ORIGINAL: line.decode("utf-8", "replace")})
+    return original if made == b"{}" else b"%b,%b" % (made[:-1], original[1:])

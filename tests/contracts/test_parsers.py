@@ -1,0 +1,109 @@
+"""What every parser keeps to. A new parser is tested by existing; EXAMPLE_OPTIONS tells how it may be configured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter import component, reference
+from logrouter.config import load
+from logrouter.documents import decode_document
+from logrouter.event import Flag
+from logrouter.parsers import Parser, ParserConfig
+from logrouter.parsing import Parse
+from logrouter.projection import recognise_line
+from tests.strategies import lines
+
+NOWHERE = Path("/nonexistent")
+NAMES = component.names("parsers")
+
+EXAMPLE_OPTIONS: dict[str, list[str]] = {
+    "json": ["json"],
+    "regex": [
+        "{regex: '(?P<level>[a-z]+)=(?P<n>\\d+)?'}",
+        "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",
+    ],
+}
+"""As they stand in a list of parsers, each at least once."""
+every_parser = pytest.mark.parametrize("name", NAMES)
+every_option = pytest.mark.parametrize(
+    "said", [pytest.param(said, id=f"{name}-{n}") for name in NAMES for n, said in enumerate(EXAMPLE_OPTIONS[name])]
+)
+examples = [
+    pytest.param(example.config, before, after, id=f"{name}-{before[:30]}")
+    for name in NAMES
+    for example in reference.examples(component.load_module("parsers", name).__doc__ or "")
+    for before, after in example.events
+]
+
+
+def parse_of(said: str) -> Parse:
+    """What a config makes of the option `parse`."""
+    text = f"sources: {{app: {{type: stdin, parse: {said}}}}}"
+    found: Parse = (
+        load(environ={"LOGROUTER_CONFIG_YAML": text}, folder=NOWHERE, system_folder=NOWHERE).sources["app"].config.parse
+    )
+    return found
+
+
+def parser_of(said: str) -> Parser[Any]:
+    """The one parser. It stands behind another, as `json` does nothing where it is first."""
+    _, parser = parse_of(f"[{{regex: '(?P<never>\\b\\B)'}}, {said}]").parsers
+    return parser
+
+
+@every_parser
+def test_it_is_documented_with_an_example(name: str) -> None:
+    text = component.load_module("parsers", name).__doc__ or ""
+    assert len(text.splitlines()) >= 3
+    assert reference.examples(text)
+    for option in reference.options(component.load("parsers", name).Config):
+        assert option.text, f"{option.name} has no docstring"
+
+
+@every_parser
+def test_its_config_is_a_frozen_struct_that_knows_its_fields(name: str) -> None:
+    config = component.load("parsers", name).Config
+    assert issubclass(config, ParserConfig)
+    assert config.__struct_config__.frozen
+    assert config.__struct_config__.forbid_unknown_fields
+
+
+@pytest.mark.parametrize(("config", "before", "after"), examples)
+def test_examples_on_its_page(config: str, before: str, after: str) -> None:
+    made = parser_of(config.removeprefix("- parse: ")).parse(before.encode())
+    assert made is not None, "it is not taken"
+    assert json.dumps(json.loads(made)) == json.dumps(json.loads(after)), "also the order of the fields"
+
+
+@every_option
+def test_what_it_makes_is_a_json_object_whatever_the_line(said: str) -> None:
+    parser = parser_of(said)
+
+    @settings(deadline=None, max_examples=30)
+    @given(lines | st.binary(min_size=1, max_size=60) | st.text(min_size=1, max_size=60).map(str.encode))
+    def check(line: bytes) -> None:
+        if (made := parser.parse(line)) is not None:
+            assert recognise_line(made) == Flag.JSON
+            assert isinstance(decode_document(made), dict)
+
+    check()
+
+
+@every_option
+def test_lines_together_are_what_each_is_alone(said: str) -> None:
+    parser = parser_of(said)
+    known = [before.encode() for config, before, _ in (each.values for each in examples) if config[9:] == said]
+    line = lines | st.sampled_from([b"a=1", b"x\ny=2", *known])
+
+    @settings(deadline=None, max_examples=30)
+    @given(st.lists(line, min_size=1, max_size=8))
+    def check(some: list[bytes]) -> None:
+        assert list(parser.parse_all(some, b"\n".join(some))) == [parser.parse(line) for line in some]
+
+    check()

@@ -1,0 +1,94 @@
+"""The option `parse`: a word, a parser, or a list of them; what is wrong with it, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logrouter.config import describe_effective, load
+from logrouter.errors import ConfigError
+from logrouter.parsers.json import Json
+from logrouter.parsers.regex import Regex
+from logrouter.parsing import AUTO, JSON, NONE, Parse
+
+NOWHERE = Path("/nonexistent")
+
+
+def parse_of(said: str, **environ: str) -> Any:
+    text = f"sources: {{app: {{type: stdin, parse: {said}}}}}" if said else ""
+    environ |= {"LOGROUTER_CONFIG_YAML": text}
+    settings = load(environ=environ, folder=NOWHERE, system_folder=NOWHERE)
+    (source,) = settings.sources.values()
+    return source.config.parse
+
+
+def mistakes_of(said: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_of(said)
+    return [
+        f"{mistake.problem} ({mistake.hint})" if mistake.hint else mistake.problem for mistake in caught.value.mistakes
+    ]
+
+
+@pytest.mark.parametrize(("said", "parse"), [("auto", AUTO), ("none", NONE), ("json", JSON)])
+def test_words(said: str, parse: Parse) -> None:
+    assert parse_of(said) is parse
+
+
+def test_a_list_is_asked_in_its_order() -> None:
+    parse = parse_of("[{regex: '^(?P<a>x)'}, json, {regex: {pattern: '(?P<n>\\d+)', types: {n: int}}}]")
+    assert [type(parser) for parser in parse.parsers] == [Regex, Json, Regex]
+    assert (parse.reads_json, parse.marks) == (False, True)
+    assert parse.parsed([b"x1", b'{"b":2}', b"n 3", b"none"], b'x1\n{"b":2}\nn 3\nnone') == [
+        *(b'{"a":"x"}', b'{"b":2}', b'{"n":3}', None)
+    ]
+
+
+def test_json_that_comes_first_needs_no_parser() -> None:
+    parse = parse_of("[json, {regex: '(?P<a>.*)'}]")
+    assert [type(parser) for parser in parse.parsers] == [Regex]
+    assert parse.reads_json
+
+
+@pytest.mark.parametrize("text", ["json", "[json, {regex: '(?P<a>.*)'}]", "{regex: '(?P<a>.*)'}"])
+def test_from_the_environment(text: str) -> None:
+    parse = parse_of("", LOGROUTER_SOURCE_APP="stdin:", LOGROUTER_SOURCE_APP__PARSE=text)
+    assert parse.reads_json == ("json" in text)
+
+
+def test_the_effective_config_says_it_as_it_was_written() -> None:
+    text = "sources: {app: {type: stdin, parse: [json, {regex: {pattern: '(?P<n>.)', types: {n: int}}}]}}"
+    settings = load(environ={"LOGROUTER_CONFIG_YAML": text}, folder=NOWHERE, system_folder=NOWHERE)
+    shown = {each.key: each.value for each in describe_effective(settings)}
+    assert shown["sources.app.parse.0"] == "json"
+    assert shown["sources.app.parse.1.regex.types.n"] == "int"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("jsn", ["sources.app.parse: unknown parser 'jsn' (did you mean 'json'?)"]),
+        ("[json, rejex]", ["sources.app.parse.1: unknown parser 'rejex' (did you mean 'regex'?)"]),
+        ("[]", ["sources.app.parse: expected at least one parser"]),
+        ("5", ["sources.app.parse: expected a parser such as logfmt or {regex: '…'}, not '5'"]),
+        (
+            "{json: {}, regex: x}",
+            ["sources.app.parse: expected a parser such as logfmt or {regex: '…'}, not a mapping"],
+        ),
+        ("regex", ["sources.app.parse needs 'pattern'"]),
+        ("{regex: 'a+'}", ["sources.app.parse: pattern: expected at least one named group, such as (?P<message>.*)"]),
+        (
+            "{regex: {pattern: '(?P<a>.)', types: {b: int}}}",
+            ["sources.app.parse: types: there is no group 'b' in the pattern"],
+        ),
+    ],
+)
+def test_mistakes(said: str, told: list[str]) -> None:
+    assert mistakes_of(said) == told
+
+
+def test_a_costly_expression_is_refused() -> None:
+    (told,) = mistakes_of("{regex: '(?P<a>(x+)+y)'}")
+    assert told.startswith("sources.app.parse.pattern")
