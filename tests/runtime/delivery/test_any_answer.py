@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain, cycle, repeat
 from random import Random
 
 import pytest
@@ -32,17 +33,20 @@ from tests.runtime.spool.model import open_spool, settings_for
 
 WAYS = ("ok", "ok", "ok", "some", "some", "refuse all", "too large", "too much", "broken", "silent", "lost")
 """What a destination may do with a request; as often as they stand here."""
+Doing = tuple[str, int]
+"""One of the ways, and a number whose bits say what it does to each event, and how long it asks to wait."""
 FOR_EVER_SECONDS = 1_000_000
 """Nobody waits for so long, but for what never comes."""
+BITS = 16
 WANTED = "place != 1 and not between(place, 8, 15)"
 """All is for the sink but, of each sixty, an event amid others, and a run of whole chunks."""
 
 
 class Server:
-    """Stores events by their ids, if it likes to, and knows some that it never takes."""
+    """Stores events by their ids, if it likes to, and knows some that it never takes. In the end it likes to."""
 
-    def __init__(self, random: Random) -> None:
-        self.random = random
+    def __init__(self, doings: list[Doing]) -> None:
+        self._doings = chain(doings, repeat(("ok", 0)))
         self.stored: dict[str, int] = {}
         """Payload → how often it was stored."""
         self.lost_answers = 0
@@ -50,13 +54,13 @@ class Server:
 
     def answer(self, request: Request) -> Response:
         events = [text for _, text in events_of(request)]
-        way = self.random.choice(WAYS)
+        way, bits = next(self._doings)
         match way:
             case "ok" if not any(map(is_poison, events)):
                 self._store(events)
                 return Response(200)
             case "some" | "lost":
-                words = [self._word(text) for text in events]
+                words = [_word(text, bits >> place % BITS & 1) for place, text in enumerate(events)]
                 self._store([text for text, word in zip(events, words, strict=True) if word == "ok"])
                 if way == "lost":
                     self.lost_answers += 1
@@ -65,7 +69,7 @@ class Server:
             case "too large" if len(events) > 3:
                 return Response(413)
             case "too much":
-                return Response(429, retry_after_seconds=self.random.choice([None, 5.0]))
+                return Response(429, retry_after_seconds=5.0 if bits & 1 else None)
             case "broken":
                 return Response(500)
             case "silent":
@@ -73,31 +77,37 @@ class Server:
             case _:
                 return Response(400) if any(map(is_poison, events)) else Response(503)
 
-    def _word(self, text: str) -> str:
-        if is_poison(text):
-            return "refuse"
-        return self.random.choice(["ok", "ok", "retry"])
-
     def _store(self, events: list[str]) -> None:
         for text in events:
             self.stored[text] = self.stored.get(text, 0) + 1
 
 
 class CrampedLetters(Letters):
-    """Full now and then."""
+    """Full now and then, and not for ever."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, fullness: list[bool]) -> None:
         super().__init__()
-        self.random = random
+        self._fullness = chain(fullness, repeat(False))
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
-        if self.random.random() < 0.3:
+        if next(self._fullness):
             raise DestinationError("the dead letters are full")
         await super().keep(letters)
 
 
+def _word(text: str, is_late: int) -> str:
+    if is_poison(text):
+        return "refuse"
+    return "retry" if is_late else "ok"
+
+
 def is_poison(text: str) -> bool:
-    return number_in(text) % 7 == 3
+    return is_bad(number_in(text))
+
+
+def is_bad(number: int) -> bool:
+    """Two in a row, so that a batch may have several."""
+    return number % 7 in (3, 4)
 
 
 def is_wanted(number: int) -> bool:
@@ -111,11 +121,14 @@ def number_in(text: str) -> int:
 class Life:
     """One spool on a disk, one destination, and the processes that deliver from the one to the other."""
 
-    def __init__(self, seed: int, events: int) -> None:
-        self.random = Random(seed)
+    def __init__(
+        self, doings: list[Doing], fullness: list[bool], concurrencies: list[int], events: int, seed: int
+    ) -> None:
+        """`concurrencies`: of the processes, one after the other. `seed`: of what a crash leaves on the disk."""
         self.disk = CrashingDisk(Random(seed))
-        self.server = Server(self.random)
-        self.letters = CrampedLetters(self.random)
+        self.server = Server(doings)
+        self.concurrencies = cycle(concurrencies)
+        self.letters = CrampedLetters(fullness)
         self.events = events
         self.number = self.epoch = self.kills = 0
         self.safe: set[int] = set()
@@ -128,7 +141,7 @@ class Life:
         spool = open_spool(self.disk, self.epoch, settings_for("disk", "a"), [], router=router)
         spool.batch_bytes, spool.encoded_bytes = 2_500, 100_000
         sink = AnsweredSink(SinkConfig(), SinkContext("a"))
-        sink.concurrency, sink.batching = self.random.choice([1, 4]), Batching(events=self.events)
+        sink.concurrency, sink.batching = next(self.concurrencies), Batching(events=self.events)
         transport = RespondingTransport(self.server.answer, seconds=0.1)
         log = Log("error", write=lambda line: None)
         delivery = Delivery(0, "a", sink, transport, spool, router, log, dead_letters=self.letters)
@@ -147,7 +160,7 @@ class Life:
                         (chunk,) = router.route(Chunk(payloads, bytes([Flag.JSON]) * 4, {"source": "app"}, 1_000))
                         await spool.append(chunk)
                         self.safe.update(numbers)
-                        await trio.sleep(self.random.choice([0, 0.05]))
+                        await trio.sleep(0.05 * (self.number // 4 % 2))
                     spool.end()
             if not scope.cancelled_caught:
                 await spool.aclose()
@@ -164,15 +177,23 @@ class Life:
         kept = {number_in(letter.payload.decode()) for letter in self.letters.kept.values()}
         assert stored | kept <= set(filter(is_wanted, range(self.number)))
         assert set(filter(is_wanted, self.safe)) <= stored | kept
-        assert not any(number % 7 == 3 for number in stored)
-        assert all(number % 7 == 3 for number in kept)
+        assert not any(map(is_bad, stored))
+        assert all(map(is_bad, kept))
         assert (ledger.delivered, sum(ledger.dead_lettered.values())) == (len(stored), len(kept))
         assert ledger.settled == ledger.read
         if not self.kills and not self.server.lost_answers:
             assert set(self.server.stored.values()) <= {1}, "sent again, though it was known to be there"
 
 
-lives = st.builds(Life, st.integers(0, 2**32), st.sampled_from([3, 8, 100]))
+doings = st.tuples(st.sampled_from(WAYS), st.integers(0, 2**BITS - 1))
+lives = st.builds(
+    Life,
+    st.lists(doings, min_size=30, max_size=200),
+    st.lists(st.sampled_from([False, False, True]), min_size=10, max_size=40),
+    st.lists(st.sampled_from([1, 4]), min_size=1, max_size=4),
+    st.sampled_from([3, 8, 100]),
+    st.integers(0, 2**32),
+)
 
 
 @settings(max_examples=15)
