@@ -190,6 +190,17 @@ async def test_what_is_committed_waits_no_more(make: Make) -> None:
 
 
 @every_spool
+async def test_what_was_handed_over_and_not_settled_is_undelivered_where_it_was_wanted(make: Make) -> None:
+    async with make() as kit:
+        for _ in range(8):  # more than the memory holds
+            await kit.append()
+            kit.commit(0, await kit.read(0))
+            await kit.read(1)
+            kit.spool.hand_over(1)
+        assert (kit.spool.waiting(1), kit.spool.undelivered(1)) == (40, 20)
+
+
+@every_spool
 async def test_what_waits_takes_about_as_much_as_its_payloads(make: Make) -> None:
     async with make() as kit:
         sizes = [(await kit.append()).payload_bytes for _ in range(4)]

@@ -53,11 +53,13 @@ class Held:
 class InHand:
     """A chunk that a sink has read and not settled. Once it has been sent, it may leave the memory."""
 
-    __slots__ = ("_being_sent", "_held", "end", "received_ns")
+    __slots__ = ("_being_sent", "_held", "end", "received_ns", "unwanted")
 
     def __init__(self, held: Held) -> None:
         self.end = held.chunk.end.sequence
         self.received_ns = held.chunk.received_ns
+        self.unwanted = 0
+        """How many of its events are not for the sink, where that was noted before the chunk may leave the memory."""
         self._being_sent: Held | None = held
         self._held: Callable[[], Held | None] = ref(held)
         held.being_sent += 1
@@ -237,6 +239,12 @@ class Cursor:
         """All that it has in hand has been sent."""
         for item in self._being_sent():
             item.put_down()
+
+    def note_unwanted(self, unwanted: Callable[[Chunk], int]) -> None:
+        """Note of what is being sent how many events are not for the sink."""
+        for item in self._being_sent():
+            if (held := item.held) is not None:
+                item.unwanted = unwanted(held.chunk)
 
     def hand_over(self) -> list[Held]:
         """The sink holds what it has made of all that it has in hand: the chunks that it needs no more."""

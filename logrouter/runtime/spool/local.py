@@ -287,10 +287,12 @@ class LocalSpool(Spool):
 
     def hand_over(self, sink: int) -> None:
         """The sink holds what it has made of all that it has read: without a log nobody else needs to, for its sake."""
+        cursor = self.cursors[sink]
+        cursor.note_unwanted(lambda chunk: _unwanted(chunk, sink))
         if self._keeper is not None:
             self.sent(sink)  # at the end it may have to be kept
             return
-        for held in self.cursors[sink].hand_over():
+        for held in cursor.hand_over():
             self.window.release(held)
 
     def is_pressed(self, sink: int) -> bool:
@@ -369,7 +371,8 @@ class LocalSpool(Spool):
         unread = [held for held in self.window if cursor.wants_any(held.chunk)]
         in_hand = [item.held for item in cursor.in_hand]
         known = {id(held): held for held in (*in_hand, *unread) if held is not None}
-        return max(0, self.waiting(sink) - sum(_unwanted(held.chunk, sink) for held in known.values()))
+        noted = sum(item.unwanted for item in cursor.in_hand if item.held is None)
+        return max(0, self.waiting(sink) - noted - sum(_unwanted(held.chunk, sink) for held in known.values()))
 
     def oldest_received_ns(self, sink: int) -> int | None:
         """When the oldest event that waits for a sink was read."""
