@@ -91,21 +91,21 @@ class Ingest:
 
     def _events(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], facts: Facts) -> Events:
         if self._stepping is None:
-            return self._recognise(lines, block, marks)
+            return self._recognise(lines, block, marks, facts.received_ns)
         if self._reads_whole and not marks:
             return self._stepping.run_on_lines(lines, self._recognise_some, facts)
-        return self._stepping.run(self._recognise(lines, block, marks), facts)
+        return self._stepping.run(self._recognise(lines, block, marks, facts.received_ns), facts)
 
     def _recognise_some(self, lines: list[bytes]) -> Events:
-        return self._recognise(lines, b"\n".join(lines), {})
+        return self._recognise(lines, b"\n".join(lines), {}, 0)  # no parser is asked
 
-    def _recognise(self, lines: list[bytes], block: bytes, marks: Mapping[int, int]) -> Events:
+    def _recognise(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], received_ns: int) -> Events:
         flags, rows = self._recognised(lines, block) if self._parse.reads_json else self._as_text(lines, block)
         if marks:
             flags, rows = self._mark(lines, flags, rows, marks)
         events = Events(lines, flags, rows)
         if self._parse.parsers:
-            events = self._parsed(events, block)
+            events = self._parsed(events, block, received_ns)
         if self._parse.marks:
             events = events._replace(flags=events.flags.translate(_TEXT_IS_ERROR))
         if events.flags.translate(None, PLAIN):
@@ -125,14 +125,16 @@ class Ingest:
         self.slow_events += self._projection.slow_events - slow
         return flags, rows
 
-    def _parsed(self, events: Events, block: bytes) -> Events:
+    def _parsed(self, events: Events, block: bytes, received_ns: int) -> Events:
         """The events after the parsers have been asked about those that are text, and no pieces of lines."""
         asked = events.flags.translate(_IS_WHOLE_TEXT)
         lines = events.payloads
         if asked.count(1) < len(lines):
             lines = list(compress(lines, asked))
             block = b"\n".join(lines)
-        made = self._parse.parsed(lines, block, keep_original=self._keep_original) if lines else []
+        if not lines:
+            return events
+        made = self._parse.parsed(lines, block, received_ns, keep_original=self._keep_original)
         taken = list(filter(None, made))
         if not taken:
             return events

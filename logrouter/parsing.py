@@ -44,25 +44,27 @@ class Parse:
     def __str__(self) -> str:
         return str(self.said)
 
-    def name_of_taker(self, line: bytes) -> str | None:
+    def name_of_taker(self, line: bytes, received_ns: int) -> str | None:
         """The name of the parser that takes a line of text."""
         for parser in self.parsers:
-            if parser.parse(line) is not None:
+            if parser.parse(line, received_ns) is not None:
                 return parser.__class__.__module__.rpartition(".")[2]
         return None
 
-    def parsed(self, lines: list[bytes], block: bytes, *, keep_original: bool = False) -> list[bytes | None]:
+    def parsed(
+        self, lines: list[bytes], block: bytes, received_ns: int, *, keep_original: bool = False
+    ) -> list[bytes | None]:
         """For each line of text the JSON object that the first parser makes of it which takes it; None: none does.
 
-        `block` is the lines joined by newlines.
+        `block` is the lines joined by newlines; `received_ns`, when they were read.
         """
-        found = list(self.parsers[0].parse_all(lines, block))
+        found = list(self.parsers[0].parse_all(lines, block, received_ns))
         for parser in self.parsers[1:]:
             places = [place for place, made in enumerate(found) if made is None]
             if not places:
                 break
             left = [lines[place] for place in places]
-            for place, made in zip(places, parser.parse_all(left, b"\n".join(left)), strict=True):
+            for place, made in zip(places, parser.parse_all(left, b"\n".join(left), received_ns), strict=True):
                 found[place] = made
         if keep_original:
             return [made and _with_original(made, line) for made, line in zip(found, lines, strict=True)]

@@ -131,7 +131,7 @@ def recognised(line: bytes, parse: Parse, mark: int = 0) -> tuple[bytes, int]:
         return line, flags
     flags = (flags & ~Flag.JSON) | mark
     for parser in () if mark else parse.parsers:
-        if (made := parser.parse(line)) is not None:
+        if (made := parser.parse(line, RECEIVED_NS)) is not None:
             return made, flags | Flag.JSON
     return line, flags | Flag.PARSE_ERROR if parse.marks else flags
 

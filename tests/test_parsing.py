@@ -41,7 +41,7 @@ def test_a_list_is_asked_in_its_order() -> None:
     parse = parse_of("[{regex: '^(?P<a>x)'}, json, {regex: {pattern: '(?P<n>\\d+)', types: {n: int}}}]")
     assert [type(parser) for parser in parse.parsers] == [Regex, Json, Regex]
     assert (parse.reads_json, parse.marks) == (False, True)
-    assert parse.parsed([b"x1", b'{"b":2}', b"n 3", b"none"], b'x1\n{"b":2}\nn 3\nnone') == [
+    assert parse.parsed([b"x1", b'{"b":2}', b"n 3", b"none"], b'x1\n{"b":2}\nn 3\nnone', 0) == [
         *(b'{"a":"x"}', b'{"b":2}', b'{"n":3}', None)
     ]
 

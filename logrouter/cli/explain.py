@@ -76,7 +76,7 @@ class Explanation:
         payload, flags = parsed.payloads[0], parsed.flags[0]
         facts = Facts(self._attributes, received_ns, self._router.resource, flags)
         document = _document(payload, flags)
-        told = [f"── line {number} · {self._kind(line)} · {len(line)} bytes", f"   {_shown(line)}"]
+        told = [f"── line {number} · {self._kind(line, received_ns)} · {len(line)} bytes", f"   {_shown(line)}"]
         if payload != line:
             told += _row("fields", [_shown(payload)])
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
@@ -90,12 +90,12 @@ class Explanation:
         told += _row("sinks", [text for name in self._sinks for text in self._sink(name, chunks, after, facts)])
         return [*told, ""]
 
-    def _kind(self, line: bytes) -> str:
+    def _kind(self, line: bytes, received_ns: int) -> str:
         """What a line is recognised as."""
         flags = recognise_line(line)
         if flags & Flag.JSON and self._parse.reads_json:
             return _KINDS[flags]
-        text, taker = _KINDS[flags & ~Flag.JSON], self._parse.name_of_taker(line)
+        text, taker = _KINDS[flags & ~Flag.JSON], self._parse.name_of_taker(line, received_ns)
         return text if taker is None else f"{text}, taken by the parser {taker}"
 
     def _steps(self, payload: bytes, flags: int, document: Document, facts: Facts) -> list[str]:

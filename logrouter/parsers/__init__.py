@@ -35,13 +35,14 @@ class Parser(Generic[ConfigT]):
         """The long form of what stands after the parser's name, where it has a short one (`regex: '…'`)."""
         return value
 
-    def parse(self, line: bytes) -> bytes | None:
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """The JSON object, in UTF-8, that a line stands for; None where it is not of this format.
 
-        Bytes of the line that are not UTF-8 become U+FFFD.
+        Bytes of the line that are not UTF-8 become U+FFFD. `received_ns`, when it was read, in nanoseconds since 1970:
+        for formats that leave out the year.
         """
         raise NotImplementedError
 
-    def parse_all(self, lines: list[bytes], block: bytes) -> Sequence[bytes | None]:
+    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         """The same for each of several lines. `block` is the lines joined by newlines; a line may hold some itself."""
-        return list(map(self.parse, lines))
+        return [self.parse(line, received_ns) for line in lines]

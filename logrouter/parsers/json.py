@@ -24,5 +24,5 @@ class Json(Parser[JsonConfig]):
 
     Config = JsonConfig
 
-    def parse(self, line: bytes) -> bytes | None:
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
         return line if recognise_line(line) == Flag.JSON else None

@@ -54,7 +54,7 @@ class Regex(Parser[RegexConfig]):
     def options_from(cls, value: Any) -> Any:
         return {"pattern": value} if isinstance(value, str) else value
 
-    def parse(self, line: bytes) -> bytes | None:
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
         match = self.config.pattern.search(line.decode("utf-8", "replace"))
         if match is None:
             return None

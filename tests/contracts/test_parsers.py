@@ -20,6 +20,8 @@ from logrouter.projection import recognise_line
 from tests.strategies import lines
 
 NOWHERE = Path("/nonexistent")
+RECEIVED_NS = 1_790_000_000_000_000_000
+"""September 2026."""
 NAMES = component.names("parsers")
 
 EXAMPLE_OPTIONS: dict[str, list[str]] = {
@@ -76,7 +78,7 @@ def test_its_config_is_a_frozen_struct_that_knows_its_fields(name: str) -> None:
 
 @pytest.mark.parametrize(("config", "before", "after"), examples)
 def test_examples_on_its_page(config: str, before: str, after: str) -> None:
-    made = parser_of(config.removeprefix("- parse: ")).parse(before.encode())
+    made = parser_of(config.removeprefix("- parse: ")).parse(before.encode(), RECEIVED_NS)
     assert made is not None, "it is not taken"
     assert json.dumps(json.loads(made)) == json.dumps(json.loads(after)), "also the order of the fields"
 
@@ -88,7 +90,7 @@ def test_what_it_makes_is_a_json_object_whatever_the_line(said: str) -> None:
     @settings(deadline=None, max_examples=30)
     @given(lines | st.binary(min_size=1, max_size=60) | st.text(min_size=1, max_size=60).map(str.encode))
     def check(line: bytes) -> None:
-        if (made := parser.parse(line)) is not None:
+        if (made := parser.parse(line, RECEIVED_NS)) is not None:
             assert recognise_line(made) == Flag.JSON
             assert isinstance(decode_document(made), dict)
 
@@ -104,6 +106,8 @@ def test_lines_together_are_what_each_is_alone(said: str) -> None:
     @settings(deadline=None, max_examples=30)
     @given(st.lists(line, min_size=1, max_size=8))
     def check(some: list[bytes]) -> None:
-        assert list(parser.parse_all(some, b"\n".join(some))) == [parser.parse(line) for line in some]
+        assert list(parser.parse_all(some, b"\n".join(some), RECEIVED_NS)) == [
+            parser.parse(line, RECEIVED_NS) for line in some
+        ]
 
     check()
