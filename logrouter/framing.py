@@ -50,11 +50,12 @@ class Frame(NamedTuple):
 class LineFraming:
     """One stream's framing. Holds the unfinished line between reads, never more than `max_line` of it."""
 
-    def __init__(self, max_line_bytes: int) -> None:
+    def __init__(self, max_line_bytes: int, *, in_line: bool = False) -> None:
+        """`in_line`: what comes first is the rest of a line that another framing has given out pieces of."""
         self.max_line_bytes = max_line_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._cutting = False
+        self.in_line = in_line
         """Pieces of the line that is held now have been given out already."""
 
     @property
@@ -94,7 +95,7 @@ class LineFraming:
             block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
         lines = block.split(b"\n")
         regular = (
-            not self._cutting
+            not self.in_line
             and all(lines)
             and (len(block) <= self.max_line_bytes or max(map(len, lines)) <= self.max_line_bytes)
         )
@@ -106,12 +107,12 @@ class LineFraming:
         marks: dict[int, int] = {}
         empty = 0
         for line in lines:
-            if self._cutting or len(line) > self.max_line_bytes:
+            if self.in_line or len(line) > self.max_line_bytes:
                 for piece in self._pieces(line, spare=0):
                     marks[len(kept)] = self._next_mark()
                     kept.append(piece)
                 marks[len(kept) - 1] = Flag.PARTIAL_END
-                self._cutting = False
+                self.in_line = False
             elif line:
                 kept.append(line)
             else:
@@ -131,8 +132,8 @@ class LineFraming:
         return Frame(pieces, b"\n".join(pieces), marks, 0)
 
     def _next_mark(self) -> int:
-        mark = Flag.PARTIAL_MIDDLE if self._cutting else Flag.PARTIAL_START
-        self._cutting = True
+        mark = Flag.PARTIAL_MIDDLE if self.in_line else Flag.PARTIAL_START
+        self.in_line = True
         return mark
 
     def _pieces(self, line: bytes, spare: int) -> list[bytes]:

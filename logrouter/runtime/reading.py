@@ -7,6 +7,7 @@ appended before to be safe, so that no more than one chunk is ever on its way.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,6 +29,7 @@ class RunningSource:
     def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: Spool, log: Log) -> None:
         self.name = name
         self.source = source
+        source.warn = partial(log.warning, source=name)
         self.ingest = ingest
         self.chain = chain
         self.in_hand = 0

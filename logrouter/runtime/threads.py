@@ -10,8 +10,8 @@ import trio
 T = TypeVar("T")
 
 
-async def in_thread(function: Callable[[], T]) -> T:
-    """Call it in a thread. Raises what it raises. Once begun, it is not cancelled.
+async def in_thread(function: Callable[[], T], *, abandon_on_cancel: bool = False) -> T:
+    """Call it in a thread. Raises what it raises. Once begun, it is not cancelled, but perhaps left alone.
 
     Where no thread can be started, as the machine or the container has too many, it is called here: others are held up
     for a moment, which is better than to end.
@@ -24,7 +24,7 @@ async def in_thread(function: Callable[[], T]) -> T:
         return function()
 
     try:
-        return await trio.to_thread.run_sync(call)
+        return await trio.to_thread.run_sync(call, abandon_on_cancel=abandon_on_cancel)
     except RuntimeError:
         if begun:
             raise

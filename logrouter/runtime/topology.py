@@ -141,6 +141,7 @@ class Topology:
                 if self._asked_to_stop == 1:
                     self.log.info("stopping", signal=signal.Signals(number).name)
                     self._begin_end()
+                    self._stop_sources(endless_only=True)
                     waiting.start_soon(self._stop_sources_after, self.settings.shutdown_timeout / 2)
                 elif self.reading and self._asked_to_stop == 2:  # read no more
                     self._stop_sources()
@@ -158,9 +159,10 @@ class Topology:
         await trio.sleep(seconds)
         self._stop_sources()
 
-    def _stop_sources(self) -> None:
+    def _stop_sources(self, *, endless_only: bool = False) -> None:
         for running in self.sources:
-            running.source.stop()
+            if not (endless_only and running.source.ends):
+                running.source.stop()
 
     def _conclude(self) -> int:
         """Say what was not delivered, and give the exit code."""

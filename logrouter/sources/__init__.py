@@ -49,6 +49,17 @@ class Emit(Protocol):
         """
 
 
+class Tell(Protocol):
+    """What a source is given to say what is wrong with what it reads."""
+
+    def __call__(self, message: str, *, about: str = "", **fields: object) -> None:
+        """The same message, about the same thing, is written once a minute: see `runtime.log.Log`."""
+
+
+def _say_nothing(message: str, *, about: str = "", **fields: object) -> None:
+    """Nobody runs it."""
+
+
 class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options that every source has."""
 
@@ -79,11 +90,15 @@ class Source(Generic[ConfigT]):
     """Whether a config may have no more than one source of this kind."""
     live: bool = True
     """Whether it cannot wait for ever: an app hangs on it. See `spool.block_timeout`."""
+    ends: bool = True
+    """Whether its input ends when whoever writes it does: at SIGTERM it is given time for that, and else stopped."""
     trouble: str | None = None
     """Why it could read no more, where that was not the end of its input: to be said once `run` has returned."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        self.warn: Tell = _say_nothing
+        """To say what it cannot read, and when it can again. Set by whoever runs it."""
 
     @property
     def attributes(self) -> dict[str, str | int | bool]:

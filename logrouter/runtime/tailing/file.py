@@ -1,0 +1,120 @@
+"""One file that is followed: what it is, how far it was read, what its bytes become."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from logrouter.runtime.tailing import FileFraming, Part, Start, Treatment
+from logrouter.runtime.tailing.globs import Identity
+from logrouter.runtime.tailing.opened import OpenFile
+from logrouter.runtime.tailing.place import HEAD_BYTES, Head, Place, encode, head_of
+from logrouter.sources import Stream
+
+READ_BYTES: Final = 512 * 1024
+"""As stdin reads: see there."""
+
+
+class BegunAnew(Exception):
+    """What the file held is not there any more: it was truncated, or its inode was given to another one."""
+
+
+class TailedFile:
+    """A file, as long as it is the same one."""
+
+    __slots__ = (
+        "_framing", "due", "head", "identity", "key", "left_at", "open", "path", "read_at", "read_to", "streams",
+        "where", "written_at",
+    )  # fmt: skip
+
+    def __init__(
+        self, key: str, path: str, identity: Identity, treatment: Treatment, places: Mapping[str, Place] | int
+    ) -> None:
+        """`places`: how far its streams were read, by their names; or where all of them begin.
+
+        Raises KeyError where the treatment does not want it.
+        """
+        attributes = treatment.streams_of(path)
+        if attributes is None:
+            raise KeyError(path)
+        self.key = key
+        self.path = path
+        """What it was called when it was found."""
+        self.where = path
+        """What it was called last, without symbolic links."""
+        self.identity = identity
+        self.open: OpenFile | None = None
+        self.due: float | None = None
+        self.read_at = float("-inf")
+        self.written_at = float("-inf")
+        """When something was read last."""
+        self.left_at: float | None = None
+        """Since when it is at none of the paths that are looked for."""
+        if isinstance(places, int):
+            self.head, self.read_to, starts = Head(), places, {}
+        else:
+            first = min(places.values(), key=lambda place: place.read_to)
+            self.head, self.read_to = first.head, first.read_to
+            starts = {name: Start(place.read_to - first.read_to, place.memo) for name, place in places.items()}
+        self._framing: FileFraming = treatment.framing_of(path, starts)
+        self.streams = {name: Stream(stream_key(key, name), known) for name, known in attributes.items()}
+
+    def read(self) -> bytes:
+        """The next block; nothing at its end. Raises BegunAnew, and OSError."""
+        assert self.open is not None
+        data = self.open.read(self.read_to, READ_BYTES)
+        if self.read_to and not self._is_the_same(data):
+            raise BegunAnew
+        return data
+
+    def _is_the_same(self, data: bytes) -> bool:
+        """Looked at after the read: what came in is of what is known then."""
+        assert self.open is not None
+        if not data and self.open.status().st_size < self.read_to:
+            return False
+        return not self.head.length or self.head.is_of(self.open.head(self.head.length))
+
+    def feed(self, data: bytes) -> Sequence[Part]:
+        """Make frames of what was read."""
+        if self.head.length < HEAD_BYTES:
+            self._see_head(data)
+        self.read_to += len(data)
+        return self._framing.feed(data)
+
+    def _see_head(self, data: bytes) -> None:
+        assert self.open is not None
+        head = data if not self.read_to else self.open.head()[: self.read_to + len(data)]
+        self.head = head_of(head)
+
+    def start_at(self, read_to: int) -> None:
+        """Leave out what stands before."""
+        assert self.open is not None
+        self.read_to = read_to
+        self.head = head_of(self.open.head()[:read_to])
+
+    def finish(self) -> Sequence[Part]:
+        """What was held, as it ends here."""
+        return self._framing.finish()
+
+    def position(self, held_bytes: int = 0, memo: bytes = b"") -> bytes:
+        """How far one of its streams was read, when it holds so many bytes of what was."""
+        device, inode = self.identity
+        path, where = os.fsencode(self.path), os.fsencode(self.where)
+        return encode(Place(self.read_to - held_bytes, memo, device, inode, self.head, path, where))
+
+    def opened(self, open_file: OpenFile) -> None:
+        """It can be read now."""
+        self.open = open_file
+        self.where = open_file.real_path() or self.where
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self.open is not None:
+            self.open.close()
+            self.open = None
+
+
+def stream_key(file_key: str, name: str) -> str:
+    """What a stream is called among those of its source."""
+    return f"{file_key}/{name}" if name else file_key
