@@ -49,6 +49,6 @@ class Endpoint(msgspec.Struct, frozen=True):
     tls: Tls = Tls()
     timeouts: Timeouts = Timeouts()
     proxy: MaybeSecret | None = None
-    """The URL of a proxy. None: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say."""
+    """The URL of a proxy. None: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say."""
     connections: int = 1
     """How many requests may be under way at once."""

@@ -164,7 +164,7 @@ class S3Config(SinkConfig, kw_only=True, frozen=True):
     """How the connection is secured: TLS 1.2 or newer. Its files are read for the first connection, and anew after
     SIGHUP."""
     proxy: MaybeSecret | None = None
-    """The URL of an HTTP proxy. Default: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say."""
+    """The URL of an HTTP proxy. Default: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say."""
     timeouts: Timeouts = Timeouts()
     """How long each phase of a request may take. What takes longer is tried again."""
     retry: RetryOptions = RetryOptions()

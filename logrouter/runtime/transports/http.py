@@ -40,9 +40,10 @@ from logrouter.runtime.transports import PlainTransport
 from logrouter.runtime.transports.compressing import compressed
 from logrouter.runtime.transports.masking import masked, secrets_of
 from logrouter.runtime.transports.messages import plain, retry_after_seconds
+from logrouter.runtime.transports.proxies import proxy_of_environment, proxy_url
 from logrouter.runtime.transports.reasons import Progress, address, why_not_connected, why_not_secured
 from logrouter.runtime.transports.tls import tls_context
-from logrouter.values import Duration, MaybeSecret, revealed
+from logrouter.values import Duration, revealed
 
 LARGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer is read. Elasticsearch's to 10,000 events, filtered as ours is, has 0.4 MB."""
@@ -189,26 +190,31 @@ class HttpTransport(PlainTransport):
         return await in_thread(partial(self._make_client, url, direct))
 
     def _make_client(self, url: httpx.URL, direct: bool) -> httpx.AsyncClient:
-        proxy = None if direct else _proxy_url(self._endpoint.proxy)
+        proxy = None if direct else self._proxy(url)
         context = self._context
-        if context is None and (url.scheme == "https" or (proxy or "").startswith("https:")):
+        is_tls = proxy is not None and proxy.startswith("https:")
+        if context is None and (url.scheme == "https" or is_tls):
             context = self._context = tls_context(self._endpoint.tls, self._host)
         timeouts = _DIRECT_TIMEOUTS if direct else self._endpoint.timeouts
         connect = float(timeouts.connect)
         try:
             return httpx.AsyncClient(
                 verify=context or _TRUSTS_NOBODY,
-                proxy=_proxy(proxy, context),
-                trust_env=not direct,
+                proxy=None if proxy is None else httpx.Proxy(proxy, ssl_context=context if is_tls else None),
+                trust_env=False,
                 limits=_ONE,
                 timeout=httpx.Timeout(connect=connect, write=timeouts.write, read=timeouts.read, pool=connect),
                 cookies=_NO_COOKIES,
             )
         except (ImportError, ValueError, httpx.InvalidURL):  # SOCKS, too, which needs a package that we have not
-            which = "proxy" if proxy else "proxy of the environment"
+            which = "proxy" if self._endpoint.proxy is not None else "proxy of the environment"
             raise DestinationError(
                 f"the {which} cannot be used: expected http://host:port or https://host:port"
             ) from None
+
+    def _proxy(self, url: httpx.URL) -> str | None:
+        chosen = self._endpoint.proxy
+        return proxy_of_environment(*_origin(url)) if chosen is None else proxy_url(revealed(chosen))
 
     async def _close_idle(self) -> None:
         if self._is_out_of_date:
@@ -259,16 +265,6 @@ async def _close(client: httpx.AsyncClient, progress: Progress) -> None:
         await client.aclose()
         if progress.opened is not None:
             await progress.opened.aclose()
-
-
-def _proxy_url(chosen: MaybeSecret | None) -> str | None:
-    url = None if chosen is None else revealed(chosen)
-    return url if url is None or "://" in url else f"http://{url}"
-
-
-def _proxy(url: str | None, context: ssl.SSLContext | None) -> httpx.Proxy | None:
-    """None: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."""
-    return None if url is None else httpx.Proxy(url, ssl_context=context if url.startswith("https:") else None)
 
 
 async def _coded(request: Request) -> bytes:

@@ -289,3 +289,12 @@ async def test_a_proxy_of_the_environment_that_cannot_be_used(monkeypatch: pytes
     monkeypatch.setenv("all_proxy", "socks://secret:secret@p:1")
     reason = await reason_of(HttpTransport(Endpoint("http://es:9200")))
     assert reason == "the proxy of the environment cannot be used: expected http://host:port or https://host:port"
+
+
+async def test_who_is_exempt_needs_no_proxy_that_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "socks://p:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with HttpServer().serving() as to:
+        transport = HttpTransport(Endpoint(to.url))
+        assert (await transport.perform(GET)).status == 200
+        await transport.aclose()
