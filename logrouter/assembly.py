@@ -1,13 +1,17 @@
 """From settings to the pure parts of a pipeline: chains of steps, sinks, the router.
 
-`runtime/topology.py` makes tasks of them; `explain` asks them about single lines. Here values of `resource` that came
+`runtime/topology.py` makes tasks of them, of the first ones and of those that a reload brings; `explain` asks them
+about single lines. Here values of `resource` that came
 out of `${file:…}` stop being secrets: from here on they are for events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from logrouter import component
 from logrouter.chain import Chain
@@ -16,6 +20,66 @@ from logrouter.policy import Route, SinkRouting
 from logrouter.routing import Router
 from logrouter.sinks import Sink, SinkContext
 from logrouter.values import all_revealed
+
+_ROUTING: Final[dict[str, Any]] = {"match": None, "when_full": None, "start": "newest"}
+"""Options that are not the sink's own affair: it is the same whatever they are."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The pure parts of a whole pipeline."""
+
+    settings: Settings
+    chains: dict[str, Chain]
+    """By source."""
+    sinks: dict[str, Sink[Any]]
+    numbers: dict[str, int]
+    """By sink: its number, which no other sink ever has, nor this one with other options (`routers.py`)."""
+    next_number: int
+    """What the next sink gets that is another."""
+    router: Router
+
+
+def assemble(settings: Settings, sinks: dict[str, Sink[Any]], before: Assembly | None = None) -> Assembly:
+    """The parts that these settings ask for. What was the same `before` goes on: a sink keeps its number, steps keep
+    what they remember."""
+    chains = {name: _chain_of(name, settings, before) for name in settings.sources}
+    numbers, next_number = _numbers(sinks, before)
+    router = make_router(sinks, settings, chains.values(), numbers)
+    return Assembly(settings, chains, sinks, numbers, next_number, router)
+
+
+def _chain_of(source: str, settings: Settings, before: Assembly | None) -> Chain:
+    steps = _steps_of(source, settings)
+    if before is not None and source in before.chains and steps == _steps_of(source, before.settings):
+        return before.chains[source]
+    return make_chain(steps)
+
+
+def _steps_of(source: str, settings: Settings) -> tuple[StepSettings, ...]:
+    return (*settings.sources[source].steps, *settings.steps)
+
+
+def _numbers(sinks: Mapping[str, Sink[Any]], before: Assembly | None) -> tuple[dict[str, int], int]:
+    """The number of each sink, and the next that is free."""
+    following = 0 if before is None else before.next_number
+    numbers = {}
+    for name, sink in sinks.items():
+        if before is not None and name in before.sinks and _is_the_same(sink, before.sinks[name]):
+            numbers[name] = before.numbers[name]
+        else:
+            numbers[name] = following
+            following += 1
+    return numbers, following
+
+
+def _is_the_same(sink: Sink[Any], other: Sink[Any]) -> bool:
+    """Whether one sink can go on for another: only what it gets may differ, or when it discards."""
+    return (
+        type(sink) is type(other)
+        and sink.context == other.context
+        and replace(sink.config, **_ROUTING) == replace(other.config, **_ROUTING)
+    )
 
 
 def make_chain(steps: Sequence[StepSettings]) -> Chain:
@@ -35,13 +99,19 @@ def make_sink(name: str, settings: Settings, *, terminal: bool = False, colour: 
     return made
 
 
-def make_router(sinks: dict[str, Sink[Any]], settings: Settings, chains: Iterable[Chain] = ()) -> Router:
+def make_router(
+    sinks: dict[str, Sink[Any]],
+    settings: Settings,
+    chains: Iterable[Chain] = (),
+    numbers: Mapping[str, int] | None = None,
+) -> Router:
     """The router for these sinks, which also reads what the conditions of the chains need."""
     return Router(
         [_routing_of(name, sink) for name, sink in sinks.items()],
         [_route(route) for route in settings.routes],
         all_revealed(settings.resource),
         further=[reference for chain in chains for reference in chain.references],
+        numbers=None if numbers is None else list(numbers.values()),
     )
 
 

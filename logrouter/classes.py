@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logrouter.compiling import Generated
 from logrouter.facts import Facts
 from logrouter.policy import Shapes
 from logrouter.projection import Row
+
+if TYPE_CHECKING:
+    from logrouter.routing import Router
 
 MEMO_LIMIT: Final = 4096
 """Rows remembered at once; when there are more the memo starts again. 4096 rows are about 1 MiB."""
@@ -82,15 +85,18 @@ class Classes(dict[int, int]):
 class Routed:
     """What routing found out about a chunk."""
 
-    __slots__ = ("classes", "columns", "numbers", "times_ns")
+    __slots__ = ("classes", "columns", "numbers", "router", "times_ns")
 
     def __init__(
         self,
+        router: Router,
         classes: Classes,
         numbers: bytes,
         columns: tuple[tuple[list[str] | str, ...], ...],
         times_ns: array[int] | None = None,
     ) -> None:
+        self.router = router
+        """Who found it out."""
         self.classes = classes
         self.numbers = numbers
         """One class number an event."""
@@ -100,8 +106,9 @@ class Routed:
         """When each event happened, where some sink asks for it."""
 
     def count(self, sink: int) -> int:
-        """How many events the sink gets."""
-        return self.numbers.translate(self.classes.wanted(sink)).count(1)
+        """How many events the sink gets; of one that came later, how many there are."""
+        place = self.router.places.get(sink)
+        return len(self.numbers) if place is None else self.numbers.translate(self.classes.wanted(place)).count(1)
 
     def unmatched(self) -> int:
         """How many events no sink gets."""

@@ -143,6 +143,8 @@ class Commit(msgspec.Struct, frozen=True, tag_field="type", tag="commit"):
     """Those that it has not passed."""
     carried: Memory | None = None
     """What the sink has left open at its destination."""
+    ends_at: int | None = None
+    """As in the snapshot."""
 
 
 class State(msgspec.Struct, tag_field="type", tag="state"):
@@ -160,6 +162,8 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
     """Gaps that no commit has passed yet, in order."""
     carried: Memory | None = None
     """What the sink has left open at its destination, as the last commit says."""
+    ends_at: int | None = None
+    """The sink was removed from the config there, while logrouter ran: nothing after that is for it."""
 
     @property
     def end(self) -> int:
@@ -179,6 +183,7 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
                         note.places = [*kept, entry.place]
             case Commit():
                 self.committed, self.ledger, self.carried = entry.end, entry.ledger, entry.carried
+                self.ends_at = entry.ends_at
                 self.notes = [note for note in self.notes if note.end > entry.end]
                 self.gaps = list(entry.gaps)
             case State():
@@ -211,7 +216,8 @@ def replay(*files: bytes) -> tuple[State | None, int]:
             elif state is not None:
                 state.apply(entry)
             elif isinstance(entry, Commit):  # the snapshot is damaged
-                state = State("", entry.origin, entry.end, entry.ledger, [], list(entry.gaps), entry.carried)
+                state = State("", entry.origin, entry.end, entry.ledger, [], list(entry.gaps))
+                state.carried, state.ends_at = entry.carried, entry.ends_at
     return state, newest
 
 

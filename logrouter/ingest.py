@@ -40,15 +40,9 @@ class Ingest:
         *,
         keep_original: bool = False,
     ) -> None:
-        self._router = router
-        self._projection = router.projection
         self.attributes = attributes
         """What is known of all its events."""
-        self._resource: Mapping[str, str] = router.resource
-        self._parse = parse
-        self._keep_original = keep_original
-        self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
-        self._reads_whole = parse.reads_json and not parse.parsers and chain is not None and chain.changes_all
+        self.go_on(router, parse, chain, keep_original=keep_original)
         self.read_events = 0
         self.read_bytes = 0
         """What the source has read, to the byte."""
@@ -60,6 +54,16 @@ class Ingest:
         """Events that were in the spool already, when they were read again."""
         self.slow_events = 0
         """How many of those read had to be recognised the slow way."""
+
+    def go_on(self, router: Router, parse: Parse, chain: Chain | None, *, keep_original: bool) -> None:
+        """From now on so, with the same counters."""
+        self._router = router
+        self._projection = router.projection
+        self._resource: Mapping[str, str] = router.resource
+        self._parse = parse
+        self._keep_original = keep_original
+        self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
+        self._reads_whole = parse.reads_json and not parse.parsers and chain is not None and chain.changes_all
 
     def chunks(
         self, frame: Frame, received_ns: int, attributes: Attributes | None = None, skip_events: int = 0

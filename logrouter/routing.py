@@ -39,7 +39,7 @@ _MEMOS = 64
 
 
 class Router:
-    """Routes chunks. Sinks are known by their number: their place in `sinks`."""
+    """Routes chunks. Sinks are known by their numbers, which outlive a router: see `routers.py`."""
 
     def __init__(
         self,
@@ -47,9 +47,13 @@ class Router:
         routes: Sequence[Route] = (),
         resource: Mapping[str, str] | None = None,
         further: Iterable[Reference] = (),
+        numbers: Sequence[int] | None = None,
     ) -> None:
-        """`further`: what somebody else (a chain of steps) wants to read of the same rows."""
+        """`further`: what somebody else (a chain of steps) wants to read of the same rows. `numbers`: those of the
+        sinks; without them, their places in `sinks`."""
         self.resource = resource or {}
+        self.places = {number: place for place, number in enumerate(numbers or range(len(sinks)))}
+        """Number of a sink → its place in what is decided and rendered here."""
         self._policy = policy = Policy(sinks, routes)
         self.projection = Projection([*policy.references, *further])
         generator = Generator(self.projection, self.resource)
@@ -83,9 +87,9 @@ class Router:
             chunk.routed = self._routed(chunk, rows)
         return [chunk]
 
-    def slice(self, chunk: Chunk, sink: int) -> Slice | None:
-        """What a sink gets of a routed chunk. None: nothing."""
-        routed = chunk.routed
+    def slice(self, chunk: Chunk, number: int) -> Slice | None:
+        """What a sink gets of a chunk that was routed here. None: nothing."""
+        routed, sink = chunk.routed, self.places[number]
         assert routed is not None
         wanted = routed.numbers.translate(routed.classes.wanted(sink))
         count = wanted.count(1)
@@ -105,8 +109,9 @@ class Router:
             self._shape(part, sink, numbers, routed.classes)
         return part
 
-    def whole(self, chunk: Chunk, sink: int) -> Slice:
+    def whole(self, chunk: Chunk, number: int) -> Slice:
         """All of a chunk for one sink, whatever the rules say: for what logrouter itself has to tell it."""
+        sink = self.places[number]
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         rows = self.projection.rows(chunk.payloads, chunk.flags)
         columns = tuple(column(rows, facts, chunk.flags) for column in self._columns[sink])
@@ -150,7 +155,7 @@ class Router:
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         numbers = self._numbers(rows, facts, chunk.flags)
         columns = tuple(tuple(column(rows, facts, chunk.flags) for column in columns) for columns in self._columns)
-        return Routed(self.classes, numbers, columns, self._times(rows, facts) if self._times else None)
+        return Routed(self, self.classes, numbers, columns, self._times(rows, facts) if self._times else None)
 
     def _numbers(self, rows: list[Row], facts: Facts, flags: bytes) -> bytes:
         if not self._policy.rules and not self._policy.keys:

@@ -32,7 +32,7 @@ async def exported(tmp_path: Path) -> set[str]:
     await telemetry.look()
     families = text_string_to_metric_families(telemetry.metrics().decode())
     names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
-    await topology._opened.aclose()
+    await topology.opened.aclose()
     return names | ABSENT
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -35,33 +37,43 @@ def main(argv: list[str]) -> int:
         if os.isatty(0) and not _is_configured():
             make_parser().print_help()
             return 0
-        return run(_options.load_default(), verbose=False)
+        return run(_options.load_default, verbose=False)
     options = make_parser().parse_args(argv)
     if options.version:
         return _show_version(options)
-    return run(_options.load(options), verbose=options.verbose)
+    return run(partial(_options.load, options), verbose=options.verbose)
 
 
-def run(settings: Settings, *, verbose: bool) -> int:
-    """Route with these settings. Gives the exit code."""
+def run(read: Callable[[], Settings], *, verbose: bool) -> int:
+    """Route with the settings that `read` gives, now and for each reload. Gives the exit code."""
     import gc
 
     import trio
 
     from logrouter.runtime.log import Log
     from logrouter.runtime.notify import Notifier
-    from logrouter.runtime.preflight import check_places
     from logrouter.runtime.topology import Topology
 
-    check_places(settings)
-    level = "info" if verbose and settings.log_level in ("warning", "error") else settings.log_level
-    log = Log(level, pretty=os.isatty(2))
-    topology = Topology(settings, log, notifier=Notifier.taken_from(os.environ, log))
+    load = partial(_load, read, verbose)
+    settings = load()
+    log = Log(settings.log_level, pretty=os.isatty(2))
+    topology = Topology(settings, log, notifier=Notifier.taken_from(os.environ, log), load=load)
     log.info("routing", sources=list(settings.sources), sinks=list(settings.sinks))
     gc.enable()
     gc.freeze()
     bytes(_LARGE_BYTES)  # made and let go
     return trio.run(topology.run)
+
+
+def _load(read: Callable[[], Settings], verbose: bool) -> Settings:
+    """The settings, checked as far as that can be done before they are in force. Raises ConfigError."""
+    from msgspec.structs import replace
+
+    from logrouter.runtime.preflight import check_places
+
+    settings = read()
+    check_places(settings)
+    return replace(settings, log_level="info") if verbose and settings.log_level in ("warning", "error") else settings
 
 
 def _is_configured() -> bool:

@@ -123,6 +123,7 @@ class Waiting:
     def __init__(self, state: State, wanted: Callable[[Chunk], bytes] | None) -> None:
         self.committed = state.committed
         self._gaps = state.gaps
+        self.ends_at = state.ends_at
         self._wanted = wanted
 
     def mask(self, chunk: Chunk) -> bytes:
@@ -177,6 +178,9 @@ class Choice:
         self.bounds = bounds
         if waiting is not None:
             self.bounds = bounds._replace(since=max(bounds.since, waiting.committed))
+            if waiting.ends_at is not None:
+                until = waiting.ends_at if bounds.until is None else min(bounds.until, waiting.ends_at)
+                self.bounds = self.bounds._replace(until=until)
         self._waiting = waiting
         keys = (*self.include.keys, ID_KEY)
         self._router = Router([SinkRouting("export", rule, included_keys=keys)], resource=resource)

@@ -62,7 +62,7 @@ class DeadLetters:
         self.max_bytes = max_bytes
         self._files = LetterFiles(folder, disk, lock)
         self._file_bytes = file_bytes
-        self._committed = committed
+        self._committed = dict(committed)
         self._known: dict[str, set[Offset]] = {}
         """Of each sink that has been read: ids of letters that are there and may come again."""
         self._highest: dict[str, int] = {}
@@ -75,6 +75,10 @@ class DeadLetters:
         """Path → inode, size and lines of what was there when they were counted."""
         self.statistics: dict[str, LettersOfSink] = {}
         """By sink, as of the last `look`."""
+
+    def expect(self, sink: str, committed: int) -> None:
+        """Another sink comes, which has settled everything before this sequence."""
+        self._committed.setdefault(sink, committed)
 
     async def keep(self, letters: Sequence[DeadLetter]) -> None:
         """Keep letters of one sink: they are on the disk when it returns.

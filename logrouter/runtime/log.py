@@ -62,6 +62,10 @@ class Log:
         self._unwritten = 0
         """Lines that could not be written, and that no line has told of yet."""
 
+    def set_level(self, level: str) -> None:
+        """From which level on it speaks."""
+        self._threshold = severity.parse(level)
+
     def debug(self, message: str, *, about: str = "", **fields: object) -> None:
         """For those who look for a mistake of ours."""
         self._event("debug", message, about, fields)

@@ -36,7 +36,7 @@ def check_places(settings: Settings) -> None:
     for name in settings.sinks:
         sink = make_sink(name, settings)
         problem = problem_with(sink)
-        if problem is None and (file := _whole_file(sink)) and (owner := owners.setdefault(file, name)) != name:
+        if problem is None and (file := whole_file(sink)) and (owner := owners.setdefault(file, name)) != name:
             problem = f"{sink.known_path} is the file of sinks.{owner} already, at {_place(settings, owner)}"
         if problem is not None:
             mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))
@@ -44,7 +44,7 @@ def check_places(settings: Settings) -> None:
         raise ConfigError(mistakes)
 
 
-def _whole_file(sink: Sink[Any]) -> str | None:
+def whole_file(sink: Sink[Any]) -> str | None:
     """The file that a sink must have for itself: two would mix their lines, and rotate each other's file away."""
     path = os.path.realpath(sink.known_path)
     is_one = sink.transport == "files" and not sink.known_path.endswith("/") and not Path(path).is_char_device()

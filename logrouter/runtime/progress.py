@@ -42,11 +42,18 @@ class Progress:
     def has_reached(self, stream: Stream, position: bytes) -> None:
         """All that was read up to there is in the spool, or will be with the next chunk."""
         stream.position = position
+        self._remember(stream)
         self._to_carry[stream.key] = position
         left = self._to_skip.pop(stream.key, 0)
         if left and position:
             self._to_skip[stream.key] = left
         self._moved[key_of(self._source, stream.key)] = Position(position, left) if position else None
+
+    def _remember(self, stream: Stream) -> None:
+        if stream.position:
+            self.reached[stream.key] = stream.position
+        else:
+            self.reached.pop(stream.key, None)
 
     def carried(self) -> bytes | None:
         """What the next chunk tells."""

@@ -6,6 +6,7 @@ appended before to be safe, so that no more than one chunk is ever on its way.
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from functools import partial
 from typing import Any
@@ -17,14 +18,20 @@ from logrouter.chain import Chain
 from logrouter.event import Attributes, Chunk, Offset
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
+from logrouter.routing import Router
 from logrouter.runtime.log import Log
 from logrouter.runtime.progress import Progress
 from logrouter.runtime.spool import Spool
-from logrouter.sources import Source, Stream
+from logrouter.sources import Source, SourceConfig, Stream
+
+
+def attributes_of(name: str, source: Source[Any]) -> Attributes:
+    """What is known of all events of a source."""
+    return {"source": name, "host": socket.gethostname(), **source.attributes}
 
 
 class RunningSource:
-    """A source, its ingest, and what it has in hand."""
+    """A source, its ingest, and what it has in hand. A reload may put another in its place, which reads on there."""
 
     def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: Spool, log: Log) -> None:
         self.name = name
@@ -32,6 +39,8 @@ class RunningSource:
         source.warn = partial(log.warning, source=name)
         self.ingest = ingest
         self.chain = chain
+        self.was_removed = False
+        """It is not in the config any more."""
         self.in_hand = 0
         """Events that have been read and wait for room in the spool."""
         self._spool = spool
@@ -40,6 +49,9 @@ class RunningSource:
         """Where what was appended last ends: no more than that is ever on its way to be safe."""
         self._progress = Progress(name, spool.positions(name))
         self._attributes: WeakKeyDictionary[Stream, Attributes] = WeakKeyDictionary()
+        self._following: Source[Any] | None = None
+        """What reads on when this one has stopped."""
+        self._has_to_stop = False
         self._told_unmatched = False
         self._told_failed = 0
 
@@ -118,9 +130,35 @@ class RunningSource:
 
     async def run(self) -> None:
         """Read until it ends."""
-        self.source.resume(self._progress.reached)
-        await self.source.run(self.emit)
-        if self._last is not None:
-            await self._make_safe(self._last)
-        if self.source.trouble is not None:
-            self._log.error("the input cannot be read any more", source=self.name, reason=self.source.trouble)
+        while True:
+            self.source.resume(self._progress.reached)
+            await self.source.run(self.emit)
+            if self._last is not None:
+                await self._make_safe(self._last)
+            if self.source.trouble is not None:
+                self._log.error("the input cannot be read any more", source=self.name, reason=self.source.trouble)
+            if self._following is None or self._has_to_stop:
+                return
+            self._take_up(self._following)
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._has_to_stop = True
+        self.source.stop()
+
+    def go_on(self, router: Router, config: SourceConfig, chain: Chain) -> None:
+        """Make events of what is read from now on like this."""
+        if chain is not self.chain:
+            chain.discarded.update(self.chain.discarded)
+            chain.failed.update(self.chain.failed)
+            self.chain = chain
+        self.ingest.go_on(router, config.parse, chain, keep_original=config.keep_original)
+
+    def read_on_with(self, source: Source[Any]) -> None:
+        """Let another source read on where this one stops."""
+        self._following = source
+        self.source.stop()
+
+    def _take_up(self, source: Source[Any]) -> None:
+        self.source, self._following = source, None
+        self.ingest.attributes = attributes_of(self.name, source)

@@ -77,7 +77,7 @@ class Replay:
         self._destination = Destination(name, log, sink.retry)
         concurrency = Concurrency(1)
         self._spool = open_spool(settings, self._router, log).spool  # in memory, and empty
-        collector = Collector(0, name, sink, self._spool, self._router, log, self._destination)
+        collector = Collector(0, name, sink, self._spool, log, self._destination)
         conversing = Conversing(
             name, sink, self._transport, log, self._destination.insist, concurrency, collector.learn
         )

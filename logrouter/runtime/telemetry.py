@@ -18,6 +18,7 @@ from logrouter.config import config_hash
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+    from logrouter.config import Settings
     from logrouter.runtime.topology import Topology
 
 
@@ -26,8 +27,15 @@ class Telemetry:
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self._config_hash = config_hash(topology.settings)
+        self._hashed: tuple[Settings | None, str] = (None, "")
         self._started = time.time()
+
+    @property
+    def _config_hash(self) -> str:
+        """Of the settings that are in force."""
+        if self._hashed[0] is not self._topology.settings:
+            self._hashed = self._topology.settings, config_hash(self._topology.settings)
+        return self._hashed[1]
 
     async def look(self) -> None:
         """Look at what is not at hand: before `status` and `metrics`."""
@@ -45,7 +53,7 @@ class Telemetry:
             "sources": {running.name: self._source(running) for running in topology.sources},
             "spool": msgspec.structs.asdict(topology.spool.statistics()),
             "dead_letters": self._dead_letters(),
-            "sinks": {delivery.name: self._sink(delivery) for delivery in topology.deliveries},
+            "sinks": {each.name: self._sink(each) for each in (*topology.leaving, *topology.deliveries)},
         }
 
     def _dead_letters(self) -> dict[str, Any] | None:
@@ -82,6 +90,7 @@ class Telemetry:
             "discarded": dict(ledger.discarded),
             "lost": dict(ledger.lost),
             "closed": spool.is_closed(delivery.number),
+            "removed": delivery in self._topology.leaving,
             "waiting": spool.waiting(delivery.number),
             "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
             **msgspec.structs.asdict(delivery.statistics()),
@@ -106,7 +115,7 @@ class Telemetry:
         yield InfoMetricFamily("logrouter_build", "The version that runs, and the hash of its config", value=build)
         yield GaugeMetricFamily("logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"])
         yield from _source_metrics(status["sources"])
-        yield from _spool_metrics(status["spool"], self._topology.router.projection.slow_events)
+        yield from _spool_metrics(status["spool"], self._topology.spool.routers.slow_events)
         if status["dead_letters"] is not None:
             yield from _dead_letter_metrics(status["dead_letters"])
         yield from _sink_metrics(status["sinks"])

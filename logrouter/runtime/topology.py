@@ -2,6 +2,7 @@
 
     built    router → spool → delivery of each sink → ingest of each source
     started  signals, admin → deliveries → sources
+    swapped  what a reload changes, while all this runs: `reloading.py`, `succession.py`
     stopped  sources → spool → deliveries → admin, signals: the reverse
 
 The end comes when all sources have ended, by themselves or by a signal. Then what is left is delivered, until
@@ -12,33 +13,27 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
 import trio
 
 from logrouter import component
-from logrouter.assembly import make_chain, make_router, make_sink
-from logrouter.chain import Chain
-from logrouter.config.settings import Settings, SourceSettings
+from logrouter.assembly import assemble, make_sink
+from logrouter.config.settings import Settings
 from logrouter.ingest import Ingest
+from logrouter.runtime.concluding import Conclusion
 from logrouter.runtime.delivery import Delivery, tick
 from logrouter.runtime.log import Log
 from logrouter.runtime.notify import Notifier
-from logrouter.runtime.reading import RunningSource
+from logrouter.runtime.reading import RunningSource, attributes_of
+from logrouter.runtime.reloading import Load, Reloading
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.spool.opening import open_spool
 from logrouter.runtime.transports import Transport, transport_for
 from logrouter.runtime.transports.syncing import GroupSync
 from logrouter.sinks import Sink
 from logrouter.sources import Source
-
-EXIT_OK: Final = 0
-EXIT_LOST: Final = 74
-"""EX_IOERR of sysexits.h: something was discarded because the spool was full, or lost."""
-EXIT_UNDELIVERED: Final = 75
-"""EX_TEMPFAIL: something could not be delivered in time."""
 
 
 class Topology:
@@ -51,35 +46,60 @@ class Topology:
         *,
         connect: Callable[[Sink[Any], GroupSync], Transport] = transport_for,
         notifier: Notifier | None = None,
+        load: Load | None = None,
     ) -> None:
-        """`connect` makes a sink's transport; `notifier` is told how it goes. Raises StartError."""
-        self.settings = settings
+        """`connect` makes a sink's transport; `notifier` is told how it goes; `load` reads the config anew. Raises
+        StartError."""
         self.log = log
         self._notifier = notifier or Notifier(log)
+        self._connect = connect
+        self._syncs = GroupSync()
         self.reading = False
         """Whether the sources are open."""
-        chains = {name: make_chain((*source.steps, *settings.steps)) for name, source in settings.sources.items()}
-        sinks = {name: _connected_sink(name, settings) for name in settings.sinks}
-        self.router = make_router(sinks, settings, chains.values())
-        self._opened = open_spool(settings, self.router, log)
-        self.spool: Spool = self._opened.spool
-        self.dead_letters = letters = self._opened.dead_letters
+        self.assembly = assemble(settings, connected_sinks(settings))
+        self.opened = open_spool(settings, self.assembly.router, log)
+        self.spool: Spool = self.opened.spool
+        self.dead_letters = self.opened.dead_letters
         """Where refused events are kept; None: nowhere."""
-        syncs = GroupSync()
-        self.deliveries = [
-            Delivery(number, name, sink, connect(sink, syncs), self.spool, self.router, log, dead_letters=letters)
-            for number, (name, sink) in enumerate(sinks.items())
-        ]
-        self.sources = [self._source(name, source, chains[name]) for name, source in settings.sources.items()]
+        self.conclusion = Conclusion(self.opened, log)
+        self.deliveries = [self.make_delivery(name, self.connect(sink)) for name, sink in self.assembly.sinks.items()]
+        self.leaving: list[Delivery] = []
+        """To sinks that were removed, as long as something is left for them."""
+        self.sources = [self.make_source(name) for name in settings.sources]
+        self.reloading = Reloading(self, load, connected_sinks)
+        self.unread = len(self.sources)
+        """How many of them have not come to their end."""
+        self._until_read = trio.CancelScope()
+        """Until all have."""
         self._asked_to_stop = 0
         self._until = trio.CancelScope()
         """Everything that reads or delivers runs in it; its deadline is set when the end begins."""
 
-    def _source(self, name: str, settings: SourceSettings, chain: Chain) -> RunningSource:
+    @property
+    def settings(self) -> Settings:
+        """Those that are in force."""
+        return self.assembly.settings
+
+    def connect(self, sink: Sink[Any]) -> Transport:
+        """A transport for a sink, not yet connected to anything."""
+        return self._connect(sink, self._syncs)
+
+    def make_delivery(self, name: str, transport: Transport) -> Delivery:
+        """The delivery to a sink of the settings."""
+        number, sink = self.assembly.numbers[name], self.assembly.sinks[name]
+        return Delivery(number, name, sink, transport, self.spool, self.log, dead_letters=self.dead_letters)
+
+    def open_source(self, name: str) -> Source[Any]:
+        """A source of the settings."""
+        settings = self.settings.sources[name]
         source: Source[Any] = component.load("sources", settings.type)(settings.config)
-        attributes = {"source": name, "host": socket.gethostname(), **source.attributes}
-        config = settings.config
-        ingest = Ingest(self.router, attributes, config.parse, chain, keep_original=config.keep_original)
+        return source
+
+    def make_source(self, name: str) -> RunningSource:
+        """The same, ready to run."""
+        source, chain, router = self.open_source(name), self.assembly.chains[name], self.assembly.router
+        attributes, config = attributes_of(name, source), source.config
+        ingest = Ingest(router, attributes, config.parse, chain, keep_original=config.keep_original)
         return RunningSource(name, source, ingest, chain, self.spool, self.log)
 
     async def run(self) -> int:
@@ -92,9 +112,10 @@ class Topology:
                     await self._serve_admin(background)
                     await self._keep_and_flow()
                 finally:  # no signal interrupts what is written down now
-                    await self._opened.aclose()
+                    await self.opened.aclose()
                 background.cancel_scope.cancel()
-        return self._conclude()
+        in_hand = sum(running.in_hand for running in self.sources)
+        return self.conclusion.exit_code([*self.deliveries, *self.leaving], in_hand)
 
     async def _serve_admin(self, background: trio.Nursery) -> None:
         if self.settings.admin.listen is not None:
@@ -113,29 +134,40 @@ class Topology:
         with self._until:
             async with trio.open_nursery() as delivering:
                 for delivery in self.deliveries:
-                    delivering.start_soon(self._deliver, delivery)
+                    delivering.start_soon(self.deliver, delivery)
                 async with trio.open_nursery() as reading:
                     for source in self.sources:
-                        reading.start_soon(source.run)
+                        reading.start_soon(self.read, source)
                     self.reading = True
                     self._notifier.ready()
+                    with self._until_read:
+                        await self.reloading.serve(delivering, reading)
                 self.reading = False
                 self._begin_end()
                 self.spool.end()
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        await delivery.run()
+    async def deliver(self, delivery: Delivery, after: Iterable[Delivery] = ()) -> None:
+        """Deliver to a sink, to its end; begin when these others have ended."""
+        if self._is_ending:
+            delivery.hurry()
+        await delivery.run(after)
         if all(self.spool.is_closed(delivery.number) for delivery in self.deliveries):
             self._stop_sources()
+
+    async def read(self, running: RunningSource) -> None:
+        """Read a source, to its end."""
+        await running.run()
+        if running.was_removed:
+            self.sources.remove(running)
+        self.unread -= 1
+        if not self.unread:
+            self._until_read.cancel()
 
     async def _obey(self, signals: AsyncIterator[int]) -> None:
         async with trio.open_nursery() as waiting:
             async for number in signals:
                 if number == signal.SIGHUP:
-                    self._notifier.reloading()
-                    for delivery in self.deliveries:
-                        delivery.reopen()
-                    self._notifier.ready()
+                    waiting.start_soon(self._reload)
                     continue
                 self._asked_to_stop += 1
                 if self._asked_to_stop == 1:
@@ -148,11 +180,23 @@ class Topology:
                 else:  # and again: deliver no more
                     self._until.cancel()
 
+    async def _reload(self) -> None:
+        """What SIGHUP asks for: open anew what may have been moved, and read the config anew."""
+        self._notifier.reloading()
+        for delivery in self.deliveries:
+            delivery.reopen()
+        await self.reloading.ask()
+        self._notifier.ready()
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._until.deadline < float("inf")
+
     def _begin_end(self) -> None:
         """From now on `shutdown_timeout` is all there is, for everything."""
         self._notifier.stopping(self.settings.shutdown_timeout)
         self._until.deadline = min(self._until.deadline, trio.current_time() + self.settings.shutdown_timeout)
-        for delivery in self.deliveries:
+        for delivery in (*self.deliveries, *self.leaving):
             delivery.hurry()
 
     async def _stop_sources_after(self, seconds: float) -> None:
@@ -162,35 +206,15 @@ class Topology:
     def _stop_sources(self, *, endless_only: bool = False) -> None:
         for running in self.sources:
             if not (endless_only and running.source.ends):
-                running.source.stop()
+                running.stop()
 
-    def _conclude(self) -> int:
-        """Say what was not delivered, and give the exit code."""
-        in_hand = sum(running.in_hand for running in self.sources)
-        code = EXIT_OK
-        for delivery in self.deliveries:
-            if undelivered := self.spool.undelivered(delivery.number):
-                self._tell(delivery, "not delivered", events=undelivered)
-                code = EXIT_UNDELIVERED
-            elif self.spool.carried(delivery.number) is not None:
-                self._tell(delivery, "left unfinished at the destination")
-                code = EXIT_UNDELIVERED
-            if lost := self.spool.lost(delivery.number):
-                self.log.error("discarded or lost in this run", sink=delivery.name, events=lost)
-                code = code or EXIT_LOST
-        if in_hand:
-            self.log.error("read but not delivered to any sink", events=in_hand)
-            code = EXIT_UNDELIVERED
-        return code
 
-    def _tell(self, delivery: Delivery, what: str, **figures: Any) -> None:
-        reason = delivery.trouble.reason if delivery.trouble else "time was up"
-        kept = {"kept": self._opened.directory.path} if self._opened.directory else {}
-        self.log.error(what, sink=delivery.name, **figures, reason=reason, **kept)
+def connected_sinks(settings: Settings) -> dict[str, Sink[Any]]:
+    """The sinks of the settings: they know whether they write to a terminal."""
+    return {name: _connected_sink(name, settings) for name in settings.sinks}
 
 
 def _connected_sink(name: str, settings: Settings) -> Sink[Any]:
-    """A sink that knows whether it writes to a terminal."""
     kind: type[Sink[Any]] = component.load("sinks", settings.sinks[name].type)
     if kind.transport != "stream":
         return make_sink(name, settings)

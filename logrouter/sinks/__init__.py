@@ -56,6 +56,9 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     when_full: Literal["block", "discard_oldest"] | None = None
     """What happens when this sink lags and the spool is full: `block` makes the sources wait, `discard_oldest` discards
     this sink's oldest events, counted. Default: what `spool.when_full` says."""
+    start: Literal["newest", "oldest"] = "newest"
+    """Where a sink begins that is new to the spool: with the events to come (`newest`), or with the oldest that are
+    still there."""
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)

@@ -87,7 +87,10 @@ class Source(Generic[ConfigT]):
 
     Config: ClassVar[type[SourceConfig]]
     only_once: ClassVar[bool] = False
-    """Whether a config may have no more than one source of this kind."""
+    """Whether a config may have no more than one source of this kind. It reads what the process was given when it
+    started, so that a reload can neither open nor close it, nor let another read on."""
+    adjustable: ClassVar[frozenset[str]] = frozenset({"parse", "keep_original"})
+    """Options that a reload may change while it reads (`adjust`). Where others differ, another source reads on."""
     live: bool = True
     """Whether it cannot wait for ever: an app hangs on it. See `spool.block_timeout`."""
     ends: bool = True
@@ -104,6 +107,10 @@ class Source(Generic[ConfigT]):
     def attributes(self) -> dict[str, str | int | bool]:
         """What is known of all its events, beside `source` and `host`; named in `event.ATTRIBUTES`."""
         return {}
+
+    def adjust(self, config: ConfigT) -> None:
+        """Go on with these options, of which only those that are `adjustable` differ."""
+        self.config = config
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """Called before `run`: how far streams had been read when the process ended before, by their keys."""

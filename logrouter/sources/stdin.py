@@ -43,6 +43,7 @@ class StdinSource(Source[StdinConfig]):
 
     Config: ClassVar[type[SourceConfig]] = StdinConfig
     only_once = True
+    adjustable = Source.adjustable | {"max_line"}
 
     def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         super().__init__(config)
@@ -57,6 +58,11 @@ class StdinSource(Source[StdinConfig]):
     @property
     def attributes(self) -> dict[str, str | int | bool]:
         return {"stream": "stdin"}
+
+    def adjust(self, config: StdinConfig) -> None:
+        """Go on with these options."""
+        super().adjust(config)
+        self._framing.max_line_bytes = config.max_line
 
     def stop(self) -> None:
         """Read no more."""

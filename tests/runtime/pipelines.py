@@ -48,9 +48,7 @@ class Pipeline:
             block_timeout_seconds=block_timeout_seconds,
         )
         self.deliveries = [
-            Delivery(
-                number, name, RecordingSink(SinkConfig(), SinkContext(name)), transport, self.spool, self.router, log
-            )
+            Delivery(number, name, RecordingSink(SinkConfig(), SinkContext(name)), transport, self.spool, log)
             for number, (name, transport) in enumerate(sinks.items())
         ]
 
@@ -69,7 +67,7 @@ def new_cursor(name: str, when_full: WhenFull = "block") -> Cursor:
 
 def memory_spool(cursors: Sequence[Cursor], router: Router, log: Log | None = None, **options: Any) -> LocalSpool:
     """A spool without a folder."""
-    return LocalSpool(cursors, router, log or Log("error", write=lambda line: None), **options)
+    return LocalSpool(dict(enumerate(cursors)), router, log or Log("error", write=lambda line: None), **options)
 
 
 def make_router(names: Sequence[str], matches: dict[str, str]) -> Router:

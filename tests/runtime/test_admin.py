@@ -48,7 +48,7 @@ async def test_metrics_agree_with_the_ledgers(served: Served, nursery: trio.Nurs
     def value(name: str, *labels: str) -> float:
         return samples[f"logrouter_{name}", frozenset(labels)]
 
-    for delivery, cursor in zip(served.topology.deliveries, served.topology.spool.cursors, strict=True):
+    for delivery, cursor in zip(served.topology.deliveries, served.topology.spool.cursors.values(), strict=True):
         outcomes = [value("sink_events_total", delivery.name, outcome, "") for outcome in ("delivered", "unmatched")]
         assert outcomes == [cursor.ledger.delivered, cursor.ledger.unmatched]
         assert sum(outcomes) == cursor.ledger.read == 4

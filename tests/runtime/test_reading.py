@@ -93,7 +93,7 @@ def open_spool(disk: CrashingDisk, epoch: int, durability: Any = "disk", *, rout
 
 
 def running(spool: LocalSpool, source: TextSource, chain: Chain) -> RunningSource:
-    ingest = Ingest(spool._router, {"source": "app"}, AUTO, chain)
+    ingest = Ingest(spool.routers.current, {"source": "app"}, AUTO, chain)
     return RunningSource("app", source, ingest, chain, spool, LOG)
 
 

@@ -94,7 +94,7 @@ def test_a_sink_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_waits() -> None:
     topology = make_topology()
-    (chunk,) = topology.router.route(Chunk([b"{}", b"text"], bytes((Flag.JSON, 0)), {"source": "s"}, 0))
+    (chunk,) = topology.spool.routers.current.route(Chunk([b"{}", b"text"], bytes((Flag.JSON, 0)), {"source": "s"}, 0))
     await topology.spool.append(chunk)
     telemetry = Telemetry(topology)
 

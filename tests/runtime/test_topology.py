@@ -15,8 +15,9 @@ from trio.testing import MockClock
 
 from logrouter.config import load
 from logrouter.cursors import Ledger, Tally
+from logrouter.runtime.concluding import EXIT_LOST, EXIT_OK, EXIT_UNDELIVERED
 from logrouter.runtime.log import Log
-from logrouter.runtime.topology import EXIT_LOST, EXIT_OK, EXIT_UNDELIVERED, Topology
+from logrouter.runtime.topology import Topology
 from logrouter.sinks._objects import Upload
 from logrouter.testing import RecordingTransport, RespondingTransport, ScriptedSource
 from tests.runtime.pipelines import numbers, payload

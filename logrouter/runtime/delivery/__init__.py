@@ -18,7 +18,7 @@ Invariants:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -29,7 +29,6 @@ from logrouter.batch import Batch
 from logrouter.concurrency import Concurrency
 from logrouter.cursors import Note, Tally
 from logrouter.errors import ClosedByPeer, DestinationError
-from logrouter.routing import Router
 from logrouter.runtime.delivery.collecting import Collector, Taken
 from logrouter.runtime.delivery.conversing import Conversing
 from logrouter.runtime.delivery.destination import Destination, Trouble
@@ -78,7 +77,6 @@ class Delivery:
         sink: Sink[Any],
         transport: Transport,
         spool: Spool,
-        router: Router,
         log: Log,
         *,
         dead_letters: DeadLetters | None = None,
@@ -89,12 +87,15 @@ class Delivery:
         self.name = name
         self.sink = sink
         self.transport = transport
+        self.ended = trio.Event()
+        """Nothing is delivered here any more."""
+        self._scope = trio.CancelScope()
         self._batches = 0
         self.destination = Destination(name, log, sink.retry)
         self._concurrency = Concurrency(1 if sink.ordered or sink.gathers else sink.concurrency)
         self._spool = spool
         self._log = log
-        self._collector = Collector(number, name, sink, spool, router, log, self.destination)
+        self._collector = Collector(number, name, sink, spool, log, self.destination)
         self._conversing = Conversing(
             *(name, sink, transport, log, self.destination.insist, self._concurrency, self._answered)
         )
@@ -136,15 +137,24 @@ class Delivery:
             concurrency=self._concurrency.places,
         )
 
-    async def run(self) -> None:
-        """Deliver all there is and will be. Returns when nothing is left, or nobody reads any more."""
+    async def run(self, after: Iterable[Delivery] = ()) -> None:
+        """Deliver all there is and will be, once these others have ended. Returns when nothing is left, or nobody reads
+        any more."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._settling.run)
-                await self._deliver_all()
-                nursery.cancel_scope.cancel()
+            with self._scope:
+                for other in after:
+                    await other.ended.wait()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._settling.run)
+                    await self._deliver_all()
+                    nursery.cancel_scope.cancel()
         finally:
             await self._close()
+            self.ended.set()
+
+    def cancel(self) -> None:
+        """Deliver no more: what has not arrived, or may not have, is left to whoever comes next."""
+        self._scope.cancel()
 
     async def _deliver_all(self) -> None:
         try:

@@ -23,7 +23,6 @@ from logrouter import times
 from logrouter.batch import Batch, Encoded, Slice
 from logrouter.cursors import Gap, Memory, Note
 from logrouter.event import Chunk, Flag, Offset
-from logrouter.routing import Router
 from logrouter.runtime.delivery.destination import Destination
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool
@@ -66,7 +65,6 @@ class Collector:
         name: str,
         sink: Sink[Any],
         spool: Spool,
-        router: Router,
         log: Log,
         destination: Destination,
     ) -> None:
@@ -77,7 +75,6 @@ class Collector:
         self._name = name
         self._sink = sink
         self._spool = spool
-        self._router = router
         self._log = log
         self._destination = destination
         self._ratio = 1.0
@@ -186,14 +183,16 @@ class Collector:
         """Add what was read."""
         batch = taken.batch
         self._opened_at = min(self._opened_at, trio.current_time())
-        part = self._notice(found) if isinstance(found, Gap) else self._router.slice(found, self._number)
         if isinstance(found, Chunk):
+            parts = self._spool.routers.slices(found, self._number)
             batch.epoch = found.offset.epoch
-            wanted = len(part) if part else 0
+            wanted = sum(map(len, parts))
             taken.delivered += wanted
             taken.unmatched += len(found) - wanted
             taken.size_bytes += found.size_bytes
-        if part is not None:
+        else:
+            parts = self._notices(found)
+        for part in parts:
             await self._add(part, taken)
         if self._sink.gathers:
             self._spool.hand_over(self._number)
@@ -217,13 +216,15 @@ class Collector:
                 self._destination.got_through()
                 return found
 
-    def _notice(self, gap: Gap) -> Slice | None:
+    def _notices(self, gap: Gap) -> list[Slice]:
         """An event that tells of a gap, where the sink's stream can hold one."""
+        if not gap.events:
+            return []
         self._log.warning(
             f"events {gap.outcome}", about=gap.reason, sink=self._name, reason=gap.reason, events=gap.events
         )
-        if not gap.events or not self._sink.told_of_gaps:
-            return None
+        if not self._sink.told_of_gaps:
+            return []
         since, until = gap.first_received_ns or gap.last_received_ns, gap.last_received_ns
         event: dict[str, object] = {
             "time": times.format_rfc3339(until),
@@ -237,4 +238,4 @@ class Collector:
         }
         chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, until)
         chunk.offset = Offset(gap.epoch, gap.first)
-        return self._router.whole(chunk, self._number)
+        return [self._spool.routers.whole(chunk, self._number)]

@@ -19,6 +19,7 @@ import msgspec
 from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
 from logrouter.positions import Position
+from logrouter.routers import Routers
 
 
 class SpoolStatistics(msgspec.Struct, frozen=True):
@@ -60,6 +61,8 @@ class Spool(Protocol):
     """What the encoded batches of one sink that are on their way may take."""
     keeps_notes: bool
     """Whether notes outlive the process."""
+    routers: Routers
+    """Who routes what. What is appended is routed by the current one."""
 
     async def append(self, chunk: Chunk, *, live: bool = True) -> None:
         """Add a routed chunk, once there is room. `live`: its source cannot wait for ever, see `block_timeout`."""

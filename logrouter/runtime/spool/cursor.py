@@ -6,14 +6,17 @@
     ────────┴──────┴──────┴──────┴──────┴─────
 
 Every change is written to the sink's journal, where there is one, before anything that rests on it is done.
+
+The cursor of a sink that was removed ends where that was: what comes after it is none of its business.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
-from typing import Literal
+from typing import Final, Literal
 from weakref import ref
 
 from logrouter.cursors import (
@@ -35,6 +38,9 @@ from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.log_reader import Spot
 
 WhenFull = Literal["block", "discard_oldest"]
+
+NOWHERE: Final = sys.maxsize
+"""A sequence that no event will ever have."""
 
 
 class Held:
@@ -101,6 +107,8 @@ class Cursor:
 
     def __init__(self, name: str, when_full: WhenFull, state: State, journal: Journal | None = None) -> None:
         self.name = name
+        self.number = 0
+        """By which number its sink goes."""
         self.when_full: WhenFull = when_full
         self.state = state
         self.next = state.committed
@@ -116,6 +124,8 @@ class Cursor:
         self.must_discard = False
         """Sources have waited for it for too long: it discards until it moves again."""
         self.closed = False
+        self.stops_at = NOWHERE
+        """Whoever reads for it now reads no further: another takes its place, or the sink was removed."""
         self.moved_at = float("-inf")
         """When it last read or settled something, in trio's time."""
         self.oldest: tuple[int, int | None] = (-1, None)
@@ -153,7 +163,7 @@ class Cursor:
     @property
     def expendable(self) -> int:
         """The sequence of the next event that it may discard: not of a batch that may have arrived."""
-        return self._behind_gaps(max(self.next, self._noted_end))
+        return self._behind_gaps(max(self.next, self.noted_end))
 
     def _behind_gaps(self, sequence: int) -> int:
         for gap in self.untold:
@@ -163,7 +173,8 @@ class Cursor:
         return sequence
 
     @property
-    def _noted_end(self) -> int:
+    def noted_end(self) -> int:
+        """Where the last batch ends that may have arrived."""
         return self.state.notes[-1].end if self.state.notes else self.state.committed
 
     def gap_behind(self, sequence: int) -> int | None:
@@ -180,28 +191,42 @@ class Cursor:
         """Whether it gives its oldest events up rather than have sources wait."""
         return self.must_discard or self.when_full == "discard_oldest"
 
+    @property
+    def ends_at(self) -> int:
+        """It wants nothing from this sequence on, as its sink was removed there."""
+        return NOWHERE if self.state.ends_at is None else self.state.ends_at
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether what comes is for it."""
+        return not self.closed and self.ends_at == NOWHERE
+
+    def end(self, appended: int) -> int:
+        """Where what there is for it ends."""
+        return min(appended, self.ends_at)
+
     def waiting(self, appended: int) -> int:
         """How many events wait for it: appended, and neither settled nor discarded."""
         if self.closed:
             return 0
         committed = self.state.committed
         skipped = sum(gap.end - max(gap.first, committed) for gap in self.state.gaps)
-        return appended - committed - skipped
+        return self.end(appended) - committed - skipped
 
     def wants_any(self, chunk: Chunk) -> bool:
         """Whether it will read the chunk. (What it discards it discards by chunks.)"""
         first = chunk.offset.sequence
-        return self.next <= first and not any(gap.first <= first < gap.end for gap in self.untold)
+        return self.next <= first < self.ends_at and not any(gap.first <= first < gap.end for gap in self.untold)
 
     def lacks(self, chunk: Chunk) -> bool:
         """Whether it has not settled the chunk, nor passed it over."""
         first = chunk.offset.sequence
         gaps = any(gap.first <= first < gap.end for gap in self.state.gaps)
-        return not self.closed and self.state.committed <= first and not gaps
+        return not self.closed and self.state.committed <= first < self.ends_at and not gaps
 
     def has_noted(self, chunk: Chunk) -> bool:
         """Whether some of the chunk is in a batch that may have arrived."""
-        return chunk.offset.sequence < self._noted_end and chunk.end.sequence > self.state.committed
+        return chunk.offset.sequence < self.noted_end and chunk.end.sequence > self.state.committed
 
     def needs(self, first: int, end: int) -> bool:
         """Whether it may still read, or have to send again, any of these events: those that no gap holds."""
@@ -211,7 +236,7 @@ class Cursor:
         for gap in self.state.gaps:
             if gap.first <= needed:
                 needed = max(needed, gap.end)
-        return needed < end
+        return needed < self.end(end)
 
     # ── moving ──
 
@@ -282,6 +307,16 @@ class Cursor:
         if self._journal is not None:
             self._journal.begin(self.state)
 
+    def begin_at(self, sequence: int) -> None:
+        """It has read nothing, and begins there. Raises OSError as `commit` does."""
+        self.state.origin = self.next = sequence
+        self._commit(sequence, [])
+
+    def end_at(self, sequence: int | None) -> None:
+        """Its sink was removed there, or is there again (None). Raises OSError as `commit` does."""
+        self.state.ends_at = sequence
+        self._commit(self.state.committed, self.state.gaps)
+
     @property
     def keeps_notes(self) -> bool:
         """Whether its notes outlive the process."""
@@ -308,10 +343,12 @@ class Cursor:
         Raises OSError where that cannot be written down: it holds all the same.
         """
         self.ledger.add(tally)
-        self._commit(end, [gap for gap in self.state.gaps if gap.end > end], carried)
+        self.state.carried = carried
+        self._commit(end, [gap for gap in self.state.gaps if gap.end > end])
 
-    def _commit(self, end: int, gaps: list[Gap], carried: Memory | None) -> None:
-        entry = Commit(end, self.ledger, self.state.origin, gaps, carried)
+    def _commit(self, end: int, gaps: list[Gap]) -> None:
+        state = self.state
+        entry = Commit(end, self.ledger, state.origin, gaps, state.carried, state.ends_at)
         self.state.apply(entry)
         self._write(entry)
 
@@ -327,7 +364,7 @@ class Cursor:
             if (before.end, before.outcome, before.reason) == (gap.first, gap.outcome, gap.reason):
                 gap = _joined(before, gap)
         self.untold = deque(_with(gap, self.untold))
-        self._commit(self.state.committed, _with(gap, self.state.gaps), self.state.carried)
+        self._commit(self.state.committed, _with(gap, self.state.gaps))
 
     def count_closed(self, events: int, wanted: int) -> None:
         """Count events that came, or were in hand, when nobody read any more."""
@@ -353,6 +390,11 @@ class Cursor:
         """Close the journal."""
         if self._journal is not None:
             self._journal.close()
+
+    def remove(self) -> None:
+        """Delete the journal. Raises OSError."""
+        if self._journal is not None:
+            self._journal.remove()
 
 
 def gap_of(chunk: Chunk, wanted: int, outcome: Outcome, reason: str) -> Gap:

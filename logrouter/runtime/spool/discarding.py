@@ -39,16 +39,16 @@ class Discarding:
 
     def lagging(self) -> list[Cursor]:
         """The sinks that are furthest behind, of those for which something is held that is not being sent."""
-        end = self._spool.appended
-        behind = [cursor for cursor in self._spool.cursors if not cursor.closed and cursor.expendable < end]
+        cursors, end = self._spool.cursors.values(), self._spool.appended
+        behind = [cursor for cursor in cursors if not cursor.closed and cursor.expendable < cursor.end(end)]
         furthest = min((cursor.expendable for cursor in behind), default=0)
         return [cursor for cursor in behind if cursor.expendable == furthest]
 
     def lose(self, chunk: Chunk, reason: str) -> None:
         """Count what can be kept nowhere, for all sinks that do not have it."""
-        for cursor in self._spool.cursors:
+        for cursor in self._spool.cursors.values():
             if cursor.lacks(chunk):
-                wanted = self._wanted(cursor, chunk)
+                wanted = _wanted(cursor, chunk)
                 self._spool.skip(cursor, gap_of(chunk, wanted, "lost", reason), len(chunk) - wanted)
 
     def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
@@ -77,7 +77,8 @@ class Discarding:
         held = self._keeper.oldest_unsaved()
         if held is None:
             return False
-        wanting = [cursor for cursor in self._spool.cursors if not cursor.closed and cursor.wants_any(held.chunk)]
+        cursors = self._spool.cursors.values()
+        wanting = [cursor for cursor in cursors if not cursor.closed and cursor.wants_any(held.chunk)]
         if not _may_discard(wanting, insist):
             return False
         for cursor in wanting:
@@ -86,14 +87,15 @@ class Discarding:
 
     def _discard_held(self, cursor: Cursor, held: Held) -> None:
         self._log.warning("the spool is full: the oldest events are discarded", sink=cursor.name)
-        wanted = self._wanted(cursor, held.chunk)
+        wanted = _wanted(cursor, held.chunk)
         gap = gap_of(held.chunk, wanted, "discarded", "spool_full")
         self._spool.skip(cursor, gap, len(held.chunk) - wanted)
         self._spool.window.release(held)
 
-    def _wanted(self, cursor: Cursor, chunk: Chunk) -> int:
-        assert chunk.routed is not None
-        return chunk.routed.count(self._spool.cursors.index(cursor))
+
+def _wanted(cursor: Cursor, chunk: Chunk) -> int:
+    assert chunk.routed is not None
+    return chunk.routed.count(cursor.number)
 
 
 def _may_discard(cursors: Sequence[Cursor], insist: bool) -> bool:

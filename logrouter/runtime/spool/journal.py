@@ -43,6 +43,7 @@ class Journal:
         """Something was written that no sync has covered."""
         self._behind = True
         """An entry could not be written or synced, or nothing is known yet: a snapshot must come first."""
+        self._is_removed = False
         self._lasting = 0
         """The generation that is known to last."""
 
@@ -105,10 +106,22 @@ class Journal:
         path, generation = self._path, self._generation
 
         def sync() -> None:
-            self._sync(path)
+            try:
+                self._sync(path)
+            except FileNotFoundError:
+                if not self._is_removed:
+                    raise
             self._lasting = generation
 
         return sync
+
+    def remove(self) -> None:
+        """Delete the files: nobody needs to know any more. Raises OSError."""
+        self.close()
+        self._is_removed = True
+        for path in self._paths:
+            with suppress(FileNotFoundError):
+                self._disk.unlink(path)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -45,7 +45,7 @@ class Keeper:
     def __init__(
         self,
         store: Store,
-        cursors: Sequence[Cursor],
+        cursors: Collection[Cursor],
         log: Log,
         *,
         eager: bool = True,
@@ -53,7 +53,7 @@ class Keeper:
         sync_interval_seconds: float = 0.2,
         keep_seconds: float = 0.0,
     ) -> None:
-        """`eager`: chunks are written when they are appended."""
+        """`cursors`: those there are at any time. `eager`: chunks are written when they are appended."""
         self.store = store
         self.eager = eager
         self.wait_for_sync = wait_for_sync
@@ -76,6 +76,13 @@ class Keeper:
         if store.needs_sync:
             self._work.set()
         self._unsafe = trio.lowlevel.ParkingLot()
+
+    def adjust(self, *, max_bytes: int, sync_interval_seconds: float, keep_seconds: float) -> None:
+        """Go on with these limits."""
+        self.store.limit(max_bytes)
+        self._sync_interval_seconds = sync_interval_seconds
+        self._keep_ns = int(keep_seconds * 1e9)
+        self.hurry()
 
     # ── writing ──
 
@@ -247,7 +254,7 @@ class Keeper:
         """Make durable what was appended and, with `cursors`, what was settled. False: that failed."""
         error: OSError | None = None
         jobs = [self.store.begin_sync()] if self.store.needs_sync else []
-        for cursor in self._cursors if cursors else ():
+        for cursor in list(self._cursors) if cursors else ():
             try:
                 jobs += cursor.begin_sync()
             except OSError as failed:

@@ -22,6 +22,7 @@ import trio
 from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
 from logrouter.positions import Position, of_source
+from logrouter.routers import Routers
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool, SpoolStatistics
@@ -29,6 +30,7 @@ from logrouter.runtime.spool.cursor import Cursor, Held
 from logrouter.runtime.spool.discarding import Discarding
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.log_reader import Loaded, Missing
+from logrouter.runtime.spool.members import Members
 from logrouter.runtime.spool.room import Room
 from logrouter.runtime.spool.window import Window
 from logrouter.runtime.threads import in_thread
@@ -46,7 +48,7 @@ class LocalSpool(Spool):
 
     def __init__(
         self,
-        cursors: Sequence[Cursor],
+        cursors: dict[int, Cursor],
         router: Router,
         log: Log,
         *,
@@ -55,66 +57,82 @@ class LocalSpool(Spool):
         block_timeout_seconds: float,
         keeper: Keeper | None = None,
     ) -> None:
-        """`keeper`, of the same cursors: where there is a log."""
+        """`cursors`: by the numbers of their sinks. `keeper`, of the same cursors: where there is a log."""
         self.epoch = epoch
-        self.cursors = list(cursors)
-        part_bytes = budget_bytes // max(1, len(self.cursors))
-        self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
-        self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
-        self.encoded_bytes = part_bytes // 3
-        if keeper is not None:
-            self.chunk_bytes = min(self.chunk_bytes, keeper.store.segment_bytes)
-        self.in_hand_bytes = budget_bytes // 2
-        if keeper is None:  # what is in hand stays in memory
-            self.in_hand_bytes = min(self.in_hand_bytes, budget_bytes * 3 // 4 // max(1, len(self.cursors) - 1))
+        self.cursors = cursors
+        for number, cursor in cursors.items():
+            cursor.number = number
+        self.routers = Routers(router)
         self.appended = keeper.store.end if keeper else 0
         """The sequence that the next event gets."""
         self.unmatched = 0
         self.ended = False
-        self._block_timeout_seconds = block_timeout_seconds
-        self._router = router
         self._log = log
-        self._keeper = keeper
+        self.keeper = keeper
         self._readers = trio.lowlevel.ParkingLot()
         self._discarding = Discarding(self, keeper, log)
         self._room = Room(self, self._discarding, keeper, log, block_timeout_seconds)
         self.window = Window(budget_bytes, keeper, self._room.look_again)
+        self.members = Members(self, keeper, log)
+        self.share(budget_bytes)
+
+    def adjust(self, block_timeout_seconds: float) -> None:
+        """Make live sources wait for so long."""
+        self._room.block_timeout_seconds = block_timeout_seconds
+
+    def share(self, budget_bytes: int) -> None:
+        """Let all events in memory cost so much, and share that among the sinks there are."""
+        part_bytes = budget_bytes // max(1, len(self.cursors))
+        self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
+        self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
+        self.encoded_bytes = part_bytes // 3
+        self.in_hand_bytes = budget_bytes // 2
+        if self.keeper is not None:
+            self.chunk_bytes = min(self.chunk_bytes, self.keeper.store.segment_bytes)
+        else:  # what is in hand stays in memory
+            self.in_hand_bytes = min(self.in_hand_bytes, budget_bytes * 3 // 4 // max(1, len(self.cursors) - 1))
+        self.window.budget_bytes = budget_bytes
+        self._room.look_again()
 
     # ── appending ──
 
     async def append(self, chunk: Chunk, *, live: bool = True) -> None:
         """Add a routed chunk, once there is room."""
-        refused = self._keeper is not None and self._keeper.refuses(chunk)
+        refused = self.keeper is not None and self.keeper.refuses(chunk)
         if not refused and not self._room.is_there_for(chunk):
             await self._room.wait_for(chunk, live)
         chunk.offset = Offset(self.epoch, self.appended)
+        for piece in self.routers.renewed(chunk):
+            self._add(piece, refused)
+        self.wake_readers()
+        await trio.lowlevel.cancel_shielded_checkpoint()  # the caller must know that it was appended
+
+    def _add(self, chunk: Chunk, refused: bool) -> None:
         self.appended += len(chunk)
         self._account(chunk)
         if refused:
             self._discarding.lose(chunk, "too_large")
         else:
             self._hold(chunk)
-        self.wake_readers()
-        await trio.lowlevel.cancel_shielded_checkpoint()  # the caller must know that it was appended
 
     def _hold(self, chunk: Chunk) -> None:
-        held = Held(chunk, sum(not cursor.closed for cursor in self.cursors))
+        held = Held(chunk, sum(cursor.reads_on for cursor in self.cursors.values()))
         if held.readers:
             self.window.hold(held)
-        if self._keeper is not None:
-            self._keeper.add(held)
+        if self.keeper is not None:
+            self.keeper.add(held)
 
     async def safe(self, offset: Offset, *, live: bool = True) -> None:
         """Wait until everything before the offset is safe, or for so long that a live source must go on."""
-        if self._keeper is not None and not self._keeper.is_safe(offset.sequence):
-            with trio.move_on_after(self._block_timeout_seconds if live else float("inf")) as waited:
-                await self._keeper.safe(offset.sequence)
-            if waited.cancelled_caught and self._keeper.trouble:
-                self._keeper.bypass()
+        if self.keeper is not None and not self.keeper.is_safe(offset.sequence):
+            with trio.move_on_after(self._room.block_timeout_seconds if live else float("inf")) as waited:
+                await self.keeper.safe(offset.sequence)
+            if waited.cancelled_caught and self.keeper.trouble:
+                self.keeper.bypass()
 
     def positions(self, source: str) -> dict[str, Position]:
         """How far the streams of a source had been read when the spool was opened, and since."""
-        return of_source(self._keeper.store.positions, source) if self._keeper is not None else {}
+        return of_source(self.keeper.store.positions, source) if self.keeper is not None else {}
 
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""
@@ -125,7 +143,9 @@ class LocalSpool(Spool):
         routed = chunk.routed
         assert routed is not None
         self.unmatched += routed.unmatched()
-        for number, cursor in enumerate(self.cursors):
+        for number, cursor in self.cursors.items():
+            if cursor.end(self.appended) < self.appended:
+                continue  # its sink was removed
             cursor.ledger.read += len(chunk)
             if cursor.closed:
                 cursor.count_closed(len(chunk), routed.count(number))
@@ -134,11 +154,11 @@ class LocalSpool(Spool):
 
     def skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
         """Count events that a sink will not get."""
-        with self._telling(cursor):
+        with self.telling(cursor):
             cursor.skip(gap, unmatched)
 
     @contextmanager
-    def _telling(self, cursor: Cursor) -> Iterator[None]:
+    def telling(self, cursor: Cursor) -> Iterator[None]:
         """Say so where a cursor cannot be written: it holds all the same, and is written with the next change."""
         try:
             yield
@@ -148,11 +168,12 @@ class LocalSpool(Spool):
     def find(self, cursor: Cursor, sequence: int) -> Held | Gap | None:
         """The chunk of that sequence, from memory or from the log; the gap where the log should hold it."""
         held = self.window.get(sequence)
-        if held is not None or self._keeper is None or sequence >= self._keeper.store.end:
+        if held is not None or self.keeper is None or sequence >= self.keeper.store.end:
             return held
-        found = self._keeper.store.load(sequence, cursor.spot)
+        found = self.keeper.store.load(sequence, cursor.spot)
         if isinstance(found, Missing):
-            end = min(found.end, cursor.gap_behind(sequence) or self.appended)  # that one is counted already
+            counted_from = cursor.gap_behind(sequence) or cursor.end(self.appended)
+            end = min(found.end, counted_from)
             times = cursor.read_ns, found.before_ns or cursor.read_ns or time.time_ns()
             return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
         return self._take_in(found, cursor) if found is not None else None
@@ -160,16 +181,13 @@ class LocalSpool(Spool):
     def _take_in(self, loaded: Loaded, cursor: Cursor) -> Held:
         """Hold a chunk from the log. It may have to be cut, so that its classes are few enough."""
         cursor.spot = loaded.spot
-        first = loaded.chunk.offset
         pieces = []
-        for piece in self._router.route(loaded.chunk):
-            piece.offset = first
-            first = piece.end
+        for piece in self.routers.route(loaded.chunk):
             if (held := self.window.get(piece.offset.sequence)) is not None:
                 pieces.append(held)
                 continue
             self.window.make_room(piece, self._room.leader())
-            readers = sum(not other.closed and other.wants_any(piece) for other in self.cursors)
+            readers = sum(not other.closed and other.wants_any(piece) for other in self.cursors.values())
             pieces.append(Held(piece, readers))
             self.window.hold(pieces[-1])
         return pieces[0]
@@ -184,6 +202,8 @@ class LocalSpool(Spool):
     def is_over(self, sink: int) -> bool:
         """Whether a sink has read all there is and will be."""
         cursor = self.cursors[sink]
+        if cursor.next >= cursor.stops_at:
+            return True
         return self.ended and (cursor.closed or (cursor.next >= self.appended and not cursor.is_at_gap))
 
     def wake(self) -> None:
@@ -198,12 +218,14 @@ class LocalSpool(Spool):
     def has_more(self, sink: int) -> bool:
         """Whether `read` has something for the sink now."""
         cursor = self.cursors[sink]
-        return not cursor.closed and (cursor.next < self._readable_end or cursor.is_at_gap)
+        if cursor.closed or cursor.next >= cursor.stops_at:
+            return False
+        return cursor.next < self._readable_end or cursor.is_at_gap
 
     @property
     def _readable_end(self) -> float:
         """Where sinks must stop reading: with `sync`, before what power loss could still take back."""
-        keeper = self._keeper
+        keeper = self.keeper
         if keeper is not None and keeper.wait_for_sync and not keeper.bypassed:
             return min(self.appended, keeper.safe_end)
         return self.appended
@@ -228,7 +250,7 @@ class LocalSpool(Spool):
     @property
     def keeps_notes(self) -> bool:  # type: ignore[override]  # others may know it from the start
         """Whether notes outlive the process."""
-        return any(cursor.keeps_notes for cursor in self.cursors)
+        return any(cursor.keeps_notes for cursor in self.cursors.values())
 
     async def note(self, sink: int, note: Note) -> None:
         """Remember a batch. Raises OSError: then it must not be sent."""
@@ -245,11 +267,11 @@ class LocalSpool(Spool):
         """
         try:
             note()
-            while self._keeper is not None and self._keeper.wait_for_sync and (jobs := cursor.begin_sync()):
+            while self.keeper is not None and self.keeper.wait_for_sync and (jobs := cursor.begin_sync()):
                 for job in jobs:
                     await in_thread(job)
         except OSError as error:
-            if self._keeper is None or not self._keeper.bypassed:
+            if self.keeper is None or not self.keeper.bypassed:
                 raise
             self._log.error("cannot write a cursor", sink=cursor.name, reason=error.strerror)
 
@@ -268,12 +290,12 @@ class LocalSpool(Spool):
     def commit(self, sink: int, end: int, tally: Tally, carried: Memory | None = None) -> None:
         """Everything before `end` is settled at the sink: its chunks may go."""
         cursor = self.cursors[sink]
-        with self._telling(cursor):
+        with self.telling(cursor):
             cursor.commit(end, tally, carried)
         for held in cursor.settle(end, trio.current_time()):
             self.window.release(held)
-        if self._keeper is not None:
-            self._keeper.work()
+        if self.keeper is not None:
+            self.keeper.work()
             self._room.look_again()  # what this sink needs no more may leave the memory, whoever else does
 
     def pass_over(self, sink: int, end: int) -> None:
@@ -289,7 +311,7 @@ class LocalSpool(Spool):
         """The sink holds what it has made of all that it has read: without a log nobody else needs to, for its sake."""
         cursor = self.cursors[sink]
         cursor.note_unwanted(lambda chunk: _unwanted(chunk, sink))
-        if self._keeper is not None:
+        if self.keeper is not None:
             self.sent(sink)  # at the end it may have to be kept
             return
         for held in cursor.hand_over():
@@ -315,27 +337,27 @@ class LocalSpool(Spool):
             self.window.release(held)
         cursor.count_closed(waiting, waiting)  # in the log: whether it wanted them is not worth reading it
         cursor.closed = True
-        self.commit(sink, self.appended, Tally())
+        self.commit(sink, cursor.end(self.appended), Tally())
 
     # ── to the end ──
 
     async def maintain(self) -> None:
         """Sync and tidy up, for ever."""
-        if self._keeper is None:
+        if self.keeper is None:
             await trio.sleep_forever()
         else:
-            await self._keeper.maintain(self.wake)
+            await self.keeper.maintain(self.wake)
 
     async def aclose(self) -> None:
         """Keep what is left, as the durability says, and let go of everything."""
-        for number, cursor in enumerate(self.cursors):
+        for number, cursor in self.cursors.items():
             if cursor.closed:
-                self.commit(number, self.appended, Tally())
-        if self._keeper is not None:
+                self.commit(number, cursor.end(self.appended), Tally())
+        if self.keeper is not None:
             with trio.CancelScope(shield=True):
-                for held in await self._keeper.save_all():
+                for held in await self.keeper.save_all():
                     self._discarding.lose(held.chunk, "not_kept")  # the next run must know that it is missing
-                await self._keeper.finish()
+                await self.keeper.finish()
 
     # ── looking ──
 
@@ -358,10 +380,10 @@ class LocalSpool(Spool):
     def waiting_bytes(self, sink: int) -> int:
         """About what they take: in the log, and in memory those that are there alone."""
         cursor = self.cursors[sink]
-        logged_end = self._keeper.store.end if self._keeper is not None else 0
+        logged_end = self.keeper.store.end if self.keeper is not None else 0
         alone = (held.chunk for held in self.window if held.chunk.offset.sequence >= logged_end)
         in_memory = sum(chunk.size_bytes for chunk in alone if cursor.lacks(chunk))
-        return in_memory + (self._keeper.needed_bytes(cursor) if self._keeper is not None else 0)
+        return in_memory + (self.keeper.needed_bytes(cursor) if self.keeper is not None else 0)
 
     def undelivered(self, sink: int) -> int:
         """How many of them it wants, where that is known without reading them; else how many wait."""
@@ -389,8 +411,8 @@ class LocalSpool(Spool):
     def _received_ns(self, cursor: Cursor) -> int | None:
         """When an event that is in the log alone was read: looked up once, however often it is asked for."""
         known, received_ns = cursor.oldest
-        if known != cursor.wants and self._keeper is not None:
-            received_ns = self._keeper.store.received_ns(cursor.wants, cursor.spot)
+        if known != cursor.wants and self.keeper is not None:
+            received_ns = self.keeper.store.received_ns(cursor.wants, cursor.spot)
             cursor.oldest = cursor.wants, received_ns
         return received_ns
 
@@ -402,7 +424,7 @@ class LocalSpool(Spool):
             blocked_seconds=self._room.blocked_seconds,
             held_bytes=self.window.held_bytes,
             budget_bytes=self.window.budget_bytes,
-            **(self._keeper.figures() if self._keeper is not None else {}),
+            **(self.keeper.figures() if self.keeper is not None else {}),
         )
 
 

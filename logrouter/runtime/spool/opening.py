@@ -1,26 +1,28 @@
 """Opens the spool that the settings ask for, and goes on where the last process stopped.
 
-- A sink whose cursor is found goes on there. One that is new begins with the events to come; so does the first.
+- A sink whose cursor is found goes on there. One that is new begins with the events to come, or as its `start` says.
 - A sink whose cursor is damaged begins with the oldest event that is kept: it may get some twice, and misses none.
 - Sequences go on after the last that the log or any cursor knows of, in a new epoch: an id is never used twice, and
   what a power cut has taken from the log is counted as lost by the sinks that had not got it.
 - The cursor of a sink that is configured no more stays where it is, and keeps nothing from being deleted.
+- A sink that was removed while the process ran, and is configured again, has nothing of what came between.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from logrouter.config.settings import Settings, SpoolSettings
-from logrouter.cursors import Ledger, State
+from logrouter.cursors import Gap, Ledger, State
 from logrouter.errors import StartError
 from logrouter.routing import Router
 from logrouter.runtime.disk import Disk
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.cursor import Cursor, WhenFull
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.keeper import Keeper
@@ -32,6 +34,21 @@ if TYPE_CHECKING:
     from logrouter.runtime.dead_letters import DeadLetters
 
 
+class NewCursor(NamedTuple):
+    """The cursor of a sink that comes."""
+
+    cursor: Cursor
+    is_new: bool
+    """Whether the sink has never had one."""
+
+    def withdraw(self) -> None:
+        """The sink does not come after all."""
+        self.cursor.let_go()
+        if self.is_new:
+            with suppress(OSError):  # an empty cursor does no harm
+                self.cursor.remove()
+
+
 @dataclass
 class OpenSpool:
     """A spool, and the folder that it is in, if any, with what destinations have refused."""
@@ -39,6 +56,40 @@ class OpenSpool:
     spool: LocalSpool
     directory: SpoolDirectory | None = None
     dead_letters: DeadLetters | None = None
+    keeper: Keeper | None = None
+
+    def cursor_for(self, name: str, settings: Settings, log: Log) -> NewCursor:
+        """The cursor of a sink that comes while the spool is in use, written down. Raises OSError."""
+        end = self.spool.appended
+        if self.directory is None or self.keeper is None:
+            return NewCursor(_cursor(name, settings, State(name, end, end, Ledger())), True)
+        journal = Journal(self.directory.journal(name))
+        found = _state(name, journal, self.keeper.store, log)
+        state = _begun(name, found, end, end, self.spool.epoch)
+        cursor = _cursor(name, settings, state, journal)
+        cursor.begin()
+        if self.dead_letters is not None:
+            self.dead_letters.expect(name, state.committed)
+        return NewCursor(cursor, found is None)
+
+    def adjust(self, settings: Settings) -> None:
+        """Go on with what of these settings can change meanwhile."""
+        spool = settings.spool
+        self.spool.adjust(_block_timeout_seconds(spool))
+        if self.keeper is not None:
+            self.keeper.adjust(
+                max_bytes=spool.max_size, sync_interval_seconds=spool.sync_interval, keep_seconds=spool.keep
+            )
+        if self.dead_letters is not None:
+            self.dead_letters.max_bytes = settings.dead_letters.max_size
+        for cursor in self.spool.cursors.values():
+            if cursor.reads_on:
+                cursor.when_full = _when_full(cursor.name, settings)
+        self.share(spool)
+
+    def share(self, settings: SpoolSettings) -> None:
+        """Share the memory among the sinks there are."""
+        self.spool.share(_budget_bytes(settings, len(self.spool.cursors)))
 
     async def aclose(self) -> None:
         """Keep what is left, and let somebody else use the folder."""
@@ -53,7 +104,7 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
     """The spool with a cursor for each sink. Raises StartError where its folder cannot be used."""
     if settings.spool.directory is None:
         cursors = [_cursor(name, settings, State(name, 0, 0, Ledger())) for name in settings.sinks]
-        return OpenSpool(_spool(cursors, settings.spool, router, log, secrets.randbits(64), None))
+        return OpenSpool(_spool(dict(enumerate(cursors)), settings.spool, router, log, secrets.randbits(64), None))
     from logrouter.runtime.dead_letters import DeadLetters
 
     directory = SpoolDirectory(settings.spool.directory)
@@ -63,9 +114,9 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
         spool = spool_over(store, directory.cursors, settings, router, log)
         if directory.copied:
             log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
-        committed = {cursor.name: cursor.state.committed for cursor in spool.cursors}
+        committed = {cursor.name: cursor.state.committed for cursor in spool.cursors.values()}
         letters = DeadLetters(directory.dead_letters, max_bytes=settings.dead_letters.max_size, committed=committed)
-        return OpenSpool(spool, directory, letters)
+        return OpenSpool(spool, directory, letters, spool.keeper)
     except (OSError, UnknownVersion) as error:
         directory.close()
         raise StartError(f"spool.directory: cannot use {directory.path}: {error}") from error
@@ -90,22 +141,30 @@ def spool_over(
     others = {name: journal.load() for name, journal in absent.items() if name not in states}
     store.begin_at(max((state.end for state in (*states.values(), *others.values()) if state), default=0))
     _tell_absent(others, store, log)
-    cursors = [_cursor(name, settings, _begun(name, state, store), journals[name]) for name, state in states.items()]
+    oldest = store.segments[0].header.first if store.segments else store.end
+    begun = {
+        name: _begun(
+            name, state, store.end, oldest if settings.sinks[name].config.start == "oldest" else store.end, store.epoch
+        )
+        for name, state in states.items()
+    }
+    cursors = [_cursor(name, settings, state, journals[name]) for name, state in begun.items()]
     for cursor in cursors:
         cursor.begin()
+    numbered = dict(enumerate(cursors))
     spool = settings.spool
     if spool.durability == "sync" and store.needs_sync:
         store.begin_sync()()  # sinks may read all of it at once
     keeper = Keeper(
         store,
-        cursors,
+        numbered.values(),
         log,
         eager=spool.durability != "memory",
         wait_for_sync=spool.durability == "sync",
         sync_interval_seconds=spool.sync_interval,
         keep_seconds=spool.keep,
     )
-    return _spool(cursors, spool, router, log, store.epoch, keeper)
+    return _spool(numbered, spool, router, log, store.epoch, keeper)
 
 
 def _sinks_in(cursors_folder: str, disk: Disk) -> set[str]:
@@ -133,30 +192,45 @@ def _state(name: str, journal: Journal, store: Store, log: Log) -> State | None:
     return state
 
 
-def _begun(name: str, state: State | None, store: Store) -> State:
-    """Where a sink begins, and how many events the log has had for it."""
+def _begun(name: str, state: State | None, end: int, start: int, epoch: int) -> State:
+    """Where a sink begins, `start` if it is new, and how many events the log has had for it up to its `end`."""
     if state is None:
-        state = State(name, store.end, store.end, Ledger())
+        state = State(name, start, start, Ledger())
     state.sink = name
-    state.ledger.read = store.end - state.origin
+    state.ledger.read = end - state.origin
+    if state.ends_at is not None and state.ends_at < end:
+        state.gaps.append(Gap(epoch, state.ends_at, end, 0, "lost", "removed"))
+        state.ledger.unmatched += end - state.ends_at
+    state.ends_at = None
     return state
 
 
 def _cursor(name: str, settings: Settings, state: State, journal: Journal | None = None) -> Cursor:
-    when_full = settings.sinks[name].config.when_full or settings.spool.when_full
-    return Cursor(name, when_full, state, journal)
+    return Cursor(name, _when_full(name, settings), state, journal)
+
+
+def _when_full(name: str, settings: Settings) -> WhenFull:
+    when_full: WhenFull = settings.sinks[name].config.when_full or settings.spool.when_full
+    return when_full
+
+
+def _block_timeout_seconds(settings: SpoolSettings) -> float:
+    return float("inf") if settings.block_timeout == "never" else float(settings.block_timeout)
+
+
+def _budget_bytes(settings: SpoolSettings, sinks: int) -> int:
+    return settings.memory - reserved_bytes(settings.memory, sinks)
 
 
 def _spool(
-    cursors: list[Cursor], settings: SpoolSettings, router: Router, log: Log, epoch: int, keeper: Keeper | None
+    cursors: dict[int, Cursor], settings: SpoolSettings, router: Router, log: Log, epoch: int, keeper: Keeper | None
 ) -> LocalSpool:
-    timeout = settings.block_timeout
     return LocalSpool(
         cursors,
         router,
         log,
         epoch=epoch,
-        budget_bytes=settings.memory - reserved_bytes(settings.memory, len(cursors)),
-        block_timeout_seconds=float("inf") if timeout == "never" else float(timeout),
+        budget_bytes=_budget_bytes(settings, len(cursors)),
+        block_timeout_seconds=_block_timeout_seconds(settings),
         keeper=keeper,
     )

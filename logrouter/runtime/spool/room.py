@@ -41,7 +41,7 @@ class Room:
         self._discarding = discarding
         self._keeper = keeper
         self._log = log
-        self._block_timeout_seconds = block_timeout_seconds
+        self.block_timeout_seconds = block_timeout_seconds
         self._waiting: list[Chunk] = []
         """Chunks that wait for room, one a source."""
         self._waiting_since: float | None = None
@@ -68,7 +68,8 @@ class Room:
         if not self._waiting or not (cursor.is_sending or self._is_disk_full()):
             return False
         appended = self._spool.appended
-        pinned = min((other.pinned for other in self._spool.cursors if not other.closed), default=appended)
+        others = [other for other in self._spool.cursors.values() if not other.closed]
+        pinned = min((other.pinned for other in others if other.pinned < other.end(appended)), default=appended)
         return pinned < appended and cursor.pinned == pinned
 
     def _is_disk_full(self) -> bool:
@@ -77,7 +78,7 @@ class Room:
     def leader(self) -> int | None:
         """What the sink that leads reads next, if it is alive and in the window."""
         now = trio.current_time()
-        cursors = self._spool.cursors
+        cursors = self._spool.cursors.values()
         live = [cursor.next for cursor in cursors if not cursor.closed and now - cursor.moved_at < LIVE_SECONDS]
         leader = max(live, default=None)
         return leader if leader == self._spool.appended or leader in self._spool.window else None
@@ -89,7 +90,7 @@ class Room:
         self._waiting.append(chunk)
         self._spool.wake_readers()  # whoever still waits for more may send what it has
         try:
-            with trio.move_on_after(self._block_timeout_seconds if live else float("inf")):
+            with trio.move_on_after(self.block_timeout_seconds if live else float("inf")):
                 await self._make(chunk, insist=False)
                 return
             await self._make(chunk, insist=True)
@@ -134,6 +135,6 @@ class Room:
     def _tell(self) -> None:
         now = trio.current_time()
         if self._waiting_since is not None and now - self._waiting_since > LIVE_SECONDS:
-            cursors = self._spool.cursors
+            cursors = self._spool.cursors.values()
             slow = [cursor.name for cursor in cursors if not cursor.closed and now - cursor.moved_at > LIVE_SECONDS]
             self._log.warning("the spool is full: reading waits", slow_sinks=slow)

@@ -55,8 +55,7 @@ class Store(LogReader):
         """`epoch`: of what will be appended."""
         super().__init__(folder, disk)
         self.epoch = epoch
-        self.max_bytes = max_bytes
-        self.segment_bytes = min(SEGMENT_BYTES, max(SMALLEST_SEGMENT_BYTES, max_bytes // SEGMENTS_IN_SPOOL))
+        self.limit(max_bytes)
         self.written_bytes = 0
         """In all, since the start."""
         self.synced_end = 0
@@ -78,6 +77,11 @@ class Store(LogReader):
         self._found: list[Segment] = []
         self._leaving: dict[str, int] = {}
         """Path → size of files that are no part of the log any more, and not deleted yet."""
+
+    def limit(self, max_bytes: int) -> None:
+        """Let the log take so much, or what it takes already; segments become as large as fits that."""
+        self.max_bytes = max_bytes
+        self.segment_bytes = min(SEGMENT_BYTES, max(SMALLEST_SEGMENT_BYTES, max_bytes // SEGMENTS_IN_SPOOL))
 
     def open(self) -> None:
         """Find out what is there. Raises UnknownVersion.

@@ -35,6 +35,13 @@ class Window:
         """The chunk that begins there, if it is in memory."""
         return self._chunks.get(sequence)
 
+    def contiguous_from(self, end: int) -> int:
+        """Where those chunks begin that lead up to this sequence without a hole."""
+        by_end = {held.chunk.end.sequence: held.chunk.offset.sequence for held in self._chunks.values()}
+        while end in by_end:
+            end = by_end[end]
+        return end
+
     def hold(self, held: Held) -> None:
         """Take a chunk in."""
         self._chunks[held.chunk.offset.sequence] = held

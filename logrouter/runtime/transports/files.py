@@ -66,6 +66,7 @@ class Files:
         """Device and inode of a closed compressed file → its size."""
         self._closing = trio.Lock()
         """Held while files are synced or closed: the one must not happen in the middle of the other."""
+        self._join: Callable[[], None] | None = None
         self._failed: DestinationError | None = None
         """Why a file was closed without having been synced. The kernel says so once, so `sync` must say it again."""
 
@@ -179,6 +180,7 @@ class Files:
 
     def on_sync(self, join: Callable[[], None]) -> None:
         """Have `join` called whenever other sinks are about to be synced."""
+        self._join = join
         self._syncs.joins.append(join)
 
     def reopen(self) -> None:
@@ -188,6 +190,9 @@ class Files:
 
     async def aclose(self) -> None:
         """Make everything durable and close it. Raises DestinationError when the first failed."""
+        if self._join is not None:
+            self._syncs.joins.remove(self._join)
+            self._join = None
         try:
             if self.needs_sync:
                 await self.sync()

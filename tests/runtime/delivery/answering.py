@@ -119,7 +119,7 @@ class Answered:
         self.sink.retry = retry or RetryPolicy()
         self.sink.on_reject = on_reject  # type: ignore[assignment]  # one of its words
         self.delivery = Delivery(
-            *(0, "a", self.sink, self.transport, self.spool, self.router, log),
+            *(0, "a", self.sink, self.transport, self.spool, log),
             dead_letters=self.letters,
             clock_ns=clock_ns,
         )

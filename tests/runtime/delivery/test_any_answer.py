@@ -144,7 +144,7 @@ class Life:
         sink.concurrency, sink.batching = next(self.concurrencies), Batching(events=self.events)
         transport = RespondingTransport(self.server.answer, seconds=0.1)
         log = Log("error", write=lambda line: None)
-        delivery = Delivery(0, "a", sink, transport, spool, router, log, dead_letters=self.letters)
+        delivery = Delivery(0, "a", sink, transport, spool, log, dead_letters=self.letters)
         if steps is not None:
             self.disk.kill_after(steps)
         try:

@@ -41,7 +41,7 @@ class Gathering:
             sink = GatheringSink(SinkConfig(), SinkContext(name))
             sink.batching = Batching(size_bytes=size_bytes, age_seconds=3600)
             transport = RespondingTransport(partial(self._answer, name), seconds=0.005)
-            self.deliveries.append(Delivery(number, name, sink, transport, self.spool, self.router, log))
+            self.deliveries.append(Delivery(number, name, sink, transport, self.spool, log))
 
     def _answer(self, name: str, request: Request) -> Response:
         if request.method == "POST" and not self.spool.ended:

@@ -161,8 +161,8 @@ class Model:
 
     @property
     def keeper(self) -> Keeper:
-        assert self.spool._keeper is not None
-        return self.spool._keeper
+        assert self.spool.keeper is not None
+        return self.spool.keeper
 
     # ── steps ──
 

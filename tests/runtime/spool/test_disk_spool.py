@@ -59,8 +59,8 @@ class Place:
             await self.spool.append(chunk)
 
     async def tidy(self) -> None:
-        assert self.spool._keeper is not None
-        assert await self.spool._keeper.tidy()
+        assert self.spool.keeper is not None
+        assert await self.spool.keeper.tidy()
         self.spool.wake()
 
 
@@ -139,7 +139,7 @@ async def test_a_source_waits_no_longer_than_it_must_for_a_full_log(
 
 async def test_what_is_kept_to_be_looked_at_goes_when_room_is_needed(nursery: trio.Nursery) -> None:
     place = Place("disk", discarding="a")
-    keeper = place.spool._keeper
+    keeper = place.spool.keeper
     assert keeper is not None
     keeper._keep_ns = 10**19
     for _ in range(10):
@@ -240,7 +240,7 @@ async def test_pieces_of_a_chunk_are_held_once_and_found_again_when_they_left_me
     chunk = Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1)
     pieces = router.route(chunk)
     assert len(pieces) > 1
-    keeper = place.spool._keeper
+    keeper = place.spool.keeper
     assert keeper is not None
     keeper.store.append(chunk)  # as one record: it was written by a config with fewer rules
     place.spool.appended = keeper.store.end
@@ -265,7 +265,7 @@ async def test_a_piece_that_is_in_memory_is_not_loaded_again() -> None:
     router = many_classes()
     place = Place("disk", "abcdefghi", router=router)
     place.spool.window.budget_bytes = 400_000
-    keeper = place.spool._keeper
+    keeper = place.spool.keeper
     assert keeper is not None
     keeper.store.append(Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1))
     place.spool.appended = keeper.store.end

@@ -231,7 +231,7 @@ def test_every_event_is_accounted_for(
             check(spool, told)
 
     def check(spool: LocalSpool, told: list[list[tuple[int, int]]]) -> None:
-        for number, cursor in enumerate(spool.cursors):
+        for number, cursor in spool.cursors.items():
             assert cursor.ledger.read == spool.appended
             assert cursor.ledger.settled + spool.waiting(number) == spool.appended
             runs = told[number]

@@ -60,7 +60,7 @@ class Machine:
         self.spool.batch_bytes = 2_500
         self.files = Files(self.sink.handling, disk=self.disk, clock=lambda: self.disk.now)
         log = Log("error", write=self.said.append)
-        self.delivery = Delivery(0, "a", self.sink, self.files, self.spool, router, log)
+        self.delivery = Delivery(0, "a", self.sink, self.files, self.spool, log)
         self.router = router
 
     def crash(self, *, power: bool = False, **options: Any) -> None:
@@ -81,8 +81,8 @@ class Machine:
         await self.tidy()  # with `sync`, nothing is sent before
 
     async def tidy(self) -> None:
-        assert self.spool._keeper is not None
-        await self.spool._keeper.tidy()
+        assert self.spool.keeper is not None
+        await self.spool.keeper.tidy()
 
     async def deliver(self) -> None:
         """All there is, to the end."""

@@ -1,0 +1,153 @@
+"""Reloads: from new settings to what runs, beside what runs already.
+
+    prepare   the settings are read, checked and made into sinks, steps and a router; cursors of new sinks are written
+              down. Whatever is wrong: it is said, and all goes on as before
+    swap      all at once, between two chunks: `succession.py`
+
+One reload is done after the other; and another one that is asked for before the next has begun is that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import trio
+
+from logrouter.assembly import Assembly, assemble
+from logrouter.config.changes import check_change, describe_changes
+from logrouter.config.settings import Settings
+from logrouter.errors import ConfigError, LogrouterError
+from logrouter.runtime.spool.opening import NewCursor
+from logrouter.runtime.succession import Prepared, Succession
+from logrouter.sinks import Sink
+
+if TYPE_CHECKING:
+    from logrouter.runtime.topology import Topology
+
+Load = Callable[[], Settings]
+"""Reads the config anew, and checks it as the start does. Called in a thread. Raises LogrouterError, OSError."""
+
+_TOLD_APART: Final = 64
+"""The log tells of the same once a minute: so many reloads in a minute are not the same."""
+
+MakeSinks = Callable[[Settings], dict[str, Sink[Any]]]
+
+
+class Outcome(msgspec.Struct):
+    """What became of a reload."""
+
+    changes: list[str] = []
+    """What is different now. Nothing: the config is as it was."""
+    mistakes: list[str] = []
+    """What is wrong with the new config. All goes on as before, if there are any."""
+
+
+class _Request:
+    """Somebody asks for a reload."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.outcome = Outcome(mistakes=["logrouter is about to end: it reads no config any more"])
+
+
+class Reloading:
+    """The reloads of one topology."""
+
+    def __init__(self, topology: Topology, load: Load | None, make_sinks: MakeSinks) -> None:
+        """`load`: None where there is no config to be read again."""
+        self._topology = topology
+        self._load = load
+        self._make_sinks = make_sinks
+        self._ask, self._asked = trio.open_memory_channel[_Request](1)
+        self._coming: _Request | None = None
+        """One that has not begun: whoever asks now means the same."""
+        self._reloads = 0
+
+    async def ask(self) -> Outcome:
+        """Reload, and tell what became of it."""
+        if self._load is None:
+            return Outcome(mistakes=["there is no config to be read again"])
+        request = self._coming
+        if request is None:
+            request = self._coming = _Request()
+            try:
+                self._ask.send_nowait(request)
+            except trio.BrokenResourceError:
+                return request.outcome
+        await request.done.wait()
+        return request.outcome
+
+    async def serve(self, delivering: trio.Nursery, reading: trio.Nursery) -> None:
+        """Do what is asked for, until cancelled. New tasks are started in these nurseries."""
+        try:
+            with self._asked:
+                async for request in self._asked:
+                    self._coming = None
+                    await self._serve(request, delivering, reading)
+        finally:
+            if self._coming is not None:
+                self._coming.done.set()
+
+    async def _serve(self, request: _Request, delivering: trio.Nursery, reading: trio.Nursery) -> None:
+        try:
+            request.outcome, taken_over = await self._reload(delivering, reading)
+            for event in taken_over:
+                await event.wait()
+        finally:
+            request.done.set()
+
+    async def _reload(self, delivering: trio.Nursery, reading: trio.Nursery) -> tuple[Outcome, list[trio.Event]]:
+        """What became of it, and what tells that all is done."""
+        self._reloads += 1
+        log, about = self._topology.log, str(self._reloads % _TOLD_APART)
+        try:
+            prepared = await self._prepare()
+        except ConfigError as error:
+            mistakes = [str(mistake) for mistake in error.mistakes]
+        except (LogrouterError, OSError) as error:
+            mistakes = [str(error)]
+        except Exception as error:  # a mistake of ours, or of a plug-in: no reason to stop what runs
+            mistakes = [f"{type(error).__name__}: {error}"]
+        else:
+            before, after = self._topology.settings, prepared.assembly.settings
+            changes = describe_changes(before, after)
+            taken_over = Succession(self._topology, delivering, reading).swap(prepared) if changes else []
+            log.info("reloaded", about=about, changes=changes or "none")
+            return Outcome(changes), taken_over
+        log.error("the config is not reloaded: the one before stays in force", about=about, mistakes=mistakes)
+        return Outcome(mistakes=mistakes), []
+
+    # ── prepare ──
+
+    async def _prepare(self) -> Prepared:
+        """Everything that can fail. Raises ConfigError, LogrouterError, OSError."""
+        assembly = await trio.to_thread.run_sync(self._assemble)
+        before, leaving = self._topology.assembly, {delivery.name for delivery in self._topology.leaving}
+        new = [name for name in assembly.sinks if name not in before.sinks and name not in leaving]
+        others = [name for name, number in assembly.numbers.items() if before.numbers.get(name) != number]
+        transports = {name: self._topology.connect(assembly.sinks[name]) for name in others}
+        cursors = await trio.to_thread.run_sync(self._open_cursors, new, assembly.settings)
+        return Prepared(assembly, cursors, transports)
+
+    def _assemble(self) -> Assembly:
+        if self._load is None:
+            raise LogrouterError("there is no config to be read again")
+        topology = self._topology
+        settings = self._load()
+        if mistakes := check_change(topology.settings, settings):
+            raise ConfigError(mistakes)
+        return assemble(settings, self._make_sinks(settings), topology.assembly)
+
+    def _open_cursors(self, names: list[str], settings: Settings) -> dict[str, NewCursor]:
+        """All of them, or none. Raises OSError."""
+        opened: dict[str, NewCursor] = {}
+        try:
+            for name in names:
+                opened[name] = self._topology.opened.cursor_for(name, settings, self._topology.log)
+        except OSError:
+            for found in opened.values():
+                found.withdraw()
+            raise
+        return opened

@@ -1,0 +1,176 @@
+"""New parts take over from old ones, while the process runs.
+
+    swapped        all at once, between two chunks. What was appended before stays routed as it was (`routers.py`);
+                   sources, steps and sinks that are the same go on
+    a new sink     begins with what comes now (`start`)
+    a changed one  ends with what it has in hand; its successor goes on with its cursor, and with what was noted. Where
+                   its destination is in trouble, or does not answer for too long, its successor need not wait
+    a removed one  gets what was appended before, for as long as the end of the process might take. What is left then is
+                   counted, said, and held until there is no room for it; it goes on if the sink comes back
+
+Who writes to the same file or stream as somebody who is not done yet waits for that one to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import trio
+
+from logrouter.assembly import Assembly
+from logrouter.config.changes import reads_the_same
+from logrouter.config.settings import Settings
+from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.preflight import whole_file
+from logrouter.runtime.spool.opening import NewCursor
+from logrouter.runtime.transports import Transport
+from logrouter.sinks import Sink
+
+if TYPE_CHECKING:
+    from logrouter.runtime.topology import Topology
+
+_LOOK_SECONDS: Final = 0.5
+"""How often is looked whether the destination of a sink that is to end works still."""
+
+
+class Prepared(NamedTuple):
+    """What is ready to run."""
+
+    assembly: Assembly
+    cursors: dict[str, NewCursor]
+    """Of sinks that come."""
+    transports: dict[str, Transport]
+    """Of sinks that come, and of those that have changed."""
+
+
+class Succession:
+    """One swap of the parts of a topology."""
+
+    def __init__(self, topology: Topology, delivering: trio.Nursery, reading: trio.Nursery) -> None:
+        """New tasks are started in these nurseries."""
+        self._topology = topology
+        self._members = topology.opened.spool.members
+        self._delivering = delivering
+        self._reading = reading
+
+    def swap(self, prepared: Prepared) -> list[trio.Event]:
+        """Let the new parts take over, without waiting for anything. Each event tells that a sink that has changed has
+        got its successor."""
+        topology, assembly = self._topology, prepared.assembly
+        before, topology.assembly = topology.assembly, assembly
+        self._members.reroute(assembly.router)
+        self._restore(assembly)
+        former = {delivery.name: delivery for delivery in topology.deliveries}
+        changed = [each for each in former.values() if assembly.numbers.get(each.name) != each.number]
+        ending = [*topology.leaving, *changed]
+        for name in former.keys() - assembly.sinks.keys():
+            self._remove(former[name])
+        taken_over = []
+        for name, transport in prepared.transports.items():
+            delivery = topology.make_delivery(name, transport)
+            in_the_way = [each for each in ending if _have_one_place(each.sink, delivery.sink)]
+            if name in former:
+                taken_over.append(trio.Event())
+                self._delivering.start_soon(self._hand_over, former[name], delivery, in_the_way, taken_over[-1])
+                self._members.stop(former[name].number)
+            else:
+                self._add(delivery, prepared.cursors[name])
+                self._delivering.start_soon(topology.deliver, delivery, in_the_way)
+        self._change_sources(before.settings)
+        topology.opened.adjust(assembly.settings)
+        topology.log.set_level(assembly.settings.log_level)
+        return taken_over
+
+    # ── sinks ──
+
+    def _restore(self, assembly: Assembly) -> None:
+        """Sinks that were removed by a reload before, and are there again, are as if they had changed."""
+        for delivery in list(self._topology.leaving):
+            if delivery.name in assembly.sinks:
+                self._topology.leaving.remove(delivery)
+                self._topology.deliveries.append(delivery)
+                self._members.restore(delivery.number)
+
+    def _add(self, delivery: Delivery, found: NewCursor) -> None:
+        oldest = delivery.sink.config.start == "oldest"
+        self._members.come(delivery.number, found.cursor, is_new=found.is_new, from_oldest=oldest)
+        self._topology.deliveries.append(delivery)
+
+    async def _hand_over(
+        self, former: Delivery, delivery: Delivery, in_the_way: Iterable[Delivery], taken_over: trio.Event
+    ) -> None:
+        """Let a sink's delivery come to its end, and another go on."""
+        try:
+            await self._end(former, only_if_it_works=True)
+        finally:  # also where time is up: what is left is counted
+            self._members.take_over(former.number, delivery.number)
+            deliveries = self._topology.deliveries
+            deliveries[deliveries.index(former)] = delivery
+            taken_over.set()
+        await self._topology.deliver(delivery, in_the_way)
+
+    async def _end(self, delivery: Delivery, *, only_if_it_works: bool = False) -> None:
+        """Wait until it has ended, or for so long that it must."""
+        try:
+            with trio.move_on_after(self._topology.settings.shutdown_timeout):
+                while not (delivery.ended.is_set() or (only_if_it_works and delivery.destination.trouble)):
+                    with trio.move_on_after(_LOOK_SECONDS):
+                        await delivery.ended.wait()
+        finally:
+            delivery.cancel()
+            with trio.CancelScope(shield=True):  # it commits what a thread is making durable
+                await delivery.ended.wait()
+
+    def _remove(self, delivery: Delivery) -> None:
+        self._topology.deliveries.remove(delivery)
+        self._topology.leaving.append(delivery)
+        self._members.remove(delivery.number)
+        delivery.hurry()
+        self._delivering.start_soon(self._see_off, delivery)
+
+    async def _see_off(self, delivery: Delivery) -> None:
+        """Let a removed sink have what is left for it; say what could not be delivered in time."""
+        await self._end(delivery)
+        if delivery not in self._topology.leaving:
+            return  # it is there again
+        conclusion = self._topology.conclusion
+        conclusion.tell_undelivered(delivery)
+        if conclusion.has_everything(delivery):
+            conclusion.leave_out(delivery)
+            self._topology.leaving.remove(delivery)
+            self._members.forget(delivery.number)
+        else:
+            self._members.abandon(delivery.number)
+        self._topology.opened.share(self._topology.settings.spool)
+
+    # ── sources ──
+
+    def _change_sources(self, before: Settings) -> None:
+        """Let sources make of their lines what is asked for now; let them come, go, and read on for one another."""
+        topology, assembly = self._topology, self._topology.assembly
+        settings = assembly.settings
+        running = {source.name: source for source in topology.sources}
+        for name, wanted in settings.sources.items():
+            if name not in running:
+                topology.sources.append(topology.make_source(name))
+                self._reading.start_soon(topology.read, topology.sources[-1])
+                topology.unread += 1
+                continue
+            running[name].go_on(assembly.router, wanted.config, assembly.chains[name])
+            if reads_the_same(before.sources[name], wanted):
+                running[name].source.adjust(wanted.config)
+            else:
+                running[name].read_on_with(topology.open_source(name))
+        for name in running.keys() - settings.sources.keys():
+            running[name].was_removed = True
+            running[name].stop()
+
+
+def _have_one_place(sink: Sink[Any], other: Sink[Any]) -> bool:
+    """Whether both write to one file, or to one stream."""
+    if sink.transport != other.transport:
+        return False
+    if sink.transport == "stream":
+        return sink.descriptor == other.descriptor
+    return sink.transport == "files" and whole_file(sink) is not None and whole_file(sink) == whole_file(other)
