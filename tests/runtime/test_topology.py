@@ -16,6 +16,7 @@ from trio.testing import MockClock
 from logrouter.config import load
 from logrouter.cursors import Ledger, Tally
 from logrouter.runtime.concluding import EXIT_LOST, EXIT_OK, EXIT_UNDELIVERED
+from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.log import Log
 from logrouter.runtime.topology import Topology
 from logrouter.sinks._objects import Upload
@@ -118,6 +119,15 @@ async def test_at_the_end_of_input_all_is_delivered(autojump_clock: MockClock) -
     assert run.numbers("a") == run.numbers("b") == list(range(30))
     assert run.seconds < 1
     assert not run.topology.reading
+
+
+async def test_it_is_looked_whether_each_sink_keeps_up(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(Delivery, "look", lambda delivery: looks.append(delivery.name))
+    await Run(ScriptedSource(a_line_a_second(5)), "a", "b").to_the_end()
+    assert min(looks.count("a"), looks.count("b")) >= 9
 
 
 async def test_nothing_to_read_is_a_quick_end(autojump_clock: MockClock) -> None:
