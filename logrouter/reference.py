@@ -210,7 +210,8 @@ def type_words(kind: Any) -> str:
 def _plural(kind: Any) -> str:
     """Of the kinds that stand in lists and mappings."""
     plurals = {str: "texts", Any: "values of any kind", int: "whole numbers", float: "numbers"}
-    return plurals.get(kind) or f"{type_words(kind)}s"
+    words = type_words(kind)
+    return plurals.get(kind) or (f"lists{words.removeprefix('list')}" if words.startswith("list ") else f"{words}s")
 
 
 def _either(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What can be known before the start about the places that are written to: a config that cannot work is refused.
+"""What can be known before the start about the places that are read and written: a config that cannot work is refused.
 
 Only what no waiting would mend is a mistake: a folder that may not be written, a path through a regular file.
 """
@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from logrouter import component
 from logrouter.assembly import make_sink
 from logrouter.config.settings import Address, Settings
 from logrouter.endpoint import Tls
@@ -27,11 +28,15 @@ _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFB
 
 
 def check_places(settings: Settings) -> None:
-    """Raise ConfigError, with a mistake for each sink that could not be written to, or only into another's file, and
-    one where the spool's folder cannot be used."""
+    """Raise ConfigError, with a mistake for each source that could not be read, each sink that could not be written to,
+    or only into another's file, and one where the spool's folder cannot be used."""
     mistakes = []
     if settings.spool.directory is not None and (problem := problem_with_directory(settings.spool.directory)):
         mistakes.append(Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {problem}"))
+    for name, source in settings.sources.items():
+        problem = component.load("sources", source.type).problem_with(source.config)
+        if problem is not None:
+            mistakes.append(Mistake(_origin(settings, ("sources", name)), f"sources.{name}: {problem}"))
     owners: dict[str, str] = {}
     for name in settings.sinks:
         sink = make_sink(name, settings)

@@ -73,6 +73,8 @@ class Telemetry:
             "invalid_utf8": ingest.invalid_utf8,
             "pieces": ingest.pieces,
             "parse_errors": ingest.parse_errors,
+            "lost_events": running.source.lost_events,
+            "lost_bytes": running.source.lost_bytes,
             "discarded": dict(chain.discarded),
             "step_failed": dict(chain.failed),
         }
@@ -128,6 +130,8 @@ _SOURCE_COUNTERS = {
     "invalid_utf8": "Events with bytes that are not UTF-8",
     "pieces": "Pieces of lines that were longer than max_line",
     "parse_errors": "Events that the configured parser did not take",
+    "lost_events": "Events that were gone before they could be read, where it is known how many",
+    "lost_bytes": "Bytes that were gone before they could be read",
 }
 _SINK_COUNTERS = {
     "batches": "Batches sent",

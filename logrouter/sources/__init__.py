@@ -12,7 +12,7 @@ next start: each event is in the spool once, whenever the process is killed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -98,10 +98,20 @@ class Source(Generic[ConfigT]):
     trouble: str | None = None
     """Why it could read no more, where that was not the end of its input: to be said once `run` has returned."""
 
+    lost_events: int = 0
+    """How many were gone before they could be read, where that can be told."""
+    lost_bytes: int = 0
+    """What was gone before it could be read."""
+
     def __init__(self, config: ConfigT) -> None:
         self.config = config
         self.warn: Tell = _say_nothing
         """To say what it cannot read, and when it can again. Set by whoever runs it."""
+
+    @classmethod
+    def problem_with(cls, config: Any) -> str | None:
+        """Asked before the start: why it cannot work so, where no waiting would mend that. None: nothing is known."""
+        return None
 
     @property
     def attributes(self) -> dict[str, str | int | bool]:

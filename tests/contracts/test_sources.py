@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,8 +48,29 @@ def file_fed_with(data: bytes, **options: Any) -> Iterator[Source[Any]]:
         yield loaded(loaded.Config(include=[f"{folder}/*.log"], start="beginning", follow=False, **options))
 
 
-FED_WITH: dict[str, Callable[..., Any]] = {"file": file_fed_with, "stdin": stdin_fed_with}
+@contextmanager
+def journald_fed_with(data: bytes, **options: Any) -> Iterator[Source[Any]]:
+    """A source of a journal with an entry for each line, and then the beginning of one."""
+    loaded = component.load("sources", "journald")
+    *messages, unfinished = data.decode().split("\n")
+    entries = [f"__CURSOR=i={number}\nMESSAGE={message}\n\n" for number, message in enumerate(messages)]
+    with TemporaryDirectory() as folder:
+        export, program = Path(folder, "export"), Path(folder, "journalctl")
+        export.write_text("".join(entries) + f"__CURSOR=i=x\nMESSAGE={unfinished}")
+        program.write_text(f"#!/bin/sh\nexec cat {export}\n")
+        program.chmod(0o755)
+        yield loaded(loaded.Config(journalctl=str(program), start="beginning", follow=False, **options))
+
+
+FED_WITH: dict[str, Callable[..., Any]] = {
+    "file": file_fed_with,
+    "journald": journald_fed_with,
+    "stdin": stdin_fed_with,
+}
+TEXT_OF: dict[str, Callable[[bytes], bytes]] = {"journald": lambda line: json.loads(line)["message"].encode()}
+"""Where the lines that it emits are not those that it was fed with: how one is found in the other."""
 every_source = pytest.mark.parametrize("name", NAMES)
+every_source_of_lines = pytest.mark.parametrize("name", [name for name in NAMES if name not in TEXT_OF])
 
 
 def collector(frames: list[Frame], slowness: int = 1) -> Emit:
@@ -63,8 +85,9 @@ def collector(frames: list[Frame], slowness: int = 1) -> Emit:
     return emit
 
 
-def lines_of(frames: list[Frame]) -> list[bytes]:
-    return [line for frame in frames for line in frame.lines]
+def lines_of(name: str, frames: list[Frame]) -> list[bytes]:
+    text_of = TEXT_OF.get(name, bytes)
+    return [text_of(line) for frame in frames for line in frame.lines]
 
 
 def test_there_is_a_way_to_feed_each() -> None:
@@ -114,7 +137,7 @@ def test_its_attributes_are_plain_values_that_routing_may_share(name: str) -> No
         assert isinstance(source.live, bool)
 
 
-@every_source
+@every_source_of_lines
 @settings(max_examples=10, deadline=None)
 @given(data=st.binary(max_size=200), slowness=st.integers(1, 5))
 def test_all_that_comes_in_is_emitted_in_order(name: str, data: bytes, slowness: int) -> None:
@@ -122,12 +145,12 @@ def test_all_that_comes_in_is_emitted_in_order(name: str, data: bytes, slowness:
     frames: list[Frame] = []
     with FED_WITH[name](data) as source:
         trio.run(source.run, collector(frames, slowness))
-    assert lines_of(frames) == [line for line in data.split(b"\n") if line]
+    assert lines_of(name, frames) == [line for line in data.split(b"\n") if line]
     parts = data.removesuffix(b"\n").split(b"\n") if data else []
     assert sum(frame.empty for frame in frames) == parts.count(b"")
 
 
-@every_source
+@every_source_of_lines
 def test_every_frame_is_its_lines_joined(name: str) -> None:
     frames: list[Frame] = []
     with FED_WITH[name](b"one\n\ntwo\r\n" + b"x" * 150 + b"\nlast", max_line=Size(64)) as source:
@@ -136,7 +159,7 @@ def test_every_frame_is_its_lines_joined(name: str) -> None:
         assert frame.block == b"\n".join(frame.lines)
         assert all(frame.lines)
         assert set(frame.marks) <= set(range(len(frame.lines)))
-    assert b"".join(lines_of(frames)) == b"onetwo" + b"x" * 150 + b"last"
+    assert b"".join(lines_of(name, frames)) == b"onetwo" + b"x" * 150 + b"last"
     assert sum(len(frame.marks) for frame in frames) == 3
 
 
@@ -147,7 +170,7 @@ def test_stopped_before_it_runs_it_returns(name: str) -> None:
         source.stop()
         source.stop()
         trio.run(source.run, collector(frames))
-    assert lines_of(frames) == []
+    assert lines_of(name, frames) == []
 
 
 @every_source
@@ -168,4 +191,4 @@ def test_stopped_while_it_emits_it_loses_nothing_of_what_it_has_read(name: str) 
 
         trio.run(source.run, emit)
     unfinished = [b"unfinished"] if positions[-1] is None else []
-    assert lines_of(frames) == [b"one", b"two", *unfinished]
+    assert lines_of(name, frames) == [b"one", b"two", *unfinished]
