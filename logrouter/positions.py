@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+CARRIED_BYTES: Final = 48 * 1024
+"""What one chunk carries of it at most, as one path alone may take 8 KiB: a record has 65,535 bytes for it."""
 _SEPARATOR: Final = "\0"
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -39,9 +41,28 @@ def key_of(source: str, stream: str) -> str:
     return f"{source}{_SEPARATOR}{stream}"
 
 
+def stream_of(key: str) -> str:
+    """The stream's own name."""
+    return key.partition(_SEPARATOR)[2]
+
+
 def encode(changes: dict[str, Position | None]) -> bytes:
     """What a chunk carries: the streams that have moved, by key. None: a stream is gone, and has no position."""
     return _encode({key: _encode(position) if position else b"" for key, position in changes.items()})
+
+
+def encode_some(changes: dict[str, Position | None]) -> tuple[bytes, list[str]]:
+    """What a chunk carries, where that may be too much: the last of the changes, and as many of the others as fit, from
+    the first on. Gives which these are as well."""
+    *others, last = changes
+    taken, room = [last], CARRIED_BYTES
+    for key in others:
+        position = changes[key]
+        room -= len(key.encode()) + len(position.reached if position else b"") + 24
+        if room < 0:
+            break
+        taken.append(key)
+    return encode({key: changes[key] for key in taken}), taken
 
 
 def merge(table: dict[str, bytes], carried: bytes) -> None:

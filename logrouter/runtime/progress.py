@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from logrouter.positions import Position, encode, key_of
+from logrouter.positions import Position, encode, encode_some, key_of, stream_of
 from logrouter.sources import Stream
 
 
@@ -22,7 +22,7 @@ class Progress:
         self._source = source
         self._to_skip = {key: position.events for key, position in found.items() if position.events}
         self._moved: dict[str, Position | None] = {}
-        """What the next chunk carries."""
+        """What chunks are to carry: what was told last comes last, and goes with the next."""
         self._to_carry: dict[str, bytes] = {}
         self._carried: dict[str, bytes] = {}
         """By the keys of streams: what the source said of how far they are, and no chunk carries yet; what one does."""
@@ -37,7 +37,7 @@ class Progress:
 
     def is_at(self, stream: Stream, events: int) -> None:
         """So many events behind its position are in the spool, or will be with the next chunk."""
-        self._moved[key_of(self._source, stream.key)] = Position(stream.position, events)
+        self._move(stream, Position(stream.position, events))
 
     def has_reached(self, stream: Stream, position: bytes) -> None:
         """All that was read up to there is in the spool, or will be with the next chunk."""
@@ -47,7 +47,12 @@ class Progress:
         left = self._to_skip.pop(stream.key, 0)
         if left and position:
             self._to_skip[stream.key] = left
-        self._moved[key_of(self._source, stream.key)] = Position(position, left) if position else None
+        self._move(stream, Position(position, left) if position else None)
+
+    def _move(self, stream: Stream, position: Position | None) -> None:
+        key = key_of(self._source, stream.key)
+        self._moved.pop(key, None)
+        self._moved[key] = position
 
     def _remember(self, stream: Stream) -> None:
         if stream.position:
@@ -59,11 +64,21 @@ class Progress:
         """What the next chunk tells."""
         if not self._moved:
             return None
-        carried = encode(self._moved)
-        self._moved.clear()
-        self._carried |= self._to_carry
-        self._to_carry.clear()
+        carried, told = encode_some(self._moved)
+        for key in told:
+            del self._moved[key]
+        if not self._moved:
+            self._carried |= self._to_carry
+            self._to_carry.clear()
+        else:
+            told_streams = self._to_carry.keys() & {stream_of(key) for key in told}
+            self._carried |= {stream: self._to_carry.pop(stream) for stream in told_streams}
         return carried
+
+    def told_by_no_chunk(self, stream: Stream) -> bytes | None:
+        """How far a stream is, where no chunk has told it yet: one will, if any comes."""
+        key = key_of(self._source, stream.key)
+        return encode({key: self._moved[key]}) if key in self._moved else None
 
     def take_carried(self) -> dict[str, bytes]:
         """How far streams are by what was carried since this was asked last: to be acknowledged once that is safe."""

@@ -36,7 +36,6 @@ class RunningSource:
     def __init__(self, name: str, source: Source[Any], ingest: Ingest, chain: Chain, spool: Spool, log: Log) -> None:
         self.name = name
         self.source = source
-        source.warn = partial(log.warning, source=name)
         self.ingest = ingest
         self.chain = chain
         self.was_removed = False
@@ -45,6 +44,7 @@ class RunningSource:
         """Events that have been read and wait for room in the spool."""
         self._spool = spool
         self._log = log
+        self._let_warn(source)
         self._last: Offset | None = None
         """Where what was appended last ends: no more than that is ever on its way to be safe."""
         self._progress = Progress(name, spool.positions(name))
@@ -84,6 +84,8 @@ class RunningSource:
         if moving is not None and position is not None:
             self._progress.has_reached(moving, position)
         if self._last == before:
+            if stream is not None and (told := self._progress.told_by_no_chunk(stream)) is not None:
+                self._spool.keep_positions(told)
             await trio.lowlevel.checkpoint()  # nothing was appended, which yields
         self._look_for_failed()
 
@@ -159,6 +161,10 @@ class RunningSource:
         self._following = source
         self.source.stop()
 
+    def _let_warn(self, source: Source[Any]) -> None:
+        source.warn = partial(self._log.warning, source=self.name)
+
     def _take_up(self, source: Source[Any]) -> None:
         self.source, self._following = source, None
+        self._let_warn(source)
         self.ingest.attributes = attributes_of(self.name, source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
 from logrouter.chain import Chain
 from logrouter.config.settings import Settings, SinkSettings, SpoolSettings
@@ -21,11 +22,13 @@ from logrouter.framing import LineFraming
 from logrouter.ingest import Ingest
 from logrouter.parsing import AUTO
 from logrouter.policy import SinkRouting
+from logrouter.positions import Position, of_source
 from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.runtime.disk import make_folders
 from logrouter.runtime.log import Log
 from logrouter.runtime.reading import RunningSource
+from logrouter.runtime.spool import keeper
 from logrouter.runtime.spool.local import LocalSpool
 from logrouter.runtime.spool.opening import spool_over
 from logrouter.runtime.spool.store import Store
@@ -170,6 +173,46 @@ def test_positions_are_kept_also_of_what_was_delivered_before_it_was_kept(durabi
     trio.run(deliver_all_and_stop)
     found = open_spool(disk, 2, durability).positions("app")
     assert {key: position.reached for key, position in found.items()} == {"one": b"%d" % len(texts["one"])}
+
+
+@pytest.mark.parametrize("durability", ["disk", "sync"])
+async def test_positions_are_kept_where_no_event_tells_them(
+    durability: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while, and not only at the end: a source that has been quiet since its start may be killed as well."""
+
+    async def at_once(call: Callable[[], object]) -> object:
+        await trio.lowlevel.checkpoint()
+        return call()
+
+    monkeypatch.setattr(keeper, "in_thread", at_once)  # virtual time passes threads
+    disk = CrashingDisk()
+    spool = open_spool(disk, 1, durability)
+    at_work = running(spool, TextSource({}, Random(1)), no_steps())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(spool.maintain)
+        for position in (b"1", b"2"):
+            await at_work.emit(LineFraming(100).finish(), 1, Stream("quiet", {}), position)
+            await trio.sleep(keeper.POSITIONS_SECONDS + 1)
+            found = new_store("/spool/segments", disk)
+            assert of_source(found.positions, "app") == {"quiet": Position(position)}
+        nursery.cancel_scope.cancel()
+
+
+async def test_more_positions_than_a_chunk_can_carry_go_with_several(autojump_clock: MockClock) -> None:
+    disk = CrashingDisk()
+    spool = open_spool(disk, 1)
+    spool.keep_positions = lambda carried: None  # type: ignore[method-assign]  # chunks must do
+    source = TextSource({}, Random(1))
+    at_work = running(spool, source, no_steps())
+    streams = [Stream(f"{number}", {}) for number in range(2000)]
+    for stream in streams:
+        await at_work.emit(LineFraming(100).finish(), 1, stream, b"%0100d" % 1)
+    for number in range(10):
+        await at_work.emit(LineFraming(100).feed(b"line\n"), 1, streams[1000], b"%d" % number)
+        found = of_source(new_store("/spool/segments", disk).positions, "app")
+        assert found["1000"] == Position(b"%d" % number)
+    assert len(found) == 2000
 
 
 def test_a_stream_that_is_gone_is_forgotten() -> None:

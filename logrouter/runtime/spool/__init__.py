@@ -73,6 +73,9 @@ class Spool(Protocol):
     def positions(self, source: str) -> dict[str, Position]:
         """How far the streams of a source have been read, by their names, as far as the spool keeps that."""
 
+    def keep_positions(self, carried: bytes) -> None:
+        """How far streams have been read, where no chunk tells it: written down after a while, and at the end."""
+
     def read(self, sink: int) -> Chunk | Gap | None:
         """The next chunk for a sink, or the gap before it; None where there is nothing now. Raises OSError."""
 

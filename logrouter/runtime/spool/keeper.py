@@ -107,6 +107,13 @@ class Keeper:
                 kept.append(held)
         self._unsaved = kept
 
+    def keep_positions(self, carried: bytes) -> None:
+        """Write after a while how far sources have been read, where no chunk tells it."""
+        if self.eager and self._unsaved:  # it may be behind events that are not written: a chunk after these tells it
+            return
+        self.store.keep_positions(carried)
+        self._work.set()
+
     def has_room(self, chunk: Chunk) -> bool:
         """Whether a new chunk may come, as far as the disk is concerned."""
         if not self.eager:
@@ -213,7 +220,8 @@ class Keeper:
     async def maintain(self, wake: Callable[[], None]) -> None:
         """Write, sync and delete, for ever. `wake` is called when there may be room, or more to read."""
         while True:
-            await self._work.wait()
+            with trio.move_on_after(POSITIONS_SECONDS if self.store.has_unwritten_positions else float("inf")):
+                await self._work.wait()
             if not self.wait_for_sync:
                 with trio.move_on_after(self._sync_interval_seconds):
                     await self._hurry.wait()

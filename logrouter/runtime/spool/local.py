@@ -134,6 +134,11 @@ class LocalSpool(Spool):
         """How far the streams of a source had been read when the spool was opened, and since."""
         return of_source(self.keeper.store.positions, source) if self.keeper is not None else {}
 
+    def keep_positions(self, carried: bytes) -> None:
+        """How far streams have been read, where no chunk tells it."""
+        if self.keeper is not None:
+            self.keeper.keep_positions(carried)
+
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""
         self.ended = True

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from logrouter import positions
 from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, read_file, sync_file, sync_folder, write_all
 from logrouter.runtime.spool.log_reader import LogReader, Segment
@@ -193,6 +194,11 @@ class Store(LogReader):
         if chunk.position is not None:
             self.note_position(chunk)
             self.has_unwritten_positions = True
+
+    def keep_positions(self, carried: bytes) -> None:
+        """How far sources have been read, where no chunk tells it."""
+        positions.merge(self.positions, carried)
+        self.has_unwritten_positions = True
 
     def write_positions(self) -> None:
         """Write how far all sources have been read: into the header of a new segment."""

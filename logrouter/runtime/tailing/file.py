@@ -24,8 +24,8 @@ class TailedFile:
     """A file, as long as it is the same one."""
 
     __slots__ = (
-        "_framing", "due", "head", "identity", "key", "left_at", "open", "path", "read_at", "read_to", "streams",
-        "where", "written_at",
+        "_framing", "_reached", "due", "head", "identity", "key", "left_at", "open", "path", "read_at", "read_to",
+        "streams", "where", "written_at",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +58,11 @@ class TailedFile:
             self.head, self.read_to = first.head, first.read_to
             starts = {name: Start(place.read_to - first.read_to, place.memo) for name, place in places.items()}
         self._framing: FileFraming = treatment.framing_of(path, starts)
+        begin = {name: starts.get(name, Start()) for name in attributes}
+        self._reached = {name: (self.read_to + start.skip_bytes, start.memo) for name, start in begin.items()}
+        """How far its streams were read, and what their framing is told there: of what was emitted."""
         self.streams = {name: Stream(stream_key(key, name), known) for name, known in attributes.items()}
+        self._tell_streams()
 
     def read(self) -> bytes:
         """The next block; nothing at its end. Raises BegunAnew, and OSError."""
@@ -86,22 +90,33 @@ class TailedFile:
         assert self.open is not None
         head = data if not self.read_to else self.open.head()[: self.read_to + len(data)]
         self.head = head_of(head)
+        self._tell_streams()
+
+    def _tell_streams(self) -> None:
+        """Where they were read from: some of the events of a read may be in the spool before all are."""
+        for name, stream in self.streams.items():
+            stream.position = self._place(*self._reached[name])
 
     def start_at(self, read_to: int) -> None:
         """Leave out what stands before."""
         assert self.open is not None
         self.read_to = read_to
+        self._reached = dict.fromkeys(self.streams, (read_to, b""))
         self.head = head_of(self.open.head()[:read_to])
+        self._tell_streams()
 
     def finish(self) -> Sequence[Part]:
         """What was held, as it ends here."""
         return self._framing.finish()
 
-    def position(self, held_bytes: int = 0, memo: bytes = b"") -> bytes:
+    def position(self, name: str, held_bytes: int = 0, memo: bytes = b"") -> bytes:
         """How far one of its streams was read, when it holds so many bytes of what was."""
+        self._reached[name] = reached = self.read_to - held_bytes, memo
+        return self._place(*reached)
+
+    def _place(self, read_to: int, memo: bytes) -> bytes:
         device, inode = self.identity
-        path, where = os.fsencode(self.path), os.fsencode(self.where)
-        return encode(Place(self.read_to - held_bytes, memo, device, inode, self.head, path, where))
+        return encode(Place(read_to, memo, device, inode, self.head, os.fsencode(self.path), os.fsencode(self.where)))
 
     def opened(self, open_file: OpenFile) -> None:
         """It can be read now."""

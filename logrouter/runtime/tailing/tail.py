@@ -246,7 +246,7 @@ class Tail:
             file.start_at(_last_line_start(file.open))
         if file.read_to or len(file.streams) > 1:
             for stream in file.streams.values():
-                await self._emit(_NOTHING, time.time_ns(), stream, file.position())
+                await self._emit(_NOTHING, time.time_ns(), stream, stream.position)
 
     def _take_open(self, file: TailedFile, open_file: OpenFile) -> None:
         while len(self._open) >= self._most_open:
@@ -302,7 +302,7 @@ class Tail:
 
     async def _emit_parts(self, file: TailedFile, parts: Sequence[Part]) -> None:
         for frame, held_bytes, memo, name in parts:
-            await self._emit(frame, time.time_ns(), file.streams[name], file.position(held_bytes, memo))
+            await self._emit(frame, time.time_ns(), file.streams[name], file.position(name, held_bytes, memo))
 
     async def _at_end(self, file: TailedFile, now: float) -> None:
         """Nothing more is in it. One that was left is complete when that has been so for a while."""
@@ -365,7 +365,7 @@ class Tail:
         for file in list(self._files.values()):
             parts = {part.stream: part.frame for part in file.finish()}
             for name, frame in parts.items():
-                await self._emit(frame, time.time_ns(), file.streams[name], file.position())
+                await self._emit(frame, time.time_ns(), file.streams[name], file.position(name))
 
 
 def _last_line_start(file: OpenFile) -> int:
