@@ -18,6 +18,7 @@ _logrouter() {{
         --directory) COMPREPLY=($(compgen -d -- "$current")); return ;;
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;
         describe) COMPREPLY=($(compgen -W "source step sink" -- "$current")); return ;;
+        init) COMPREPLY=($(compgen -W "sidecar vm wrapper" -- "$current")); return ;;
     esac
     case "${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}}" in
 {nested}
@@ -49,6 +50,7 @@ _logrouter() {{
         --directory) _files -/; return ;;
         completion) compadd bash zsh fish; return ;;
         describe) compadd source step sink; return ;;
+        init) compadd sidecar vm wrapper; return ;;
     esac
 {nested_commands}
     case "$words[2] $words[3]" in

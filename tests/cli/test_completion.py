@@ -52,6 +52,7 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
         (["completion", ""], ["bash", "fish", "zsh"]),
         (["describe", "s"], ["sink", "source", "step"]),
         (["describe", "si"], ["sink"]),
+        (["init", ""], ["sidecar", "vm", "wrapper"]),
         (["spool", ""], ["export", "ls", "repair", "verify"]),
         (["spool", "v"], ["verify"]),
         (["spool", "ls", ""], ["--config", "--directory", "--help", "--json", "--set"]),
