@@ -61,9 +61,10 @@ class Notifier:
             address = ""
         return cls(log, address, watchdog_seconds=watchdog_seconds)
 
-    def ready(self) -> None:
+    def ready(self, topology: Topology) -> None:
         """The sources read; or what SIGHUP asked for is done."""
-        self._tell("READY=1")
+        self._status = describe(topology)
+        self._tell("READY=1", f"STATUS={self._status}")
 
     def reloading(self) -> None:
         """SIGHUP was received, and is being obeyed. By the time systemd tells it from what an earlier one did."""

@@ -139,7 +139,7 @@ class Topology:
                     for source in self.sources:
                         reading.start_soon(self.read, source)
                     self.reading = True
-                    self._notifier.ready()
+                    self._notifier.ready(self)
                     with self._until_read:
                         await self.reloading.serve(delivering, reading)
                 self.reading = False
@@ -186,7 +186,7 @@ class Topology:
         for delivery in self.deliveries:
             delivery.reopen()
         await self.reloading.ask()
-        self._notifier.ready()
+        self._notifier.ready(self)
 
     @property
     def _is_ending(self) -> bool:

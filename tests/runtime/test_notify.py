@@ -94,8 +94,7 @@ async def test_a_life(systemd: Systemd, autojump_clock: MockClock) -> None:
             heard.append(systemd.messages())
 
     started, reloaded, stopped = heard
-    assert {"READY": "1"} in started
-    assert {"STATUS": "reading stdin; delivering to a, b"} in started
+    assert {"READY": "1", "STATUS": "reading stdin; delivering to a, b"} in started
     assert names(reloaded) == ["RELOADING", "READY"]
     assert before <= int(reloaded[0]["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
     assert stopped[0] == {"STOPPING": "1", "EXTEND_TIMEOUT_USEC": "9000000"}
