@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -16,7 +17,7 @@ LONGEST_FILE = 500
 LONGEST_FUNCTION = 60
 VAGUE_NAMES = ("util", "utils", "helper", "helpers", "manager", "common", "misc")
 
-EDGES = ("logrouter.__main__", "logrouter.cli", "logrouter.runtime", "logrouter.sources")
+EDGES = ("logrouter.__main__", "logrouter.cli", "logrouter.runtime", "logrouter.sources", "logrouter.supervisor")
 """Where things are awaited, opened and timed. Everything else is pure."""
 EXCEPTIONS = {
     "logrouter.config.files": "the loading edge: the one place that opens config files and files of secrets",
@@ -150,6 +151,15 @@ def test_one_module_speaks_http() -> None:
     """Whatever is to replace httpx one day replaces one file; what is below httpx, nobody knows."""
     assert [name for name in MODULES if "httpx" in imports_of(name)] == ["logrouter.runtime.transports.http"]
     assert [name for name in MODULES if "httpcore" in imports_of(name)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("logrouter.supervisor")])
+def test_the_supervisor_needs_nothing_but_the_standard_library(name: str) -> None:
+    """It stays beside the app for as long as that runs, and must not grow."""
+    allowed = {*sys.stdlib_module_names, "logrouter"} - {"argparse", "asyncio", "dataclasses", "pathlib", "subprocess"}
+    assert {module.split(".")[0] for module in imports_of(name)} <= allowed
+    ours = {module for module in imports_of(name) if module.startswith("logrouter.")}
+    assert all(module.startswith("logrouter.supervisor") for module in ours)
 
 
 @pytest.mark.parametrize("name", EXCEPTIONS)

@@ -11,7 +11,6 @@ import io
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Final
 
 EXIT_USAGE: Final = 2
@@ -25,21 +24,22 @@ EXIT_INTERNAL: Final = 70
 EXIT_CONFIG: Final = 78
 """EX_CONFIG: the user's config is wrong."""
 EXIT_INTERRUPTED: Final = 130
+_FOLDER: Final = os.path.dirname(__file__)
 
 
 def commands() -> list[str]:
     """The names of all commands."""
-    return [path.stem for path in _files()]
+    return sorted(name[:-3] for name in os.listdir(_FOLDER) if name.endswith(".py") and name[0] != "_")
 
 
 def summaries() -> dict[str, str]:
     """Command → what it does: the first line of its file, after its name. Imports none of them."""
-    lines = {path.stem: path.read_text(encoding="utf-8").partition("\n")[0] for path in _files()}
-    return {name: line.partition(": ")[2].rstrip('."') for name, line in lines.items()}
+    return {name: _first_line(name).partition(": ")[2].rstrip('."\n') for name in commands()}
 
 
-def _files() -> list[Path]:
-    return sorted(Path(__file__).parent.glob("[a-z]*.py"))
+def _first_line(name: str) -> str:
+    with open(f"{_FOLDER}/{name}.py", encoding="utf-8") as file:
+        return file.readline()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,36 +5,43 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from logrouter import config
-from logrouter.config.settings import Settings
-from logrouter.errors import Mistake
 
 if TYPE_CHECKING:
     import argparse
 
+    from logrouter.config.settings import Settings
+    from logrouter.errors import Mistake
 
-def parser(command: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
-    """A parser for one command."""
+
+def parser(
+    command: str, description: str, epilog: str | None = None, usage: str | None = None
+) -> argparse.ArgumentParser:
+    """A parser for one command. Imports nothing else: `run` must stay small."""
     import argparse  # 5 ms of the start, for those who give arguments
 
     return argparse.ArgumentParser(
         prog=f"logrouter {command}".strip(),
+        usage=usage,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=_width()),
         allow_abbrev=False,
     )
+
+
+def _width() -> int:
+    """How wide help may be. argparse would ask `shutil`, which is a tenth of the memory of `run`."""
+    with suppress(ValueError, OSError):
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
+    return 80
 
 
 def add_config_options(to: argparse.ArgumentParser, *, sinks: bool = True) -> None:
     """The flags that say what the config is; `sinks`: also those that make sinks."""
     group = to.add_argument_group("config", "files, then LOGROUTER_* variables, then these flags; later wins")
-    group.add_argument(
-        "--config", "-c", metavar="FILE", action="append", type=Path, default=[], help="a YAML file (repeatable)"
-    )
+    group.add_argument("--config", "-c", metavar="FILE", action="append", default=[], help="a YAML file (repeatable)")
     if sinks:
         _add_sink_options(group)
     group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any option: spool.memory=32MiB")
@@ -57,14 +64,20 @@ def _add_sink_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def load(options: argparse.Namespace) -> Settings:
-    """The settings that files, environment and flags make. Raises ConfigError."""
+def load(options: argparse.Namespace, app: str | None = None) -> Settings:
+    """The settings that files, environment and flags make; for an app under `logrouter run`. Raises ConfigError."""
+    from pathlib import Path
+
+    from logrouter import config
+
     flags = config.Flags(sinks=options.sink, matches=options.match, sets=options.set)
-    return config.load(options.config, os.environ, flags)
+    return config.load([Path(file) for file in options.config], os.environ, flags, app=app)
 
 
 def load_default() -> Settings:
     """The same without any flag, and without argparse: most starts are like that."""
+    from logrouter import config
+
     return config.load((), os.environ)
 
 

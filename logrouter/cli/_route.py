@@ -50,6 +50,7 @@ def run(read: Callable[[], Settings], *, verbose: bool) -> int:
 
     import trio
 
+    from logrouter import supervised
     from logrouter.runtime.log import Log
     from logrouter.runtime.notify import Notifier
     from logrouter.runtime.topology import Topology
@@ -62,7 +63,10 @@ def run(read: Callable[[], Settings], *, verbose: bool) -> int:
     gc.enable()
     gc.freeze()
     bytes(_LARGE_BYTES)  # made and let go
-    return trio.run(topology.run)
+    code = trio.run(topology.run)
+    if (supervisor := supervised.connection()) and topology.is_closed:
+        supervisor.say("closed")
+    return code
 
 
 def _load(read: Callable[[], Settings], verbose: bool) -> Settings:

@@ -27,6 +27,7 @@ from logrouter.config.nodes import DEFAULT, Node
 from logrouter.config.settings import (
     AdminSettings,
     RouteSettings,
+    RunSettings,
     Settings,
     SinkSettings,
     SourceSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "AdminSettings",
     "Flags",
     "RouteSettings",
+    "RunSettings",
     "Settings",
     "SinkSettings",
     "SourceSettings",
@@ -59,8 +61,12 @@ def load(
     *,
     folder: Path = Path(),
     system_folder: Path = SYSTEM_FOLDER,
+    app: str | None = None,
 ) -> Settings:
     """The settings that files, variables and flags make together.
+
+    `app`: the name of the app, under `logrouter run`. It is the default of `service.name`, and its output is what is
+    stdin elsewhere.
 
     `files` are those of `--config`; without them (and without LOGROUTER_CONFIG) `logrouter.yaml` in `folder` is
     read if it is there, else `*.yaml` in `system_folder`. Raises ConfigError with all mistakes.
@@ -69,19 +75,20 @@ def load(
     mistakes, warnings = Mistakes(), Mistakes()
     fill = Substitution(environ, mistakes).fill
     documents = [fill(node) for node in read_documents(files, environ, folder, system_folder, mistakes)]
-    document = _with_defaults(merge_documents(documents, mistakes), otel_resource(environ, warnings))
+    document = _with_defaults(merge_documents(documents, mistakes), otel_resource(environ, warnings), app)
     document = _with_state_directory(document, environ)
-    document = _with_variables_and_flags(document, environ, flags, mistakes)
-    settings = build(document, mistakes, warnings.found, conventions(environ))
+    document = _with_variables_and_flags(document, environ, flags, mistakes, "run" if app else "stdin")
+    settings = build(document, mistakes, warnings.found, conventions(environ), under_run=app is not None)
     if mistakes:
         raise ConfigError(mistakes.sorted())
     return settings
 
 
-def _with_defaults(document: Document, resource: dict[str, Node]) -> Document:
+def _with_defaults(document: Document, resource: dict[str, Node], app: str | None) -> Document:
     """The document with the resource that the environment knows, where the document does not say better."""
     own = document["resource"].value if "resource" in document else {}
-    return {**document, "resource": Node({**resource, **own}, DEFAULT)}
+    named = {"service.name": Node(app, DEFAULT, text=app)} if app else {}
+    return {**document, "resource": Node({**named, **resource, **own}, DEFAULT)}
 
 
 def _with_state_directory(document: Document, environ: Mapping[str, str]) -> Document:
@@ -94,14 +101,14 @@ def _with_state_directory(document: Document, environ: Mapping[str, str]) -> Doc
 
 
 def _with_variables_and_flags(
-    document: Document, environ: Mapping[str, str], flags: Flags, mistakes: Mistakes
+    document: Document, environ: Mapping[str, str], flags: Flags, mistakes: Mistakes, source: str
 ) -> Document:
     """The document after all assignments; the default source and sink where there is none."""
     for assignment in (*read_environment(environ, mistakes), *read_sinks(flags, mistakes)):
         document = assign(document, assignment, mistakes)
     sets = read_sets(flags, mistakes)
     named = {assignment.path[0] for assignment in sets}
-    for section, name in (("sources", "stdin"), ("sinks", "stdout")):
+    for section, name in (("sources", source), ("sinks", "stdout")):
         if not (section in document and document[section].value) and section not in named:
             document[section] = Node({name: Node(name, DEFAULT, text=name)}, DEFAULT)
     for assignment in sets:

@@ -14,30 +14,42 @@ from logrouter.config.files import SCALARS, Document
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import DEFAULT, Node, Path, dotted
 from logrouter.config.settings import (
+    SHUTDOWN_TIMEOUT,
     AdminSettings,
     DeadLetterSettings,
     Provenance,
     RouteSettings,
+    RunSettings,
     Settings,
     SinkSettings,
     SourceSettings,
     SpoolSettings,
 )
 from logrouter.errors import Mistake, did_you_mean
-from logrouter.values import MaybeSecret, Secret, Size
+from logrouter.values import Duration, MaybeSecret, Secret, Size
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 LINES_IN_SPOOL = 8
 """How many of the longest lines the spool must hold."""
+APP_GRACE_SECONDS = 15.0
+APP_GRACE_SHARE = 0.6
+"""Of `shutdown_timeout`, where that is short: the rest is for delivering."""
 
 
-def build(document: Document, mistakes: Mistakes, warnings: list[Mistake], conventions: dict[str, Secret]) -> Settings:
+def build(
+    document: Document,
+    mistakes: Mistakes,
+    warnings: list[Mistake],
+    conventions: dict[str, Secret],
+    *,
+    under_run: bool = False,
+) -> Settings:
     """The settings. Only good for anything if no mistake was added."""
     converter = Converter(mistakes)
     resource = _resource(document, converter)
     scalars = _scalars(document, converter)
     components = Components(converter, resource, conventions, plugins=scalars.get("allow_plugins", True))
-    sources = _sources(document, components, mistakes)
+    sources = _sources(document, components, mistakes, under_run=under_run)
     steps = components.steps(document.get("steps"), ("steps",))
     spool = _section(document, "spool", SpoolSettings, converter)
     if spool.durability is None:
@@ -47,6 +59,7 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake], conve
     routes = _routes(document, components, converter)
     dead_letters = _section(document, "dead_letters", DeadLetterSettings, converter)
     admin = _section(document, "admin", AdminSettings, converter)
+    run = _run(document, spool, scalars.get("shutdown_timeout", SHUTDOWN_TIMEOUT), converter)
     told = (*warnings, *components.warnings, *_warnings_of_letters(document, spool, sinks, converter))
     provenance = Provenance(origins=converter.origins, warnings=told, conventions=conventions)
     return Settings(
@@ -58,6 +71,7 @@ def build(document: Document, mistakes: Mistakes, warnings: list[Mistake], conve
         spool=spool,
         dead_letters=dead_letters,
         admin=admin,
+        run=run,
         provenance=provenance,
         **scalars,
     )
@@ -69,10 +83,15 @@ def _resource(document: Document, converter: Converter) -> dict[str, MaybeSecret
     return {key: value for key, value in values.items() if value is not WRONG}
 
 
-def _sources(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SourceSettings]:
+def _sources(
+    document: Document, components: Components, mistakes: Mistakes, *, under_run: bool
+) -> dict[str, SourceSettings]:
+    """What is read. Under `logrouter run` the app's output is what stdin is elsewhere, and it is always read."""
     nodes = document["sources"].value
     _check_names("sources", nodes, mistakes)
-    found = {name: components.source(name, node) for name, node in nodes.items()}
+    found = {name: components.source(name, node, {"stdin": "run"} if under_run else {}) for name, node in nodes.items()}
+    if under_run and not any(source is None or source.type == "run" for source in found.values()):
+        found["run"] = components.source("run", Node({"type": Node("run", DEFAULT, text="run")}, DEFAULT))
     sources = {name: source for name, source in found.items() if source is not None}
     for name, source in sources.items():
         first = next(other for other, settings in sources.items() if settings.type == source.type)
@@ -102,6 +121,20 @@ def _fitted(
             source = replace(source, config=replace(source.config, max_line=most))
         fitted[name] = source
     return fitted
+
+
+def _run(document: Document, spool: SpoolSettings, shutdown: Duration, converter: Converter) -> RunSettings:
+    """How an app is run, with the defaults that depend on others."""
+    run: RunSettings = _section(document, "run", RunSettings, converter)
+    stores = spool.durability != "memory"
+    if run.capture == "spool" and not stores:
+        problem = "run.capture: spool needs a spool.directory, and a spool.durability of disk or sync"
+        converter.mistakes.add(converter.origins[("run", "capture")], problem)
+    if run.app_grace is not None and run.app_grace >= shutdown:
+        problem = f"run.app_grace: must be less than shutdown_timeout, {shutdown}, not {run.app_grace}"
+        converter.mistakes.add(converter.origins[("run", "app_grace")], problem)
+    grace = Duration(min(APP_GRACE_SECONDS, APP_GRACE_SHARE * shutdown)) if run.app_grace is None else run.app_grace
+    return replace(run, capture=run.capture or ("spool" if stores else "pipe"), app_grace=grace)
 
 
 def _sinks(document: Document, components: Components, mistakes: Mistakes) -> dict[str, SinkSettings]:

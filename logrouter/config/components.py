@@ -23,6 +23,7 @@ from logrouter.rules import Rule
 from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, all_revealed, revealed
 
+_SAME: Mapping[str, str] = {}
 _NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
 
 
@@ -78,13 +79,16 @@ class Components:
                     return True
         return False
 
-    def source(self, name: str, node: Node) -> SourceSettings | None:
-        """One source, or None after adding its mistakes."""
+    def source(self, name: str, node: Node, instead: Mapping[str, str] = _SAME) -> SourceSettings | None:
+        """One source, or None after adding its mistakes. `instead`: the type that stands in for another."""
         path = ("sources", name)
         found = self._identify("sources", name, node)
         if found is None:
             return None
         type_name, source, options = found
+        if type_name in instead:
+            type_name = instead[type_name]
+            source = component.load("sources", type_name)
         steps_node = options.pop("steps", None)
         config = self._converter.struct(Node(options, node.origin), source.Config, path, ignored=("type", "steps"))
         steps = self.steps(steps_node, (*path, "steps"))

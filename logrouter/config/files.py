@@ -21,10 +21,10 @@ from logrouter.config.nodes import Node, dotted
 from logrouter.config.yaml_nodes import MAX_BYTES, parse_yaml
 from logrouter.errors import did_you_mean
 
-MAPPINGS = ("resource", "sources", "sinks", "spool", "dead_letters", "admin")
+MAPPINGS = ("resource", "sources", "sinks", "spool", "dead_letters", "admin", "run")
 LISTS = ("steps", "routes")
 SCALARS = ("shutdown_timeout", "log_level", "allow_plugins")
-SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "dead_letters", "admin", *SCALARS)
+SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "dead_letters", "admin", "run", *SCALARS)
 """The keys of a config, in the order in which they are documented and shown."""
 
 Document = dict[str, Node]

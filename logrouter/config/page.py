@@ -13,7 +13,14 @@ from pathlib import Path
 import msgspec
 
 from logrouter import reference
-from logrouter.config.settings import AdminSettings, DeadLetterSettings, RouteSettings, Settings, SpoolSettings
+from logrouter.config.settings import (
+    AdminSettings,
+    DeadLetterSettings,
+    RouteSettings,
+    RunSettings,
+    Settings,
+    SpoolSettings,
+)
 from logrouter.sinks import SinkConfig
 from logrouter.sources import SourceConfig
 from logrouter.steps import StepConfig
@@ -27,6 +34,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "spool": SpoolSettings,
     "dead_letters": DeadLetterSettings,
     "admin": AdminSettings,
+    "run": RunSettings,
 }
 _NOT_OPTIONS = ("provenance",)
 _TABLE = re.compile(

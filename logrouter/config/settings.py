@@ -7,7 +7,7 @@ component from it. Rules and templates are parsed, secrets read, durations are s
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 
@@ -15,6 +15,8 @@ from logrouter.config.nodes import Origin, Path
 from logrouter.errors import Mistake
 from logrouter.rules import Rule
 from logrouter.values import Duration, MaybeSecret, Secret, Size
+
+SHUTDOWN_TIMEOUT: Final = Duration(25.0)
 
 
 class Address(str):
@@ -148,6 +150,30 @@ class AdminSettings(_Settings, kw_only=True, frozen=True):
     """Where `/metrics`, `/healthz`, `/readyz` and `/status` are served: `127.0.0.1:9598`. Default: nowhere."""
 
 
+class RunSettings(_Settings, kw_only=True, frozen=True):
+    """How an app is run by `logrouter run`."""
+
+    capture: Literal["pipe", "spool"] | None = None
+    """How its output reaches the router. `spool`: by files in the folder `capture` of `spool.directory`, so that
+    whatever becomes of the router loses nothing and keeps the app waiting for nothing. `pipe`: by its pipes. Default:
+    `spool` where the spool has a directory and `durability` is not `memory`."""
+    capture_max_size: Size = Size(2**30)
+    """How much disk these files may take; at least 1MiB. When they do, the app waits for `spool.block_timeout`; then
+    its oldest output is discarded, and counted."""
+    app_grace: Duration | None = None
+    """How long the app may take to end after SIGTERM, before it is killed; less than `shutdown_timeout`, which is for
+    this and for delivering the rest. Default: 15s, or three fifths of `shutdown_timeout` where that is less."""
+    tee: bool | None = None
+    """Whether what the app writes also goes to our own stdout and stderr, unchanged. Default: yes, but not where a sink
+    writes to one of these or a step is `redact`."""
+    pass_env: bool = False
+    """Whether the app gets to see the variables `LOGROUTER_…`, which may hold secrets."""
+
+    def __post_init__(self) -> None:
+        if self.capture_max_size < 2**20:
+            raise ValueError(f"capture_max_size must be at least 1MiB, not {self.capture_max_size}")
+
+
 class Provenance(_Settings, kw_only=True, frozen=True):
     """What is known of the settings beside their values."""
 
@@ -179,7 +205,9 @@ class Settings(_Settings, kw_only=True, frozen=True):
     """Events that a destination refuses, kept with the reason, to be looked at and sent again."""
     admin: AdminSettings = AdminSettings()
     """The HTTP port for metrics and health."""
-    shutdown_timeout: Duration = Duration(25.0)
+    run: RunSettings = RunSettings()
+    """How an app is run by `logrouter run`; of no use elsewhere."""
+    shutdown_timeout: Duration = SHUTDOWN_TIMEOUT
     """How long a shutdown may take, from SIGTERM or the end of input, for everything."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """From which level on logrouter writes its own events to stderr."""

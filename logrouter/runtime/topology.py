@@ -151,12 +151,19 @@ class Topology:
         if self._is_ending:
             delivery.hurry()
         await delivery.run(after)
-        if all(self.spool.is_closed(delivery.number) for delivery in self.deliveries):
+        if self.is_closed:
             self._stop_sources()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no sink will take anything more."""
+        return all(self.spool.is_closed(delivery.number) for delivery in self.deliveries)
 
     async def read(self, running: RunningSource) -> None:
         """Read a source, to its end."""
         await running.run()
+        if running.source.leads:
+            self._stop_sources()
         if running.was_removed:
             self.sources.remove(running)
         self.unread -= 1
@@ -193,9 +200,11 @@ class Topology:
         return self._until.deadline < float("inf")
 
     def _begin_end(self) -> None:
-        """From now on `shutdown_timeout` is all there is, for everything."""
-        self._notifier.stopping(self.settings.shutdown_timeout)
-        self._until.deadline = min(self._until.deadline, trio.current_time() + self.settings.shutdown_timeout)
+        """From now on `shutdown_timeout` is all there is, for everything; or less, where the app's end took some."""
+        told = [running.source.end_seconds for running in self.sources if running.source.end_seconds is not None]
+        seconds = min(self.settings.shutdown_timeout, *told) if told else self.settings.shutdown_timeout
+        self._notifier.stopping(seconds)
+        self._until.deadline = min(self._until.deadline, trio.current_time() + seconds)
         for delivery in (*self.deliveries, *self.leaving):
             delivery.hurry()
 

@@ -102,6 +102,10 @@ class Source(Generic[ConfigT]):
     """How many were gone before they could be read, where that can be told."""
     lost_bytes: int = 0
     """What was gone before it could be read."""
+    leads: ClassVar[bool] = False
+    """Whether the others are read only as long as this one is: it reads an app's output, under `logrouter run`."""
+    end_seconds: float | None = None
+    """How long delivering may take once it has ended, where its input has said so."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

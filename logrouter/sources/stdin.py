@@ -118,7 +118,7 @@ class StdinSource(Source[StdinConfig]):
         if earliest:
             with trio.CancelScope(deadline=earliest) as self._waiting:
                 await trio.sleep_forever()
-        if _has_bytes(self._fd):
+        if has_bytes(self._fd):
             await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn when events are appended
         elif not self._stopped:
             with trio.CancelScope() as self._waiting:
@@ -132,7 +132,7 @@ class StdinSource(Source[StdinConfig]):
             self._pollable = False
 
 
-def _has_bytes(fd: int) -> bool:
+def has_bytes(fd: int) -> bool:
     """Whether a read would give something: cheaper to ask than to wait, where it is likely."""
     try:
         return any(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"))

@@ -21,6 +21,7 @@ from logrouter import component
 from logrouter.event import ATTRIBUTES
 from logrouter.framing import Frame
 from logrouter.sources import Emit, Source, SourceConfig, Stream
+from logrouter.supervised import Connection
 from logrouter.values import Size
 
 NAMES = component.names("sources")
@@ -62,9 +63,28 @@ def journald_fed_with(data: bytes, **options: Any) -> Iterator[Source[Any]]:
         yield loaded(loaded.Config(journalctl=str(program), start="beginning", follow=False, **options))
 
 
+@contextmanager
+def run_fed_with(data: bytes, **options: Any) -> Iterator[Source[Any]]:
+    """A source whose app has written this to stdout, and ended."""
+    loaded = component.load("sources", "run")
+    pipes = [os.pipe() for _ in range(4)]
+    (stdout, app_stdout), (stderr, app_stderr), (wake, supervisor), (listener, status) = pipes
+    os.write(app_stdout, data)
+    os.close(app_stdout)
+    os.close(app_stderr)
+    os.write(supervisor, b"end 1\n")
+    handshake = {"app": "app", "streams": {"stdout": stdout, "stderr": stderr}, "wake": wake, "status": status}
+    try:
+        yield loaded(loaded.Config(**options), Connection(handshake))
+    finally:
+        for fd in (stdout, stderr, wake, supervisor, listener, status):
+            os.close(fd)
+
+
 FED_WITH: dict[str, Callable[..., Any]] = {
     "file": file_fed_with,
     "journald": journald_fed_with,
+    "run": run_fed_with,
     "stdin": stdin_fed_with,
 }
 TEXT_OF: dict[str, Callable[[bytes], bytes]] = {"journald": lambda line: json.loads(line)["message"].encode()}

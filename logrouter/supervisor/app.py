@@ -1,0 +1,70 @@
+"""The app: started once, sent what is sent to us, given time to end, and no more than that."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from logrouter.supervisor import children, log
+from logrouter.supervisor.signals import STOPPING, Signal
+
+FATAL: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""They end a process that has made no arrangements of its own."""
+
+
+class App:
+    """What is run: a command, which becomes a process, which becomes an exit code."""
+
+    def __init__(self, command: list[str], mask: Iterable[int]) -> None:
+        self.pid: int | None = None
+        self.code: int | None = None
+        """Known once it has ended, or could not be started."""
+        self.kill_at = math.inf
+        """When its time to end by itself is over."""
+        self._command = command
+        self._mask = mask
+        self._may_stop = False
+
+    def start(self, outputs: Sequence[int] | None, *, pass_env: bool) -> None:
+        """Start it, with these two as its stdout and stderr; None: ours. Where it cannot be, it has ended by that.
+
+        Our settings, which may hold secrets, are not for its eyes, unless `pass_env` says so.
+        """
+        seen = {name: value for name, value in os.environ.items() if pass_env or not name.startswith("LOGROUTER_")}
+        try:
+            self.pid = children.start_app(self._command, seen, self._mask, outputs)
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            self.code = children.EXIT_NOT_FOUND if missing else children.EXIT_NOT_EXECUTABLE
+            log.complain("the app cannot be started", command=self._command[0], reason=error.strerror)
+
+    def obey(self, received: Signal, now: float, grace_seconds: float) -> None:
+        """Pass a signal on, unless it has got it already. SIGTERM is the beginning of its end."""
+        if self.pid is None:  # it is not there yet, and need not come
+            self.code = 128 + received.number if received.number in FATAL else None
+            return
+        if not received.reached_the_group:
+            os.kill(self.pid, received.number)
+        self._may_stop = received.number in STOPPING
+        if received.number == signal.SIGTERM:
+            self.kill_at = min(self.kill_at, now + grace_seconds)
+
+    def act(self, now: float) -> None:
+        """Kill it, if its time is over."""
+        if self.pid is not None and now >= self.kill_at:
+            log.complain("the app has not ended in time, and is killed", command=self._command[0])
+            os.kill(self.pid, signal.SIGKILL)
+            self.kill_at = math.inf
+
+    def has_stopped(self) -> None:
+        """It has: so do we, where that was asked of both (Ctrl-Z), for our shell to see, until that says to go on."""
+        if self._may_stop:
+            self._may_stop = False
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def has_ended(self, code: int) -> None:
+        """It has."""
+        self.pid, self.code, self.kill_at = None, code, math.inf

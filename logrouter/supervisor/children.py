@@ -1,0 +1,101 @@
+"""Starting the app and the router, and what becomes of them.
+
+`posix_spawn` starts a process without copying this one, and tells why a command could not be executed. A child begins
+with the signals that we began with: the mask, and SIGPIPE and SIGXFSZ, which Python ignores, at their defaults.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+EXIT_NOT_EXECUTABLE: Final = 126
+EXIT_NOT_FOUND: Final = 127
+"""As shells have it (POSIX, "Exit Status for Commands")."""
+_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+_SERVICE_VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS")
+"""What a service manager tells its service, which is the app."""
+
+
+def start_app(
+    command: list[str], environment: Mapping[str, str], mask: Iterable[int], outputs: Sequence[int] | None
+) -> int:
+    """Start the app, which writes to these two descriptors, or (None) where we do. Gives its process id.
+
+    Raises OSError where it cannot be: FileNotFoundError where there is no such command.
+    """
+    if not command[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(outputs or (), start=1)]
+    return os.posix_spawnp(
+        command[0], command, environment, file_actions=actions, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON
+    )
+
+
+def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], descriptors: Sequence[int]) -> int:
+    """Start the router, which inherits these descriptors beside stdout and stderr. Gives its process id.
+
+    It is in a session of its own, so that nothing that a terminal sends reaches it: it must outlive the app.
+    """
+    command = [sys.executable, *_isolation(), "-m", "logrouter", "run", *flags]
+    environment = {name: value for name, value in os.environ.items() if name not in _SERVICE_VARIABLES}
+    environment["LOGROUTER_SUPERVISED"] = handshake
+    actions: list[tuple[int, int, str, int, int] | tuple[int, int]]
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()]
+    for fd in descriptors:
+        os.set_inheritable(fd, True)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            command,
+            environment,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=mask,
+            setsigdef=_IGNORED_BY_PYTHON,
+        )
+    finally:
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
+
+
+def reap() -> Iterator[tuple[int, int | None]]:
+    """Whoever has ended: process id and exit code; None: it was only stopped. As process 1 we get orphans too."""
+    with suppress(ChildProcessError):  # nobody is left
+        while (changed := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
+            yield changed[0], _exit_code(changed[1])
+
+
+def _exit_code(status: int) -> int | None:
+    """Its exit code, or 128 + n where signal n has ended it, as shells have it. None: it has not ended."""
+    if os.WIFSTOPPED(status):
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _isolation() -> list[str]:
+    """`-P`, so that no module in the working folder is taken for one of ours, unless ours are found there."""
+    with suppress(OSError):  # the working folder has vanished
+        if sys.path[0] in ("", os.getcwd()):
+            return []
+    return ["-P"]
+
+
+def _inherited() -> list[int]:
+    """What we have inherited beyond stderr: sockets, locks. It is the app's, not the router's."""
+    with suppress(OSError):  # no /proc
+        return [fd for fd in map(int, os.listdir("/proc/self/fd")) if fd > 2 and _is_inheritable(fd)]
+    return []
+
+
+def _is_inheritable(fd: int) -> bool:
+    with suppress(OSError):  # the one that the folder was listed by
+        return os.get_inheritable(fd)
+    return False

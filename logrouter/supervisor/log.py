@@ -1,0 +1,40 @@
+"""What the supervisor has to say: lines on stderr that look like those of the router (`runtime/log.py`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import time
+
+
+def warn(message: str, **fields: object) -> None:
+    """What went wrong and is over, or is being mended."""
+    _say("warning", message, fields)
+
+
+def complain(message: str, **fields: object) -> None:
+    """What goes wrong now, or has cost something."""
+    _say("error", message, fields)
+
+
+def _say(level: str, message: str, fields: dict[str, object]) -> None:
+    """Write a line, if stderr takes it at once: nobody waits for whoever reads it."""
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    try:
+        if poll.poll(0):
+            os.write(2, line(level, message, fields, time.time(), pretty=os.isatty(2))[: select.PIPE_BUF])
+    except OSError:  # closed, or its reader has gone: there is nobody to tell
+        pass
+
+
+def line(level: str, message: str, fields: dict[str, object], now: float, *, pretty: bool) -> bytes:
+    """A line of the log: JSON, or text for a terminal."""
+    if pretty:
+        details = " ".join(f"{name}={value}" for name, value in fields.items())
+        text = f"logrouter: {level}: {message}{' · ' if details else ''}{details}"
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text).encode(errors="replace") + b"\n"
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+    event = {"time": moment, "severity": level, "message": message, "service.name": "logrouter", **fields}
+    return json.dumps(event, separators=(",", ":"), default=str).encode() + b"\n"
