@@ -89,30 +89,32 @@ def whole_bytes(pieces: Iterable[bytes], compression: Compression) -> int | None
     None where it is none of that compression, or damaged before its end: then nothing may be appended.
     """
     whole, fed = 0, 0
-    decompressor = None
+    current = None
     try:
         for piece in pieces:
             fed += len(piece)
             while piece:
-                decompressor = decompressor or _decompressor(compression)
-                decompressor.decompress(piece)
-                if not decompressor.eof:
+                current = current or decompressor(compression)
+                current.decompress(piece)
+                if not current.eof:
                     break
-                piece = decompressor.unused_data
+                piece = current.unused_data
                 whole = fed - len(piece)
-                decompressor = None
-    except _errors(compression):
+                current = None
+    except errors_of(compression):
         return None
     return whole
 
 
-def _decompressor(compression: Compression) -> Any:
+def decompressor(compression: Compression) -> Any:
+    """A decompressor of one member or frame: an object of the modules `zlib` or `compression.zstd`."""
     if compression == "zstd":
         return _zstd().ZstdDecompressor()
     return zlib.decompressobj(_GZIP_WINDOW_BITS)
 
 
-def _errors(compression: Compression) -> tuple[type[Exception], ...]:
+def errors_of(compression: Compression) -> tuple[type[Exception], ...]:
+    """What it raises where the data is damaged."""
     return (_zstd().ZstdError, EOFError) if compression == "zstd" else (zlib.error,)
 
 

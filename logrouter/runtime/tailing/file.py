@@ -24,8 +24,8 @@ class TailedFile:
     """A file, as long as it is the same one."""
 
     __slots__ = (
-        "_framing", "_reached", "due", "head", "identity", "key", "left_at", "open", "path", "read_at", "read_to",
-        "streams", "where", "written_at",
+        "_framing", "_reached", "changed", "due", "head", "identity", "key", "left_at", "open", "path", "read_at",
+        "read_to", "streams", "where", "written_at",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +45,8 @@ class TailedFile:
         """What it was called last, without symbolic links."""
         self.identity = identity
         self.open: OpenFile | None = None
+        self.changed: tuple[int, int] | None = None
+        """Its size and time of change, when it was looked at last."""
         self.due: float | None = None
         self.read_at = float("-inf")
         self.written_at = float("-inf")
@@ -68,16 +70,13 @@ class TailedFile:
         """The next block; nothing at its end. Raises BegunAnew, and OSError."""
         assert self.open is not None
         data = self.open.read(self.read_to, READ_BYTES)
-        if self.read_to and not self._is_the_same(data):
+        if self.read_to and not self._is_the_same(data):  # looked at after the read: so what came in is of this one
             raise BegunAnew
         return data
 
     def _is_the_same(self, data: bytes) -> bool:
-        """Looked at after the read: what came in is of what is known then."""
         assert self.open is not None
-        if not data and self.open.status().st_size < self.read_to:
-            return False
-        return not self.head.length or self.head.is_of(self.open.head(self.head.length))
+        return self.open.begins_with(self.head) if data else self.open.holds(self.read_to, self.head)
 
     def feed(self, data: bytes) -> Sequence[Part]:
         """Make frames of what was read."""
@@ -97,9 +96,10 @@ class TailedFile:
         for name, stream in self.streams.items():
             stream.position = self._place(*self._reached[name])
 
-    def start_at(self, read_to: int) -> None:
-        """Leave out what stands before."""
+    def start_at_end(self) -> None:
+        """Leave out what is there, but for a last line that is not finished."""
         assert self.open is not None
+        read_to = self.open.last_line_start(READ_BYTES)
         self.read_to = read_to
         self._reached = dict.fromkeys(self.streams, (read_to, b""))
         self.head = head_of(self.open.head()[:read_to])
@@ -118,10 +118,17 @@ class TailedFile:
         device, inode = self.identity
         return encode(Place(read_to, memo, device, inode, self.head, os.fsencode(self.path), os.fsencode(self.where)))
 
-    def opened(self, open_file: OpenFile) -> None:
-        """It can be read now."""
-        self.open = open_file
-        self.where = open_file.real_path() or self.where
+    def opened(self, opened: OpenFile) -> None:
+        """It can be read now, be it a copy of what it was."""
+        self.open = opened
+        self.identity = opened.identity
+        self.where = opened.real_path() or self.where
+        self._tell_streams()
+
+    @property
+    def is_at_beginning(self) -> bool:
+        """Whether nothing of it has been read, or left out."""
+        return not self.read_to and not self.head.length
 
     def close(self) -> None:
         """Let go of the descriptor."""

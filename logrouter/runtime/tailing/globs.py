@@ -30,7 +30,8 @@ class Seen(NamedTuple):
 
     path: str
     identity: Identity
-    size: int
+    changed: tuple[int, int]
+    """Its size, and when it was written to: another pair says that it was written to."""
 
 
 class Look:
@@ -160,7 +161,7 @@ class _Walk:
             return
         if stat.S_ISREG(status.st_mode):
             identity = status.st_dev, status.st_ino
-            self._look.files.setdefault(identity, Seen(path, identity, status.st_size))
+            self._look.files.setdefault(identity, Seen(path, identity, (status.st_size, status.st_mtime_ns)))
         elif literal or not stat.S_ISDIR(status.st_mode):
             self._look.odd[path] = f"it is {kind_of(status.st_mode)}"
 

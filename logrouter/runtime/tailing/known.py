@@ -16,61 +16,66 @@ class Known:
 
     def __init__(self) -> None:
         self._places: dict[str, Places] = {}
+        self._by_inode: dict[int, set[str]] = {}
 
-    def __len__(self) -> int:
-        return len(self._places)
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
 
     def add(self, stream: str, position: bytes) -> None:
         """A position that the spool has kept, by the key of its stream. One that cannot be read is none."""
         if (place := decode(position)) is not None:
             key, _, name = stream.partition("/")
             self._places.setdefault(key, {})[name] = place
+            self._by_inode.setdefault(place.inode, set()).add(key)
 
-    def put_back(self, key: str, places: Places) -> None:
-        """A file that cannot be found at present."""
-        self._places[key] = places
+    def may_be(self, identity: Identity) -> bool:
+        """Whether a file of this identity was read."""
+        return identity[1] in self._by_inode
 
     def take(self, identity: Identity, head: bytes) -> tuple[str, Places] | None:
         """The file of this identity that begins so: its key, and how far it was read. It is not known any more.
 
-        The number of a device may be another one after a restart of the machine: the inode must be the same, and a
-        beginning that tells something.
+        The number of a device may be another one after a restart of the machine: then its beginning must tell it.
         """
-        same = [key for key, places in self._places.items() if _identity(places) == identity]
-        moved = [key for key, places in self._places.items() if _identity(places)[1] == identity[1]]
-        for key in (*same, *moved):
-            first = next(iter(self._places[key].values()))
-            if first.head.is_of(head) and (key in same or first.head.length):
-                return key, self._places.pop(key)
-        return None
-
-    def reused(self, identity: Identity) -> tuple[str, Places] | None:
-        """What was known of another file that had this identity. It is not known any more."""
-        for key, places in self._places.items():
-            if _identity(places) == identity:
-                return key, self._places.pop(key)
+        keys = self._by_inode.get(identity[1], set())
+        for key in sorted(keys, key=lambda key: any_of(self._places[key]).identity != identity):
+            place = any_of(self._places[key])
+            if place.head.is_of(head) and (place.identity == identity or place.head.length):
+                return key, self._pop(key)
         return None
 
     def take_gone(self) -> list[tuple[str, Places]]:
-        """What would have been found, was it there: the file system that it was on is. It is not known any more."""
-        gone = [(key, places) for key, places in self._places.items() if is_reachable(places)]
-        for key, _ in gone:
-            del self._places[key]
-        return gone
+        """What would have been seen, was it where it was. It is not known any more.
+
+        What was on a file system that is not there, as it is not mounted yet, is waited for.
+        """
+        gone = [key for key, places in self._places.items() if is_reachable(any_of(places))]
+        return [(key, self._pop(key)) for key in gone]
+
+    def _pop(self, key: str) -> Places:
+        places = self._places.pop(key)
+        keys = self._by_inode[any_of(places).inode]
+        keys.discard(key)
+        if not keys:
+            del self._by_inode[any_of(places).inode]
+        return places
 
 
-def _identity(places: Places) -> Identity:
-    return next(iter(places.values())).identity
+def any_of(places: Places) -> Place:
+    """Of what all streams of a file have in common."""
+    return next(iter(places.values()))
 
 
-def is_reachable(places: Places) -> bool:
-    """Whether the file system that a file was on is where it was: not, say, one that is not mounted yet."""
-    place = next(iter(places.values()))
-    folder = os.path.dirname(place.where)
+def is_reachable(place: Place) -> bool:
+    """Whether the file system that a file was on is where it was."""
+    folder = os.path.dirname(os.fsdecode(place.where)) or "/"
     while True:
         try:
             return os.stat(folder).st_dev == place.device
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             folder = os.path.dirname(folder)
         except OSError:
             return False

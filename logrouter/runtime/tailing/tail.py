@@ -3,6 +3,8 @@
 Invariants:
 - a file is what its identity and its first bytes say, whatever it is called; it is read once, from its place on;
 - one that is rotated away is read on until nothing has come for a while, and then its unfinished line counts as one;
+- what is not where it was (truncated, deleted, or gone while nobody looked) is looked for in its folder: a copy, or a
+  compressed one, is read on where the file was left. One that is there beside its original waits for that;
 - what is in the spool and what is not is told by positions alone: `stop` may come at any moment, and so may a kill;
 - no more descriptors are open than a share of what the process may have.
 """
@@ -12,10 +14,11 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import trio
 
@@ -23,10 +26,12 @@ from logrouter.framing import Frame
 from logrouter.runtime.tailing import Part, Treatment
 from logrouter.runtime.tailing.file import READ_BYTES, BegunAnew, TailedFile, stream_key
 from logrouter.runtime.tailing.globs import Identity, Look, Patterns, Seen
-from logrouter.runtime.tailing.known import Known, Places
-from logrouter.runtime.tailing.opened import OpenFile
+from logrouter.runtime.tailing.known import Known, Places, any_of
+from logrouter.runtime.tailing.opened import OpenFile, open_file
 from logrouter.runtime.tailing.options import Options
+from logrouter.runtime.tailing.place import Head
 from logrouter.runtime.tailing.schedule import Schedule
+from logrouter.runtime.tailing.searching import Family, family_of, find_again, is_copy
 from logrouter.runtime.tailing.watching import GATHER_SECONDS, Watching
 from logrouter.runtime.threads import in_thread
 from logrouter.sources import Emit, Stream, Tell
@@ -35,7 +40,7 @@ RENAMED_SECONDS: Final = 60.0
 """How long nothing must come of a file that was renamed away, until it counts as complete: its writer may not have
 opened the new one yet."""
 DELETED_SECONDS: Final = 5.0
-"""The same of one that was deleted, and takes room on the disk as long as it is open."""
+"""The same of one that was deleted, and takes room on the disk as long as it is open. Fluent Bit's `rotate_wait`."""
 LOOK_SHARE: Final = 20
 """Looking takes no more than a twentieth of the time, however much happens in the folders."""
 BUSY_BYTES: Final = READ_BYTES // 4
@@ -47,6 +52,14 @@ BEGAN: Final = "began"
 _NOTHING: Final = Frame([], b"", {}, 0)
 
 
+class Copy(NamedTuple):
+    """A file that need not be read."""
+
+    original: TailedFile
+    changed: tuple[int, int] | None
+    """As `Seen` says: when it is written to, it has to be looked at again."""
+
+
 class Tail:
     """The files of one source."""
 
@@ -56,26 +69,33 @@ class Tail:
         treatment: Treatment,
         warn: Tell,
         *,
-        look_in: Callable[[Callable[[], Look]], Awaitable[Look]] | None = None,
+        aside: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None,
     ) -> None:
-        """`look_in` calls a function that may take a while: by default in a thread, which may hang."""
-        self._look_in = look_in or partial(in_thread, abandon_on_cancel=True)
+        """`aside` calls a function that may take a while: by default in a thread, which may hang."""
+        self._aside = aside or partial(in_thread, abandon_on_cancel=True)
         self._options = options
         self._treatment = treatment
         self._warn = warn
-        self._patterns = Patterns(options.include, options.exclude)
-        self._watching = Watching(self._patterns, options.poll_interval_seconds, poll=options.watch == "poll")
+        patterns = Patterns(options.include, options.exclude)
+        self._watching = Watching(patterns, options.poll_interval_seconds, poll=options.watch == "poll")
         self._schedule: Schedule[TailedFile] = Schedule()
         self._known = Known()
         self._files: dict[Identity, TailedFile] = {}
         """Those at paths that are looked for."""
         self._left: dict[Identity, TailedFile] = {}
         """Those that were there, and are read to their end."""
+        self._copies: dict[Identity, Copy] = {}
+        """Files at such paths that hold what another one does, which is read: they wait until that is gone."""
+        self._families: defaultdict[Family, list[TailedFile]] = defaultdict(list)
+        self._unwanted: set[Identity] = set()
+        self._keys: set[str] = set()
         self._open: OrderedDict[TailedFile, None] = OrderedDict()
         """Those with a descriptor; what was read last comes last."""
         self._most_open = max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_SHARE)
+        self._odd: dict[str, str] = {}
+        self._failing: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}
-        self._unwanted: set[Identity] = set()
+        """Path → why it cannot be read: as looking says; as reading says; what has been told."""
         self._is_first_look = True
         self._is_first_start = True
         self._look: Look | None = None
@@ -101,8 +121,6 @@ class Tail:
         self._emit = emit
         try:
             async with trio.open_nursery() as nursery:
-                if self._stopped:
-                    return
                 await self._say_began()
                 nursery.start_soon(self._look_again_and_again)
                 nursery.start_soon(self._watching.listen, self._has_grown, self._want_look)
@@ -111,10 +129,10 @@ class Tail:
         finally:
             self._watching.close()
             for file in list(self._open):
-                file.close()
+                self._close(file)
 
     async def _say_began(self) -> None:
-        if self._is_first_start:
+        if self._is_first_start and not self._stopped:
             await self._emit(_NOTHING, time.time_ns(), Stream(BEGAN, {}), b"1")
 
     async def _read_in_turn(self) -> None:
@@ -140,12 +158,16 @@ class Tail:
         if self._waiting is not None:
             self._waiting.cancel()
 
+    def _has_grown(self, file: TailedFile) -> None:
+        self._schedule.wake(file, trio.current_time())
+        self._wake_up()
+
     # ── looking ──
 
     async def _look_again_and_again(self) -> None:
         while True:
             started = trio.current_time()
-            self._look = await self._look_in(self._watching.look)
+            self._look = await self._aside(self._watching.look)
             self._wake_up()
             took = trio.current_time() - started
             with trio.move_on_after(self._watching.look_interval_seconds):
@@ -156,104 +178,143 @@ class Tail:
     def _want_look(self) -> None:
         self._look_wanted.set()
 
-    def _has_grown(self, file: TailedFile) -> None:
-        self._schedule.wake(file, trio.current_time())
-        self._wake_up()
-
     async def _take_in(self, look: Look) -> None:
         """Begin with files that are new, and leave those that are gone."""
-        odd = dict(look.odd)
+        self._odd = dict(look.odd)
         for identity in self._files.keys() - look.files.keys():
             await self._miss(self._files.pop(identity))
-        for seen in look.files.values():
+        for gone in (self._copies.keys() | self._unwanted) - look.files.keys():
+            self._copies.pop(gone, None)
+            self._unwanted.discard(gone)
+        fresh = [seen for seen in look.files.values() if not self._is_there(seen)]
+        if self._known:
+            fresh = await self._recognise(fresh, look)
+        for seen in fresh:
             if self._stopped:
                 return
-            try:
-                await self._see(seen)
-            except OSError as error:
-                odd[seen.path] = str(error.strerror)
-        self._tell_unreadable(odd)
-        for key, places in self._known.take_gone() if self._is_first_look else ():
-            await self._search(key, places)
+            await self._begin_if_readable(seen)
+        self._tell_unreadable()
         self._is_first_look = False
 
-    async def _see(self, seen: Seen) -> None:
-        """A file that is there. Raises OSError."""
-        file = self._files.get(seen.identity)
-        if file is None and (file := self._left.pop(seen.identity, None)) is not None:
-            file.left_at = None
-            self._files[seen.identity] = file
+    def _is_there(self, seen: Seen) -> bool:
+        """Whether the file has been found before. If one has to look whether it has grown, that is done here."""
+        identity = seen.identity
+        if (left := self._left.pop(identity, None)) is not None:
+            left.left_at = None
+            self._files[identity] = left
+        file = self._files.get(identity)
         if file is None:
-            if seen.identity not in self._unwanted:
-                await self._begin(seen)
-        elif seen.size != file.read_to and not self._watching.is_noticed(file):
+            copy = self._copies.get(identity)
+            return identity in self._unwanted or (copy is not None and copy.changed == seen.changed)
+        if seen.changed != file.changed and not self._watching.is_noticed(file):
             self._schedule.wake(file, trio.current_time())
+        file.changed = seen.changed
+        return True
 
-    def _tell_unreadable(self, odd: Mapping[str, str]) -> None:
+    async def _recognise(self, fresh: Iterable[Seen], look: Look) -> list[Seen]:
+        """Begin with files that were read before, wherever they are now. Gives the others."""
+        others = []
+        for seen in fresh:
+            if self._known.may_be(seen.identity):
+                await self._begin_if_readable(seen)
+            else:
+                others.append(seen)
+        for key, places in self._known.take_gone():
+            await self._search_known(key, places, look)
+        return [seen for seen in others if not self._is_there(seen)]
+
+    def _tell_unreadable(self) -> None:
+        odd = {**self._odd, **self._failing}
         for path, reason in odd.items():
             if self._unreadable.get(path) != reason:
-                self._warn("cannot read a file: tried again and again", about=path, file=path, reason=reason)
+                self._warn("a file cannot be read: it is tried again and again", about=path, file=path, reason=reason)
         for path in self._unreadable.keys() - odd.keys():
-            self._warn("a file can be read again, or is gone", about=path, file=path)
-        self._unreadable = dict(odd)
+            self._warn("a file that could not be read can be, or is gone", about=path, file=path)
+        self._unreadable = odd
 
     # ── a file comes ──
 
+    async def _begin_if_readable(self, seen: Seen) -> None:
+        try:
+            await self._begin(seen)
+        except OSError as error:
+            self._odd[seen.path] = str(error.strerror)
+            await trio.lowlevel.checkpoint()
+
     async def _begin(self, seen: Seen) -> None:
         """Begin to read a file. Raises OSError."""
-        open_file = OpenFile(seen.path)
-        if open_file.identity != seen.identity:  # another one has taken its place, and is seen in a moment
-            open_file.close()
-            self._want_look()
-            return
+        opened = open_file(seen.path)
         try:
-            known = self._known.take(seen.identity, open_file.head())
-            if known is not None and open_file.status().st_size < min(p.read_to for p in known[1].values()):
-                await self._forget(known)
+            if opened.identity != seen.identity:  # another one has taken its place, and is seen in a moment
+                self._want_look()
+                opened.close()
+                return
+            known = self._known.take(seen.identity, opened.head()) if self._known.may_be(seen.identity) else None
+            if known is not None and not opened.holds(any_of(known[1]).read_to, any_of(known[1]).head):
+                await self._search_known(*known, None)
                 known = None
-            while (other := self._known.reused(seen.identity)) is not None:
-                await self._forget(other)
-            file = self._made(seen, known)
+            file = self._made(seen.path, seen.identity, known)
         except BaseException:
-            open_file.close()
+            opened.close()
             raise
         if file is None:
-            open_file.close()
+            opened.close()
             self._unwanted.add(seen.identity)
             return
-        self._take_open(file, open_file)
+        file.changed = seen.changed
         self._files[seen.identity] = file
+        await self._read_on(file, opened)
         if known is None:
             await self._start(file)
-        self._schedule.read_next(file, trio.current_time())
 
-    def _made(self, seen: Seen, known: tuple[str, Places] | None) -> TailedFile | None:
-        """The file; None: it is not wanted."""
-        try:
-            if known is None:
-                key = "{:x}-{:x}".format(*seen.identity)
-                return TailedFile(key, seen.path, seen.identity, self._treatment, 0)
+    def _made(self, path: str, identity: Identity, known: tuple[str, Places] | None) -> TailedFile | None:
+        """The file, named as when it was found first; None: it is not wanted."""
+        places: Places | int = 0
+        key = name = "{:x}-{:x}".format(*identity)
+        number = 1
+        if known is not None:
             key, places = known
-            path = os.fsdecode(next(iter(places.values())).path)
-            return TailedFile(key, path, seen.identity, self._treatment, places)
+            path = os.fsdecode(any_of(places).path)
+        else:
+            while key in self._keys or key in self._known:  # what had this inode is read on elsewhere
+                number += 1
+                key = f"{name}.{number}"
+        try:
+            file = TailedFile(key, path, identity, self._treatment, places)
         except KeyError:
             return None
+        self._keys.add(key)
+        return file
 
     async def _start(self, file: TailedFile) -> None:
         """Decide where a file begins that was not known, and say so where it is not plain."""
-        assert file.open is not None
         if self._is_first_look and self._is_first_start and self._options.start == "end":
-            file.start_at(_last_line_start(file.open))
+            file.start_at_end()
         if file.read_to or len(file.streams) > 1:
             for stream in file.streams.values():
                 await self._emit(_NOTHING, time.time_ns(), stream, stream.position)
+        else:
+            await trio.lowlevel.checkpoint()
 
-    def _take_open(self, file: TailedFile, open_file: OpenFile) -> None:
+    async def _read_on(self, file: TailedFile, opened: OpenFile) -> None:
+        """Read a file by this descriptor from now on."""
         while len(self._open) >= self._most_open:
             self._close(next(iter(self._open)))
-        file.opened(open_file)
+        self._leave_family(file)
+        file.opened(opened)
+        self._families[family_of(file.where)].append(file)
         self._open[file] = None
         self._watching.watch(file)
+        self._schedule.read_next(file, trio.current_time())
+        if opened.is_compressed and file.read_to:
+            await self._aside(partial(opened.seek, file.read_to))
+
+    def _leave_family(self, file: TailedFile) -> None:
+        family = family_of(file.where)
+        if file in (members := self._families[family]):
+            members.remove(file)
+        if not members:
+            del self._families[family]
 
     def _close(self, file: TailedFile) -> None:
         file.close()
@@ -264,7 +325,7 @@ class Tail:
     async def _read(self, file: TailedFile) -> None:
         now = file.read_at = trio.current_time()
         try:
-            if file.open is None and not self._reopen(file):
+            if file.open is None and not await self._reopen(file):
                 return
             self._open.move_to_end(file)
             data = file.read()
@@ -272,32 +333,38 @@ class Tail:
             await self._begin_anew(file)
             return
         except OSError as error:
-            self._tell_unreadable({**self._unreadable, file.path: str(error.strerror)})
+            self._failing[file.path] = str(error.strerror)
+            self._tell_unreadable()
             self._close(file)
-            self._want_look()
+            self._schedule.read_at(file, now + self._options.poll_interval_seconds)
             return
+        if self._failing.pop(file.path, ""):
+            self._tell_unreadable()
         if not data:
             await self._at_end(file, now)
-            return
-        file.written_at = now
-        await self._emit_parts(file, file.feed(data))
-        if len(data) >= BUSY_BYTES:
-            self._schedule.read_next(file, trio.current_time())
+        elif file.is_at_beginning and (original := self._original_of(file, data)) is not None:
+            self._set_aside(file, original)
         else:
-            self._schedule.rest(file, now)
+            file.written_at = now
+            await self._emit_parts(file, file.feed(data))
+            if len(data) >= BUSY_BYTES:
+                self._schedule.read_next(file, trio.current_time())
+            else:
+                self._schedule.rest(file, now)
 
-    def _reopen(self, file: TailedFile) -> bool:
+    async def _reopen(self, file: TailedFile) -> bool:
         """Open it again. False: it is not there any more. Raises OSError."""
         try:
-            open_file = OpenFile(file.where)
-        except FileNotFoundError:
+            opened = open_file(file.where)
+        except (FileNotFoundError, NotADirectoryError):
             self._want_look()
             return False
-        if open_file.identity != file.identity:
-            open_file.close()
+        if opened.identity != file.identity:
+            opened.close()
             self._want_look()
             return False
-        self._take_open(file, open_file)
+        await self._read_on(file, opened)
+        file.due = None
         return True
 
     async def _emit_parts(self, file: TailedFile, parts: Sequence[Part]) -> None:
@@ -310,8 +377,7 @@ class Tail:
         if file.left_at is None:
             await trio.lowlevel.checkpoint()
             return
-        deleted = file.open.status().st_nlink == 0
-        until = max(file.left_at, file.written_at) + (DELETED_SECONDS if deleted else RENAMED_SECONDS)
+        until = max(file.left_at, file.written_at) + (DELETED_SECONDS if file.open.is_deleted() else RENAMED_SECONDS)
         if now >= until:
             await self._finish(file)
         elif self._watching.is_noticed(file):
@@ -319,28 +385,93 @@ class Tail:
         else:
             self._schedule.read_at(file, min(until, now + self._options.poll_interval_seconds))
 
+    # ── copies ──
+
+    def _original_of(self, file: TailedFile, data: bytes) -> TailedFile | None:
+        """The file that is read already and of which this one, which begins so, is a copy."""
+        for other in self._families[family_of(file.where)]:
+            with suppress(OSError):
+                if other is not file and is_copy(data, file.where, other):
+                    return other
+        return None
+
+    def _set_aside(self, file: TailedFile, original: TailedFile) -> None:
+        self._let_go(file)
+        self._copies[file.identity] = Copy(original, file.changed)
+
     # ── a file goes ──
 
     async def _begin_anew(self, file: TailedFile) -> None:
         """What it held is gone: it was truncated, or its inode belongs to another one."""
-        await self._finish(file)
+        identity = file.identity
+        if not await self._search(file):
+            await self._finish(file)
+        self._unwanted.discard(identity)
         self._want_look()
 
     async def _miss(self, file: TailedFile) -> None:
         """A file that is at none of the paths any more."""
-        now = trio.current_time()
-        if file.open is None and not self._reopen(file):
+        file.left_at = now = trio.current_time()
+        try:
+            if file.open is None and not await self._reopen(file):
+                if not await self._search(file):
+                    await self._finish(file)
+                return
+        except OSError:
             await self._finish(file)
             return
-        file.left_at = now
         self._left[file.identity] = file
         self._schedule.wake(file, now)
 
-    async def _search(self, key: str, places: Places) -> None:
-        await self._forget((key, places))
+    async def _search(self, file: TailedFile) -> bool:
+        """Read a file on that is not where it was. False: it is nowhere."""
+        opened = await self._found(file.where, file.identity[1], file.head, file.read_to)
+        if opened is None:
+            return False
+        self._let_go(file)
+        await self._settle(file, opened)
+        return True
+
+    async def _search_known(self, key: str, places: Places, look: Look | None) -> None:
+        """The same for what was read before this process began."""
+        place = any_of(places)
+        read_to = max(place.read_to for place in places.values())
+        opened = await self._found(os.fsdecode(place.where), place.inode, place.head, read_to)
+        file = self._made("", place.identity, (key, places)) if opened is not None else None
+        if opened is not None and file is not None:
+            await self._settle(file, opened, look)
+            return
+        if opened is not None:
+            opened.close()
+        for name in places:
+            await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
+
+    async def _found(self, where: str, inode: int, head: Head, read_to: int) -> OpenFile | None:
+        files = (*self._files.values(), *self._left.values())
+        taken = {file.identity for file in files if not file.is_at_beginning}
+        return await self._aside(partial(find_again, where, inode, head, read_to, taken))
+
+    async def _settle(self, file: TailedFile, opened: OpenFile, look: Look | None = None) -> None:
+        """Read a file on by a descriptor of what it is now."""
+        identity = opened.identity
+        is_at_path = identity in self._copies or (look is not None and identity in look.files)
+        if (begun := self._files.get(identity)) is not None:  # nothing has been read of it yet
+            self._let_go(begun)
+            is_at_path = True
+        self._copies.pop(identity, None)
+        self._keys.add(file.key)
+        if is_at_path:
+            self._files[identity] = file
+            file.left_at = None
+        else:
+            self._left[identity] = file
+            file.left_at = trio.current_time()
+        await self._read_on(file, opened)
 
     async def _finish(self, file: TailedFile) -> None:
-        """It is complete: its last line counts, and its place need not be remembered."""
+        """It is complete: its last line counts, and its place need not be remembered, unless there is a copy."""
+        if any(copy.original is file for copy in self._copies.values()) and await self._search(file):
+            return
         self._let_go(file)
         parts = {part.stream: part.frame for part in file.finish()}
         for name, stream in file.streams.items():
@@ -350,15 +481,12 @@ class Tail:
         for files in (self._files, self._left):
             if files.get(file.identity) is file:
                 del files[file.identity]
+        self._keys.discard(file.key)
+        self._failing.pop(file.path, None)
         self._schedule.quiet(file)
         self._watching.forget(file)
+        self._leave_family(file)
         self._close(file)
-
-    async def _forget(self, known: tuple[str, Places]) -> None:
-        """Its place need not be remembered."""
-        key, places = known
-        for name in places:
-            await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
     async def _end_all(self) -> None:
         """Without `follow`: the last lines count."""
@@ -366,10 +494,3 @@ class Tail:
             parts = {part.stream: part.frame for part in file.finish()}
             for name, frame in parts.items():
                 await self._emit(frame, time.time_ns(), file.streams[name], file.position(name))
-
-
-def _last_line_start(file: OpenFile) -> int:
-    """Where its unfinished last line begins: its end, where there is none, or a very long one."""
-    size = file.status().st_size
-    start = max(0, size - READ_BYTES)
-    return start + file.read(start, size - start).rfind(b"\n") + 1 if size else 0

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
 from logrouter.event import Attributes
 from logrouter.framing import Frame
 from logrouter.runtime.tailing import FileFraming, FileLines, Start, Treatment
-from logrouter.runtime.tailing.globs import Look
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.tail import Tail
 from logrouter.sources import Stream
 
 MAX_LINE = 1000
+T = TypeVar("T")
 
 
 class Lines(Treatment):
@@ -31,10 +31,10 @@ class Lines(Treatment):
         return FileLines(MAX_LINE, starts.get("", Start()).memo)
 
 
-async def at_once(look: Callable[[], Look]) -> Look:
+async def at_once(call: Callable[[], T]) -> T:
     """No thread: else virtual time would go on beside it."""
     await trio.lowlevel.checkpoint()
-    return look()
+    return call()
 
 
 class Emitted:
@@ -73,7 +73,7 @@ async def following(
 ) -> AsyncIterator[Tail]:
     """A Tail at work; stopped at the end. What it has emitted before it goes on from."""
     given = Options((f"{folder}/{pattern}",), **{"start": "beginning", **options})
-    tail = Tail(given, treatment or Lines(), emitted.warn, look_in=at_once)
+    tail = Tail(given, treatment or Lines(), emitted.warn, aside=at_once)
     tail.resume(emitted.positions)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tail.run, emitted.emit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from logrouter import compression
 from logrouter.event import Attributes
+from logrouter.instructions import ContentCoding
+from logrouter.runtime.tailing.file import READ_BYTES
 from logrouter.runtime.tailing.tail import DELETED_SECONDS, RENAMED_SECONDS
 from logrouter.runtime.tailing.watching import SAFETY_SECONDS
 from tests.runtime.tailing.following import MAX_LINE, Emitted, Lines, append, following
@@ -187,3 +191,260 @@ async def test_a_file_that_the_source_does_not_want_is_left_alone(tmp_path: Path
     async with following(tmp_path, emitted, treatment=Pairs()):
         pass
     assert emitted.by_file == {"a.log": [b"two"]}
+
+
+@every_watch
+@pytest.mark.parametrize("pattern", ["*.log", "a.log*"])
+@pytest.mark.parametrize("lagging", [False, True])
+async def test_copied_and_truncated_what_was_not_read_yet_is_read_in_the_copy(
+    tmp_path: Path, watch: str, pattern: str, lagging: bool, autojump_clock: MockClock
+) -> None:
+    path, copy = tmp_path / "a.log", tmp_path / "a.log.1"
+    path.write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, pattern, watch=watch):
+        append(path, b"two\n")
+        if not lagging:
+            await trio.sleep(2)
+        copy.write_bytes(path.read_bytes())
+        os.truncate(path, 0)
+        append(path, b"a new line, longer than all before\n")
+        await trio.sleep(2)
+        assert sorted(emitted.lines) == [b"a new line, longer than all before", b"one", b"two"]
+        await trio.sleep(RENAMED_SECONDS + SAFETY_SECONDS)
+    async with following(tmp_path, emitted, pattern, watch=watch):
+        pass
+    assert len(emitted.lines) == 3
+
+
+def compress(path: Path, suffix: str) -> None:
+    data = path.read_bytes()
+    kind: ContentCoding = "gzip" if suffix == ".gz" else "zstd"
+    path.with_name(path.name + suffix).write_bytes(
+        compression.compress(data[:3], kind) + compression.compress(data[3:], kind)
+    )
+    path.unlink()
+
+
+@every_watch
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("pattern", ["*.log", "a.log*"])
+@pytest.mark.parametrize("running", [False, True])
+async def test_compressed_after_it_was_rotated_it_is_not_read_again(
+    tmp_path: Path, watch: str, suffix: str, pattern: str, running: bool, autojump_clock: MockClock
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\ntwo\nunfin")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, pattern, watch=watch):
+        if running:
+            path.rename(tmp_path / "a.log.1")
+            await trio.sleep(2)
+            append(tmp_path / "a.log.1", b"ished\n")
+            path.write_bytes(b"four\n")
+            await trio.sleep(2)
+            compress(tmp_path / "a.log.1", suffix)
+            await trio.sleep(RENAMED_SECONDS + SAFETY_SECONDS)
+    if not running:
+        path.rename(tmp_path / "a.log.1")
+        append(tmp_path / "a.log.1", b"ished\n")
+        path.write_bytes(b"four\n")
+        compress(tmp_path / "a.log.1", suffix)
+    for _ in range(2):
+        async with following(tmp_path, emitted, pattern, watch=watch):
+            await trio.sleep(RENAMED_SECONDS + SAFETY_SECONDS)
+    assert sorted(emitted.lines) == [b"four", b"one", b"two", b"unfinished"]
+    assert len(emitted.positions) == (2 if pattern == "*.log" else 3)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+async def test_a_compressed_file_that_is_new_is_read(tmp_path: Path, suffix: str, autojump_clock: MockClock) -> None:
+    whole = compression.compress(b"one\ntwo\nthree\n" * 100_000, "gzip" if suffix == ".gz" else "zstd")
+    path = tmp_path / f"a.log{suffix}"
+    emitted = Emitted()
+    async with following(tmp_path, emitted, "*"):
+        for start in range(0, len(whole), 100):
+            append(path, whole[start : start + 100])
+            await trio.sleep(1)
+    assert emitted.lines == [b"one", b"two", b"three"] * 100_000
+
+
+async def test_one_that_is_damaged_is_told_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log.gz").write_bytes(b"no gzip at all")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, "*"):
+        await trio.sleep(30)
+    assert [fields["reason"] for _, fields in emitted.warnings] == [
+        "it is damaged: Error -3 while decompressing data: incorrect header check"
+    ]
+
+
+async def test_at_the_end_compressed_files_are_left_out_for_ever(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log.gz").write_bytes(compression.compress(b"old\n", "gzip"))
+    emitted = Emitted()
+    for _ in range(2):
+        async with following(tmp_path, emitted, "*", start="end"):
+            await trio.sleep(30)
+    assert emitted.lines == []
+
+
+async def test_a_file_that_begins_as_another_of_its_family_is_one_of_its_own_when_it_goes_on_otherwise(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    (tmp_path / "app.log").write_bytes(b"started\n")
+    (tmp_path / "app-1.log").write_bytes(b"started\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        append(tmp_path / "app-1.log", b"of the other\n")
+        append(tmp_path / "app.log", b"of one\n")
+        await trio.sleep(2 * SAFETY_SECONDS)
+    assert sorted(emitted.lines) == [b"of one", b"of the other", b"started", b"started"]
+
+
+@pytest.mark.parametrize("pattern", ["*.log", "a.log*"])
+async def test_renamed_while_it_was_down_it_is_read_to_its_end(
+    tmp_path: Path, pattern: str, autojump_clock: MockClock
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, pattern):
+        pass
+    append(path, b"two\n")
+    path.rename(tmp_path / "a.log.1")
+    path.write_bytes(b"three\n")
+    async with following(tmp_path, emitted, pattern):
+        await trio.sleep(1)
+    assert emitted.by_file["a.log"] == [b"one", b"two", b"three"] or sorted(emitted.lines) == [b"one", b"three", b"two"]
+
+
+async def test_an_inode_that_was_given_to_a_new_file_while_it_was_down(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Truncated and written anew looks the same."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        pass
+    with path.open("r+b") as file:
+        file.truncate()
+        file.write(b"two\nthree\n")
+    async with following(tmp_path, emitted):
+        pass
+    assert emitted.lines == [b"one", b"two", b"three"]
+
+
+async def test_what_cannot_be_read_is_told_once_and_when_it_is_well_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    fifo = tmp_path / "a.log"
+    os.mkfifo(fifo)
+    (tmp_path / "folder.log").mkdir()
+    (tmp_path / "nowhere.log").symlink_to("missing")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        await trio.sleep(100)
+        assert [fields for _, fields in emitted.warnings] == [{"file": str(fifo), "reason": "it is a named pipe"}]
+        fifo.unlink()
+        fifo.write_bytes(b"one\n")
+        await trio.sleep(1)
+    assert emitted.lines == [b"one"]
+    assert [message.split()[-1] for message, _ in emitted.warnings] == ["again", "gone"]
+
+
+async def test_a_named_folder_or_pipe_in_the_place_of_a_file(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, "a.log"):
+        path.rename(tmp_path / "b.log")
+        path.mkdir()
+        await trio.sleep(2)
+        assert [fields["reason"] for _, fields in emitted.warnings] == ["it is a folder"]
+        append(tmp_path / "b.log", b"two\n")
+        path.rmdir()
+        path.write_bytes(b"three\n")
+        await trio.sleep(2)
+    assert sorted(emitted.lines) == [b"one", b"three", b"two"]
+
+
+async def test_links_of_kubernetes(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """/var/log/containers holds links to files in folders of their own, which are rotated there."""
+    pods, containers = tmp_path / "pods" / "one", tmp_path / "containers"
+    pods.mkdir(parents=True)
+    containers.mkdir()
+    (pods / "0.log").write_bytes(b"one\n")
+    (containers / "one.log").symlink_to(pods / "0.log")
+    emitted = Emitted()
+    async with following(containers, emitted):
+        append(pods / "0.log", b"two\n")
+        (pods / "0.log").rename(pods / "0.log.20260101-000000")
+        (pods / "0.log").write_bytes(b"three\n")
+        await trio.sleep(0.5)
+        assert sorted(emitted.lines) == [b"one", b"three", b"two"]
+        (containers / "one.log").unlink()
+        (pods / "0.log").unlink()
+        await trio.sleep(RENAMED_SECONDS + SAFETY_SECONDS)
+    assert set(emitted.positions) == {"began"}
+    assert set(emitted.by_file) == {"one.log"}
+
+
+async def test_links_of_projected_volumes(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """..data leads to a folder that is replaced as a whole."""
+    for version in ("..1", "..2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "a.log").write_bytes(version.encode() + b"\n")
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "a.log").symlink_to("..data/a.log")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        assert emitted.lines == [b"..1"]
+        (tmp_path / "..new").symlink_to("..2")
+        (tmp_path / "..new").rename(tmp_path / "..data")
+        await trio.sleep(0.5)
+        assert emitted.lines == [b"..1", b"..2"]
+
+
+async def test_a_file_with_two_names_is_read_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    (tmp_path / "b.log").symlink_to("a.log")
+    os.link(tmp_path / "a.log", tmp_path / "c.log")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        pass
+    assert emitted.by_file == {"a.log": [b"one"]}
+
+
+async def test_more_files_than_descriptors(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (32, 32))
+    emitted = Emitted()
+    paths = [tmp_path / f"{number}.log" for number in range(100)]
+    before = len(os.listdir("/proc/self/fd"))
+    for path in paths:
+        path.write_bytes(b"one\n")
+    async with following(tmp_path, emitted):
+        for path in paths:
+            append(path, b"two\n")
+        await trio.sleep(1)
+        assert len(os.listdir("/proc/self/fd")) <= before + 16 + 4
+        append(paths[0], b"three\n")
+        paths[0].rename(tmp_path / "0.log.1")
+        paths[1].unlink()
+        await trio.sleep(RENAMED_SECONDS + SAFETY_SECONDS)
+        assert len(emitted.positions) == 1 + 98
+    assert all(lines == [b"one", b"two"] for name, lines in emitted.by_file.items() if name != "0.log")
+    assert emitted.by_file["0.log"] == [b"one", b"two", b"three"]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_one_file_does_not_keep_the_others_waiting(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log").write_bytes(b"x" * 99 + b"\n" + b"y\n" * 2 * READ_BYTES)
+    (tmp_path / "b.log").write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        pass
+    assert emitted.lines.index(b"one") <= READ_BYTES
+    assert len(emitted.lines) == 2 * READ_BYTES + 2

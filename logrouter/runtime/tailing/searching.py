@@ -1,0 +1,80 @@
+"""Where a file is now that is not where it was: renamed, copied before it was truncated, or compressed.
+
+Rotated files stay in their folder, and but for numbers and dates they are called as before: `app.log` becomes
+`app.log.1`, `app-2026-01-01.log`, `app.log.2.gz`. All of these are one family. So one looks there alone, for the same
+inode, and then for the same beginning in the family.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Container, Iterator
+from contextlib import suppress
+from typing import Final
+
+from logrouter.runtime.tailing.file import TailedFile
+from logrouter.runtime.tailing.globs import Identity
+from logrouter.runtime.tailing.opened import OpenFile, compression_of, open_file
+from logrouter.runtime.tailing.place import Head
+
+_NUMBERS: Final = re.compile(r"[-_.]\d[-_.:TZ\d]*(?=\.|$)")
+Family = tuple[str, str]
+"""A folder, and what files in it are called but for numbers, dates and how they are compressed."""
+
+
+def family_of(path: str) -> Family:
+    """What a file and those that it is rotated to have in common."""
+    folder, name = os.path.split(path)
+    name = name if compression_of(name) == "none" else name.rpartition(".")[0]
+    return folder, _NUMBERS.sub("", name) or name
+
+
+def find_again(where: str, inode: int, head: Head, read_to: int, taken: Container[Identity]) -> OpenFile | None:
+    """The file that was `where` and was read so far; None: it is gone. To be called in a thread.
+
+    `taken`: files of which it is known that they are others. What cannot be read is none of these.
+    """
+    for entry in _candidates(where, inode):
+        with suppress(OSError):
+            file = open_file(entry.path)
+            is_it = False
+            try:
+                is_it = file.identity not in taken and _is_same(file, inode, head, read_to)
+            finally:
+                if not is_it:
+                    file.close()
+            if is_it:
+                return file
+    return None
+
+
+def _is_same(file: OpenFile, inode: int, head: Head, read_to: int) -> bool:
+    return (head.length > 0 or file.identity[1] == inode) and file.holds(read_to, head)
+
+
+def _candidates(where: str, inode: int) -> Iterator[os.DirEntry[str]]:
+    """Those with the inode first, then those that are named after it: what was renamed last, first."""
+    try:
+        with os.scandir(os.path.dirname(where)) as found:
+            entries = [entry for entry in found if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return
+    yield from (entry for entry in entries if entry.inode() == inode)
+    family = family_of(where)
+    named = [entry for entry in entries if entry.inode() != inode and family_of(entry.path) == family]
+    yield from sorted(named, key=lambda entry: entry.name)
+
+
+def is_copy(data: bytes, where: str, original: TailedFile) -> bool:
+    """Whether a file of the same family, with which these bytes begin, is a copy of another, or will be one.
+
+    A copy that is being made is shorter than the head that is known. Raises OSError.
+    """
+    if len(where) <= len(original.where) or not original.head.length or original.open is None:
+        return False
+    if len(data) >= original.head.length and not original.head.is_of(data):
+        return False
+    if not original.open.holds(original.read_to, original.head):  # it was truncated, a moment ago
+        return len(data) >= original.head.length
+    return original.open.is_compressed or original.open.read(0, len(data)) == data
