@@ -8,6 +8,11 @@
             out.append((1 if v1 >= 17 else 0) | (2 if c0 == "stderr" else 0))
         return out
 
+Where every field that is read is one attribute of the row, and every level and time a text that is known, a
+comprehension tells the same in half the time. It raises where it meets anything else, and then the loop is asked:
+
+    return [expression for r in rows for v0 in [r.f0] for v1 in [levels[r.f1]]]
+
 The expressions come from `Rule.source` and `Template.source`, which the slow way compiles as well.
 """
 
@@ -18,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from logrouter import severity, times
+from logrouter import severity, times, times_at_once
 from logrouter.chain import Chain
 from logrouter.event import MARKS, PLAIN
 from logrouter.facts import Facts
@@ -86,7 +91,7 @@ class Generator:
         """The text of a template for each row; one text where it is the same for all."""
         if template.is_time:
             scope = _Scope(self._projection, self._resource, [Time()], time_as_text=True)
-            return scope.function("stamps", scope.name(Time()))
+            return scope.function("stamps", scope.name(Time()), times_at_once.texts)
         scope = _Scope(self._projection, self._resource, template.references)
         generated = scope.function("column", template.source(scope.name, scope.constants, segment=segment))
         if template.holds_seconds is not None:
@@ -113,7 +118,7 @@ class Generator:
 
     def _times(self) -> Generated:
         scope = _Scope(self._projection, self._resource, [Time()])
-        return scope.function("times", scope.name(Time()))
+        return scope.function("times", scope.name(Time()), times_at_once.nanoseconds)
 
 
 class _Scope:
@@ -134,6 +139,10 @@ class _Scope:
         self._before: list[str] = []
         """Statements that are the same for all rows."""
         self._statements: list[str] = []
+        self._clauses: list[str] | None = []
+        """Of the comprehension; None where it could not tell the same."""
+        self._first_time: str | None = None
+        """The expression that reads of a row what should be the event's time, if one can."""
         self._metas: list[Meta] = []
         for reference in sorted(set(references), key=repr):
             self._add(reference, resource)
@@ -147,17 +156,36 @@ class _Scope:
         """The variable that holds a reference's value."""
         return self._names[reference]
 
-    def function(self, name: str, expression: str) -> Generated:
-        """Compile: one result of `expression` for each row."""
+    def function(self, name: str, expression: str, at_once: Callable[[list[Any]], Any] | None = None) -> Generated:
+        """Compile: one result of `expression` for each row. `at_once`: it is the time, which this may tell of all."""
         parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
-        lines = [f"def {name}({parameters}):", *_indented(self._before)]
-        lines += ["    out = []", "    append = out.append", "    for r in rows:"]
+        quickly = [*self._asking(at_once), *self._comprehension(expression)]
+        lines = [f"def {name}({parameters}):", *_indented([*self._before, *quickly])]
+        lines += ["    out = []", "    for r in rows:"]
         lines += _indented(_indented(self._statements))
-        lines += [f"        append({expression})", "    return out"]
+        lines += [f"        out.append({expression})", "    return out"]
         source = "\n".join(lines)
         namespace = dict(self.constants)
         exec(compile(source, f"<generated {name}>", "exec"), namespace)
         return Generated(namespace[name], self._metas, source)  # type: ignore[arg-type]
+
+    def _asking(self, at_once: Callable[[list[Any]], Any] | None) -> list[str]:
+        if at_once is None or self._first_time is None:
+            return []
+        self.constants["at_once"] = at_once
+        return [f"found = at_once([{self._first_time} for r in rows])", "if found is not None:", "    return found"]
+
+    def _comprehension(self, expression: str) -> list[str]:
+        if self._clauses is None:
+            return []
+        comprehension = " ".join([f"[{expression} for r in rows", *self._clauses])
+        return ["try:", f"    return {comprehension}]", "except (KeyError, TypeError, ValueError):", "    pass"]
+
+    def _quickly(self, variable: str, *expressions: str | None) -> None:
+        """How the comprehension sets a variable: to one expression after the other. None: it cannot."""
+        if self._clauses is not None:
+            clauses = [f"for {variable} in [{expression}]" for expression in expressions if expression is not None]
+            self._clauses = [*self._clauses, *clauses] if len(clauses) == len(expressions) else None
 
     def _add(self, reference: Reference, resource: Mapping[str, str]) -> str:
         if reference in self._names:
@@ -167,6 +195,7 @@ class _Scope:
         match reference:
             case Field():
                 self._statements += self._projection.bind(reference, variable, self.constants)
+                self._quickly(variable, self._projection.attribute(reference))
             case Meta():
                 self._metas.append(reference)
             case Resource(key):
@@ -192,8 +221,10 @@ class _Scope:
 
     def _level(self, variable: str) -> list[str]:
         (first, *others), (read_first, *read_others) = self._fields(severity.FIELDS, variable)
-        # Not of a number: True is not syslog's 1.
-        self.constants |= {"known_level": severity.SPELLINGS.get, "severity_of": severity.of}
+        levels = severity.SPELLINGS  # not of numbers: True is not syslog's 1
+        self.constants |= {"levels": levels, "known_level": levels.get, "severity_of": severity.of}
+        attribute = self._projection.attribute(severity.FIELDS[0])
+        self._quickly(variable, attribute and f"levels[{attribute}]")
         return [
             *read_first,
             f"{variable} = known_level({first}) if {first}.__class__ is str else None",
@@ -212,6 +243,7 @@ class _Scope:
             known = {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
             of_received = received
         self.constants |= {**known, "format_time": times.format_rfc3339}
+        self._time_quickly(variable, of_received)
         slowly = [
             *_indented(chain.from_iterable(reads[1:])),
             f"    {variable} = time_of({', '.join([received, *fields])})",
@@ -233,12 +265,21 @@ class _Scope:
             *slowly,
         ]
 
+    def _time_quickly(self, variable: str, of_received: str) -> None:
+        *others, last = map(self._projection.attribute, times.FIELDS)
+        if None in (*others, last):
+            self._clauses = None
+            return
+        self._first_time = " ".join([*(f"{found} if {found} is not MISSING else" for found in others), str(last)])
+        known = f"whole[{variable}[:19]] + tails[{variable}[19:]]"
+        self._quickly(variable, self._first_time, f"{of_received} if {variable} is MISSING else {known}")
+
 
 def _indented(statements: Iterable[str]) -> list[str]:
     return [f"    {statement}" for statement in statements]
 
 
-def _in_64_bits(times_ns: list[int]) -> array[int]:
+def _in_64_bits(times_ns: Iterable[int]) -> array[int]:
     """Years before 1678 and after 2261 do not fit: their times are as near as can be."""
     try:
         return array("q", times_ns)

@@ -198,6 +198,12 @@ class Projection:
         constants.update(MISSING=MISSING, OPAQUE=OPAQUE)
         return _bind(self._root, "r", reference.path, variable, constants)
 
+    def attribute(self, reference: Field) -> str | None:
+        """The attribute of the row `r` that is the field's value, if it is that of one."""
+        key = reference.path[0]
+        is_one = len(reference.path) == 1 and not self._root.children[key].children
+        return f"r.{self._root.slots[key]}" if is_one else None
+
 
 _JSON_BIT = bytes(byte & Flag.JSON for byte in range(256))
 

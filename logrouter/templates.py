@@ -252,11 +252,20 @@ def _code(place: Place, segment: bool, missing: str) -> Any:
     elif isinstance(reference, Severity):
         found = joined(Constant(_SEVERITY_TEXTS), "[", reference, "]")
     elif isinstance(reference, Resource) or not segment:
-        # Nearly always it is a text: that needs no call.
-        found = joined("(", reference, " if ", reference, ".__class__ is str else ")
-        found = joined(found, Constant(text_of), "(", reference, "))")
+        # Nearly always it is a text: that is asked first, and needs no call.
+        found = joined(Constant(text_of), "(", reference, ")")
+        found = _where_absent(place, found, missing)
+        return joined("(", reference, " if ", reference, ".__class__ is str else ", found, ")")
     else:
         found = joined(Constant(_segment_of), "(", reference, ")")
+    return _where_absent(place, found, missing)
+
+
+def _where_absent(place: Place, found: Any, missing: str) -> Any:
+    """The code of a place, with what stands there where its reference has no value that can stand in a text."""
+    from logrouter.rules.code import Constant, joined
+
+    reference = place.reference
     if place.otherwise is not None:
         instead = joined(Constant(text_of), "(", place.otherwise, ")")
         if missing != MISSING_TEXT:

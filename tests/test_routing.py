@@ -177,6 +177,39 @@ def test_times_as_texts_are_those_that_the_slow_way_finds(lines: list[bytes]) ->
         assert part.columns == ([template.render(document_of(payload)[0], facts) for payload in part.payloads],)
 
 
+usual_lines = st.builds(
+    lambda rest, level, status: json.dumps(
+        {"time": f"2026-11-23T10:00:{rest}Z", "level": level, "status": status, "service": level * 2}
+    ).encode(),
+    st.sampled_from(["00.000", "59.123", "07.120"]),
+    st.sampled_from(["info", "ERROR", "W"]),
+    st.sampled_from([200, 500]),
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(st.lists(usual_lines, min_size=1, max_size=8), st.lists(timed_lines, max_size=1), rules)
+def test_what_is_written_as_most_apps_write_it_goes_the_same_way(
+    usual: list[bytes], odd: list[bytes], rule: Rule
+) -> None:
+    """At once where all is so, one by one where a single event is not."""
+    lines = usual + odd
+    templates = tuple(map(Template.parse, ("{service}", "{severity}", "{time}", "{date}-{level}")))
+    router = Router([SinkRouting("s", None, templates, wants_times=True), SinkRouting("t", rule)], resource=RESOURCE)
+    (chunk,) = chunks_of(router, lines)
+    part = router.slice(chunk, 0)
+    assert part is not None
+    documents, facts = [document_of(line)[0] for line in lines], Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE)
+    for template, column in zip(templates, part.columns, strict=True):
+        assert column == [template.render(document, facts) for document in documents]
+    exact = [resolve(Time(), document, facts) for document in documents]
+    assert list(part.times_ns or ()) == [min(time_ns, 2**63 - 1) for time_ns in exact]
+    assert got(router, [chunk], 1) == [
+        line for line, document in zip(lines, documents, strict=True) if rule.test(document, facts)
+    ]
+
+
 def test_times_are_not_looked_for_where_nobody_asks() -> None:
     (chunk,) = chunks_of(router := Router([SinkRouting("s")]), [b'{"time":"2026-11-23T10:00:00Z"}'])
     assert (part := router.slice(chunk, 0)) is not None
