@@ -15,7 +15,7 @@ one that is copied is the line:
     12 len  0A len │ 08 seconds │ 10 nanoseconds │ 1A len metadata  12 len │ line
     ╰─ by length ─╯ ╰ a second ╯ ╰── of 1,000 ──╯ ╰────── by length ─────╯
 
-Measured on one core, 280-byte lines: 0.5 µs an entry, joined. `entry` is the definition.
+Measured on one core, 280-byte lines: 0.45 µs an entry, joined. `entry` is the definition.
 """
 
 from __future__ import annotations
@@ -96,19 +96,24 @@ class Entries:
     def __init__(self, metadata: bytes = b"") -> None:
         self._metadata = metadata
         self._forms = Memo(self._form, 4096)
-        self._marks: Memo[int, bytes] = Memo(lambda length: metadata + _head(length), _LENGTHS)
 
     def add(self, lines: Sequence[bytes], times_ns: Sequence[int], takers: Iterable[Take]) -> None:
         """Give each entry to its taker. There is a time for each line, all of them USUAL."""
-        forms, marks, seconds = self._forms, self._marks, _SECONDS
-        for line, length, time_ns, take in zip(lines, map(len, lines), times_ns, takers, strict=False):
-            heads, nanoseconds = forms[time_ns % _SECOND]
-            take((heads[length], seconds[time_ns // _SECOND], nanoseconds, marks[length], line))
+        forms, second_ns, second = self._forms, 0, b""
+        for line, time_ns, take in zip(lines, times_ns, takers, strict=False):
+            rest_ns = time_ns - second_ns
+            if not 0 <= rest_ns < _SECOND:  # another second than that of the event before, which is seldom
+                rest_ns = time_ns % _SECOND
+                second_ns = time_ns - rest_ns
+                second = _SECONDS[second_ns // _SECOND]
+            by_length, nanoseconds = forms[rest_ns]
+            head, mark = by_length[len(line)]
+            take((head, second, nanoseconds, mark, line))
 
-    def _form(self, nanoseconds: int) -> tuple[Memo[int, bytes], bytes]:
-        """What comes before the seconds, by the length of the line, and what comes after them."""
+    def _form(self, nanoseconds: int) -> tuple[Memo[int, tuple[bytes, bytes]], bytes]:
+        """By the length of the line what comes before the seconds and before the line; and the nanoseconds."""
         encoded = _nanoseconds(nanoseconds)
-        return _HEADS[_SECONDS_BYTES + len(encoded), len(self._metadata)], encoded
+        return _FORMS[_SECONDS_BYTES + len(encoded), self._metadata], encoded
 
 
 def add_each(
@@ -136,13 +141,14 @@ def _nanoseconds(nanoseconds: int) -> bytes:
     return b"\x10" + varint(nanoseconds) if nanoseconds else b""
 
 
-def _heads(lengths: tuple[int, int]) -> Memo[int, bytes]:
-    stamp, metadata = lengths
+def _by_length(shared: tuple[int, bytes]) -> Memo[int, tuple[bytes, bytes]]:
+    stamp, metadata = shared
 
-    def head(line: int) -> bytes:
-        return _head(2 + stamp + metadata + len(_head(line)) + line) + b"\x0a" + varint(stamp)
+    def pieces(line: int) -> tuple[bytes, bytes]:
+        mark = metadata + _head(line)
+        return _head(2 + stamp + len(mark) + line) + b"\x0a" + varint(stamp), mark
 
-    return Memo(head, _LENGTHS)
+    return Memo(pieces, _LENGTHS)
 
 
 def _head(length: int) -> bytes:
@@ -153,5 +159,5 @@ def _head(length: int) -> bytes:
 _SECONDS: Final = Memo(_seconds, 256)
 _NANOSECONDS: Final = Memo(_nanoseconds, 4096)
 _STAMPS: Final = Memo(_stamp, 4096)
-_HEADS: Final = Memo(_heads, 64)
+_FORMS: Final = Memo(_by_length, 64)
 _HEAD: Final = Memo(_head, _LENGTHS)
