@@ -9,15 +9,16 @@ looked into: `Slice.collides` tells which, as the key is one of the sink's `incl
 
 A body is joined once, of small pieces: to make a whole object of each event first would take twice as long.
 
-    before     opening             stamp                      middle  rest
-    {"create"  ⏎{"@timestamp":"    2026-11-29T16:45:33.120Z   ",      "a":1}   ⏎
+    before     stamp                                         rest
+    {"create"  ⏎{"@timestamp":"2026-11-29T16:45:33.120Z",    "a":1}   ⏎
 
-Measured on one core, 280-byte events: 0.5 µs an event, joined; 0.7 µs more for one that has its own time.
+Measured on one core, 280-byte events: 0.35 µs an event, joined; 0.7 µs more for one that has its own time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from logrouter.sinks import Slice
 
 TIMESTAMP: Final = "@timestamp"
-_OPENING = b'\n{"@timestamp":"'
-_MIDDLE = b'",'
+_OPENING = '\n{"@timestamp":"'
+_CLOSING = '",'
+_BETWEEN = f"{_CLOSING}\0{_OPENING}"
+"""No time holds the character at which what is joined by this is parted again."""
+_SECOND = itemgetter(1)
 _QUOTE = ord('"')
 _BLANKS = b" \t\r"
 
@@ -52,22 +56,20 @@ def stamped_pieces(part: Slice, include: Include, before: list[bytes], texts: Se
     """
     # What collides without `include` has nothing but the time itself, and need not be taken apart.
     objects = json_objects(part if include else msgspec.structs.replace(part, collides=None), include)
-    stamps = "\n".join(texts).encode().split(b"\n")  # all at once, in C
-    rests = [plain[1:] for plain in objects]
-    pieces = [b"", _OPENING, b"", _MIDDLE, b"", b"\n"] * len(objects)
-    pieces[0::6], pieces[2::6], pieces[4::6] = before, stamps, rests
-    for place in _odd_places(rests, part.collides):
-        start = 6 * place
-        pieces[start + 1 : start + 5] = [b"\n", b"", b"", _stamped(objects[place], stamps[place])]
+    stamps = f"{_OPENING}{_BETWEEN.join(texts)}{_CLOSING}".encode().split(b"\0")  # all at once, in C
+    pieces = [b"", b"", b"", b"\n"] * len(objects)
+    pieces[0::4], pieces[1::4], pieces[2::4] = before, stamps, [plain[1:] for plain in objects]
+    for place in _odd_places(objects, part.collides):
+        pieces[4 * place + 1 : 4 * place + 3] = [b"\n", _stamped(objects[place], texts[place].encode())]
     return pieces
 
 
-def _odd_places(rests: list[bytes], collides: bytes | None) -> list[int]:
+def _odd_places(objects: list[bytes], collides: bytes | None) -> list[int]:
     """Where an event may have a time of its own, or anything but its first key follows its first letter."""
-    if collides is None and {rest[0] for rest in rests} == {_QUOTE}:
+    if collides is None and set(map(_SECOND, objects)) == {_QUOTE}:
         return []
-    marks = collides or bytes(len(rests))
-    return [place for place, (rest, mark) in enumerate(zip(rests, marks, strict=True)) if mark or rest[0] != _QUOTE]
+    marks = collides or bytes(len(objects))
+    return [place for place, (plain, mark) in enumerate(zip(objects, marks, strict=True)) if mark or plain[1] != _QUOTE]
 
 
 def _stamped(plain: bytes, stamp: bytes) -> bytes:

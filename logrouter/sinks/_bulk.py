@@ -87,6 +87,8 @@ def action_lines(
     """The line before each event. `indices`: None where the URL says it. `ids`: True makes them of the offsets."""
     if ids is True:
         return _numbered(operation, _id_prefix(epoch), sequences, indices)
+    if ids is None and (indices is None or isinstance(indices, str)):
+        return [_plain_action(operation, indices)] * len(sequences)
     names = _each(indices, len(sequences))
     if ids is None:
         return [_plain_action(operation, name) for name in names]

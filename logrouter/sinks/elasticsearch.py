@@ -181,8 +181,8 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         column = part.columns[-1]
         stamps = [column] * len(part) if isinstance(column, str) else column
         actions = action_lines(self._operation, part.epoch, part.sequences, self._indices(part, stamps), ids or None)
-        if self.config.profile == "raw":
-            return stamped_pieces(part, self.include, actions, stamps)
+        if self.config.profile == "raw":  # joined while it is in the cache: a third less than all slices at the end
+            return [b"".join(stamped_pieces(part, self.include, actions, stamps))]
         objects = ecs_objects(part, self.include, stamps, self._column(part, _LEVEL), self.context.resource)
         return [piece for lines in zip(actions, objects, strict=True) for piece in (lines[0], b"\n", lines[1], b"\n")]
 
