@@ -29,6 +29,8 @@ PIPE_BYTES: Final = 1024 * 1024
 WAKE_INTERVAL_SECONDS: Final = 0.02
 FIRST_DELAY_SECONDS: Final = 0.1
 LONGEST_DELAY_SECONDS: Final = 30.0
+LASTING_SECONDS: Final = 1.0
+"""A router that was ready for so long did not die of its start, or of what it found to read."""
 DELIVERED: Final = (0, 74, 75)
 """The exit codes of a router that has come to its end, whatever could be delivered by then."""
 
@@ -188,7 +190,7 @@ class Router:
 
     def start_again(self, code: int, now: float) -> None:
         """It has died. A successor is started soon; later, where this one did not last."""
-        lasted = self._ready_at is not None and now - self._ready_at > self._delay_seconds
+        lasted = self._ready_at is not None and now - self._ready_at > LASTING_SECONDS
         delay = FIRST_DELAY_SECONDS if lasted else 2 * self._delay_seconds
         self._delay_seconds = min(max(FIRST_DELAY_SECONDS, delay), LONGEST_DELAY_SECONDS)
         self.pid = self._ready_at = None

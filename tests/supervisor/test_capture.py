@@ -1,0 +1,274 @@
+"""Capture files: written by the supervisor, read by the router, and whatever somebody does to them in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter.framing import Frame
+from logrouter.sources._captured import CapturedStream
+from logrouter.supervisor.capture import RETRY_SECONDS, Capture, Room
+
+EVER = float("inf")
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def lines_of(stream: CapturedStream) -> list[bytes]:
+    """All that can be read now."""
+    lines = []
+    while (frame := stream.read()) is not None:
+        lines += frame.lines
+    return lines
+
+
+def marked(stream: CapturedStream) -> list[tuple[bytes, int]]:
+    """All that can be read now: each line, and whether it is a piece of one."""
+    found = []
+    while (frame := stream.read()) is not None:
+        found += marks_in(frame)
+    return found
+
+
+def marks_in(frame: Frame) -> list[tuple[bytes, int]]:
+    return [(line, frame.marks.get(place, 0)) for place, line in enumerate(frame.lines)]
+
+
+def reader(folder: Path, position: bytes = b"0") -> CapturedStream:
+    stream = CapturedStream(str(folder), "stdout", 1024)
+    stream.resume(position)
+    return stream
+
+
+# ── writing ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_files_are_private_and_named_by_where_they_begin(tmp_path: Path, pipe: tuple[int, int]) -> None:
+    folder = tmp_path / "capture"
+    capture = Capture(Room(str(folder), 80, None), "stdout", 5)
+    for _ in range(3):
+        os.write(pipe[1], b"123456789\n")
+        assert capture.splice(pipe[0], 0.0) == 10
+    capture.close()
+
+    assert names(folder) == [f"stdout-{begin:016x}.log" for begin in (5, 15, 25)]
+    assert {(folder / name).stat().st_mode & 0o777 for name in names(folder)} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_cannot_be_spliced_is_written(
+    tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> int:
+        raise OSError(errno.EINVAL, "no file to splice into")
+
+    monkeypatch.setattr(os, "splice", refuse)
+    capture = Capture(Room(str(tmp_path), 1000, None), "stdout", 0)
+    os.write(pipe[1], b"one\n")
+    assert capture.splice(pipe[0], 0.0) is None
+    assert not capture.splices
+    assert capture.write(memoryview(os.read(pipe[0], 100)), 0.0) == b""
+    assert lines_of(reader(tmp_path)) == [b"one"]
+
+
+def test_it_goes_on_behind_what_was_read_and_what_earlier_apps_have_left(tmp_path: Path) -> None:
+    room = Room(str(tmp_path), 1000, None)
+    first = Capture(room, "stdout", 100)
+    first.write(memoryview(b"one\nunfinished"), 0.0)
+    first.close()
+    second = Capture(room, "stdout", 104)
+    second.write(memoryview(b"two\n"), 0.0)
+    second.close()
+    third = Capture(room, "stdout", 500)
+    third.write(memoryview(b"three\n"), 0.0)
+
+    assert names(tmp_path) == [f"stdout-{begin:016x}.log" for begin in (100, 115, 500)]
+    assert lines_of(reader(tmp_path, b"100")) == [b"one", b"unfinished", b"two", b"three"]
+
+
+# ── room ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_when_there_is_no_room_it_waits_once_and_then_discards_the_oldest(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    room = Room(str(tmp_path), 80, 10.0)
+    capture = Capture(room, "stdout", 0)
+    blocks = [memoryview(b"%09d\n" % number) for number in range(20)]
+    for block in blocks[:8]:
+        assert capture.write(block, 0.0) == b""
+    assert capture.write(blocks[8], 0.0) == blocks[8]
+    assert capture.write(blocks[8], 10.0 - RETRY_SECONDS) == blocks[8]
+    assert capture.write(blocks[8], 10.0) == b""  # instead of block 0
+    assert capture.write(blocks[9], 10.1) == b""  # and this instead of block 1, without another wait
+    stream = reader(tmp_path)
+    assert lines_of(stream) == [bytes(block[:-1]) for block in blocks[2:10]]
+    assert stream.take_lost() == 20
+    complaints = capfd.readouterr().err
+    assert complaints.count("the app waits") == 1
+    assert complaints.count("discarded") == 2
+
+    stream.is_safe(b"100")  # the router has got on: it waits again
+    assert names(tmp_path) == [f"stdout-{90:016x}.log"]
+    for block in blocks[10:17]:
+        assert capture.write(block, 20.0) == b""
+    assert capture.write(blocks[17], 20.0) == blocks[17]
+
+
+def test_it_waits_for_ever_where_that_was_asked_for(tmp_path: Path) -> None:
+    capture = Capture(Room(str(tmp_path), 8, None), "stdout", 0)
+    capture.write(memoryview(b"1234567\n"), 0.0)
+    assert capture.write(memoryview(b"more"), 1e9) == b"more"
+
+
+def test_what_the_disk_refuses_is_tried_again_and_discarded_at_last(
+    tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture = Capture(Room(str(tmp_path), 1000, 10.0), "stdout", 0)
+    full = [True]
+    real = os.splice
+
+    def splice(source: int, target: int, count: int, flags: int) -> int:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "no space")
+        return real(source, target, count, flags=flags)
+
+    monkeypatch.setattr(os, "splice", splice)
+    os.write(pipe[1], b"one\n")
+    assert capture.splice(pipe[0], 0.0) is None
+    assert capture.splice(pipe[0], 1.0) is None
+    assert capture.splice(pipe[0], 10.5) == 4  # gone: the app waits no longer
+    full[0] = False
+    os.write(pipe[1], b"two\n")
+    assert capture.splice(pipe[0], 20.0) == 4
+    stream = reader(tmp_path)
+    assert lines_of(stream) == [b"two"]
+    assert stream.take_lost() == 4
+
+
+# ── what somebody else does to them ───────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_was_truncated_costs_what_was_in_it_and_no_more(tmp_path: Path) -> None:
+    capture = Capture(Room(str(tmp_path), 1000, None), "stdout", 0)
+    stream = reader(tmp_path)
+    capture.write(memoryview(b"one\n"), 0.0)
+    assert lines_of(stream) == [b"one"]
+    capture.write(memoryview(b"two\nhalf"), 0.0)
+    os.truncate(tmp_path / names(tmp_path)[0], 0)
+    capture.write(memoryview(b" and half\nthree\n"), 0.0)
+    assert lines_of(stream) == [b" and half", b"three"]
+    assert stream.take_lost() == 8
+
+
+def test_a_file_that_was_deleted_is_read_by_whoever_has_it_open(tmp_path: Path) -> None:
+    capture = Capture(Room(str(tmp_path), 1000, None), "stdout", 0)
+    stream = reader(tmp_path)
+    capture.write(memoryview(b"one\n"), 0.0)
+    assert lines_of(stream) == [b"one"]
+    capture.write(memoryview(b"two\n"), 0.0)
+    os.unlink(tmp_path / names(tmp_path)[0])
+    capture.write(memoryview(b"three\n"), 0.0)
+    later = reader(tmp_path, stream.position)
+    assert lines_of(stream) == [b"two", b"three"]
+    assert stream.take_lost() == 0
+    assert lines_of(later) == [b"three"]
+    assert later.take_lost() == 4
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "capture"
+    capture = Capture(Room(str(folder), 1000, None), "stdout", 0)
+    capture.write(memoryview(b"one\n"), 0.0)
+    (folder / names(folder)[0]).unlink()
+    folder.rmdir()
+    capture.write(memoryview(b"two\n"), 0.0)
+    assert lines_of(reader(folder, b"4")) == [b"two"]
+
+
+# ── reading ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_safe_is_deleted_but_for_the_file_being_written(tmp_path: Path) -> None:
+    capture = Capture(Room(str(tmp_path), 80, None), "stdout", 0)
+    for number in range(3):
+        capture.write(memoryview(b"%09d\n" % number), 0.0)
+    stream = reader(tmp_path)
+    lines_of(stream)
+    stream.is_safe(b"15")
+    assert names(tmp_path) == [f"stdout-{begin:016x}.log" for begin in (10, 20)]
+    stream.is_safe(b"30")
+    assert names(tmp_path) == [f"stdout-{20:016x}.log"]
+    stream.clear()
+    assert names(tmp_path) == []
+
+
+def test_what_is_not_safe_is_not_cleared(tmp_path: Path) -> None:
+    capture = Capture(Room(str(tmp_path), 80, None), "stdout", 0)
+    capture.write(memoryview(b"one\n"), 0.0)
+    stream = reader(tmp_path)
+    stream.clear()
+    assert len(names(tmp_path)) == 1
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(
+    data=st.binary(max_size=300).map(lambda data: data.replace(b"\r", b"-")),
+    cuts=st.lists(st.integers(1, 40), min_size=1, max_size=30),
+    rotate=st.integers(8, 200),
+    restarts=st.sets(st.integers(0, 30)),
+    max_line=st.integers(4, 40),
+)
+def test_read_again_from_any_position_the_lines_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: bytes,
+    cuts: list[int],
+    rotate: int,
+    restarts: set[int],
+    max_line: int,
+) -> None:
+    """Also in the midst of a line that is cut into pieces."""
+    whole, cut = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("cut")
+    Capture(Room(str(whole), 10**6, None), "stdout", 0).write(memoryview(data), 0.0)
+    expected = CapturedStream(str(whole), "stdout", max_line)
+    expected.resume(b"0")
+    wanted = [*marked(expected), *marks_in(expected.finish())]
+
+    capture = Capture(Room(str(cut), rotate * 8, EVER), "stdout", 0)
+    stream = CapturedStream(str(cut), "stdout", max_line)
+    stream.resume(b"0")
+    found: list[tuple[bytes, int]] = []
+    rest = memoryview(data)
+    for number, size in enumerate(cuts * (1 + len(data))):
+        if not rest:
+            break
+        assert capture.write(rest[:size], 0.0) == b""
+        rest = rest[size:]
+        found += marked(stream)
+        stream.is_safe(stream.position)
+        if number in restarts:
+            position = stream.position
+            stream.close()
+            stream = CapturedStream(str(cut), "stdout", max_line)
+            stream.resume(position)
+    found += [*marked(stream), *marks_in(stream.finish())]
+
+    assert found == wanted
+    assert stream.take_lost() == 0
