@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from logrouter.config.settings import Settings
+from logrouter.errors import ConfigError, Mistake
 
 VARIABLE: Final = "LOGROUTER_SUPERVISED"
 STREAMS: Final = ("stdout", "stderr")
@@ -40,7 +41,10 @@ class Connection:
             os.set_inheritable(fd, False)
 
     def agree(self, settings: Settings) -> None:
-        """Find out what the config says of the supervisor. What an earlier router has agreed on stays as it is."""
+        """Find out what the config says of the supervisor. What an earlier router has agreed on stays as it is.
+
+        Raises ConfigError where a reload would have the app's output shown that is hidden now, or the reverse.
+        """
         run, spool = settings.run, settings.spool
         agreed = self._agreed or (f"{spool.directory}/{CAPTURE_FOLDER}" if run.capture == "spool" else "pipe")
         self._agreed = agreed
@@ -49,9 +53,13 @@ class Connection:
             "max_size": run.capture_max_size,
             "block_seconds": None if spool.block_timeout == "never" else spool.block_timeout,
         }
+        tee = not _shows_or_hides(settings) if run.tee is None else run.tee
+        if self._terms and self._terms["tee"] is not tee:
+            problem = f"run.tee: it would now be {str(tee).lower()}, which cannot change while logrouter runs"
+            raise ConfigError([Mistake("default", problem, f"write run.tee: {str(not tee).lower()}, or restart it")])
         self._terms = {
             "pass_env": run.pass_env,
-            "tee": not _shows_or_hides(settings) if run.tee is None else run.tee,
+            "tee": tee,
             "app_grace": run.app_grace,
             "shutdown_timeout": settings.shutdown_timeout,
         }

@@ -51,6 +51,7 @@ def run(read: Callable[[], Settings], *, verbose: bool) -> int:
     import trio
 
     from logrouter import supervised
+    from logrouter.runtime.control import place_for
     from logrouter.runtime.log import Log
     from logrouter.runtime.notify import Notifier
     from logrouter.runtime.topology import Topology
@@ -58,7 +59,13 @@ def run(read: Callable[[], Settings], *, verbose: bool) -> int:
     load = partial(_load, read, verbose)
     settings = load()
     log = Log(settings.log_level, pretty=os.isatty(2))
-    topology = Topology(settings, log, notifier=Notifier.taken_from(os.environ, log), load=load)
+    topology = Topology(
+        settings,
+        log,
+        notifier=Notifier.taken_from(os.environ, log),
+        load=load,
+        control_path=place_for(settings.spool.directory, os.environ),
+    )
     log.info("routing", sources=list(settings.sources), sinks=list(settings.sinks))
     gc.enable()
     gc.freeze()

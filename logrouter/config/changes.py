@@ -9,11 +9,15 @@ from msgspec.structs import replace
 
 from logrouter import component
 from logrouter.config.effective import describe_effective
-from logrouter.config.settings import Settings, SourceSettings
+from logrouter.config.nodes import Path
+from logrouter.config.settings import RunSettings, Settings, SourceSettings
 from logrouter.errors import Mistake
 
-_FIXED: Final = (("spool", "directory"), ("spool", "durability"), ("admin", "listen"))
-"""Options by which things stand that are in use."""
+_FIXED: Final = (
+    *(("spool", "directory"), ("spool", "durability"), ("admin", "listen")),
+    *(("run", option) for option in RunSettings.__struct_fields__),
+)
+"""Options by which things stand that are in use, or that another process goes by."""
 _HINT: Final = "restart logrouter to change that; nothing else was changed"
 _VALUE_CHARACTERS: Final = 60
 
@@ -24,6 +28,7 @@ def check_change(before: Settings, after: Settings) -> list[Mistake]:
         _mistake(after, path, f"cannot change while logrouter runs, from {_shown(old)} to {_shown(new)}")
         for path in _FIXED
         if (old := _at(before, path)) != (new := _at(after, path))
+        and (_is_given(before, path) or _is_given(after, path))
     ]
     for name in dict.fromkeys((*before.sources, *after.sources)):
         old, new = before.sources.get(name), after.sources.get(name)
@@ -50,15 +55,20 @@ def reads_the_same(old: SourceSettings, new: SourceSettings) -> bool:
     return bool(replace(old.config, **adjusted) == new.config)
 
 
-def _at(settings: Settings, path: tuple[str, str]) -> Any:
+def _at(settings: Settings, path: Path) -> Any:
     return getattr(getattr(settings, path[0]), path[1])
+
+
+def _is_given(settings: Settings, path: Path) -> bool:
+    """Whether somebody has said so: a default may follow another option."""
+    return path in settings.provenance.origins
 
 
 def _shown(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _mistake(settings: Settings, path: tuple[str, ...], problem: str) -> Mistake:
+def _mistake(settings: Settings, path: Path, problem: str) -> Mistake:
     origins = settings.provenance.origins
     place = next((str(origin) for known, origin in origins.items() if known[: len(path)] == path), "default")
     return Mistake(place, f"{'.'.join(path)}: {problem}", _HINT)

@@ -133,7 +133,7 @@ class RunningSource:
     async def run(self) -> None:
         """Read until it ends."""
         while True:
-            self.source.resume(self._progress.reached)
+            self.source.resume(dict(self._progress.reached))
             await self.source.run(self.emit)
             if self._last is not None:
                 await self._make_safe(self._last)

@@ -19,6 +19,7 @@ from logrouter.assembly import Assembly, assemble
 from logrouter.config.changes import check_change, describe_changes
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, LogrouterError
+from logrouter.figures import counted
 from logrouter.runtime.spool.opening import NewCursor
 from logrouter.runtime.succession import Prepared, Succession
 from logrouter.sinks import Sink
@@ -41,7 +42,9 @@ class Outcome(msgspec.Struct):
     changes: list[str] = []
     """What is different now. Nothing: the config is as it was."""
     mistakes: list[str] = []
-    """What is wrong with the new config. All goes on as before, if there are any."""
+    """What is wrong with the new config. Where there are any, all goes on as before."""
+    reason: str | None = None
+    """Why all goes on as before, where that is not the fault of the config."""
 
 
 class _Request:
@@ -49,7 +52,7 @@ class _Request:
 
     def __init__(self) -> None:
         self.done = trio.Event()
-        self.outcome = Outcome(mistakes=["logrouter is about to end: it reads no config any more"])
+        self.outcome = Outcome(reason="logrouter is about to end: it reads no config any more")
 
 
 class Reloading:
@@ -68,7 +71,7 @@ class Reloading:
     async def ask(self) -> Outcome:
         """Reload, and tell what became of it."""
         if self._load is None:
-            return Outcome(mistakes=["there is no config to be read again"])
+            return Outcome(reason="there is no config to be read again")
         request = self._coming
         if request is None:
             request = self._coming = _Request()
@@ -105,19 +108,29 @@ class Reloading:
         try:
             prepared = await self._prepare()
         except ConfigError as error:
-            mistakes = [str(mistake) for mistake in error.mistakes]
+            outcome = Outcome(mistakes=[str(mistake) for mistake in error.mistakes])
         except (LogrouterError, OSError) as error:
-            mistakes = [str(error)]
+            outcome = Outcome(reason=str(error))
         except Exception as error:  # a mistake of ours, or of a plug-in: no reason to stop what runs
-            mistakes = [f"{type(error).__name__}: {error}"]
+            outcome = Outcome(reason=f"{type(error).__name__}: {error}")
         else:
-            before, after = self._topology.settings, prepared.assembly.settings
-            changes = describe_changes(before, after)
-            taken_over = Succession(self._topology, delivering, reading).swap(prepared) if changes else []
-            log.info("reloaded", about=about, changes=changes or "none")
-            return Outcome(changes), taken_over
-        log.error("the config is not reloaded: the one before stays in force", about=about, mistakes=mistakes)
-        return Outcome(mistakes=mistakes), []
+            outcome, taken_over = self._take_over(prepared, delivering, reading)
+            log.info("reloaded", about=about, changes=outcome.changes or "none")
+            return outcome, taken_over
+        wrong = {"mistakes": outcome.mistakes} if outcome.mistakes else {"reason": outcome.reason}
+        log.error("the config is not reloaded: the one before stays in force", about=about, **wrong)
+        return outcome, []
+
+    def _take_over(
+        self, prepared: Prepared, delivering: trio.Nursery, reading: trio.Nursery
+    ) -> tuple[Outcome, list[trio.Event]]:
+        topology = self._topology
+        changes = describe_changes(topology.settings, prepared.assembly.settings)
+        if not changes:
+            return Outcome(), []
+        taken_over = Succession(topology, delivering, reading).swap(prepared)
+        waiting = {f"sinks.{each.name}: removed": topology.spool.undelivered(each.number) for each in topology.leaving}
+        return Outcome([_with_rest(line, waiting.get(line, 0)) for line in changes]), taken_over
 
     # ── prepare ──
 
@@ -151,3 +164,8 @@ class Reloading:
                 found.withdraw()
             raise
         return opened
+
+
+def _with_rest(change: str, events: int) -> str:
+    """What is told of a sink that was removed while events wait for it."""
+    return f"{change}; still to be delivered to it: {counted(events, 'event')}" if events else change

@@ -47,10 +47,12 @@ class Topology:
         connect: Callable[[Sink[Any], GroupSync], Transport] = transport_for,
         notifier: Notifier | None = None,
         load: Load | None = None,
+        control_path: str | None = None,
     ) -> None:
-        """`connect` makes a sink's transport; `notifier` is told how it goes; `load` reads the config anew. Raises
-        StartError."""
+        """`connect` makes a sink's transport; `notifier` is told how it goes; `load` reads the config anew; commands
+        are answered at the socket `control_path`. Raises StartError."""
         self.log = log
+        self._control_path = control_path
         self._notifier = notifier or Notifier(log)
         self._connect = connect
         self._syncs = GroupSync()
@@ -118,6 +120,10 @@ class Topology:
         return self.conclusion.exit_code([*self.deliveries, *self.leaving], in_hand)
 
     async def _serve_admin(self, background: trio.Nursery) -> None:
+        if self._control_path is not None:
+            from logrouter.runtime.control import Control
+
+            await background.start(Control(self.reloading, self._control_path, self.log).serve)
         if self.settings.admin.listen is not None:
             from logrouter.runtime.admin import Admin
 

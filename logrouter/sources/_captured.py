@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from logrouter.framing import Frame, LineFraming
-from logrouter.sources import Emit, Stream
+from logrouter.sources import Emit, SourceConfig, Stream
 from logrouter.sources._wake import Wake
 from logrouter.supervised import STREAMS
 
@@ -38,6 +38,11 @@ class FromFiles:
         self._stopped = False
         self._over = False
         """The app has ended, and all it wrote has been handed over."""
+
+    def adjust(self, config: SourceConfig) -> None:
+        """Go on with these options."""
+        for stream in self._streams.values():
+            stream.cut_lines_at(config.max_line)
 
     def resume(self, positions: Mapping[str, bytes]) -> dict[str, int]:
         """Go on where a process before this one was. Gives where that is in each stream, in bytes."""
@@ -138,6 +143,10 @@ class CapturedStream:
         """How far its lines have been given out."""
         place = b"%d" % (self._offset - self._framing.held_bytes)
         return place + b"+" if self._framing.in_line else place
+
+    def cut_lines_at(self, max_line_bytes: int) -> None:
+        """Lines that are longer come in pieces."""
+        self._max_line_bytes = self._framing.max_line_bytes = max_line_bytes
 
     def resume(self, position: bytes) -> None:
         """Go on from where a process before this one was."""

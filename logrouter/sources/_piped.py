@@ -31,6 +31,11 @@ class FromPipes:
         """How many have been read and not yet been taken."""
         self._moved_at = float("-inf")
 
+    def adjust(self, config: StdinConfig) -> None:
+        """Go on with these options."""
+        for source in self._streams.values():
+            source.adjust(config)
+
     def stop(self) -> None:
         """Read no more."""
         self._wake.stop()

@@ -16,7 +16,7 @@ from logrouter.sources import Emit, Source, SourceConfig
 from logrouter.sources._captured import FromFiles
 from logrouter.sources._piped import FromPipes
 from logrouter.sources._wake import Wake
-from logrouter.sources.stdin import StdinConfig
+from logrouter.sources.stdin import StdinConfig, StdinSource
 from logrouter.supervised import Connection, connection
 
 
@@ -29,6 +29,7 @@ class RunSource(Source[RunConfig]):
 
     Config: ClassVar[type[SourceConfig]] = RunConfig
     only_once = True
+    adjustable = StdinSource.adjustable
     leads = True
     ends = False
     """It does when the app does, at whose time is up to the supervisor. A signal is for this router alone."""
@@ -47,6 +48,11 @@ class RunSource(Source[RunConfig]):
             else FromFiles(config.max_line, supervisor.capture_folder, self._wake, self._lose)
         )
         self._offsets: dict[str, int] = {}
+
+    def adjust(self, config: RunConfig) -> None:
+        """Go on with these options."""
+        super().adjust(config)
+        self._reading.adjust(config)
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """Go on where a process before this one was."""

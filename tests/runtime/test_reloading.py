@@ -108,7 +108,7 @@ async def test_a_mistake_of_ours_stops_nothing(autojump_clock: MockClock, monkey
     async def script() -> None:
         run.environ = None  # type: ignore[assignment]
         monkeypatch.setattr("tests.runtime.reloaded.load", lambda **_: 1 / 0)
-        assert (await run.reload()).mistakes == ["ZeroDivisionError: division by zero"]
+        assert (await run.reload()).reason == "ZeroDivisionError: division by zero"
         run.source.feed()
 
     await run.to_the_end(script)
@@ -166,7 +166,8 @@ async def test_a_removed_sink_gets_what_was_read_before(autojump_clock: MockCloc
     async def script() -> None:
         run.source.feed()
         await settled()
-        assert (await run.reload({"a": "file:a"})).changes == ["sinks.b: removed"]
+        outcome = await run.reload({"a": "file:a"})
+        assert outcome.changes == ["sinks.b: removed; still to be delivered to it: 10 events"]
         run.source.feed()
         await settled()
         assert [delivery.name for delivery in run.topology.leaving] == ["b"]
@@ -346,9 +347,10 @@ async def test_what_waits_for_room_goes_by_the_rules_that_are_in_force_when_it_g
         (running,) = run.topology.sources
         assert running.in_hand
         held = run.topology.spool.statistics().events
-        await run.reload(
+        outcome = await run.reload(
             {"a": "file:a", "c": "file:c"}, SPOOL__MEMORY="2MiB", SPOOL__BLOCK_TIMEOUT="never", SHUTDOWN_TIMEOUT="1s"
         )
+        assert (outcome.mistakes, outcome.reason) == ([], None)
         await trio.sleep(10)
         assert run.numbers("c") == list(range(held, 40 * 64))
 
@@ -384,7 +386,7 @@ async def test_at_the_end_nothing_is_reloaded_any_more(autojump_clock: MockClock
         run.source.feed()
         run.source.end()
         await settled()
-        assert (await run.reload()).mistakes == ["logrouter is about to end: it reads no config any more"]
+        assert (await run.reload()).reason == "logrouter is about to end: it reads no config any more"
 
     await run.to_the_end(script)
     assert run.code == EXIT_UNDELIVERED
