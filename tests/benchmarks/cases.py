@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,18 +30,21 @@ class Case:
     """The same rules again, in plain Python, over the parsed event (over the line, for text)."""
     options: str = ""
     """What every sink has beside its rule, as lines of YAML."""
+    parse: str = ""
+    """The parser of the source, where it is not `auto`."""
     steps: tuple[str, ...] = ()
     goal: int | None = None
     """Events a CPU second, start excluded."""
-    changed: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    """What the steps make of an event; None where every line leaves as the bytes it was."""
+    changed: Callable[[Any], dict[str, Any]] | None = None
+    """What the parser makes of a line, or the steps of an event; None where every line leaves as the bytes it was."""
 
     def __post_init__(self) -> None:
         assert set(self.sinks) == set(self.wanted)
 
     def config(self, folder: Path) -> str:
         """The config as YAML, with all sinks writing into a folder."""
-        lines = ["steps:", *(f"  - {step}" for step in self.steps)] if self.steps else []
+        lines = ["sources:", f"  app: {{type: stdin, parse: {self.parse}}}"] if self.parse else []
+        lines += ["steps:", *(f"  - {step}" for step in self.steps)] if self.steps else []
         lines.append("sinks:")
         for name, rule in self.sinks.items():
             lines += [f"  {name}:", "    type: file", f"    path: {folder}/{name}"]
@@ -82,14 +86,15 @@ def check(case: Case, folder: Path, input_path: Path, wanted: Mapping[str, Conte
         if case.changed is None:
             assert found.digest == contents.digest, f"{case.name}: {name} holds other lines, or in another order"
         else:
-            _check_changes(case.changed, input_path, folder / name)
+            _check_changes(case, case.changed, input_path, folder / name)
 
 
-def _check_changes(changed: Callable[[dict[str, Any]], dict[str, Any]], input_path: Path, output_path: Path) -> None:
+def _check_changes(case: Case, changed: Callable[[Any], dict[str, Any]], input_path: Path, output_path: Path) -> None:
+    read = bytes.decode if _is_text(case) else orjson.loads
     with input_path.open("rb") as before, output_path.open("rb") as after:
         for number, (old, new) in enumerate(zip(before, after, strict=True)):
             if number % EVERY_NTH == 0:
-                assert orjson.loads(new) == changed(orjson.loads(old)), f"line {number + 1} was changed into {new!r}"
+                assert orjson.loads(new) == changed(read(old)), f"line {number + 1} was changed into {new!r}"
 
 
 def _contents(path: Path) -> Contents:
@@ -110,6 +115,20 @@ def _change(event: dict[str, Any]) -> dict[str, Any]:
     event["text"] = event.pop("message")
     del event["trace_id"]
     return event | {"env": "prod", "email": "[redacted]"}
+
+
+_ACCESS = re.compile(
+    r'(?P<client>\S+) - - \[(?P<time>[^]]+)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>\S+)" (?P<status>\d+) '
+    r'(?P<size>\d+) "(?P<referrer>[^"]*)" "(?P<user_agent>[^"]*)"\n'
+)
+
+
+def _fields_of_access(line: str) -> dict[str, Any]:
+    match = _ACCESS.fullmatch(line)
+    assert match is not None
+    time = datetime.strptime(match["time"], "%d/%b/%Y:%H:%M:%S %z")
+    numbers = {"status": int(match["status"]), "size": int(match["size"])}
+    return match.groupdict() | numbers | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}
 
 
 CASES = (
@@ -151,6 +170,16 @@ CASES = (
         {"failed": r"""matches(message, r'" 5\d\d ')"""},
         {"failed": lambda line: re.search(rb'" 5\d\d ', line) is not None},
         "format: raw",
+    ),
+    Case(
+        "clf",
+        "access log to fields",
+        "access",
+        {"all": ""},
+        {"all": lambda line: True},
+        parse="clf",
+        goal=450_000,
+        changed=_fields_of_access,
     ),
     Case(
         "change",

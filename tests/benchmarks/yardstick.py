@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -64,6 +66,26 @@ def access(folder: Path) -> None:
                 failures.write(line)
 
 
+def clf(folder: Path) -> None:
+    combined = re.compile(
+        rb'(?P<client>\S+) (?P<identity>\S+) (?P<user>\S+) \[(?P<time>[^]]+)\] "(?P<method>\S+) (?P<path>\S+) '
+        rb'(?P<protocol>\S+)" (?P<status>\d+) (?P<size>\d+|-) "(?P<referrer>[^"]*)" "(?P<user_agent>[^"]*)"'
+    )
+    times: dict[str, str] = {}
+    with open(folder / "all", "wb") as all_events:
+        for line in LINES:
+            if match := combined.match(line):
+                event: dict[str, Any] = {
+                    name: text.decode() for name, text in match.groupdict().items() if text != b"-"
+                }
+                written = event["time"]
+                if written not in times:
+                    times[written] = f"{datetime.strptime(written, '%d/%b/%Y:%H:%M:%S %z'):%Y-%m-%dT%H:%M:%SZ}"
+                event["time"] = times[written]
+                event["status"], event["size"] = int(event["status"]), int(event["size"])
+                all_events.write(orjson.dumps(event) + b"\n")
+
+
 def change(folder: Path) -> None:
     with open(folder / "all", "wb") as changed:
         for line in LINES:
@@ -78,4 +100,5 @@ def change(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"route": route, "deep": deep, "text": text, "access": access, "change": change}[sys.argv[1]](Path(sys.argv[2]))
+    cases = (route, deep, text, access, clf, change)
+    {case.__name__: case for case in cases}[sys.argv[1]](Path(sys.argv[2]))

@@ -25,6 +25,7 @@ RECEIVED_NS = 1_790_000_000_000_000_000
 NAMES = component.names("parsers")
 
 EXAMPLE_OPTIONS: dict[str, list[str]] = {
+    "clf": ["clf", "{clf: {format: combined}}", "{clf: {format: apache_error, timezone: Europe/Stockholm}}"],
     "json": ["json"],
     "regex": [
         "{regex: '(?P<level>[a-z]+)=(?P<n>\\d+)?'}",
@@ -111,3 +112,32 @@ def test_lines_together_are_what_each_is_alone(said: str) -> None:
         ]
 
     check()
+
+
+@pytest.mark.parametrize("said", [said for name in NAMES if name != "regex" for said in EXAMPLE_OPTIONS[name]])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"a",
+        b" ",
+        b'"',
+        b"\\",
+        b"=",
+        b"a=",
+        b'a="',
+        b" - [",
+        b"[a] ",
+        b', client: "',
+        b"a, ",
+        b"a : ",
+        b",",
+        b":",
+        b"a\tb:",
+    ],
+)
+def test_a_long_line_takes_linear_time(said: str, piece: bytes) -> None:
+    """Were it squared, or worse, this would take minutes. What `regex` takes is up to the user's expression."""
+    parser = parser_of(said)
+    for start in (b"", b"1 - ", b"[", b'x - - [23/Nov/2026:10:00:00 +0000] "', b"a=1 "):
+        line = start + piece * (100_000 // len(piece))
+        assert list(parser.parse_all([line], line, RECEIVED_NS)) == [parser.parse(line, RECEIVED_NS)]

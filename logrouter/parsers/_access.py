@@ -1,0 +1,205 @@
+"""Access logs: the formats as their servers define them, and what makes fields of their lines.
+
+A format is written as the server's own `LogFormat` or `log_format`, with our names for the fields. Two expressions come
+out of it: the careful one, which is the definition, for a line decoded, and the quick one for a block (`_shapes.py`),
+which knows neither escapes nor odd requests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from logrouter import times
+from logrouter.documents import Document, encode_document
+from logrouter.memo import Memo
+from logrouter.parsers._dates import MONTHS
+from logrouter.parsers._shapes import Column, Shape
+
+COMMON: Final = '{client} {identity} {user} [{time}] "{request}" {status} {size}'
+"""Apache's `%h %l %u %t "%r" %>s %b` (https://httpd.apache.org/docs/2.4/logs.html#common)."""
+COMBINED: Final = COMMON + ' "{referrer}" "{user_agent}"'
+"""Apache's, and nginx's default (https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format)."""
+FORMATS: Final[Mapping[str, str]] = {
+    # Debian's apache2.conf
+    "vhost_combined": "{vhost}:{port} " + COMBINED,
+    "combined": COMBINED,
+    # conf/nginx.conf of nginx itself
+    "nginx_main": COMBINED + ' "{forwarded_for}"',
+    # https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/log-format/
+    "ingress_nginx": COMBINED + " {request_length} {request_time} [{proxy_upstream_name}]"
+    " [{proxy_alternative_upstream_name}] {upstream_addr} {upstream_response_length} {upstream_response_time}"
+    " {upstream_status} {req_id}",
+    # https://doc.traefik.io/traefik/observability/access-logs/#format
+    "traefik": COMBINED + ' {request_count} "{router}" "{server}" {duration_ms}ms',
+    "common": COMMON,
+}
+"""In the order in which they are tried: what stands before the client could pass for one, and a user of two words."""
+_UNESCAPED: Final = ("traefik",)
+"""Those that write everything as it is (https://github.com/traefik/traefik, pkg/middlewares/accesslog)."""
+
+_NUMBER: Final = r"(?:0|[1-9][0-9]{0,17})"
+_PART: Final = re.compile(r"\{(\w+)\}")
+
+
+class _Kind(NamedTuple):
+    """How a field looks in a line: the careful expression and the quick one, with a group for what is not `-`."""
+
+    careful: str
+    quick: str
+    """In it NEXT stands for what follows the field."""
+    is_number: bool = False
+
+
+def _number(careful: str, quick: str = _NUMBER) -> _Kind:
+    return _Kind(f"-|{careful}", f"(?:-|({quick}))", is_number=True)
+
+
+_WORD: Final = _Kind(r'[^ "]++', r'(?:-(?=NEXT)|([^\s"]++))')
+_QUOTED: Final = _Kind(r'(?:[^"\\]++|\\.)*+', r'(?:-(?=NEXT)|([^"]*+))')
+_BRACKETED: Final = _Kind(r"[^] ]*", r'(?:-(?=NEXT)|([^]\s"]*+))')
+_WHOLE: Final = _number("[0-9]{1,18}")
+_TRIED: Final = r"[^ ,]++(?:(?:, | : )[^ ,]++)*+"
+"""Something of each server that nginx has asked, one after the other."""
+_SECONDS: Final = r"(?:0|[1-9][0-9]{0,14})\.[0-9]{3}"
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "vhost": _Kind(r'[^ ":]++', r'(?:-(?=NEXT)|([^\s":]++))'),
+    "port": _number("[0-9]{1,5}", "0|[1-9][0-9]{0,4}"),
+    "client": _Kind(
+        r'(?!- )[^ "]++', r'(?!- )([^\s"]++)'
+    ),  # never unknown: it tells an address from a vhost and its port
+    "user": _Kind(r'(?:[^"\\]|\\.){1,256}?', r'(?:-(?=NEXT)|([^\s"]{1,256}+))'),  # with the blanks that a user may have
+    "time": _Kind(r"[^]]{1,40}", r"([^]]++)"),
+    "request": _Kind(_QUOTED.careful, r'([A-Z]{1,32}+) ([^\s"]++) (HTTP/[0-9.]++)'),
+    "status": _number("[0-9]{3}", "[1-9][0-9]{2}"),
+    "size": _WHOLE,
+    "referrer": _QUOTED,
+    "user_agent": _QUOTED,
+    "forwarded_for": _QUOTED,
+    "request_length": _WHOLE,
+    "request_time": _number(r"[0-9]{1,15}\.[0-9]{1,9}", _SECONDS),
+    "proxy_upstream_name": _BRACKETED,
+    "proxy_alternative_upstream_name": _BRACKETED,
+    "upstream_addr": _Kind(_TRIED, r'(?:-(?=NEXT)|([^\s",]++))'),
+    "upstream_response_length": _number(_TRIED),
+    "upstream_response_time": _number(_TRIED, _SECONDS),
+    "upstream_status": _number(_TRIED, "[1-9][0-9]{2}"),
+    "request_count": _WHOLE,
+    "router": _QUOTED,
+    "server": _QUOTED,
+    "duration_ms": _WHOLE,
+}
+"""Those that are not words."""
+_REQUEST_FIELDS: Final = ("method", "path", "protocol")
+
+
+class AccessFormat:
+    """One of `FORMATS`. Immutable."""
+
+    def __init__(self, name: str) -> None:
+        parts = _PART.split(FORMATS[name])
+        self._fields = parts[1::2]
+        between = [re.escape(text) for text in parts[::2]]
+        careful, quick = between[0], between[0]
+        for field, text in zip(self._fields, between[1:], strict=True):
+            kind = _KINDS.get(field, _WORD)
+            careful += f"({kind.careful}){text}"
+            quick += kind.quick.replace("NEXT", text[:1] if text[:1] != "\\" else text[:2]) + text
+        self._careful = re.compile(careful, re.DOTALL | re.ASCII)
+        self._unescape = _unescaped if name not in _UNESCAPED else _unchanged
+        self._quick = re.compile(quick.encode())
+        self.shape = Shape(quick.encode(), list(_columns(self._fields)))
+
+    def looks_like(self, line: bytes) -> bool:
+        """Whether the quick way takes a line of which is known that it needs no escaping."""
+        return self._quick.fullmatch(line) is not None
+
+    def parse(self, line: str) -> bytes | None:
+        """The JSON object that a line stands for, or None."""
+        match = self._careful.fullmatch(line)
+        if match is None:
+            return None
+        document: Document = {}
+        for field, text in zip(self._fields, match.groups(), strict=True):
+            if field == "time":
+                try:
+                    document[field] = utc_text(text)
+                except ValueError:
+                    return None
+            elif field == "request":
+                document.update(_request(self._unescape(text)))
+            elif text not in ("-", ""):
+                is_number = _KINDS.get(field, _WORD).is_number
+                document[field] = _json_number(text) if is_number else self._unescape(text)
+        return encode_document(document)
+
+
+def _columns(fields: list[str]) -> Iterator[Column]:
+    for field in fields:
+        if field == "time":
+            yield Column(field, _TIMES.__getitem__)
+        elif field == "request":
+            yield from map(Column, _REQUEST_FIELDS)
+        else:
+            yield Column(field, is_json=_KINDS.get(field, _WORD).is_number, may_lack=True)
+
+
+def utc_text(text: str) -> str:
+    """`10/Oct/2000:13:55:36 -0700` as `2000-10-10T20:55:36Z`. Raises ValueError."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError
+    day, month, year, clock, zone = match.groups()
+    time_ns = times.parse(f"{year}-{MONTHS[month]}-{day}T{clock}{zone}")
+    if time_ns is None:
+        raise ValueError
+    return times.format_rfc3339(time_ns)
+
+
+_TIME: Final = re.compile(rf"([0-9]{{2}})/({'|'.join(MONTHS)})/([0-9]{{4}}):([0-9:]{{8}}) ([+-][0-9]{{4}})")
+_TIMES: Final = Memo[bytes, bytes](lambda text: b'"%b"' % utc_text(text.decode()).encode(), 256)
+
+
+def _request(text: str) -> Document:
+    """The parts of a request line; where it is none, it stays whole."""
+    match = _REQUEST_LINE.fullmatch(text)
+    if match is not None:
+        return {name: part for name, part in zip(_REQUEST_FIELDS, match.groups(), strict=True) if part}
+    return {"request": text} if text not in ("-", "") else {}
+
+
+_REQUEST_LINE: Final = re.compile(r"([A-Za-z_-]{1,32}) ([^ ].*?)(?: (HTTP/[0-9.]+))?", re.DOTALL)
+"""Method, path and protocol: HTTP/0.9 had none, and some clients leave blanks in the path."""
+
+
+def _json_number(text: str) -> msgspec.Raw | str:
+    """A number with the digits that it has; a text where it is something else."""
+    if _JSON_NUMBER.fullmatch(text):
+        return msgspec.Raw(text.encode())
+    return msgspec.Raw(b"%d" % int(text)) if _DIGITS.fullmatch(text) else text
+
+
+_DIGITS: Final = re.compile("[0-9]{1,18}")
+_JSON_NUMBER: Final = re.compile(_NUMBER + r"(?:\.[0-9]{1,18})?")
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+def _unescaped(text: str) -> str:
+    r"""Without the escapes that Apache and nginx write: `\"`, `\\`, `\n` …, and `\xHH` for a byte."""
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(_byte, text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+
+
+def _byte(match: re.Match[bytes]) -> bytes:
+    return bytes((int(match[1], 16),)) if match[1] else _CONTROLS.get(match[2], match[2])
+
+
+_ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_CONTROLS: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f", b"v": b"\v"}

@@ -1,0 +1,164 @@
+"""The fast way of the parsers whose lines come in few shapes: one expression over a whole block of lines.
+
+    block       host=a n=1⏎host=b n=2⏎hello⏎…
+    expression  ^(?:host=(\\S*+) n=(\\S*+)$|(.+))       one group a column, and one for lines of another shape
+    found       (a, 1, ""), (b, 2, ""), ("", "", hello)
+    objects     {"host":"a","n":"1"}, {"host":"b","n":"2"}, left for the next shape, in the end for `parse`
+
+Nothing in it is escaped: lines go this way in blocks that have no backslash, no control character and are UTF-8. And
+no group holds a quotation mark. A group may run over a newline, which makes it twice as quick (`[^"]*+`): then there
+are fewer matches than lines. A block in which there is one of these is halved, until few lines are left that `parse`
+takes one by one.
+
+Measured on one core (AMD EPYC, Python 3.11): 1.4 µs for a line of the combined format, of 11 fields; `parse` takes 15.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from itertools import compress, repeat
+from operator import contains, itemgetter, not_
+from typing import ClassVar, Final, NamedTuple
+
+from logrouter.documents import encode_document
+from logrouter.parsers import ConfigT, Parser
+from logrouter.projection import is_utf8
+
+ROUNDS: Final = 16
+"""So many shapes are tried on a block. A line of another shape takes 0.2 µs, so more would cost as much as `parse`."""
+PIECE: Final = 256
+"""So many lines are taken at once: of more, what is made of them does not stay in the cache, and costs a fifth more."""
+FEW: Final = 4
+"""So many lines are not halved again."""
+_CONTROLS: Final = frozenset(range(32)) - {ord("\n")}
+_LAST: Final = itemgetter(-1)
+_TEXT: Final = b'"%b"'
+_AS_IT_IS: Final = b"%b"
+
+
+class Column(NamedTuple):
+    """What one group of an expression becomes."""
+
+    name: str
+    value: Callable[[bytes], bytes] | None = None
+    """Makes JSON of the group; raises ValueError where the line must go the careful way. Default: it is a text."""
+    is_json: bool = False
+    """The group is JSON as it stands: a number."""
+    may_lack: bool = False
+    """An empty group means that the line has no such field."""
+
+    @property
+    def piece(self) -> bytes:
+        """The member of an object, as a template."""
+        key = encode_document({self.name: 0})[1:-2].replace(b"%", b"%%")
+        return b"," + key + (_AS_IT_IS if self.is_json or self.value else _TEXT)
+
+
+class Shape:
+    """An expression, one group a column, that matches a line of the shape as a whole. Immutable."""
+
+    def __init__(self, expression: bytes, columns: Sequence[Column]) -> None:
+        self._expression = re.compile(rb"^(?:%b$|([^\n]++))" % expression, re.MULTILINE)
+        self._columns = [(column, column.piece) for column in columns]
+
+    def objects(self, lines: list[bytes]) -> tuple[list[bytes], list[bytes]] | None:
+        """The objects of those lines that are of this shape; and for each line "", or itself where it is of another.
+
+        None where the expression has run over the end of a line.
+        """
+        found = self._expression.findall(b"\n".join(lines))
+        if len(found) != len(lines):
+            return None
+        if any(others := list(map(_LAST, found))):
+            found = [groups for groups in found if not groups[-1]]
+        try:
+            return self._made(found), others
+        except ValueError:
+            return None
+
+    def _made(self, found: list[tuple[bytes, ...]]) -> list[bytes]:
+        """The objects, column by column: one that all have is part of the template, one that none has is left out."""
+        template, columns = b"", []
+        for (column, piece), texts in zip(self._columns, zip(*found, strict=True), strict=False):
+            values: Sequence[bytes] = tuple(map(column.value, texts)) if column.value else texts
+            if not column.may_lack or all(values):
+                template += piece
+            elif any(values):
+                template += _AS_IT_IS
+                values = [piece % value if value else b"" for value in values]
+            else:
+                continue
+            columns.append(values)
+        rows = zip(*columns, strict=True)
+        if not columns:
+            return [b"{}"] * len(found)
+        if template[:1] == b",":
+            return list(map((b"{" + template[1:] + b"}").__mod__, rows))
+        return [b"{%b}" % (template % values)[1:] for values in rows]
+
+
+class ShapedParser(Parser[ConfigT]):
+    """Base of the parsers that tell the shape of a line."""
+
+    controls: ClassVar[frozenset[int]] = _CONTROLS
+    """The characters of which none may be in a block."""
+
+    @abstractmethod
+    def shape_of(self, line: bytes) -> Shape | None:
+        """The shape of a line that needs no escaping; None where it has none. Asked of one line for many."""
+
+    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
+        made: list[bytes | None] = []
+        for start in range(0, len(lines), PIECE):
+            made += self._parse_piece(lines[start : start + PIECE], received_ns)
+        return made
+
+    def _parse_piece(self, lines: list[bytes], received_ns: int) -> list[bytes | None]:
+        if not self._needs_care(lines) and (made := self._by_shapes(lines, received_ns)) is not None:
+            return made
+        if len(lines) <= FEW:
+            return [self.parse(line, received_ns) for line in lines]
+        half = len(lines) // 2
+        return self._parse_piece(lines[:half], received_ns) + self._parse_piece(lines[half:], received_ns)
+
+    def _needs_care(self, lines: list[bytes]) -> bool:
+        block = b"\n".join(lines)
+        return (
+            b"\\" in block
+            or any(map(contains, lines, repeat(b"\n")))  # a fifth of counting them in the block
+            or any(map(block.__contains__, self.controls))
+            or not is_utf8(block)
+        )
+
+    def _by_shapes(self, lines: list[bytes], received_ns: int) -> list[bytes | None] | None:
+        """One shape after the other, each for all lines that are of it. None where one of them cannot."""
+        made: list[bytes | None] = [None] * len(lines)
+        left = list(range(len(lines)))
+        careful: list[int] = []
+        for _ in range(ROUNDS):
+            shape, shapeless = self._next_shape(lines, left)
+            careful += left[:shapeless]
+            left = left[shapeless:]
+            if shape is None:
+                break
+            some = lines if len(left) == len(lines) else [lines[place] for place in left]
+            if (found := shape.objects(some)) is None:
+                return None
+            objects, others = found
+            if len(objects) == len(lines):
+                return objects  # type: ignore[return-value]  # a list that nobody adds None to
+            for place, one in zip(compress(left, map(not_, others)), objects, strict=True):
+                made[place] = one
+            left = list(compress(left, others))
+        for place in (*careful, *left):
+            made[place] = self.parse(lines[place], received_ns)
+        return made
+
+    def _next_shape(self, lines: list[bytes], places: list[int]) -> tuple[Shape | None, int]:
+        """The shape of the first of some lines that has one, and how many before it have none."""
+        for number, place in enumerate(places):
+            if (shape := self.shape_of(lines[place])) is not None:
+                return shape, number
+        return None, len(places)
