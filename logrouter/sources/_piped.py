@@ -27,6 +27,7 @@ class FromPipes:
         self._wake = wake
         self._streams = {Stream(name, {"stream": name}): StdinSource(config, fd) for name, fd in pipes.items()}
         self._one_at_a_time = trio.Lock()
+        self._stopped = False
         self._waiting_frames = 0
         """How many have been read and not yet been taken."""
         self._moved_at = float("-inf")
@@ -38,18 +39,21 @@ class FromPipes:
 
     def stop(self) -> None:
         """Read no more."""
+        self._stopped = True
         self._wake.stop()
         for source in self._streams.values():
             source.stop()
 
     async def run(self, emit: Emit) -> None:
-        """Read until all have ended, or the app has and nothing comes any more."""
+        """Read until the app has ended, and nothing comes any more. It may have closed its outputs long before."""
         async with trio.open_nursery() as listening:
             listening.start_soon(self._stop_when_quiet)
             async with trio.open_nursery() as reading:
                 for stream, source in self._streams.items():
                     reading.start_soon(self._read, stream, source, emit)
             listening.cancel_scope.cancel()
+        while not (self._stopped or self._wake.ended):
+            await self._wake.wait()
 
     async def _read(self, own: Stream, source: StdinSource, emit: Emit) -> None:
         async def hand_over(

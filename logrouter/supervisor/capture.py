@@ -40,10 +40,14 @@ class Room:
         """Whether what comes cannot be kept even by discarding what came before."""
         self._max_bytes = max_bytes
         self._block_seconds = float("inf") if block_seconds is None else block_seconds
-        self._used_bytes = sum(size for *_, size in self._files())
+        self._used_bytes = self.size()
         self._full_since: float | None = None
         self._refused_since: float | None = None
         self._retry_at = float("-inf")
+
+    def size(self) -> int:
+        """How many bytes the files take, of both streams."""
+        return sum(size for *_, size in self._files())
 
     def last(self, stream: str) -> tuple[int, str, int] | None:
         """The newest file of a stream: where it begins, its path, its size."""
@@ -59,7 +63,7 @@ class Room:
         if now < self._retry_at:
             return 0
         if self._used_bytes >= self._max_bytes:
-            self._used_bytes = sum(size for *_, size in self._files())
+            self._used_bytes = self.size()
             if self._used_bytes < self._max_bytes:
                 self._full_since = None
             elif self._full_since is None:

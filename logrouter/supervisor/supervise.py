@@ -37,6 +37,7 @@ def supervise(command: list[str], router_flags: list[str]) -> int:
     supervisor = Supervisor(command, router_flags)
     while supervisor.exit_code is None:
         supervisor.turn()
+    supervisor.tell_what_is_left()
     return supervisor.exit_code
 
 
@@ -53,6 +54,8 @@ class Supervisor:
         """None: the app runs without it."""
         self._streams: list[Stream] = []
         """What is moved here; none where the router reads the app's pipes itself."""
+        self._room: Room | None = None
+        """Where it is captured, if it is."""
         self._terms = Terms()
         self._began = False
         self._clock = Clock()
@@ -77,6 +80,11 @@ class Supervisor:
         if self._app.code is not None:
             self._end(self._router, self._app.code, now)
         self._router.act(now)
+
+    def tell_what_is_left(self) -> None:
+        """What the app wrote and the router has not come to: the next run goes on with it."""
+        if self._room and (left := self._room.size()):
+            log.complain("output of the app is left for the next run", folder=self._room.folder, bytes=left)
 
     def _wait(self, now: float) -> Set[int]:
         """Until something can be read or written, or is due. Gives which descriptors."""
@@ -162,14 +170,15 @@ class Supervisor:
         """Where the app writes to, with whatever moves that on."""
         if terms.capture is None and not terms.tee:
             return list(router.writers.values())
-        room = Room(*terms.capture[:3]) if terms.capture else None
+        if terms.capture:
+            self._room = Room(*terms.capture[:3])
         outputs = []
         for number, name in enumerate(STREAMS, start=1):
             reader, writer = grown_pipe()
             target: Capture | Outlet
-            if room and terms.capture:
+            if self._room and terms.capture:
                 os.close(router.writers[name])
-                target = Capture(room, name, terms.capture.offsets[name])
+                target = Capture(self._room, name, terms.capture.offsets[name])
             else:
                 target = Outlet(router.writers[name], shared=False)
             self._streams.append(Stream(name, reader, target, Outlet(number) if terms.tee else None))

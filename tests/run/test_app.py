@@ -75,6 +75,14 @@ def test_a_stream_that_is_closed_early_ends_alone(runner: Runner, way: str) -> N
     assert (done.code, done.stdout, done.stderr) == (0, [b"one"], [b"oops"])
 
 
+def test_an_app_that_closes_both_and_lives_on_is_waited_for(runner: Runner, way: str) -> None:
+    script = "import os, time; os.write(1, b'one\\n'); os.close(1); os.close(2); time.sleep(0.7); os._exit(4)"
+    done = runner.run(way, script)
+
+    assert (done.code, done.stdout) == (4, [b"one"])
+    assert b"router" not in done.complaints
+
+
 def test_a_gibibyte_arrives(runner: Runner) -> None:
     script = """
 import os
@@ -82,7 +90,7 @@ for block in range(1024):
     rest = memoryview(b"".join(b"%016d" % (block * 1024 + line) + b"x" * 1007 + b"\\n" for line in range(1024)))
     while rest: rest = rest[os.write(1, rest) :]
 """
-    process = runner.start("spool", script)
+    process = runner.start("spool", script, "--set", "shutdown_timeout=200s")
     assert process.wait(10 * TOO_LONG_SECONDS) == 0
     with open(runner.folder / "stdout", "rb") as file:
         assert all(line[:17] == b"%016dx" % number for number, line in enumerate(file))

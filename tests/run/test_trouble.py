@@ -241,6 +241,22 @@ def test_a_capture_file_that_somebody_laid_hands_on(runner: Runner, act: str) ->
     assert (done.code, done.stdout, done.complaints) == (0, [b"one", b"two"], b"")
 
 
+def test_what_was_captured_and_not_read_in_time_is_told_and_comes_with_the_next_run(runner: Runner) -> None:
+    process = runner.start("spool", ECHO, "--set", "shutdown_timeout=1s")
+    say(process, b"one\n")
+    runner.wait_for("stdout", b"one")
+    os.kill(wait_for_child(process.pid, "router"), signal.SIGSTOP)
+    say(process, b"two\n")
+    end(process)
+    done = runner.finish(process)
+
+    assert (done.code, done.stdout) == (0, [b"one"])
+    assert b"the router has not ended in time" in done.complaints
+    assert b"output of the app is left for the next run" in done.complaints
+    assert runner.run("spool", ["echo", "three"]).stdout == [b"one", b"two", b"three"]
+    assert runner.captured() == []
+
+
 def test_what_a_run_could_not_deliver_the_next_does(runner: Runner) -> None:
     """Also of output that no router has seen: both were killed."""
     process = runner.start("spool", ECHO)
