@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, destinations, inputs, isolation, measure, spool, stalls
+from tests.benchmarks import cases, destinations, inputs, isolation, measure, spool, stalls, wrapped
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -204,6 +204,7 @@ def main() -> None:
         "restart": lambda: spool.restart(folder, plan.segments),
         "laggard": lambda: spool.laggard(folder, plan.trickle_seconds),
         "isolation": lambda: isolation.isolation(folder, plan.middle, plan.rounds),
+        "run": lambda: wrapped.wrapped(folder, plan.small, plan.large, plan.rounds, plan.trickle_seconds),
         "shipping": lambda: destinations.shipping(options.only, plan.small, plan.middle, plan.rounds),
         "shipping-start": lambda: destinations.start(plan.rounds),
         "latency": lambda: destinations.latency(100, plan.trickle_seconds),
@@ -226,7 +227,7 @@ def _print(name: str, part: Callable[[], Iterator[str]]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, fewer rounds")
-    names = ["start", "trickle", *SPOOL_PARTS, *SHIPPING_PARTS, *(case.name for case in CASES)]
+    names = ["start", "trickle", "run", *SPOOL_PARTS, *SHIPPING_PARTS, *(case.name for case in CASES)]
     parser.add_argument("--only", choices=names, help="one part alone")
     return parser.parse_args()
 
