@@ -1,7 +1,11 @@
 # docker build --tag logrouter .
 # app | docker run --rm --interactive logrouter
 #
-# BASE is any image with CPython 3.11 or newer and its venv module. Both stages use the same one,
+# Into somebody else's image, whose Python is that of BASE, to wrap its app:
+#     COPY --from=logrouter /opt/logrouter /opt/logrouter
+#     ENV PATH=/opt/logrouter/bin:$PATH
+#
+# BASE is any image with CPython 3.11 or newer and its venv module, as `python3`. Both stages use the same one,
 # since the virtual environment points to its interpreter.
 ARG BASE=python:3.13-slim-bookworm
 
@@ -11,9 +15,9 @@ WORKDIR /src
 
 # Dependencies first: this layer changes only with the lock files.
 COPY .lock/runtime.txt .lock/build.txt .lock/
-RUN python -m venv /opt/build \
+RUN python3 -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --requirement .lock/build.txt \
- && python -m venv --without-pip /opt/logrouter \
+ && python3 -m venv --without-pip /opt/logrouter \
  && /opt/build/bin/pip --python /opt/logrouter/bin/python install --no-compile --require-hashes --only-binary=:all: --requirement .lock/runtime.txt
 
 COPY pyproject.toml README.md LICENSE ./
@@ -44,7 +48,9 @@ USER 10001:10001
 WORKDIR /var/lib/logrouter
 VOLUME /var/lib/logrouter
 
-# No HEALTHCHECK: the admin port is off unless `admin.listen` asks for it, and an orchestrator asks /healthz itself.
-# No init: logrouter starts no other process, and handles SIGTERM as PID 1.
+# By `admin.listen` of the config or LOGROUTER_ADMIN__LISTEN; without an admin port there is nobody to ask. Kubernetes takes
+# no notice of it, and asks /healthz itself. Kept only by images of Docker's format (`buildah build --format docker`).
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["logrouter", "health"]
+# No init: as PID 1 logrouter handles SIGTERM, and with `run` it forwards signals and reaps what is left behind.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["logrouter"]
