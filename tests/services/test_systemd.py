@@ -197,3 +197,30 @@ def test_credentials(machine: Machine) -> None:
     arrived(machine, 8)
     assert json.loads(machine.path(ERRORS).read_text().splitlines()[-1])["token"] == "hunter2"
     assert "hunter2" not in machine.run("journalctl --no-pager -u logrouter")
+
+
+# ── the template for apps ─────────────────────────────────────────────────────────────────────────────
+
+APP = """#!/bin/sh
+trap 'echo "{\\"level\\": \\"error\\", \\"n\\": 2}"; exit 3' TERM
+env | grep -c LOGROUTER_ >> "$STATE_DIRECTORY/variables"
+echo '{"level": "error", "n": 1}'
+while :; do sleep 0.1; done
+"""
+
+
+def test_an_app_is_wrapped(machine: Machine) -> None:
+    """It gets SIGTERM alone, what it says then arrives, and its exit code is the unit's."""
+    app = machine.path("/srv/web/run")
+    app.parent.mkdir(parents=True)
+    app.write_text(APP)
+    app.chmod(0o755)
+    block = next(text for text in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "app@web" in text)
+    machine.run(f"cd /root/logrouter\n{block}")
+    errors = "/var/log/web/errors.ndjson"
+    arrived(machine, 1, path=errors)
+    assert machine.path("/var/lib/private/web/variables").read_text() == "0\n"
+    assert property_of(machine, "ActiveState", "app@web") == "active"
+    machine.run("systemctl stop app@web")
+    arrived(machine, 1, 2, path=errors)
+    assert property_of(machine, "ExecMainStatus", "app@web") == "3"
