@@ -1,4 +1,4 @@
-"""`logrouter health`: ask a running logrouter whether it is well, as an image's HEALTHCHECK does."""
+"""`logrouter health`: ask a running logrouter whether it is well, as HEALTHCHECK of an image does."""
 
 from __future__ import annotations
 
