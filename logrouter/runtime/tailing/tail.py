@@ -123,7 +123,7 @@ class Tail:
             async with trio.open_nursery() as nursery:
                 await self._say_began()
                 nursery.start_soon(self._look_again_and_again)
-                nursery.start_soon(self._watching.listen, self._has_grown, self._want_look)
+                nursery.start_soon(self._watching.listen, self._have_grown, self._want_look)
                 await self._read_in_turn()
                 nursery.cancel_scope.cancel()
         finally:
@@ -158,9 +158,14 @@ class Tail:
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def _has_grown(self, file: TailedFile) -> None:
-        self._schedule.wake(file, trio.current_time())
+    def _have_grown(self, files: list[TailedFile]) -> float:
+        """Gives when to tell of others."""
+        now = trio.current_time()
+        for file in files:
+            if file.due is None or file.left_at is not None:
+                self._schedule.wake(file, now)
         self._wake_up()
+        return max(GATHER_SECONDS, self._schedule.interval_seconds)
 
     # ── looking ──
 
@@ -197,7 +202,7 @@ class Tail:
         self._is_first_look = False
 
     def _is_there(self, seen: Seen) -> bool:
-        """Whether the file has been found before. If one has to look whether it has grown, that is done here."""
+        """Whether the file has been found before. If it has changed without that being noticed, it is read."""
         identity = seen.identity
         if (left := self._left.pop(identity, None)) is not None:
             left.left_at = None
@@ -206,7 +211,7 @@ class Tail:
         if file is None:
             copy = self._copies.get(identity)
             return identity in self._unwanted or (copy is not None and copy.changed == seen.changed)
-        if seen.changed != file.changed and not self._watching.is_noticed(file):
+        if seen.changed != file.changed and file.due is None:
             self._schedule.wake(file, trio.current_time())
         file.changed = seen.changed
         return True

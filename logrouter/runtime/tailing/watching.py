@@ -15,6 +15,8 @@ SAFETY_SECONDS: Final = 10.0
 """How often one looks all the same where inotify works: watches have a limit, and its queue may overflow."""
 GATHER_SECONDS: Final = 0.02
 """Events come in crowds: they are taken together."""
+MOST_GATHER_SECONDS: Final = 0.1
+"""The kernel holds 16,384 of them, if nothing else is said (fs.inotify.max_queued_events)."""
 
 
 class Watching:
@@ -138,8 +140,11 @@ class Watching:
 
     # ── listening ──
 
-    async def listen(self, grown: Callable[[TailedFile], None], look: Callable[[], None]) -> None:
-        """For ever: call `grown` for files that have something to read, and `look` when it is time to look."""
+    async def listen(self, grown: Callable[[list[TailedFile]], float], look: Callable[[], None]) -> None:
+        """For ever: call `grown` with files that have something to read, and `look` when it is time to look.
+
+        `grown` gives for how many seconds nobody needs to know more: while very many files grow, that is longer.
+        """
         async with trio.open_nursery() as nursery:
             if self._files is not None:
                 nursery.start_soon(self._listen_to_files, self._files, grown, look)
@@ -147,17 +152,15 @@ class Watching:
                 nursery.start_soon(self._listen_to_folders, self._folders, look)
 
     async def _listen_to_files(
-        self, inotify: Inotify, grown: Callable[[TailedFile], None], look: Callable[[], None]
+        self, inotify: Inotify, grown: Callable[[list[TailedFile]], float], look: Callable[[], None]
     ) -> None:
         while True:
             await trio.lowlevel.wait_readable(inotify.fd)
             numbers, more = inotify.changed_files()
-            for number in numbers:
-                if (file := self._by_number.get(number)) is not None:
-                    grown(file)
-            if more:
+            if more:  # among others that there was too much to tell
                 look()
-            await trio.sleep(GATHER_SECONDS)
+            found = [file for number in numbers if (file := self._by_number.get(number)) is not None]
+            await trio.sleep(min(grown(found), MOST_GATHER_SECONDS))
 
     async def _listen_to_folders(self, inotify: Inotify, look: Callable[[], None]) -> None:
         while True:
