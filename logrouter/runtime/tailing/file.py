@@ -25,7 +25,7 @@ class TailedFile:
 
     __slots__ = (
         "_framing", "_reached", "changed", "due", "head", "identity", "key", "left_at", "open", "path", "read_at",
-        "read_to", "streams", "where", "written_at",
+        "read_to", "seen_at", "streams", "where", "written_at",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +43,8 @@ class TailedFile:
         """What it was called when it was found."""
         self.where = path
         """What it was called last, without symbolic links."""
+        self.seen_at = path
+        """The path that was looked for at which it was last."""
         self.identity = identity
         self.open: OpenFile | None = None
         self.changed: tuple[int, int] | None = None

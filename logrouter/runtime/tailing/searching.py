@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from logrouter.runtime.tailing.file import TailedFile
@@ -71,10 +71,27 @@ def is_copy(data: bytes, where: str, original: TailedFile) -> bool:
 
     A copy that is being made is shorter than the head that is known. Raises OSError.
     """
-    if len(where) <= len(original.where) or not original.head.length or original.open is None:
+    head = original.head
+    if len(where) <= len(original.where) or not head.length or (len(data) >= head.length and not head.is_of(data)):
         return False
-    if len(data) >= original.head.length and not original.head.is_of(data):
-        return False
-    if not original.open.holds(original.read_to, original.head):  # it was truncated, a moment ago
-        return len(data) >= original.head.length
-    return original.open.is_compressed or original.open.read(0, len(data)) == data
+    with _opened(original) as file:
+        if file is None or not file.holds(original.read_to, head):  # it was truncated, or deleted, a moment ago
+            return len(data) >= head.length
+        return file.is_compressed or file.read(0, len(data)) == data
+
+
+@contextmanager
+def _opened(file: TailedFile) -> Iterator[OpenFile | None]:
+    """The file that is read, for a while; None: it is not where it was."""
+    if file.open is not None:
+        yield file.open
+        return
+    try:
+        opened = open_file(file.where)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield opened if opened.identity == file.identity else None
+    finally:
+        opened.close()

@@ -47,6 +47,7 @@ BUSY_BYTES: Final = READ_BYTES // 4
 """A read that gives more is followed by the next as soon as others had their turn."""
 OPEN_SHARE: Final = 2
 """Half the descriptors that the process may have are for files that are read."""
+LEAST_OPEN: Final = 16
 BEGAN: Final = "began"
 """The key of what is no stream: that this source has been here before."""
 _NOTHING: Final = Frame([], b"", {}, 0)
@@ -91,7 +92,7 @@ class Tail:
         self._keys: set[str] = set()
         self._open: OrderedDict[TailedFile, None] = OrderedDict()
         """Those with a descriptor; what was read last comes last."""
-        self._most_open = max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_SHARE)
+        self._most_open = max(LEAST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_SHARE)
         self._odd: dict[str, str] = {}
         self._failing: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}
@@ -213,7 +214,7 @@ class Tail:
             return identity in self._unwanted or (copy is not None and copy.changed == seen.changed)
         if seen.changed != file.changed and file.due is None:
             self._schedule.wake(file, trio.current_time())
-        file.changed = seen.changed
+        file.changed, file.seen_at = seen.changed, seen.path
         return True
 
     async def _recognise(self, fresh: Iterable[Seen], look: Look) -> list[Seen]:
@@ -359,18 +360,16 @@ class Tail:
 
     async def _reopen(self, file: TailedFile) -> bool:
         """Open it again. False: it is not there any more. Raises OSError."""
-        try:
-            opened = open_file(file.where)
-        except (FileNotFoundError, NotADirectoryError):
-            self._want_look()
-            return False
-        if opened.identity != file.identity:
-            opened.close()
-            self._want_look()
-            return False
-        await self._read_on(file, opened)
-        file.due = None
-        return True
+        for path in (file.where, file.seen_at):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                opened = open_file(path)
+                if opened.identity == file.identity:
+                    await self._read_on(file, opened)
+                    file.due = None
+                    return True
+                opened.close()
+        self._want_look()
+        return False
 
     async def _emit_parts(self, file: TailedFile, parts: Sequence[Part]) -> None:
         for frame, held_bytes, memo, name in parts:
