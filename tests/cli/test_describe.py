@@ -85,7 +85,7 @@ options
     ("argv", "complaint"),
     [
         (("sink", "fil"), "logrouter: there is no sink 'fil'; did you mean 'file'?\n"),
-        (("source", "kafka"), "logrouter: there is no source 'kafka'; there are file, "),
+        (("source", "kafka"), "logrouter: there is no source 'kafka'; there are "),
         (("step", "../sinks/file"), "logrouter: there is no step '../sinks/file'; there are "),
         (("step", "_paths"), "logrouter: there is no step '_paths'; there are "),
     ],

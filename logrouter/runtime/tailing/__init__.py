@@ -27,6 +27,13 @@ class Part(NamedTuple):
     memo: bytes = b""
     """What its framing must be told to go on there."""
     stream: str = ""
+    received_ns: int | None = None
+    """When somebody before us has received it, where the file tells."""
+
+    def received_by(self, now_ns: int) -> int:
+        """When it was received; now, where that is not told, or told by a clock that is ahead."""
+        told_ns = self.received_ns
+        return told_ns if told_ns is not None and 0 < told_ns < now_ns else now_ns
 
 
 class Start(NamedTuple):
@@ -40,8 +47,15 @@ class Start(NamedTuple):
 class FileFraming(Protocol):
     """What the bytes of one file become: a framing for each."""
 
+    @property
+    def is_joining(self) -> bool:
+        """Whether it holds lines that are complete, and waits for others that belong to them."""
+
     def feed(self, data: bytes) -> Sequence[Part]:
         """Take what was read; give what it completes, also where that is nothing: a part for each stream."""
+
+    def flush(self) -> Sequence[Part]:
+        """Nothing has come for a while: these lines, without any others."""
 
     def finish(self) -> Sequence[Part]:
         """The end of the file: what was held."""
@@ -67,12 +81,18 @@ _IN_LINE = b"\x01"
 class FileLines:
     """The framing of files that hold lines."""
 
+    is_joining = False
+
     def __init__(self, max_line_bytes: int, memo: bytes = b"") -> None:
         self._framing = LineFraming(max_line_bytes, in_line=memo == _IN_LINE)
 
     def feed(self, data: bytes) -> Sequence[Part]:
         """Take what was read; give the lines it completes."""
         return (self._part(self._framing.feed(data)),)
+
+    def flush(self) -> Sequence[Part]:
+        """Each line is an event of its own."""
+        return ()
 
     def finish(self) -> Sequence[Part]:
         """The last line, where it had no newline."""

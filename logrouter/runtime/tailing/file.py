@@ -15,6 +15,9 @@ from logrouter.sources import Stream
 READ_BYTES: Final = 512 * 1024
 """As stdin reads: see there."""
 
+JOINED_SECONDS: Final = 5.0
+"""How long what is joined from several lines waits for the next: runtimes write these at once, but for last words."""
+
 
 class BegunAnew(Exception):
     """What the file held is not there any more: it was truncated, or its inode was given to another one."""
@@ -106,6 +109,15 @@ class TailedFile:
         self._reached = dict.fromkeys(self.streams, (read_to, b""))
         self.head = head_of(self.open.head()[:read_to])
         self._tell_streams()
+
+    @property
+    def flush_at(self) -> float:
+        """When lines that wait for others that belong to them have waited long enough."""
+        return self.written_at + JOINED_SECONDS if self._framing.is_joining else float("inf")
+
+    def flush(self) -> Sequence[Part]:
+        """These lines, without any others."""
+        return self._framing.flush()
 
     def finish(self) -> Sequence[Part]:
         """What was held, as it ends here."""

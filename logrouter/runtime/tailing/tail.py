@@ -372,14 +372,19 @@ class Tail:
         return False
 
     async def _emit_parts(self, file: TailedFile, parts: Sequence[Part]) -> None:
-        for frame, held_bytes, memo, name in parts:
-            await self._emit(frame, time.time_ns(), file.streams[name], file.position(name, held_bytes, memo))
+        for part in parts:
+            position = file.position(part.stream, part.held_bytes, part.memo)
+            await self._emit(part.frame, part.received_by(time.time_ns()), file.streams[part.stream], position)
 
     async def _at_end(self, file: TailedFile, now: float) -> None:
         """Nothing more is in it. One that was left is complete when that has been so for a while."""
         assert file.open is not None
         if file.left_at is None:
             await trio.lowlevel.checkpoint()
+            if file.flush_at <= now:
+                await self._emit_parts(file, file.flush())
+            elif file.flush_at < float("inf"):
+                self._schedule.read_at(file, file.flush_at)
             return
         until = max(file.left_at, file.written_at) + (DELETED_SECONDS if file.open.is_deleted() else RENAMED_SECONDS)
         if now >= until:
@@ -477,9 +482,9 @@ class Tail:
         if any(copy.original is file for copy in self._copies.values()) and await self._search(file):
             return
         self._let_go(file)
-        parts = {part.stream: part.frame for part in file.finish()}
-        for name, stream in file.streams.items():
-            await self._emit(parts.get(name, _NOTHING), time.time_ns(), stream, b"")
+        await self._emit_parts(file, file.finish())
+        for stream in file.streams.values():
+            await self._emit(_NOTHING, time.time_ns(), stream, b"")
 
     def _let_go(self, file: TailedFile) -> None:
         for files in (self._files, self._left):
@@ -495,6 +500,4 @@ class Tail:
     async def _end_all(self) -> None:
         """Without `follow`: the last lines count."""
         for file in list(self._files.values()):
-            parts = {part.stream: part.frame for part in file.finish()}
-            for name, frame in parts.items():
-                await self._emit(frame, time.time_ns(), file.streams[name], file.position(name))
+            await self._emit_parts(file, file.finish())
