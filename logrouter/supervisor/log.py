@@ -34,7 +34,12 @@ def line(level: str, message: str, fields: dict[str, object], now: float, *, pre
     if pretty:
         details = " ".join(f"{name}={value}" for name, value in fields.items())
         text = f"logrouter: {level}: {message}{' · ' if details else ''}{details}"
-        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text).encode(errors="replace") + b"\n"
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+        return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in text).encode() + b"\n"
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1e6) % 1_000_000:06d}Z"
     event = {"time": moment, "severity": level, "message": message, "service.name": "logrouter", **fields}
     return json.dumps(event, separators=(",", ":"), default=str).encode() + b"\n"
+
+
+def _escaped(character: str) -> str:
+    """What could drive a terminal, made visible."""
+    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"

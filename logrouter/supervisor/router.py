@@ -194,6 +194,7 @@ class Router:
         delay = FIRST_DELAY_SECONDS if lasted else 2 * self._delay_seconds
         self._delay_seconds = min(max(FIRST_DELAY_SECONDS, delay), LONGEST_DELAY_SECONDS)
         self.pid = self._ready_at = None
+        self._said_until = False
         self.due = now + self._delay_seconds
         log.warn("the router has died, and is started again", exit_code=code, after_seconds=self._delay_seconds)
 

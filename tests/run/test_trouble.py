@@ -319,3 +319,23 @@ def test_a_closed_stdout_of_ours_is_no_matter(runner: Runner) -> None:
 
     assert process.wait(TOO_LONG_SECONDS) == 0
     assert runner.lines("stdout") == [b"hello"]
+
+
+# ── reloads ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reload_is_the_routers_and_the_app_notices_nothing(runner: Runner, way: str) -> None:
+    config = runner.folder / "logrouter.yaml"
+    config.write_text("log_level: warning\n")
+    process = runner.start(way, ECHO)
+    say(process, b"one\n")
+    runner.wait_for("stdout", b"one")
+    config.write_text("sinks: {second: {url: 'file:second?format=raw'}}\n")
+    os.kill(wait_for_child(process.pid, "router"), signal.SIGHUP)
+    time.sleep(0.5)
+    say(process, b"two\n")
+    runner.wait_for("second", b"two")
+    end(process)
+    done = runner.finish(process)
+
+    assert (done.code, done.stdout, runner.lines("second")) == (0, [b"one", b"two"], [b"two"])
