@@ -56,15 +56,21 @@ def size(quantity: str) -> int:
     return Size.parse(f"{quantity}B")
 
 
-pytestmark = pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.stem)
+every_manifest = pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.stem)
+beside_an_app = pytest.mark.parametrize(
+    "manifest", [path for path in MANIFESTS if path.stem != "node"], ids=lambda path: path.stem
+)
+"""What is different of the one that reads a whole node: tests/test_kubernetes_node.py."""
 
 
+@every_manifest
 def test_the_config_is_right(manifest: Path) -> None:
     settings = settings_of(manifest)
     assert settings.warnings == ()
     assert [str(name).rpartition(".")[2] for name in documents(manifest)["ConfigMap"]["data"]] == ["yaml"]
 
 
+@beside_an_app
 def test_the_pod_may_do_little(manifest: Path) -> None:
     pod = pod_of(manifest)
     assert pod["enableServiceLinks"] is False
@@ -79,6 +85,7 @@ def test_the_pod_may_do_little(manifest: Path) -> None:
         assert {**pod["securityContext"], **may}["runAsUser"] > 0
 
 
+@beside_an_app
 def test_it_runs_as_the_user_of_the_image(manifest: Path) -> None:
     pod = pod_of(manifest)
     (router,) = routers_of(pod)
@@ -87,6 +94,7 @@ def test_it_runs_as_the_user_of_the_image(manifest: Path) -> None:
     assert (may["runAsUser"], may["runAsGroup"], may["fsGroup"]) == (int(user[0]), int(user[1]), int(user[1]))
 
 
+@every_manifest
 def test_names_name_something(manifest: Path) -> None:
     pod, config = pod_of(manifest), documents(manifest)["ConfigMap"]["metadata"]["name"]
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
@@ -99,6 +107,7 @@ def test_names_name_something(manifest: Path) -> None:
         assert {probe["httpGet"]["port"] for probe in probes} <= ports
 
 
+@every_manifest
 def test_paths_are_in_volumes(manifest: Path) -> None:
     """The root is read-only: what logrouter writes is in a volume, and what it reads is where the app writes."""
     (router,), settings = routers_of(pod_of(manifest)), settings_of(manifest)
@@ -111,6 +120,7 @@ def test_paths_are_in_volumes(manifest: Path) -> None:
             assert all(str(Path(pattern).parent) in mounts for pattern in source.config.include)
 
 
+@every_manifest
 def test_the_admin_port_is_the_one_that_is_asked(manifest: Path) -> None:
     (router,), listen = routers_of(pod_of(manifest)), settings_of(manifest).admin.listen
     assert listen is not None
@@ -121,6 +131,7 @@ def test_the_admin_port_is_the_one_that_is_asked(manifest: Path) -> None:
         assert asked == {"/healthz", "/readyz"}
 
 
+@beside_an_app
 def test_limits_fit_what_was_measured(manifest: Path) -> None:
     pod, settings = pod_of(manifest), settings_of(manifest)
     (router,) = routers_of(pod)
@@ -131,10 +142,12 @@ def test_limits_fit_what_was_measured(manifest: Path) -> None:
     assert settings.spool.max_size + LETTERS < size(spool) <= size(resources["limits"]["ephemeral-storage"])
 
 
+@every_manifest
 def test_there_is_time_to_deliver(manifest: Path) -> None:
     assert settings_of(manifest).shutdown_timeout < pod_of(manifest)["terminationGracePeriodSeconds"]
 
 
+@beside_an_app
 def test_a_sidecar_is_a_native_one(manifest: Path) -> None:
     """An init container that is restarted always: it is there before the app, and keeps no Job from being complete."""
     pod = pod_of(manifest)

@@ -21,7 +21,7 @@ read as well:
 
     exclude: ["/var/log/pods/*_logrouter-*/**"]
 
-[A DaemonSet](../../configs/kubernetes-node/daemonset.yaml) runs it on each node. The files belong to root.
+See [Kubernetes](../kubernetes.md) for the DaemonSet that runs it on each node. The files belong to root.
 """
 
 from __future__ import annotations
