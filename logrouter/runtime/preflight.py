@@ -23,6 +23,7 @@ from logrouter.runtime.spool.directory import warnings_about
 from logrouter.sinks import Sink
 
 _OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")
+_PLACEHOLDER = re.compile(r"\{[^}]*\}")
 _STREAM_SINKS = {"stdout": "stdout:", "1": "stdout:", "stderr": "stderr:", "2": "stderr:"}
 _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
@@ -43,6 +44,7 @@ def check_places(settings: Settings) -> None:
         problem = problem_with(sink)
         if problem is None and (file := whole_file(sink)) and (owner := owners.setdefault(file, name)) != name:
             problem = f"{sink.known_path} is the file of sinks.{owner} already, at {_place(settings, owner)}"
+        problem = problem or _read_by_a_source(sink, settings)
         if problem is not None:
             mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))
     if mistakes:
@@ -74,6 +76,18 @@ def problem_with(sink: Sink[Any]) -> str | None:
         return _problem_with_file(path) if path.exists() else problem_with_folder(str(path.parent))
     except PermissionError:
         return f"{path} may not be looked at: a folder above it may not be searched"
+
+
+def _read_by_a_source(sink: Sink[Any], settings: Settings) -> str | None:
+    """Each event would come back, and be written again, for ever."""
+    if sink.transport != "files":
+        return None
+    template = getattr(sink.config, "path", None)
+    path = os.path.abspath(_PLACEHOLDER.sub("x", template.text if template else sink.known_path))
+    for name, source in settings.sources.items():
+        if component.load("sources", source.type)(source.config).reads(path):
+            return f"sources.{name} follows {path} and would read what this sink writes: exclude it there"
+    return None
 
 
 def _problem_with_certificates(tls: Tls) -> str | None:

@@ -126,6 +126,10 @@ class Source(Generic[ConfigT]):
         """Go on with these options, of which only those that are `adjustable` differ."""
         self.config = config
 
+    def reads(self, path: str) -> bool:
+        """Whether it would read a file at that absolute path: nothing of ours may write there."""
+        return False
+
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """Called before `run`: how far streams had been read when the process ended before, by their keys."""
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from logrouter.event import Attributes
 from logrouter.runtime.tailing import FileFraming, FileLines, Start
+from logrouter.runtime.tailing.globs import Patterns
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.tail import Tail
 from logrouter.sources import Emit, Source, SourceConfig
@@ -65,6 +66,10 @@ class TailSource(Source[TailConfigT]):
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         """What makes frames of a file's bytes, and where its streams go on."""
         return FileLines(self.config.max_line, starts.get("", Start()).memo)
+
+    def reads(self, path: str) -> bool:
+        """Whether it would follow a file at that absolute path."""
+        return Patterns(self.include, self.config.exclude).matches(path)
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """How far files were read when the process ended before."""

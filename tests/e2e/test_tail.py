@@ -132,3 +132,21 @@ def test_copied_and_truncated_while_the_router_is_killed_each_line_that_is_anywh
     assert len(race.rotated) > 3
     assert sorted(set(delivered)) == sorted(delivered)
     assert len(delivered) > 0.9 * count
+
+
+def test_a_dead_sink_makes_files_wait_and_loses_nothing(workplace: Workplace) -> None:
+    """A live source would have to discard after `block_timeout`."""
+    line = b"x" * 99 + b"\n"
+    workplace.folder.joinpath("app.log").write_bytes(line * 40_000)
+    router = workplace.start_router(
+        *SOURCE, "--set", "sources.app.include=app.log", "--sink", "dead=file:/dev/full",
+        "--sink", "all=file:out?format=raw", "--set", "shutdown_timeout=1s", "--set", "spool.memory=1MiB",
+        "--set", "spool.block_timeout=10ms",
+    )  # fmt: skip
+    wait_until(lambda: len(workplace.lines("out")) > 1000, "the other sink to get what the memory holds")
+    time.sleep(2)
+    assert len(workplace.lines("out")) < 20_000
+    router.terminate()
+    _, complaints = router.communicate(timeout=TOO_LONG_SECONDS)
+    assert router.returncode == 75
+    assert b"discarded" not in complaints

@@ -189,3 +189,25 @@ def test_an_address_that_cannot_be_had_is_told() -> None:
     assert warnings(f"127.0.0.1:{port}") == []
     (warning,) = warnings("192.0.2.1:9598")  # RFC 5737: nobody has it
     assert warning.endswith("admin.listen: cannot listen on 192.0.2.1:9598: Cannot assign requested address")
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "url", "is_read"),
+    [
+        ("*.log", "", "file:errors.log", True),
+        ("**/*.ndjson*", "", "file:folder/{service}/{date}.ndjson", True),
+        ("*.log", "errors.*", "file:errors.log", False),
+        ("*.log", "", "file:folder/errors.log", False),
+        ("folder/*", "", "file:folder/inner/a", False),
+    ],
+)
+def test_what_a_sink_writes_must_not_be_followed(include: str, exclude: str, url: str, is_read: bool) -> None:
+    options = {"LOGROUTER_SOURCE_APP": f"file:{include}", "LOGROUTER_SINK_A": url}
+    if exclude:
+        options["LOGROUTER_SOURCE_APP__EXCLUDE"] = exclude
+    settings = config.load(environ=options, system_folder=Path("/nonexistent"))
+    if not is_read:
+        check_places(settings)
+        return
+    with pytest.raises(ConfigError, match=r"sources\.app follows .* and would read what this sink writes"):
+        check_places(settings)

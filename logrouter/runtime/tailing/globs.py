@@ -59,6 +59,11 @@ class Patterns:
         """Look for them. `watch` is called with each folder before it is read."""
         return _Walk(self, watch).run(self._include)
 
+    def matches(self, path: str) -> bool:
+        """Whether a file at that path would be found."""
+        names = path.strip("/").split("/")
+        return any(_matches(names, _parts_of(pattern)) for pattern in self._include) and not self.excludes(path)
+
     def excludes(self, path: str) -> bool:
         """Whether a path that matches is left out all the same."""
         if self._excluded_names is not None and self._excluded_names.match(os.path.basename(path)):
