@@ -17,6 +17,7 @@ from logrouter import times
 from logrouter.documents import Document, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers._dates import MONTHS
+from logrouter.parsers._escapes import unescaped
 from logrouter.parsers._shapes import Column, Shape
 
 COMMON: Final = '{client} {identity} {user} [{time}] "{request}" {status} {size}'
@@ -109,7 +110,7 @@ class AccessFormat:
             careful += f"({kind.careful}){text}"
             quick += kind.quick.replace("NEXT", text[:1] if text[:1] != "\\" else text[:2]) + text
         self._careful = re.compile(careful, re.DOTALL | re.ASCII)
-        self._unescape = _unescaped if name not in _UNESCAPED else _unchanged
+        self._unescape = unescaped if name not in _UNESCAPED else _unchanged
         self._quick = re.compile(quick.encode())
         self.shape = Shape(quick.encode(), list(_columns(self._fields)))
 
@@ -188,18 +189,3 @@ _JSON_NUMBER: Final = re.compile(_NUMBER + r"(?:\.[0-9]{1,18})?")
 
 def _unchanged(text: str) -> str:
     return text
-
-
-def _unescaped(text: str) -> str:
-    r"""Without the escapes that Apache and nginx write: `\"`, `\\`, `\n` …, and `\xHH` for a byte."""
-    if "\\" not in text:
-        return text
-    return _ESCAPE.sub(_byte, text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
-
-
-def _byte(match: re.Match[bytes]) -> bytes:
-    return bytes((int(match[1], 16),)) if match[1] else _CONTROLS.get(match[2], match[2])
-
-
-_ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
-_CONTROLS: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f", b"v": b"\v"}

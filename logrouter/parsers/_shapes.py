@@ -20,7 +20,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
 from operator import contains, itemgetter, not_
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from logrouter.documents import encode_document
 from logrouter.parsers import ConfigT, Parser
@@ -32,7 +32,7 @@ PIECE: Final = 256
 """So many lines are taken at once: of more, what is made of them does not stay in the cache, and costs a fifth more."""
 FEW: Final = 4
 """So many lines are not halved again."""
-_CONTROLS: Final = frozenset(range(32)) - {ord("\n")}
+CONTROLS: Final = frozenset(range(32)) - {ord("\n")}
 _LAST: Final = itemgetter(-1)
 _TEXT: Final = b'"%b"'
 _AS_IT_IS: Final = b"%b"
@@ -102,7 +102,7 @@ class Shape:
 class ShapedParser(Parser[ConfigT]):
     """Base of the parsers that tell the shape of a line."""
 
-    controls: ClassVar[frozenset[int]] = _CONTROLS
+    controls: frozenset[int] = CONTROLS
     """The characters of which none may be in a block."""
 
     @abstractmethod

@@ -131,6 +131,10 @@ def _fields_of_access(line: str) -> dict[str, Any]:
     return match.groupdict() | numbers | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}
 
 
+def _fields_of_logfmt(line: str) -> dict[str, Any]:
+    return {key: text.strip('"') for key, text in re.findall(r'(\w+)=("[^"]*"|\S*)', line)}
+
+
 CASES = (
     Case(
         "route",
@@ -180,6 +184,16 @@ CASES = (
         parse="clf",
         goal=450_000,
         changed=_fields_of_access,
+    ),
+    Case(
+        "logfmt",
+        "logfmt to fields",
+        "logfmt",
+        {"all": ""},
+        {"all": lambda line: True},
+        parse="logfmt",
+        goal=480_000,
+        changed=_fields_of_logfmt,
     ),
     Case(
         "change",

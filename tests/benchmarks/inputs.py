@@ -3,6 +3,7 @@
 json     about 280 bytes, with a nested object, as a web shop's services would write them
 text     about 100 bytes, a plain line of an app
 access   about 215 bytes, the combined format of nginx and Apache
+logfmt   about 175 bytes, an app's, with three sets of keys
 """
 
 from __future__ import annotations
@@ -63,7 +64,26 @@ def access_lines(random: Random) -> Iterator[str]:
         )
 
 
-KINDS: dict[str, Callable[[Random], Iterator[str]]] = {"json": json_lines, "text": text_lines, "access": access_lines}
+def logfmt_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        level = _LEVELS[draw % 100]
+        head = f"time=2026-11-23T{_clock(number)}.{draw % 1000:03d}Z level={level} service={_SERVICES[draw >> 8 & 7]}"
+        tail = f"duration_ms={(draw >> 40 & 0xFFF) / 8} host=shop-{draw >> 52 & 7} trace_id={draw & (1 << 64) - 1:016x}"
+        path = f"{_PATHS[draw >> 16 & 3]}/{draw >> 20 & 0xFFFF}"
+        if level in ("error", "fatal"):
+            yield f'{head} msg="request failed" err="dial tcp: i/o timeout" path={path} {tail}\n'
+        elif draw % 5 == 0:
+            yield f'{head} msg="cache miss, asked the origin" key={draw >> 20 & 0xFFFFFF:06x} {tail}\n'
+        else:
+            yield f'{head} msg="request handled" method=GET path={path} status=200 {tail}\n'
+
+
+KINDS: dict[str, Callable[[Random], Iterator[str]]] = {
+    "json": json_lines,
+    "text": text_lines,
+    "access": access_lines,
+    "logfmt": logfmt_lines,
+}
 
 
 def input_file(kind: str, count: int, folder: Path | None = None) -> Path:

@@ -86,6 +86,14 @@ def clf(folder: Path) -> None:
                 all_events.write(orjson.dumps(event) + b"\n")
 
 
+def logfmt(folder: Path) -> None:
+    pair = re.compile(rb'([^ =]+)=(?:"([^"]*)"|([^ \n]*))')
+    with open(folder / "all", "wb") as all_events:
+        for line in LINES:
+            event = {key.decode(): (quoted or plain).decode() for key, quoted, plain in pair.findall(line)}
+            all_events.write(orjson.dumps(event) + b"\n")
+
+
 def change(folder: Path) -> None:
     with open(folder / "all", "wb") as changed:
         for line in LINES:
@@ -100,5 +108,5 @@ def change(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cases = (route, deep, text, access, clf, change)
+    cases = (route, deep, text, access, clf, logfmt, change)
     {case.__name__: case for case in cases}[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,34 @@
+r"""logfmt: keys and values, as Heroku, logrus, Go's slog and many others write them.
+
+    - parse: logfmt
+    < level=info msg="stopped \"A\"" tag#a=b took=12ms
+    > {"level":"info","msg":"stopped \"A\"","tag#a":"b","took":"12ms"}
+
+A value is all up to a blank, or stands in quotation marks, with escapes as Go and JSON write them (`\"`, `\n`,
+`\u00e9`). All are text, as logfmt knows no numbers; `types` makes numbers of those that a rule compares. A key that
+comes twice gets a number, `key#2`.
+
+    - parse: {logfmt: {types: {status: int}, bare_keys: true}}
+    < status=503 cached path=/a
+    > {"status":503,"cached":true,"path":"/a"}
+"""
+
+from __future__ import annotations
+
+from logrouter.parsers._pairs import Grammar, PairsConfig, PairsParser
+
+
+class LogfmtConfig(PairsConfig, frozen=True, kw_only=True):
+    """It needs no options."""
+
+    bare_keys: bool = False
+    """Whether words without a value are fields that are `true`. Default: a line that has some is not logfmt."""
+
+
+class Logfmt(PairsParser[LogfmtConfig]):
+    """The grammar of github.com/go-logfmt/logfmt, and more lenient: it lets `=` and quotation marks be in values."""
+
+    Config = LogfmtConfig
+
+    def __init__(self, config: LogfmtConfig) -> None:
+        super().__init__(config, Grammar(bare_keys=config.bare_keys))
