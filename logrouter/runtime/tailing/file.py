@@ -128,6 +128,10 @@ class TailedFile:
         self._reached[name] = reached = self.read_to - held_bytes, memo
         return self._place(*reached)
 
+    def positions(self) -> list[tuple[str, bytes]]:
+        """How far its streams were read, by their keys."""
+        return [(stream.key, self._place(*self._reached[name])) for name, stream in self.streams.items()]
+
     def _place(self, read_to: int, memo: bytes) -> bytes:
         device, inode = self.identity
         return encode(Place(read_to, memo, device, inode, self.head, os.fsencode(self.path), os.fsencode(self.where)))

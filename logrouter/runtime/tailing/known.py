@@ -21,7 +21,7 @@ class Known:
     def __bool__(self) -> bool:
         return bool(self._places)
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._places
 
     def add(self, stream: str, position: bytes) -> None:
@@ -52,7 +52,7 @@ class Known:
 
         What was on a file system that is not there, as it is not mounted yet, is waited for.
         """
-        gone = [key for key, places in self._places.items() if is_reachable(any_of(places))]
+        gone = [key for key, places in self._places.items() if _is_reachable(any_of(places))]
         return [(key, self._pop(key)) for key in gone]
 
     def _pop(self, key: str) -> Places:
@@ -69,12 +69,16 @@ def any_of(places: Places) -> Place:
     return next(iter(places.values()))
 
 
-def is_reachable(place: Place) -> bool:
+def _is_reachable(place: Place) -> bool:
+    return is_reachable(os.fsdecode(place.where), place.identity)
+
+
+def is_reachable(path: str, identity: Identity) -> bool:
     """Whether the file system that a file was on is where it was."""
-    folder = os.path.dirname(os.fsdecode(place.where)) or "/"
+    folder = os.path.dirname(path) or "/"
     while True:
         try:
-            return os.stat(folder).st_dev == place.device
+            return os.stat(folder).st_dev == identity[0]
         except (FileNotFoundError, NotADirectoryError):
             folder = os.path.dirname(folder)
         except OSError:

@@ -63,9 +63,9 @@ class Schedule(Generic[F]):
 
     def wake(self, file: F, now: float) -> None:
         """There is something to read in it."""
+        if file.due is not None and file.due <= now + self.interval_seconds:
+            return  # that is soon enough; what is due later waits for something else
         due = file.read_at + INTERVAL_SECONDS
-        if file.due is not None and file.due <= max(due, now):
-            return
         if due <= now:
             self.read_next(file, now)
         else:

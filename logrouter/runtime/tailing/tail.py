@@ -12,26 +12,27 @@ Invariants:
 from __future__ import annotations
 
 import os
-import resource
 import time
-from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import trio
 
 from logrouter.framing import Frame
 from logrouter.runtime.tailing import Part, Treatment
+from logrouter.runtime.tailing.descriptors import Descriptors
 from logrouter.runtime.tailing.file import READ_BYTES, BegunAnew, TailedFile, stream_key
 from logrouter.runtime.tailing.globs import Identity, Look, Patterns, Seen
-from logrouter.runtime.tailing.known import Known, Places, any_of
+from logrouter.runtime.tailing.known import Known, Places, any_of, is_reachable
 from logrouter.runtime.tailing.opened import OpenFile, open_file
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.place import Head
 from logrouter.runtime.tailing.schedule import Schedule
-from logrouter.runtime.tailing.searching import Family, family_of, find_again, is_copy
+from logrouter.runtime.tailing.searching import find_again
+from logrouter.runtime.tailing.table import Table
+from logrouter.runtime.tailing.unreadable import Unreadable
 from logrouter.runtime.tailing.watching import GATHER_SECONDS, Watching
 from logrouter.runtime.threads import in_thread
 from logrouter.sources import Emit, Stream, Tell
@@ -45,20 +46,9 @@ LOOK_SHARE: Final = 20
 """Looking takes no more than a twentieth of the time, however much happens in the folders."""
 BUSY_BYTES: Final = READ_BYTES // 4
 """A read that gives more is followed by the next as soon as others had their turn."""
-OPEN_SHARE: Final = 2
-"""Half the descriptors that the process may have are for files that are read."""
-LEAST_OPEN: Final = 16
 BEGAN: Final = "began"
 """The key of what is no stream: that this source has been here before."""
 _NOTHING: Final = Frame([], b"", {}, 0)
-
-
-class Copy(NamedTuple):
-    """A file that need not be read."""
-
-    original: TailedFile
-    changed: tuple[int, int] | None
-    """As `Seen` says: when it is written to, it has to be looked at again."""
 
 
 class Tail:
@@ -81,22 +71,10 @@ class Tail:
         self._watching = Watching(patterns, options.poll_interval_seconds, poll=options.watch == "poll")
         self._schedule: Schedule[TailedFile] = Schedule()
         self._known = Known()
-        self._files: dict[Identity, TailedFile] = {}
-        """Those at paths that are looked for."""
-        self._left: dict[Identity, TailedFile] = {}
-        """Those that were there, and are read to their end."""
-        self._copies: dict[Identity, Copy] = {}
-        """Files at such paths that hold what another one does, which is read: they wait until that is gone."""
-        self._families: defaultdict[Family, list[TailedFile]] = defaultdict(list)
-        self._unwanted: set[Identity] = set()
-        self._keys: set[str] = set()
-        self._open: OrderedDict[TailedFile, None] = OrderedDict()
-        """Those with a descriptor; what was read last comes last."""
-        self._most_open = max(LEAST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // OPEN_SHARE)
-        self._odd: dict[str, str] = {}
-        self._failing: dict[str, str] = {}
-        self._unreadable: dict[str, str] = {}
-        """Path → why it cannot be read: as looking says; as reading says; what has been told."""
+        self._table = Table()
+        self._descriptors = Descriptors()
+        self._unreadable = Unreadable(warn)
+        self._told_trouble: str | None = None
         self._is_first_look = True
         self._is_first_start = True
         self._look: Look | None = None
@@ -129,8 +107,7 @@ class Tail:
                 nursery.cancel_scope.cancel()
         finally:
             self._watching.close()
-            for file in list(self._open):
-                self._close(file)
+            self._descriptors.close_all()
 
     async def _say_began(self) -> None:
         if self._is_first_start and not self._stopped:
@@ -163,8 +140,7 @@ class Tail:
         """Gives when to tell of others."""
         now = trio.current_time()
         for file in files:
-            if file.due is None or file.left_at is not None:
-                self._schedule.wake(file, now)
+            self._schedule.wake(file, now)
         self._wake_up()
         return max(GATHER_SECONDS, self._schedule.interval_seconds)
 
@@ -186,12 +162,9 @@ class Tail:
 
     async def _take_in(self, look: Look) -> None:
         """Begin with files that are new, and leave those that are gone."""
-        self._odd = dict(look.odd)
-        for identity in self._files.keys() - look.files.keys():
-            await self._miss(self._files.pop(identity))
-        for gone in (self._copies.keys() | self._unwanted) - look.files.keys():
-            self._copies.pop(gone, None)
-            self._unwanted.discard(gone)
+        self._unreadable.look(look.odd)
+        for file in self._table.take_missing(look):
+            await self._miss(file)
         fresh = [seen for seen in look.files.values() if not self._is_there(seen)]
         if self._known:
             fresh = await self._recognise(fresh, look)
@@ -199,20 +172,18 @@ class Tail:
             if self._stopped:
                 return
             await self._begin_if_readable(seen)
-        self._tell_unreadable()
+        self._unreadable.tell()
+        if (trouble := self._watching.trouble) != self._told_trouble:
+            self._told_trouble = trouble
+            self._warn("inotify cannot be had for all files: they are looked at instead", reason=trouble)
         self._is_first_look = False
 
     def _is_there(self, seen: Seen) -> bool:
         """Whether the file has been found before. If it has changed without that being noticed, it is read."""
-        identity = seen.identity
-        if (left := self._left.pop(identity, None)) is not None:
-            left.left_at = None
-            self._files[identity] = left
-        file = self._files.get(identity)
+        file = self._table.find(seen)
         if file is None:
-            copy = self._copies.get(identity)
-            return identity in self._unwanted or (copy is not None and copy.changed == seen.changed)
-        if seen.changed != file.changed and file.due is None:
+            return self._table.is_left_alone(seen)
+        if seen.changed != file.changed:
             self._schedule.wake(file, trio.current_time())
         file.changed, file.seen_at = seen.changed, seen.path
         return True
@@ -229,22 +200,13 @@ class Tail:
             await self._search_known(key, places, look)
         return [seen for seen in others if not self._is_there(seen)]
 
-    def _tell_unreadable(self) -> None:
-        odd = {**self._odd, **self._failing}
-        for path, reason in odd.items():
-            if self._unreadable.get(path) != reason:
-                self._warn("a file cannot be read: it is tried again and again", about=path, file=path, reason=reason)
-        for path in self._unreadable.keys() - odd.keys():
-            self._warn("a file that could not be read can be, or is gone", about=path, file=path)
-        self._unreadable = odd
-
     # ── a file comes ──
 
     async def _begin_if_readable(self, seen: Seen) -> None:
         try:
             await self._begin(seen)
         except OSError as error:
-            self._odd[seen.path] = str(error.strerror)
+            self._unreadable.cannot_open(seen.path, error)
             await trio.lowlevel.checkpoint()
 
     async def _begin(self, seen: Seen) -> None:
@@ -265,32 +227,23 @@ class Tail:
             raise
         if file is None:
             opened.close()
-            self._unwanted.add(seen.identity)
+            self._table.unwanted.add(seen.identity)
             return
         file.changed = seen.changed
-        self._files[seen.identity] = file
+        self._table.add(file)
         await self._read_on(file, opened)
         if known is None:
             await self._start(file)
 
     def _made(self, path: str, identity: Identity, known: tuple[str, Places] | None) -> TailedFile | None:
         """The file, named as when it was found first; None: it is not wanted."""
-        places: Places | int = 0
-        key = name = "{:x}-{:x}".format(*identity)
-        number = 1
-        if known is not None:
-            key, places = known
-            path = os.fsdecode(any_of(places).path)
-        else:
-            while key in self._keys or key in self._known:  # what had this inode is read on elsewhere
-                number += 1
-                key = f"{name}.{number}"
         try:
-            file = TailedFile(key, path, identity, self._treatment, places)
+            if known is None:
+                return TailedFile(self._table.new_key(identity, self._known), path, identity, self._treatment, 0)
+            key, places = known
+            return TailedFile(key, os.fsdecode(any_of(places).path), identity, self._treatment, places)
         except KeyError:
             return None
-        self._keys.add(key)
-        return file
 
     async def _start(self, file: TailedFile) -> None:
         """Decide where a file begins that was not known, and say so where it is not plain."""
@@ -304,27 +257,13 @@ class Tail:
 
     async def _read_on(self, file: TailedFile, opened: OpenFile) -> None:
         """Read a file by this descriptor from now on."""
-        while len(self._open) >= self._most_open:
-            self._close(next(iter(self._open)))
-        self._leave_family(file)
-        file.opened(opened)
-        self._families[family_of(file.where)].append(file)
-        self._open[file] = None
+        self._table.leave_family(file)
+        self._descriptors.give(file, opened)
+        self._table.join_family(file)
         self._watching.watch(file)
         self._schedule.read_next(file, trio.current_time())
         if opened.is_compressed and file.read_to:
             await self._aside(partial(opened.seek, file.read_to))
-
-    def _leave_family(self, file: TailedFile) -> None:
-        family = family_of(file.where)
-        if file in (members := self._families[family]):
-            members.remove(file)
-        if not members:
-            del self._families[family]
-
-    def _close(self, file: TailedFile) -> None:
-        file.close()
-        self._open.pop(file, None)
 
     # ── a file is read ──
 
@@ -333,23 +272,22 @@ class Tail:
         try:
             if file.open is None and not await self._reopen(file):
                 return
-            self._open.move_to_end(file)
+            self._descriptors.used(file)
             data = file.read()
         except BegunAnew:
             await self._begin_anew(file)
             return
         except OSError as error:
-            self._failing[file.path] = str(error.strerror)
-            self._tell_unreadable()
-            self._close(file)
+            self._unreadable.cannot_read(file.path, error)
+            self._descriptors.close(file)
             self._schedule.read_at(file, now + self._options.poll_interval_seconds)
             return
-        if self._failing.pop(file.path, ""):
-            self._tell_unreadable()
+        self._unreadable.is_well(file.path)
         if not data:
             await self._at_end(file, now)
-        elif file.is_at_beginning and (original := self._original_of(file, data)) is not None:
-            self._set_aside(file, original)
+        elif file.is_at_beginning and (original := self._table.original_of(file, data)) is not None:
+            self._let_go(file)
+            self._table.set_aside(file, original)
         else:
             file.written_at = now
             await self._emit_parts(file, file.feed(data))
@@ -394,43 +332,32 @@ class Tail:
         else:
             self._schedule.read_at(file, min(until, now + self._options.poll_interval_seconds))
 
-    # ── copies ──
-
-    def _original_of(self, file: TailedFile, data: bytes) -> TailedFile | None:
-        """The file that is read already and of which this one, which begins so, is a copy."""
-        for other in self._families[family_of(file.where)]:
-            with suppress(OSError):
-                if other is not file and is_copy(data, file.where, other):
-                    return other
-        return None
-
-    def _set_aside(self, file: TailedFile, original: TailedFile) -> None:
-        self._let_go(file)
-        self._copies[file.identity] = Copy(original, file.changed)
-
     # ── a file goes ──
 
     async def _begin_anew(self, file: TailedFile) -> None:
         """What it held is gone: it was truncated, or its inode belongs to another one."""
-        identity = file.identity
         if not await self._search(file):
             await self._finish(file)
-        self._unwanted.discard(identity)
         self._want_look()
 
     async def _miss(self, file: TailedFile) -> None:
         """A file that is at none of the paths any more."""
-        file.left_at = now = trio.current_time()
-        try:
+        with suppress(OSError):  # else that is told when it is read
             if file.open is None and not await self._reopen(file):
                 if not await self._search(file):
-                    await self._finish(file)
+                    await self._lose(file)
                 return
-        except OSError:
+        self._table.add(file, left_at=trio.current_time())
+        self._schedule.wake(file, trio.current_time())
+
+    async def _lose(self, file: TailedFile) -> None:
+        """It is nowhere. Where its file system is gone as well, it is known when that returns."""
+        if is_reachable(file.where, file.identity):
             await self._finish(file)
             return
-        self._left[file.identity] = file
-        self._schedule.wake(file, now)
+        self._let_go(file)
+        for key, position in file.positions():
+            self._known.add(key, position)
 
     async def _search(self, file: TailedFile) -> bool:
         """Read a file on that is not where it was. False: it is nowhere."""
@@ -456,30 +383,21 @@ class Tail:
             await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
     async def _found(self, where: str, inode: int, head: Head, read_to: int) -> OpenFile | None:
-        files = (*self._files.values(), *self._left.values())
-        taken = {file.identity for file in files if not file.is_at_beginning}
-        return await self._aside(partial(find_again, where, inode, head, read_to, taken))
+        return await self._aside(partial(find_again, where, inode, head, read_to, self._table.begun()))
 
     async def _settle(self, file: TailedFile, opened: OpenFile, look: Look | None = None) -> None:
         """Read a file on by a descriptor of what it is now."""
         identity = opened.identity
-        is_at_path = identity in self._copies or (look is not None and identity in look.files)
-        if (begun := self._files.get(identity)) is not None:  # nothing has been read of it yet
+        is_at_path = self._table.is_at_path(identity) or (look is not None and identity in look.files)
+        if (begun := self._table.files.get(identity)) is not None:  # nothing has been read of it yet
             self._let_go(begun)
-            is_at_path = True
-        self._copies.pop(identity, None)
-        self._keys.add(file.key)
-        if is_at_path:
-            self._files[identity] = file
-            file.left_at = None
-        else:
-            self._left[identity] = file
-            file.left_at = trio.current_time()
+        file.identity = identity
+        self._table.add(file, None if is_at_path else trio.current_time())
         await self._read_on(file, opened)
 
     async def _finish(self, file: TailedFile) -> None:
         """It is complete: its last line counts, and its place need not be remembered, unless there is a copy."""
-        if any(copy.original is file for copy in self._copies.values()) and await self._search(file):
+        if self._table.has_copy(file) and await self._search(file):
             return
         self._let_go(file)
         await self._emit_parts(file, file.finish())
@@ -487,17 +405,13 @@ class Tail:
             await self._emit(_NOTHING, time.time_ns(), stream, b"")
 
     def _let_go(self, file: TailedFile) -> None:
-        for files in (self._files, self._left):
-            if files.get(file.identity) is file:
-                del files[file.identity]
-        self._keys.discard(file.key)
-        self._failing.pop(file.path, None)
+        self._table.remove(file)
+        self._unreadable.is_well(file.path)
         self._schedule.quiet(file)
         self._watching.forget(file)
-        self._leave_family(file)
-        self._close(file)
+        self._descriptors.close(file)
 
     async def _end_all(self) -> None:
         """Without `follow`: the last lines count."""
-        for file in list(self._files.values()):
+        for file in list(self._table.files.values()):
             await self._emit_parts(file, file.finish())

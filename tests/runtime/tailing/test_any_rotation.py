@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from logrouter import compression
-from logrouter.runtime.tailing import tail
+from logrouter.runtime.tailing import descriptors
 from logrouter.runtime.tailing.tail import RENAMED_SECONDS
 from logrouter.runtime.tailing.watching import SAFETY_SECONDS
 from tests.runtime.tailing.following import Emitted, append, following
@@ -139,12 +139,12 @@ acts = st.lists(st.sampled_from(ACTS), max_size=10)
 @given(
     lives=st.lists(st.tuples(acts, acts), max_size=3),
     watch=st.sampled_from(["auto", "poll"]),
-    descriptors=st.sampled_from([1, 2, 16]),
+    most_open=st.sampled_from([1, 2, 16]),
 )
 def test_whatever_happens_each_line_is_read_once(
-    lives: list[tuple[list[Act], list[Act]]], watch: str, descriptors: int
+    lives: list[tuple[list[Act], list[Act]]], watch: str, most_open: int
 ) -> None:
-    limit = mock.patch.object(tail, "LEAST_OPEN", descriptors)
+    limit = mock.patch.object(descriptors, "LEAST", most_open)
     few = mock.patch.object(resource, "getrlimit", return_value=(0, 0))
     with TemporaryDirectory() as folder, limit, few:
         app, emitted = App(Path(folder)), Emitted()
