@@ -11,6 +11,7 @@ The end comes when all sources have ended, by themselves or by a signal. Then wh
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -167,6 +168,7 @@ class Topology:
 
     async def read(self, running: RunningSource) -> None:
         """Read a source, to its end."""
+        running.source.ending = self._begin_end
         await running.run()
         if running.source.leads:
             self._stop_sources()
@@ -205,10 +207,9 @@ class Topology:
     def _is_ending(self) -> bool:
         return self._until.deadline < float("inf")
 
-    def _begin_end(self) -> None:
-        """From now on `shutdown_timeout` is all there is, for everything; or less, where the app's end took some."""
-        told = [running.source.end_seconds for running in self.sources if running.source.end_seconds is not None]
-        seconds = min(self.settings.shutdown_timeout, *told) if told else self.settings.shutdown_timeout
+    def _begin_end(self, seconds: float = math.inf) -> None:
+        """From now on `shutdown_timeout` is all there is, for everything; or less, where an app's end took some."""
+        seconds = min(self.settings.shutdown_timeout, seconds)
         self._notifier.stopping(seconds)
         self._until.deadline = min(self._until.deadline, trio.current_time() + seconds)
         for delivery in (*self.deliveries, *self.leaving):

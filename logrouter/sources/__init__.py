@@ -11,7 +11,7 @@ next start: each event is in the spool once, whenever the process is killed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
@@ -60,6 +60,10 @@ def _say_nothing(message: str, *, about: str = "", **fields: object) -> None:
     """Nobody runs it."""
 
 
+def _go_on(seconds: float) -> None:
+    """Nobody runs it."""
+
+
 class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options that every source has."""
 
@@ -104,11 +108,11 @@ class Source(Generic[ConfigT]):
     """What was gone before it could be read."""
     leads: ClassVar[bool] = False
     """Whether the others are read only as long as this one is: it reads an app's output, under `logrouter run`."""
-    end_seconds: float | None = None
-    """How long delivering may take once it has ended, where its input has said so."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        self.ending: Callable[[float], None] = _go_on
+        """To say that its input has ended, and in how many seconds all must be over. Set by whoever runs it."""
         self.warn: Tell = _say_nothing
         """To say what it cannot read, and when it can again. Set by whoever runs it."""
 

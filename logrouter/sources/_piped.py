@@ -27,7 +27,6 @@ class FromPipes:
         self._wake = wake
         self._streams = {Stream(name, {"stream": name}): StdinSource(config, fd) for name, fd in pipes.items()}
         self._one_at_a_time = trio.Lock()
-        self._stopped = False
         self._waiting_frames = 0
         """How many have been read and not yet been taken."""
         self._moved_at = float("-inf")
@@ -39,7 +38,6 @@ class FromPipes:
 
     def stop(self) -> None:
         """Read no more."""
-        self._stopped = True
         self._wake.stop()
         for source in self._streams.values():
             source.stop()
@@ -52,8 +50,7 @@ class FromPipes:
                 for stream, source in self._streams.items():
                     reading.start_soon(self._read, stream, source, emit)
             listening.cancel_scope.cancel()
-        while not (self._stopped or self._wake.ended):
-            await self._wake.wait()
+        await self._wake.wait_for_end()
 
     async def _read(self, own: Stream, source: StdinSource, emit: Emit) -> None:
         async def hand_over(
@@ -70,8 +67,7 @@ class FromPipes:
 
     async def _stop_when_quiet(self) -> None:
         """Once the app has ended: those whom it has left behind may go on for ever."""
-        while not self._wake.ended:
-            await self._wake.wait()
+        await self._wake.wait_for_end()
         if self._wake.seconds_left is None:  # only the supervisor has: the app may still be there
             return
         with trio.move_on_after(self._wake.seconds_left / 2):

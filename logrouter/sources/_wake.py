@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import trio
 
@@ -16,24 +17,38 @@ class Wake:
         self.seconds_left: float | None = None
         """How long delivering it may take then. None: nobody said."""
         self._fd = fd
-        self._waiting: trio.CancelScope | None = None
         self._stopped = False
+        self._said = trio.Event()
+
+    async def listen(self, ending: Callable[[float], None]) -> None:
+        """Take in what is said, to the end; `ending` is told how many seconds are left then."""
+        while not self.ended:
+            await trio.lowlevel.wait_readable(self._fd)
+            self._understand(os.read(self._fd, 65536))
+            self._wake_up()
+        if self.seconds_left is not None:
+            ending(self.seconds_left)
 
     async def wait(self) -> None:
         """Until something is said. Returns at once after `stop`, and after the end."""
         if self._stopped or self.ended:
             await trio.lowlevel.checkpoint()
-            return
-        with trio.CancelScope() as self._waiting:
-            await trio.lowlevel.wait_readable(self._fd)
-            self._understand(os.read(self._fd, 65536))
-        self._waiting = None
+        else:
+            await self._said.wait()
+
+    async def wait_for_end(self) -> None:
+        """Until there is nothing more to be said, or `stop`."""
+        while not (self._stopped or self.ended):
+            await self.wait()
 
     def stop(self) -> None:
-        """Nobody listens any more."""
+        """Nobody waits any more."""
         self._stopped = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._said.set()
+        self._said = trio.Event()
 
     def _understand(self, said: bytes) -> None:
         if not said:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import trio
+
 from logrouter.errors import StartError
 from logrouter.sources import Emit, Source, SourceConfig
 from logrouter.sources._captured import FromFiles
@@ -70,10 +72,12 @@ class RunSource(Source[RunConfig]):
 
     async def run(self, emit: Emit) -> None:
         """Tell the supervisor that the app can be started, and read until it has ended."""
-        self._supervisor.say_ready(self._offsets)
-        await self._reading.run(emit)
+        async with trio.open_nursery() as listening:
+            listening.start_soon(self._wake.listen, self.ending)
+            self._supervisor.say_ready(self._offsets)
+            await self._reading.run(emit)
+            listening.cancel_scope.cancel()
         self.trouble = self._reading.trouble
-        self.end_seconds = self._wake.seconds_left
 
     def _lose(self, stream: str, count: int) -> None:
         self.lost_bytes += count

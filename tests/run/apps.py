@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +73,14 @@ class Runner:
         """The names of the capture files that are left."""
         folder = self.folder / "spool" / "capture"
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def captured_bytes(self) -> int:
+        """What they hold."""
+        sizes = [0]
+        for name in self.captured():
+            with suppress(FileNotFoundError):  # safe, and deleted just now
+                sizes.append((self.folder / "spool" / "capture" / name).stat().st_size)
+        return sum(sizes)
 
 
 def children(pid: int) -> dict[str, int]:

@@ -91,6 +91,20 @@ def test_a_dead_sink_and_the_app_share_one_timeout(runner: Runner) -> None:
     assert b"dead" in listed.stdout
 
 
+def test_a_source_that_waits_for_room_ends_in_time_too(runner: Runner) -> None:
+    """The spool is full, and nobody makes room: what was captured and not read is told, and stays."""
+    runner.workplace.add_environment({"LOGROUTER_SINK_DEAD": "http+http://127.0.0.1:9/?retry.cap=1s"})
+    full = ["--set", "spool.max_size=16MiB", "--set", "spool.memory=1MiB", "--set", "spool.block_timeout=never"]
+    process = runner.start("spool", ["yes", "x" * 1000], "--set", "shutdown_timeout=2s", *full)
+    wait_until(lambda: runner.captured_bytes() > 2**25, "a backlog")
+    process.send_signal(signal.SIGTERM)
+    done = runner.finish(process)
+
+    assert done.code == 128 + signal.SIGTERM
+    assert b"is waited for no longer" not in done.complaints
+    assert b"output of the app is left for the next run" in done.complaints
+
+
 def test_before_the_app_is_there_it_need_not_come(runner: Runner) -> None:
     process = runner.start("pipe", ["sh", "-c", "echo started"])
     wait_for_child(process.pid, "router")
