@@ -111,12 +111,7 @@ class AccessFormat:
             quick += kind.quick.replace("NEXT", text[:1] if text[:1] != "\\" else text[:2]) + text
         self._careful = re.compile(careful, re.DOTALL | re.ASCII)
         self._unescape = unescaped if name not in _UNESCAPED else _unchanged
-        self._quick = re.compile(quick.encode())
         self.shape = Shape(quick.encode(), list(_columns(self._fields)))
-
-    def looks_like(self, line: bytes) -> bool:
-        """Whether the quick way takes a line of which is known that it needs no escaping."""
-        return self._quick.fullmatch(line) is not None
 
     def parse(self, line: str) -> bytes | None:
         """The JSON object that a line stands for, or None."""

@@ -11,6 +11,7 @@ expression for the lines that have the same: an app writes few.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from logrouter.memo import Memo
 from logrouter.parsers import ParserConfig
 from logrouter.parsers._escapes import unescaped
 from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser
-from logrouter.parsers._types import CASTS, Type, json_of
+from logrouter.parsers._types import CASTS, Cast, Type, json_of
 
 SHAPES: Final = 256
 """So many are remembered of a source."""
@@ -70,11 +71,12 @@ ConfigT = TypeVar("ConfigT", bound=PairsConfig)
 class PairsParser(ShapedParser[ConfigT]):
     """Base of the parsers of keys and values."""
 
-    def __init__(self, config: ConfigT, grammar: Grammar) -> None:
+    def __init__(self, config: ConfigT, grammar: Grammar, casts: Mapping[str, Cast] | None = None) -> None:
+        """`casts`: what is made of the values of some keys, unless `types` says otherwise."""
         super().__init__(config)
         self._grammar = grammar
         self._pair = _pair(grammar)
-        self._casts = {key: CASTS[kind] for key, kind in config.types.items()}
+        self._casts = {**(casts or {}), **{key: CASTS[kind] for key, kind in config.types.items()}}
         self._shapes = Memo(self._shape, SHAPES)
         self.controls = CONTROLS - {ord(grammar.between_pairs)}
 
@@ -141,8 +143,8 @@ class PairsParser(ShapedParser[ConfigT]):
         expression, columns = b"", []
         for key, piece in zip(skeleton.keys, skeleton.pieces, strict=False):
             name = key.decode()
-            kind = self.config.types.get(name)
-            columns.append(Column(name, json_of(kind) if kind else None))
+            cast = self._casts.get(name)
+            columns.append(Column(name, json_of(cast) if cast else None))
             is_quoted = piece[-1:].decode("latin-1") in self._grammar.quotes
             expression += re.escape(piece) + (quoted if is_quoted else plain)
         return Shape(expression + re.escape(skeleton.pieces[-1]), columns)

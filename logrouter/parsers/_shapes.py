@@ -28,7 +28,7 @@ from logrouter.projection import is_utf8
 
 ROUNDS: Final = 16
 """So many shapes are tried on a block. A line of another shape takes 0.2 µs, so more would cost as much as `parse`."""
-PIECE: Final = 256
+PIECE: Final = 512
 """So many lines are taken at once: of more, what is made of them does not stay in the cache, and costs a fifth more."""
 FEW: Final = 4
 """So many lines are not halved again."""
@@ -62,6 +62,14 @@ class Shape:
     def __init__(self, expression: bytes, columns: Sequence[Column]) -> None:
         self._expression = re.compile(rb"^(?:%b$|([^\n]++))" % expression, re.MULTILINE)
         self._columns = [(column, column.piece) for column in columns]
+        self._template = b""
+        if not any(column.value or column.may_lack for column in columns):
+            self._template = b"{%b}%%.0b" % b"".join(piece for _, piece in self._columns)[1:]
+
+    def takes(self, line: bytes) -> bool:
+        """Whether a line that needs no escaping is of this shape."""
+        match = self._expression.fullmatch(line)
+        return match is not None and match.lastindex != self._expression.groups
 
     def objects(self, lines: list[bytes]) -> tuple[list[bytes], list[bytes]] | None:
         """The objects of those lines that are of this shape; and for each line "", or itself where it is of another.
@@ -80,6 +88,8 @@ class Shape:
 
     def _made(self, found: list[tuple[bytes, ...]]) -> list[bytes]:
         """The objects, column by column: one that all have is part of the template, one that none has is left out."""
+        if self._template:  # which leaves out the last group
+            return list(map(self._template.__mod__, found))
         template, columns = b"", []
         for (column, piece), texts in zip(self._columns, zip(*found, strict=True), strict=False):
             values: Sequence[bytes] = tuple(map(column.value, texts)) if column.value else texts
@@ -104,6 +114,11 @@ class ShapedParser(Parser[ConfigT]):
 
     controls: frozenset[int] = CONTROLS
     """The characters of which none may be in a block."""
+
+    def __init__(self, config: ConfigT) -> None:
+        super().__init__(config)
+        self._recent: list[Shape] = []
+        """What lines were of before: a look is quicker than `shape_of`."""
 
     @abstractmethod
     def shape_of(self, line: bytes) -> Shape | None:
@@ -159,6 +174,11 @@ class ShapedParser(Parser[ConfigT]):
     def _next_shape(self, lines: list[bytes], places: list[int]) -> tuple[Shape | None, int]:
         """The shape of the first of some lines that has one, and how many before it have none."""
         for number, place in enumerate(places):
-            if (shape := self.shape_of(lines[place])) is not None:
-                return shape, number
+            line = lines[place]
+            for shape in self._recent:
+                if shape.takes(line):
+                    return shape, number
+            if (new := self.shape_of(line)) is not None:
+                self._recent = [new, *self._recent[: ROUNDS - 1]]
+                return new, number
         return None, len(places)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from logrouter.memo import Memo
 
 Type = Literal["text", "int", "float", "bool"]
+Cast: TypeAlias = Callable[[str], Any]
 
 _INT: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _FLOAT: Final = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -45,10 +46,9 @@ def _text(text: str) -> str:
     return text
 
 
-CASTS: Final[Mapping[Type, Callable[[str], Any]]] = {"text": _text, "int": _int, "float": _float, "bool": _bool}
+CASTS: Final[Mapping[Type, Cast]] = {"text": _text, "int": _int, "float": _float, "bool": _bool}
 
 
-def json_of(kind: Type) -> Callable[[bytes], bytes]:
+def json_of(cast: Cast) -> Callable[[bytes], bytes]:
     """The same for UTF-8, as JSON."""
-    cast = CASTS[kind]
     return Memo[bytes, bytes](lambda text: msgspec.json.encode(cast(text.decode())), 1024).__getitem__

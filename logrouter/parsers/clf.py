@@ -78,4 +78,4 @@ class Clf(ShapedParser[ClfConfig]):
         return None
 
     def shape_of(self, line: bytes) -> Shape | None:
-        return next((access.shape for access in self._access if access.looks_like(line)), None)
+        return next((access.shape for access in self._access if access.shape.takes(line)), None)

@@ -135,6 +135,12 @@ def _fields_of_logfmt(line: str) -> dict[str, Any]:
     return {key: text.strip('"') for key, text in re.findall(r'(\w+)=("[^"]*"|\S*)', line)}
 
 
+def _fields_of_ltsv(line: str) -> dict[str, Any]:
+    event: dict[str, Any] = dict(each.split(":", 1) for each in line.rstrip("\n").split("\t"))
+    time = datetime.strptime(event["time"], "[%d/%b/%Y:%H:%M:%S %z]")
+    return event | {key: int(event[key]) for key in ("status", "size")} | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}
+
+
 CASES = (
     Case(
         "route",
@@ -194,6 +200,24 @@ CASES = (
         parse="logfmt",
         goal=480_000,
         changed=_fields_of_logfmt,
+    ),
+    Case(
+        "key_value",
+        "the same by `key_value`",
+        "logfmt",
+        {"all": ""},
+        {"all": lambda line: True},
+        parse="key_value",
+        changed=_fields_of_logfmt,
+    ),
+    Case(
+        "ltsv",
+        "LTSV to fields",
+        "ltsv",
+        {"all": ""},
+        {"all": lambda line: True},
+        parse="ltsv",
+        changed=_fields_of_ltsv,
     ),
     Case(
         "change",

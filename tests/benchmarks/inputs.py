@@ -4,6 +4,7 @@ json     about 280 bytes, with a nested object, as a web shop's services would w
 text     about 100 bytes, a plain line of an app
 access   about 215 bytes, the combined format of nginx and Apache
 logfmt   about 175 bytes, an app's, with three sets of keys
+ltsv     about 235 bytes, an access log
 """
 
 from __future__ import annotations
@@ -78,11 +79,21 @@ def logfmt_lines(random: Random) -> Iterator[str]:
             yield f'{head} msg="request handled" method=GET path={path} status=200 {tail}\n'
 
 
+def ltsv_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        yield (
+            f"time:[23/Nov/2026:{_clock(number)} +0000]\thost:203.0.113.{draw & 0xFF}\tuser:-\treq:GET "
+            f"{_PATHS[draw >> 16 & 3]}/{draw >> 20 & 0xFFFF} HTTP/1.1\tstatus:{200 + 100 * (draw % 4)}"
+            f"\tsize:{draw >> 40 & 0xFFFF}\treferer:https://shop.example.com/\tua:{_AGENTS[draw >> 60 & 1]}\n"
+        )
+
+
 KINDS: dict[str, Callable[[Random], Iterator[str]]] = {
     "json": json_lines,
     "text": text_lines,
     "access": access_lines,
     "logfmt": logfmt_lines,
+    "ltsv": ltsv_lines,
 }
 
 

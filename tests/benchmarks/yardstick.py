@@ -94,6 +94,20 @@ def logfmt(folder: Path) -> None:
             all_events.write(orjson.dumps(event) + b"\n")
 
 
+def ltsv(folder: Path) -> None:
+    times: dict[str, str] = {}
+    with open(folder / "all", "wb") as all_events:
+        for line in LINES:
+            pairs = [pair.partition(b":") for pair in line.rstrip(b"\n").split(b"\t")]
+            event: dict[str, Any] = {key.decode(): text.decode() for key, _, text in pairs}
+            written = event["time"]
+            if written not in times:
+                times[written] = f"{datetime.strptime(written, '[%d/%b/%Y:%H:%M:%S %z]'):%Y-%m-%dT%H:%M:%SZ}"
+            event["time"] = times[written]
+            event["status"], event["size"] = int(event["status"]), int(event["size"])
+            all_events.write(orjson.dumps(event) + b"\n")
+
+
 def change(folder: Path) -> None:
     with open(folder / "all", "wb") as changed:
         for line in LINES:
@@ -108,5 +122,5 @@ def change(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cases = (route, deep, text, access, clf, logfmt, change)
-    {case.__name__: case for case in cases}[sys.argv[1]](Path(sys.argv[2]))
+    cases = (route, deep, text, access, clf, logfmt, ltsv, change)
+    ({case.__name__: case for case in cases} | {"key_value": logfmt})[sys.argv[1]](Path(sys.argv[2]))

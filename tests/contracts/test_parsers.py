@@ -34,6 +34,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{key_value: {field_separator: '|', quotes: '', bare_keys: true, types: {a: float}}}",
     ],
     "logfmt": ["logfmt", "{logfmt: {types: {status: int}, bare_keys: true}}"],
+    "ltsv": ["ltsv", "{ltsv: {types: {a: int, status: text}}}"],
     "regex": [
         "{regex: '(?P<level>[a-z]+)=(?P<n>\\d+)?'}",
         "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",

@@ -174,7 +174,7 @@ def test_the_quick_way_takes_the_examples(name: str) -> None:
     line = VECTORS[name][0].encode()
     found = AccessFormat(name).shape.objects([line] * 2)
     assert found == ([AUTO.parse(line, 0)] * 2, [b""] * 2)
-    assert [other for other in FORMATS if AccessFormat(other).looks_like(line)] == [name]
+    assert [other for other in FORMATS if AccessFormat(other).shape.takes(line)] == [name]
 
 
 @pytest.mark.parametrize(
