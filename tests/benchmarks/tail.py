@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 
 WRITES_PER_SECOND = 100
 """Each of so many bursts goes to other files, a write a line."""
-SETTLE_SECONDS = 3.0
 CASES = ("text", "route")
 GOALS = {"text": 1_500_000, "route": 700_000}
 CONFIG = """
@@ -79,22 +78,23 @@ def many_files(files: int, rate: int, seconds: int) -> Iterator[str]:
         with Popen([*run.LOGROUTER, "--config", str(config)], stdin=PIPE) as router:
             writer.stdout.readline()  # type: ignore[union-attr]  # it has begun
             time.sleep(2)  # not counted: the start
-            share = _share(lambda: measure.cpu_seconds(router.pid), seconds - 3)
-            memory = measure.resident_mib(router.pid)
+            before, used = _lines(folder / "visible"), measure.cpu_seconds(router.pid)
             writer.wait()
-            time.sleep(SETTLE_SECONDS)
+            memory = measure.resident_mib(router.pid)
+            lines = sum(map(_lines, written.glob("*.log")))
+            until = time.monotonic() + measure.TOO_LONG_SECONDS
+            while (arrived := _lines(folder / "visible")) < lines:
+                assert time.monotonic() < until, f"{arrived} of {lines} lines have arrived"
+                time.sleep(0.1)
+            share = (measure.cpu_seconds(router.pid) - used) / (lines - before) * rate
             router.terminate()
             assert router.wait(measure.TOO_LONG_SECONDS) == 0
-        lines = sum(path.read_bytes().count(b"\n") for path in written.glob("*.log"))
-        arrived = (folder / "visible").read_bytes().count(b"\n")
-        assert arrived == lines, f"{arrived} of {lines} lines have arrived"
+    assert arrived == lines, f"{arrived} of {lines} lines have arrived"
     yield f"| {files:,} | {rate:,} | {100 * share:.0f} | ≤ 50 | {lines:,} | {memory:.1f} |"
 
 
-def _share(used: Callable[[], float], seconds: float) -> float:
-    before, started = used(), time.monotonic()
-    time.sleep(seconds)
-    return (used() - before) / (time.monotonic() - started)
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from logrouter.runtime.tailing.file import TailedFile
 from logrouter.runtime.tailing.globs import Identity, Look, Seen
+from logrouter.runtime.tailing.opened import open_file
 from logrouter.runtime.tailing.searching import Family, family_of, is_copy
 
 
@@ -41,6 +42,14 @@ class Table:
             self._copies.pop(identity, None)
             self.unwanted.discard(identity)
         return [self.files.pop(identity) for identity in self.files.keys() - look.files.keys()]
+
+    def take_replaced(self, look: Look) -> list[TailedFile]:
+        """Take out the closed files whose inode others have now: what is open keeps its own. Opens those that moved."""
+        found = [(self.files.get(seen.identity), seen) for seen in look.files.values()]
+        replaced = [file for file, seen in found if file is not None and _is_replaced(file, seen)]
+        for file in replaced:
+            self.remove(file)
+        return replaced
 
     def find(self, seen: Seen) -> TailedFile | None:
         """The file that is read already, if any."""
@@ -115,3 +124,12 @@ class Table:
     def has_copy(self, file: TailedFile) -> bool:
         """Whether a copy of it waits."""
         return any(copy.original is file for copy in self._copies.values())
+
+
+def _is_replaced(file: TailedFile, seen: Seen) -> bool:
+    """Whether what is at another path than before, with its inode, is another file. Cannot be known: it is not."""
+    if file.open is not None or file.is_at_beginning or seen.path == file.seen_at:
+        return False
+    with suppress(OSError), closing(open_file(seen.path)) as opened:
+        return opened.identity == file.identity and not opened.holds(file.read_to, file.head)
+    return False

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -163,7 +163,7 @@ class Tail:
     async def _take_in(self, look: Look) -> None:
         """Begin with files that are new, and leave those that are gone."""
         self._unreadable.look(look.odd)
-        for file in self._table.take_missing(look):
+        for file in (*self._table.take_replaced(look), *self._table.take_missing(look)):
             await self._miss(file)
         fresh = [seen for seen in look.files.values() if not self._is_there(seen)]
         if self._known:
@@ -297,15 +297,18 @@ class Tail:
                 self._schedule.rest(file, now)
 
     async def _reopen(self, file: TailedFile) -> bool:
-        """Open it again. False: it is not there any more. Raises OSError."""
+        """Open it again. False: it is not there any more. Raises BegunAnew, OSError."""
         for path in (file.where, file.seen_at):
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(FileNotFoundError, NotADirectoryError), ExitStack() as closing:
                 opened = open_file(path)
+                closing.callback(opened.close)
                 if opened.identity == file.identity:
+                    if not opened.holds(file.read_to, file.head):
+                        raise BegunAnew
+                    closing.pop_all()
                     await self._read_on(file, opened)
                     file.due = None
                     return True
-                opened.close()
         self._want_look()
         return False
 
@@ -342,13 +345,19 @@ class Tail:
 
     async def _miss(self, file: TailedFile) -> None:
         """A file that is at none of the paths any more."""
-        with suppress(OSError):  # else that is told when it is read
-            if file.open is None and not await self._reopen(file):
-                if not await self._search(file):
-                    await self._lose(file)
-                return
-        self._table.add(file, left_at=trio.current_time())
-        self._schedule.wake(file, trio.current_time())
+        try:
+            is_there = file.open is not None or await self._reopen(file)
+        except BegunAnew:
+            is_there = False
+        except OSError:  # that is told when it is read
+            is_there = True
+        if is_there:
+            self._table.add(file, left_at=trio.current_time())
+            self._schedule.wake(file, trio.current_time())
+            return
+        self._let_go(file)
+        if not await self._search(file):
+            await self._lose(file)
 
     async def _lose(self, file: TailedFile) -> None:
         """It is nowhere. Where its file system is gone as well, it is known when that returns."""

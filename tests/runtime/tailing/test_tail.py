@@ -448,3 +448,25 @@ async def test_one_file_does_not_keep_the_others_waiting(tmp_path: Path, autojum
         pass
     assert emitted.lines.index(b"one") <= READ_BYTES
     assert len(emitted.lines) == 2 * READ_BYTES + 2
+
+
+@pytest.mark.slow
+async def test_thousands_of_files_that_appear_grow_and_vanish(tmp_path: Path, autojump_clock: MockClock) -> None:
+    emitted = Emitted()
+    before = len(os.listdir("/proc/self/fd"))
+    paths = [tmp_path / f"{number % 50}" / f"{number}.log" for number in range(5_000)]
+    async with following(tmp_path, emitted, "*/*.log"):
+        for path in paths:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"one\n")
+        await trio.sleep(30)
+        assert len(emitted.lines) == len(paths)
+        assert len(os.listdir("/proc/self/fd")) - before < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        for path in paths:
+            append(path, b"two\n")
+        await trio.sleep(30)
+        for path in paths[1:]:
+            path.unlink()
+        await trio.sleep(DELETED_SECONDS + 2 * SAFETY_SECONDS)
+        assert set(emitted.positions) == {"began", "{1:x}-{0:x}".format(*paths[0].stat()[1:3])}
+    assert emitted.by_file == {path.name: [b"one", b"two"] for path in paths}
