@@ -4,7 +4,7 @@ json     about 280 bytes, with a nested object, as a web shop's services would w
 text     about 100 bytes, a plain line of an app
 access   about 215 bytes, the combined format of nginx and Apache
 logfmt   about 175 bytes, an app's, with three sets of keys
-ltsv     about 235 bytes, an access log
+ltsv     about 245 bytes, an access log
 """
 
 from __future__ import annotations
