@@ -220,7 +220,7 @@ class Keeper:
     async def maintain(self, wake: Callable[[], None]) -> None:
         """Write, sync and delete, for ever. `wake` is called when there may be room, or more to read."""
         while True:
-            with trio.move_on_after(POSITIONS_SECONDS if self.store.has_unwritten_positions else float("inf")):
+            with trio.move_on_at(self._due_at()):
                 await self._work.wait()
             if not self.wait_for_sync:
                 with trio.move_on_after(self._sync_interval_seconds):
@@ -235,6 +235,14 @@ class Keeper:
                 await trio.sleep(self._sync_interval_seconds)
             self._measure()
 
+    def _due_at(self) -> float:
+        """When there is something to do though nothing happens, in trio's time."""
+        cursors = any(cursor.needs_sync for cursor in self._cursors)
+        return min(
+            self._cursors_synced_at + CURSORS_SECONDS if cursors else float("inf"),
+            trio.current_time() + POSITIONS_SECONDS if self.store.has_unwritten_positions else float("inf"),
+        )
+
     async def tidy(self) -> bool:
         """Write what could not be written, sync, and delete what nobody needs. False: something failed."""
         saved = not self.eager or self.save()
@@ -245,8 +253,6 @@ class Keeper:
         self._hurry = trio.Event()
         if not await self.sync(cursors=cursors):
             return False
-        if any(cursor.needs_sync for cursor in self._cursors):
-            self._work.set()  # when they are due
         return await self._delete(paths) and saved
 
     def _write_positions(self) -> None:

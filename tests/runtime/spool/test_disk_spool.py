@@ -14,6 +14,7 @@ from logrouter.event import Chunk, Flag, Offset
 from logrouter.routing import Router
 from logrouter.runtime.delivery import tick
 from logrouter.runtime.disk import read_file
+from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.local import LocalSpool
 from logrouter.testing import CrashingDisk
 from tests.runtime.pipelines import make_router
@@ -418,3 +419,30 @@ async def test_nothing_is_deleted_at_the_end_that_the_cursors_on_disk_still_need
     assert spool.ledger(0).lost == {}
     assert all("lost" not in str(item) for item in read_all(spool, 0))
     assert spool.ledger(0).lost == {}
+
+
+@every_durability
+async def test_cursors_that_are_not_due_keep_nobody_busy(
+    durability: Durability, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are synced once a second: until then nothing turns for them."""
+    place = Place(durability)
+    nursery.start_soon(place.spool.maintain)
+    keeper = place.spool.keeper
+    assert keeper is not None
+    looks = []
+
+    async def tidy() -> bool:
+        looks.append(trio.current_time())
+        return await Keeper.tidy(keeper)
+
+    monkeypatch.setattr(keeper, "tidy", tidy)
+    for _ in range(2):
+        await place.append()
+        await place.spool.safe(Offset(place.epoch, place.spool.appended), live=False)
+        read_all(place.spool, 0)
+        commit_all(place.spool, 0)
+    for _ in range(500):
+        await trio.lowlevel.checkpoint()
+    assert len(looks) < 20
+    nursery.cancel_scope.cancel()
