@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 import trio
 from trio.testing import MockClock
 
+from logrouter.cursors import State
 from logrouter.runtime.concluding import EXIT_OK, EXIT_UNDELIVERED
 from logrouter.runtime.reloading import Outcome
+from logrouter.runtime.spool.journal import Journal
+from logrouter.runtime.spool.log_reader import LogReader
 from tests.runtime.pipelines import numbers
 from tests.runtime.reloaded import Reloaded, run_at_once, settled
 
@@ -390,3 +397,162 @@ async def test_at_the_end_nothing_is_reloaded_any_more(autojump_clock: MockClock
 
     await run.to_the_end(script)
     assert run.code == EXIT_UNDELIVERED
+
+
+# ── with a spool on disk ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("durability", ["memory", "disk", "sync"])
+async def test_cursors_of_removed_sinks_are_deleted_and_new_ones_written(
+    autojump_clock: MockClock, tmp_path: Path, durability: str
+) -> None:
+    options = {"SPOOL__DIRECTORY": str(tmp_path / "spool"), "SPOOL__DURABILITY": durability}
+    run = Reloaded({"a": "file:a", "b": "file:b"}, **options)
+    cursors = tmp_path / "spool" / "cursors"
+
+    async def script() -> None:
+        run.source.feed()
+        await trio.sleep(5)
+        await run.reload({"a": "file:a", "c": "file:c"}, **options)
+        run.source.feed()
+        await trio.sleep(5)
+        assert {path.name for path in cursors.iterdir()} == {"a.0", "a.1", "c.0", "c.1"}
+
+    await run.to_the_end(script)
+    assert (run.code, run.told("cannot write a cursor")) == (EXIT_OK, [])
+    state = Journal(str(cursors / "c")).load()
+    assert state is not None
+    assert (state.origin, state.committed, state.ledger.delivered) == (10, 20, 10)
+
+
+async def test_what_is_left_of_a_removed_sink_stays_until_the_process_ends(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    options = {"SPOOL__DIRECTORY": str(tmp_path / "spool"), "SHUTDOWN_TIMEOUT": "5s"}
+    run = Reloaded({"a": "file:a", "b": "file:b"}, **options)
+    run.transports["b"][0].dead = True
+
+    async def script() -> None:
+        run.source.feed()
+        await settled()
+        await run.reload({"a": "file:a"}, **options)
+        run.source.feed()
+        await trio.sleep(60)
+        assert run.ledger("a").delivered == 20
+        state = Journal(str(tmp_path / "spool" / "cursors" / "b")).load()
+        assert state is not None
+        assert (state.committed, state.ends_at) == (0, 10)
+        log = LogReader(str(tmp_path / "spool" / "segments"))
+        log.open()
+        assert log.segments[0].header.first == 0
+        log.close()
+
+    await run.to_the_end(script)
+    assert run.code == EXIT_UNDELIVERED
+    assert run.told("not delivered")[-1]["events"] == 10
+
+    again = Reloaded({"a": "file:a"}, **options)  # it says what it does not keep: nothing of what came after
+    await again.to_the_end(settled)
+    (told,) = again.told("events wait for a sink that is not configured: nothing is kept for it")
+    assert (told["sink"], told["events"]) == ("b", 10)
+
+
+async def test_a_sink_that_was_removed_goes_on_after_a_restart_that_names_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    options = {"SPOOL__DIRECTORY": str(tmp_path / "spool"), "SHUTDOWN_TIMEOUT": "5s", "SPOOL__KEEP": "1h"}
+    run = Reloaded({"a": "file:a", "b": "file:b"}, **options)
+    run.transports["b"][0].dead = True
+
+    async def script() -> None:
+        run.source.feed()
+        await settled()
+        await run.reload({"a": "file:a"}, **options)
+        run.source.feed()
+
+    await run.to_the_end(script)
+    again = Reloaded({"a": "file:a", "b": "file:b"}, **options)
+
+    async def feed() -> None:
+        again.source.fed = 20
+        again.source.feed()
+
+    await again.to_the_end(feed)
+    assert again.numbers("b") == [*range(10), *range(20, 30)]
+    assert (again.ledger("b").read, again.ledger("b").unmatched) == (30, 10)
+
+
+@pytest.mark.parametrize("durability", ["memory", "disk", "sync"])
+async def test_a_sink_of_an_earlier_run_goes_on_where_it_was(
+    autojump_clock: MockClock, tmp_path: Path, durability: str
+) -> None:
+    """What nobody has kept for it is lost, and that is counted."""
+    options = {"SPOOL__DIRECTORY": str(tmp_path / "spool"), "SPOOL__DURABILITY": durability}
+    first = Reloaded({"a": "file:a", "b": "file:b"}, **options)
+
+    async def feed() -> None:
+        first.source.feed()
+
+    await first.to_the_end(feed)
+    run = Reloaded({"a": "file:a"}, **options)
+
+    async def script() -> None:
+        run.source.fed = 10
+        run.source.feed()
+        await trio.sleep(30)
+        await run.reload({"a": "file:a", "b": "file:b"}, **options)
+        run.source.feed()
+
+    await run.to_the_end(script)
+    ledger = run.ledger("b")
+    assert ledger.read == 30
+    assert sum(ledger.lost.values()) + ledger.delivered == 30
+    assert run.numbers("b")[-10:] == list(range(20, 30))
+    assert run.numbers("b") == sorted(set(run.numbers("b")))
+
+
+async def test_a_new_sink_may_begin_with_the_oldest_event_of_the_log(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """At a reload, by its own rules, and at a start."""
+    options = {"SPOOL__DIRECTORY": str(tmp_path / "spool"), "SPOOL__MEMORY": "1MiB", "SHUTDOWN_TIMEOUT": "5s"}
+    run = Reloaded({"a": "file:a", "slow": "file:slow"}, **options)
+    run.transports["slow"][0].dead = True  # so that all is held
+
+    async def script() -> None:
+        for _ in range(40):
+            run.source.feed(50)
+        await trio.sleep(30)
+        urls = {"a": "file:a", "slow": "file:slow", "b": "file:b"}
+        await run.reload(urls, SINK_B__START="oldest", SINK_B__MATCH="n != 7", **options)
+        run.source.feed()
+
+    await run.to_the_end(script)
+    assert run.numbers("b") == [number for number in range(2010) if number != 7]
+    assert run.numbers("a") == list(range(2010))
+
+    again = Reloaded({"a": "file:a", "c": "file:c"}, SINK_C__START="oldest", **options)
+    await again.to_the_end(settled)
+    assert again.numbers("c") == list(range(2010))
+    assert again.ledger("c").read == 2010
+
+
+async def test_a_cursor_that_cannot_be_written_refuses_the_reload(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"SPOOL__DIRECTORY": str(tmp_path / "spool")}
+    run = Reloaded({"a": "file:a"}, **options)
+    begin = Journal.begin
+
+    def fail(journal: Journal, state: State) -> None:
+        if journal.path.endswith("/c"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        begin(journal, state)
+
+    async def script() -> None:
+        monkeypatch.setattr(Journal, "begin", fail)
+        outcome = await run.reload({"a": "file:a", "b": "file:b", "c": "file:c"}, **options)
+        assert outcome.reason == "[Errno 28] No space left on device"
+        run.source.feed()
+
+    await run.to_the_end(script)
+    assert (run.code, run.numbers("a")) == (EXIT_OK, list(range(10)))
+    assert {path.name[0] for path in (tmp_path / "spool" / "cursors").iterdir()} == {"a"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -81,16 +83,14 @@ class Story:
     def may_have(self, sink: str) -> tuple[set[int], set[int]]:
         """The events that it must have, and those that it may have.
 
-        A sink that has changed applies its new rules to what the one before has not come to.
+        A sink that has changed, or is there again, applies its new rules to what the one before has not come to.
         """
         must, may = set[int](), set[int]()
         bounds = [*self.lives, Life(len(self.appended), {})]
         for place, (life, following) in enumerate(pairwise(bounds)):
             if sink not in life.plan:
                 continue
-            later = [each.plan[sink] for each in self.lives[place + 1 :] if sink in each.plan]
-            changed = [each.rule for each in later if each.variant != life.plan[sink].variant]
-            rules = [life.plan[sink].rule, *changed]
+            rules = [life.plan[sink].rule, *self._rules_after(sink, place)]
             for number in self.appended[life.first : following.first]:
                 verdicts = [RULES[rule](number) for rule in rules]
                 if all(verdicts):
@@ -98,6 +98,15 @@ class Story:
                 if any(verdicts):
                     may.add(number)
         return must, may
+
+    def _rules_after(self, sink: str, place: int) -> Iterator[str]:
+        """Those by which a sink goes after it has changed, or was removed, since a life."""
+        goes_on = True
+        for life in self.lives[place + 1 :]:
+            found = life.plan.get(sink)
+            goes_on = goes_on and found is not None and found.variant == self.lives[place].plan[sink].variant
+            if found is not None and not goes_on:
+                yield found.rule
 
 
 @contextmanager
@@ -154,7 +163,7 @@ async def play(story: Story, script: list[tuple[str, Any]], **options: str) -> R
                         run.break_down(what, verb == "break")
             for name in SINKS:
                 run.break_down(name, False)
-            await trio.sleep(300)
+            await trio.sleep(90)
 
     await run.to_the_end(do_all)
     return run
@@ -175,13 +184,31 @@ def check(story: Story, run: Reloaded) -> None:
         assert run.ledger(delivery.name).delivered + before == len(run.numbers(delivery.name))
 
 
-@given(plan=plans, script=st.lists(deeds, max_size=20), memory=st.sampled_from(["1MiB", "16MiB"]))
-@settings(max_examples=150, deadline=None)
-def test_each_sink_has_its_events_once_and_in_order(plan: Plan, script: list[tuple[str, Any]], memory: str) -> None:
+def tell(plan: Plan, script: list[tuple[str, Any]], **options: str) -> tuple[Story, Reloaded]:
+    """What happens in such a script, on virtual time."""
     story = Story(plan)
+
+    async def main() -> Reloaded:
+        return await play(story, script, **options)
+
     with watched(story):
+        return story, trio.run(main, clock=MockClock(autojump_threshold=0))
 
-        async def main() -> None:
-            check(story, await play(story, script, SPOOL__MEMORY=memory))
 
-        trio.run(main, clock=MockClock(autojump_threshold=0))
+@given(plan=plans, script=st.lists(deeds, max_size=20), memory=st.sampled_from(["1MiB", "16MiB"]))
+@settings(max_examples=60, deadline=None)
+def test_each_sink_has_its_events_once_and_in_order(plan: Plan, script: list[tuple[str, Any]], memory: str) -> None:
+    check(*tell(plan, script, SPOOL__MEMORY=memory))
+
+
+@pytest.mark.slow
+@given(plan=plans, script=st.lists(deeds, max_size=20), durability=st.sampled_from(["memory", "disk", "sync"]))
+@settings(max_examples=20, deadline=None)
+def test_with_a_spool_on_disk_too(plan: Plan, script: list[tuple[str, Any]], durability: str) -> None:
+    with TemporaryDirectory() as folder:
+        story, run = tell(
+            plan, script, SPOOL__MEMORY="1MiB", SPOOL__DIRECTORY=f"{folder}/spool", SPOOL__DURABILITY=durability
+        )
+        check(story, run)
+        cursors = {path.name[:-2] for path in Path(folder, "spool", "cursors").iterdir()}
+        assert cursors == {delivery.name for delivery in run.topology.deliveries}
