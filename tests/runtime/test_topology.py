@@ -181,6 +181,15 @@ async def test_after_a_signal_it_reads_on_for_half_of_the_timeout(
     assert told["signal"] == number.name
 
 
+async def test_after_a_signal_a_source_whose_input_never_ends_is_stopped_at_once(autojump_clock: MockClock) -> None:
+    source = ScriptedSource(a_line_a_second(100), endless=True)
+    source.ends = False
+    run = Run(source, "a", SHUTDOWN_TIMEOUT="10s")
+    await run.to_the_end((0.5, raising(signal.SIGTERM)))
+    assert (run.code, run.numbers("a")) == (EXIT_OK, [0])
+    assert run.seconds == pytest.approx(0.5)
+
+
 async def test_after_a_signal_it_ends_when_the_input_does(autojump_clock: MockClock) -> None:
     run = Run(ScriptedSource(a_line_a_second(3)), "a", SHUTDOWN_TIMEOUT="10s")
     await run.to_the_end((0.5, raising(signal.SIGTERM)))

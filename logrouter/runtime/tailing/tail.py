@@ -229,7 +229,7 @@ class Tail:
             opened.close()
             self._table.unwanted.add(seen.identity)
             return
-        file.changed = seen.changed
+        file.changed, file.seen_at = seen.changed, seen.path
         self._table.add(file)
         await self._read_on(file, opened)
         if known is None:

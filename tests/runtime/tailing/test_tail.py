@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from trio.testing import MockClock
 from logrouter import compression
 from logrouter.event import Attributes
 from logrouter.instructions import ContentCoding
+from logrouter.runtime.tailing import tail
 from logrouter.runtime.tailing.file import READ_BYTES
+from logrouter.runtime.tailing.opened import OpenFile, open_file
 from logrouter.runtime.tailing.tail import DELETED_SECONDS, RENAMED_SECONDS
 from logrouter.runtime.tailing.watching import SAFETY_SECONDS
 from tests.runtime.tailing.following import MAX_LINE, Emitted, Lines, append, following
@@ -367,6 +370,51 @@ async def test_a_named_folder_or_pipe_in_the_place_of_a_file(tmp_path: Path, aut
         path.write_bytes(b"three\n")
         await trio.sleep(2)
     assert sorted(emitted.lines) == [b"one", b"three", b"two"]
+
+
+async def test_what_may_not_be_read_is_told_and_read_once_it_may(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = False
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n")
+
+    def open_if_we_may(name: str) -> OpenFile:
+        if not may:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open_file(name)
+
+    monkeypatch.setattr(tail, "open_file", open_if_we_may)
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        await trio.sleep(100)
+        assert [fields for _, fields in emitted.warnings] == [{"file": str(path), "reason": "Permission denied"}]
+        may = True
+        path.chmod(0o640)
+        await trio.sleep(1)
+    assert emitted.lines == [b"one"]
+    assert len(emitted.warnings) == 2
+
+
+async def test_a_disk_that_fails_while_it_is_read_is_told_and_tried_again(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+
+        def fail(self: OpenFile, start: int, length: int) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with monkeypatch.context() as broken:
+            broken.setattr(OpenFile, "read", fail)
+            append(path, b"two\n")
+            await trio.sleep(30)
+        assert [fields["reason"] for _, fields in emitted.warnings] == ["Input/output error"]
+        await trio.sleep(2)
+    assert emitted.lines == [b"one", b"two"]
+    assert len(emitted.warnings) == 2
 
 
 async def test_links_of_kubernetes(tmp_path: Path, autojump_clock: MockClock) -> None:
