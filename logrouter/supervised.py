@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
+from logrouter.supervisor.router import STREAMS
 
 VARIABLE: Final = "LOGROUTER_SUPERVISED"
-STREAMS: Final = ("stdout", "stderr")
 CAPTURE_FOLDER: Final = "capture"
 """Within the spool's."""
 

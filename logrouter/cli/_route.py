@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from logrouter.config.settings import Settings
+    from logrouter.supervised import Connection
 
 _EXAMPLES = """\
 examples:
@@ -44,13 +45,15 @@ def main(argv: list[str]) -> int:
     return run(partial(_options.load, options), verbose=options.verbose)
 
 
-def run(read: Callable[[], Settings], *, verbose: bool) -> int:
-    """Route with the settings that `read` gives, now and for each reload. Gives the exit code."""
+def run(read: Callable[[], Settings], *, verbose: bool, supervisor: Connection | None = None) -> int:
+    """Route with the settings that `read` gives, now and for each reload. Gives the exit code.
+
+    `supervisor`: under `logrouter run`, to be told when no sink takes anything any more.
+    """
     import gc
 
     import trio
 
-    from logrouter import supervised
     from logrouter.runtime.control import place_for
     from logrouter.runtime.log import Log
     from logrouter.runtime.notify import Notifier
@@ -71,7 +74,7 @@ def run(read: Callable[[], Settings], *, verbose: bool) -> int:
     gc.freeze()
     bytes(_LARGE_BYTES)  # made and let go
     code = trio.run(topology.run)
-    if (supervisor := supervised.connection()) and topology.is_closed:
+    if supervisor is not None and topology.is_closed:
         supervisor.say("closed")
     return code
 

@@ -62,7 +62,7 @@ def _route(argv: Sequence[str]) -> int:
         connection.agree(settings)
         return settings
 
-    return _route.run(read, verbose=options.verbose)
+    return _route.run(read, verbose=options.verbose, supervisor=connection)
 
 
 def make_parser() -> argparse.ArgumentParser:

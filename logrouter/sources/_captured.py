@@ -10,7 +10,6 @@ the last goes too.
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,10 +19,10 @@ from typing import Final, NamedTuple
 from logrouter.framing import Frame, LineFraming
 from logrouter.sources import Emit, SourceConfig, Stream
 from logrouter.sources._wake import Wake
-from logrouter.supervised import STREAMS
+from logrouter.supervisor.capture import FILE_NAME
+from logrouter.supervisor.router import STREAMS
 
 READ_BYTES: Final = 512 * 1024
-_NAME: Final = re.compile(r"(stdout|stderr)-([0-9a-f]{16})\.log")
 
 
 class FromFiles:
@@ -206,8 +205,11 @@ class CapturedStream:
         file = next((file for file in files if file.end > self._offset), files[-1] if files else None)
         if file is None:
             return False
+        try:
+            self._fd = os.open(file.path, os.O_RDONLY)
+        except FileNotFoundError:  # discarded just now, for want of room: more is about to come
+            return False
         self._gap_bytes = max(0, file.begin - self._offset)
-        self._fd = os.open(file.path, os.O_RDONLY)
         os.lseek(self._fd, max(0, self._offset - file.begin), os.SEEK_SET)
         self._file = file
         return True
@@ -228,7 +230,7 @@ class CapturedStream:
     def _files(self) -> list[CaptureFile]:
         """Those that are there, in order."""
         with suppress(FileNotFoundError):  # nothing has come yet
-            matches = filter(None, map(_NAME.fullmatch, os.listdir(self._folder)))
+            matches = filter(None, map(FILE_NAME.fullmatch, os.listdir(self._folder)))
             return sorted(
                 CaptureFile(int(match[2], 16), f"{self._folder}/{match[0]}")
                 for match in matches

@@ -4,7 +4,6 @@ stays there for the next router should this one die."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import trio
 
@@ -12,9 +11,7 @@ from logrouter.framing import Frame
 from logrouter.sources import Emit, Stream
 from logrouter.sources._wake import Wake
 from logrouter.sources.stdin import StdinConfig, StdinSource, has_bytes
-
-QUIET_SECONDS: Final = 0.25
-"""Who holds the app's pipes after its end is listened to until nothing has come for so long."""
+from logrouter.supervisor.streams import QUIET_SECONDS
 
 
 class FromPipes:

@@ -26,7 +26,8 @@ RETRY_SECONDS: Final = 0.1
 """How often it is looked whether there is room again."""
 _SHARE: Final = 8
 """A file takes an eighth of the room at most: the oldest is discarded whole."""
-_NAME: Final = re.compile(r"(stdout|stderr)-([0-9a-f]{16})\.log")
+FILE_NAME: Final = re.compile(r"(stdout|stderr)-([0-9a-f]{16})\.log")
+"""Of which stream, and where it begins."""
 
 
 class Room:
@@ -111,7 +112,7 @@ class Room:
         found = []
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
-                if match := _NAME.fullmatch(entry.name):
+                if match := FILE_NAME.fullmatch(entry.name):
                     with suppress(FileNotFoundError):  # the router has deleted it meanwhile
                         found.append((match[1], int(match[2], 16), entry.path, entry.stat().st_size))
         return found

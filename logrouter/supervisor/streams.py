@@ -20,6 +20,8 @@ INTERVAL_SECONDS: Final = 0.02
 READ_BYTES: Final = 256 * 1024
 BUSY_BYTES: Final = READ_BYTES // 4
 """More than this at once is followed by the next without a pause."""
+QUIET_SECONDS: Final = 0.25
+"""Who holds the app's pipes after its end is listened to until nothing has come for so long."""
 
 
 class Stream:

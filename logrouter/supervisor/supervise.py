@@ -24,10 +24,8 @@ from logrouter.supervisor.capture import Capture, Room
 from logrouter.supervisor.outlet import Outlet
 from logrouter.supervisor.router import STREAMS, Router, Terms, grown_pipe
 from logrouter.supervisor.signals import Signal, Signals
-from logrouter.supervisor.streams import Stream
+from logrouter.supervisor.streams import QUIET_SECONDS, Stream
 
-QUIET_SECONDS: Final = 0.25
-"""Who holds the app's pipes after its end is listened to until nothing has come for so long."""
 LENIENCE_SECONDS: Final = 1.0
 """How long after its time is up the router is killed: it ends by itself before."""
 
