@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.e2e.processes import TOO_LONG_SECONDS, pipe
-from tests.run.apps import SINKS, Runner, children
+from tests.e2e.processes import REPOSITORY, TOO_LONG_SECONDS, Workplace, pipe
+from tests.run.apps import SINKS, WAYS, Runner, children
 
 pytestmark = pytest.mark.slow
 
@@ -221,3 +224,29 @@ def test_our_modules_are_not_looked_for_in_its_folder(runner: Runner) -> None:
     done = runner.finish(runner.workplace.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
 
     assert (done.code, done.stdout, done.complaints) == (0, [b"hello"], b"")
+
+
+def test_as_a_user_without_any_rights(way: str) -> None:
+    """Pipes that may grow less, a spool of one's own, no capabilities."""
+    packages = Path(pytest.__file__).resolve().parents[1]
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    python = next((path for path in (sys.executable, "/usr/bin/python3") if can_import(user, path, packages)), None)
+    if python is None:
+        pytest.skip("not root, or no Python that another user may start")
+    command = [*user, python, "-m", "logrouter", "run", *SINKS, *WAYS[way], "--", "sh", "-c", "id -u; exit 3"]
+    with TemporaryDirectory() as folder, ExitStack() as stack:  # pytest's are for this user alone
+        Path(folder).chmod(0o777)
+        runner = Runner(Workplace(Path(folder), stack))
+        runner.workplace.add_environment({"PYTHONPATH": f"{REPOSITORY}:{packages}"})
+        done = runner.finish(runner.workplace.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+
+    assert (done.code, done.stdout, done.complaints) == (3, [b"65534"], b"")
+
+
+def can_import(user: list[str], python: str, packages: Path) -> bool:
+    """Whether that user may start that Python, and it takes these packages."""
+    command = [*user, "env", python, "-c", "import msgspec, orjson, trio"]  # setpriv itself has more rights
+    try:
+        return not subprocess.run(command, env={"PYTHONPATH": str(packages)}, capture_output=True).returncode
+    except OSError:
+        return False
