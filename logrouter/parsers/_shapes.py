@@ -49,6 +49,12 @@ class Column(NamedTuple):
     may_lack: bool = False
     """An empty group means that the line has no such field."""
 
+    def values(self, texts: Sequence[bytes]) -> Sequence[bytes]:
+        """What stands in the objects. Raises ValueError as `value` does."""
+        if self.value is None:
+            return texts
+        return [self.value(text) if text or not self.may_lack else b"" for text in texts]
+
     @property
     def piece(self) -> bytes:
         """The member of an object, as a template."""
@@ -92,7 +98,7 @@ class Shape:
             return list(map(self._template.__mod__, found))
         template, columns = b"", []
         for (column, piece), texts in zip(self._columns, zip(*found, strict=True), strict=False):
-            values: Sequence[bytes] = tuple(map(column.value, texts)) if column.value else texts
+            values = column.values(texts)
             if not column.may_lack or all(values):
                 template += piece
             elif any(values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -141,6 +142,14 @@ def _fields_of_ltsv(line: str) -> dict[str, Any]:
     return event | {key: int(event[key]) for key in ("status", "size")} | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}
 
 
+_CSV_COLUMNS = ("time", "level", "service", "message", "path", "status", "duration_ms", "host")
+
+
+def _fields_of_csv(line: str) -> dict[str, Any]:
+    (row,) = csv.reader([line])
+    return dict(zip(_CSV_COLUMNS, row, strict=True))
+
+
 CASES = (
     Case(
         "route",
@@ -218,6 +227,15 @@ CASES = (
         {"all": lambda line: True},
         parse="ltsv",
         changed=_fields_of_ltsv,
+    ),
+    Case(
+        "csv",
+        "CSV to fields",
+        "csv",
+        {"all": ""},
+        {"all": lambda line: True},
+        parse=f"{{csv: {{columns: [{', '.join(_CSV_COLUMNS)}]}}}}",
+        changed=_fields_of_csv,
     ),
     Case(
         "change",

@@ -5,6 +5,7 @@ text     about 100 bytes, a plain line of an app
 access   about 215 bytes, the combined format of nginx and Apache
 logfmt   about 175 bytes, an app's, with three sets of keys
 ltsv     about 245 bytes, an access log
+csv      about 101 bytes, eight columns of which one is quoted
 """
 
 from __future__ import annotations
@@ -88,12 +89,22 @@ def ltsv_lines(random: Random) -> Iterator[str]:
         )
 
 
+def csv_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        yield (
+            f"2026-11-23T{_clock(number)}.{draw % 1000:03d}Z,{_LEVELS[draw % 100]},{_SERVICES[draw >> 8 & 7]},"
+            f'"request handled, {draw & 0xFFFF} bytes",{_PATHS[draw >> 16 & 3]}/{draw >> 20 & 0xFFFF},200,'
+            f"{(draw >> 40 & 0xFFF) / 8},shop-{draw >> 52 & 7}\n"
+        )
+
+
 KINDS: dict[str, Callable[[Random], Iterator[str]]] = {
     "json": json_lines,
     "text": text_lines,
     "access": access_lines,
     "logfmt": logfmt_lines,
     "ltsv": ltsv_lines,
+    "csv": csv_lines,
 }
 
 

@@ -7,6 +7,7 @@ It promises nothing: no bad line is survived, no full disk, no rotation, no orde
 
 from __future__ import annotations
 
+import csv
 import re
 import sys
 from datetime import datetime
@@ -108,6 +109,13 @@ def ltsv(folder: Path) -> None:
             all_events.write(orjson.dumps(event) + b"\n")
 
 
+def rows(folder: Path) -> None:
+    names = ("time", "level", "service", "message", "path", "status", "duration_ms", "host")
+    with open(folder / "all", "wb") as all_events:
+        events = (dict(zip(names, row, strict=True)) for row in csv.reader(map(bytes.decode, LINES)))
+        all_events.writelines(orjson.dumps(event) + b"\n" for event in events)
+
+
 def change(folder: Path) -> None:
     with open(folder / "all", "wb") as changed:
         for line in LINES:
@@ -123,4 +131,4 @@ def change(folder: Path) -> None:
 
 if __name__ == "__main__":
     cases = (route, deep, text, access, clf, logfmt, ltsv, change)
-    ({case.__name__: case for case in cases} | {"key_value": logfmt})[sys.argv[1]](Path(sys.argv[2]))
+    ({case.__name__: case for case in cases} | {"key_value": logfmt, "csv": rows})[sys.argv[1]](Path(sys.argv[2]))

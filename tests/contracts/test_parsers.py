@@ -27,6 +27,11 @@ NAMES = component.names("parsers")
 
 EXAMPLE_OPTIONS: dict[str, list[str]] = {
     "clf": ["clf", "{clf: {format: combined}}", "{clf: {format: apache_error, timezone: Europe/Stockholm}}"],
+    "csv": [
+        "{csv: {columns: [time, level, message, code], types: {code: int}}}",
+        r'{csv: {columns: [a, b], separator: "\t", quote: ""}}',
+        "{csv: {columns: [a, b, c], separator: ';', quote: \"'\", types: {a: float}}}",
+    ],
     "json": ["json"],
     "key_value": [
         "key_value",
