@@ -87,6 +87,11 @@ class Slice(msgspec.Struct):
     def __len__(self) -> int:
         return len(self.payloads)
 
+    @property
+    def time_ns(self) -> int:
+        """When events happened that do not tell it: when they were written, where that is known, else received."""
+        return int(self.attributes.get("written", self.received_ns))
+
     def cut(self, start: int, stop: int) -> Slice:
         """The events from one place to before another."""
         if start <= 0 and stop >= len(self.payloads):

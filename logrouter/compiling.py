@@ -28,11 +28,12 @@ from logrouter.chain import Chain
 from logrouter.event import MARKS, PLAIN
 from logrouter.facts import Facts
 from logrouter.projection import Projection, Row
-from logrouter.references import MISSING, Field, Meta, Reference, Resource, Severity, Time
+from logrouter.references import MISSING, MOMENTS, Field, Meta, Reference, Resource, Severity, Time
 from logrouter.rules import Rule
 from logrouter.templates import Template
 
-RECEIVED = Meta("received")
+UNTOLD = Meta("time")
+"""When an event happened that does not tell it (`Facts.time_ns`). Nobody else can name it so."""
 
 
 class Generated:
@@ -43,13 +44,15 @@ class Generated:
         self.source = source
         """The Python text, for those who debug it."""
         self._names = [meta.name for meta in metas]
-        self.reads_received = RECEIVED in metas
+        self.reads_moments = any(meta in (UNTOLD, *MOMENTS) for meta in metas)
+        """Whether it takes what is another value for each chunk."""
         self.reads_marks = any(name in MARKS for name in self._names)
 
     def constants(self, facts: Facts) -> tuple[Any, ...]:
         """The values of its attributes, which are the same for all rows of a chunk."""
         get = facts.attributes.get
-        return tuple(facts.received_ns if name == "received" else get(name, MISSING) for name in self._names)
+        moments = {"received": facts.received_ns, "time": facts.time_ns}
+        return tuple(moments[name] if name in moments else get(name, MISSING) for name in self._names)
 
     def __call__(self, rows: Sequence[Row], facts: Facts, flags: bytes = b"") -> list[Any]:
         """One result a row. `flags`: those of the events, which may have attributes of their own (`meta.partial` …)."""
@@ -203,7 +206,7 @@ class _Scope:
             case Severity():
                 self._statements += self._level(variable)
             case Time():
-                self._statements += self._time(variable, self._add(RECEIVED, resource))
+                self._statements += self._time(variable, self._add(UNTOLD, resource))
         return variable
 
     def _field(self, field: Field, variable: str) -> tuple[str, list[str]]:
@@ -233,20 +236,20 @@ class _Scope:
             f"    {variable} = severity_of({', '.join([first, *others])})",
         ]
 
-    def _time(self, variable: str, received: str) -> list[str]:
+    def _time(self, variable: str, untold: str) -> list[str]:
         fields, reads = self._fields(times.FIELDS, variable)
         if self._time_as_text:
             known = {"whole": times.WHOLE_SECOND_TEXTS, "tails": times.TAIL_TEXTS, "time_of": times.text_of}
-            of_received = f"{received}_text"
-            self._before.append(f"{of_received} = format_time({received})")
+            otherwise = f"{untold}_text"
+            self._before.append(f"{otherwise} = format_time({untold})")
         else:
             known = {"whole": times.WHOLE_SECONDS, "tails": times.TAILS, "time_of": times.of}
-            of_received = received
+            otherwise = untold
         self.constants |= {**known, "format_time": times.format_rfc3339}
-        self._time_quickly(variable, of_received)
+        self._time_quickly(variable, otherwise)
         slowly = [
             *_indented(chain.from_iterable(reads[1:])),
-            f"    {variable} = time_of({', '.join([received, *fields])})",
+            f"    {variable} = time_of({', '.join([untold, *fields])})",
         ]
         first_there: list[str] = []
         for field, read in reversed(list(zip(fields, reads, strict=True))):
@@ -260,19 +263,19 @@ class _Scope:
             "    except ValueError:",
             *_indented(slowly),
             f"elif {variable} is MISSING:",
-            f"    {variable} = {of_received}",
+            f"    {variable} = {otherwise}",
             "else:",
             *slowly,
         ]
 
-    def _time_quickly(self, variable: str, of_received: str) -> None:
+    def _time_quickly(self, variable: str, otherwise: str) -> None:
         *others, last = map(self._projection.attribute, times.FIELDS)
         if None in (*others, last):
             self._clauses = None
             return
         self._first_time = " ".join([*(f"{found} if {found} is not MISSING else" for found in others), str(last)])
         known = f"whole[{variable}[:19]] + tails[{variable}[19:]]"
-        self._quickly(variable, self._first_time, f"{of_received} if {variable} is MISSING else {known}")
+        self._quickly(variable, self._first_time, f"{otherwise} if {variable} is MISSING else {known}")
 
 
 def _indented(statements: Iterable[str]) -> list[str]:

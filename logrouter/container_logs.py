@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -33,6 +33,8 @@ MOST_TURNS: Final = 16
 """In one second of one block. Up to here events of both streams stay in order."""
 _SECOND: Final = slice(len("2026-01-31T23:59:59"))
 """What tells times apart."""
+MOST_SECONDS: Final = 64
+"""In one block. Where it has lines of more, as after a long absence, several of them share the time of the first."""
 _NO_SKIP: Final[Mapping[str, int]] = {}
 
 
@@ -46,8 +48,8 @@ class Run(NamedTuple):
     """Where the first of them begins in the block."""
     end: int
     """Where the last of them ends."""
-    received_ns: int | None
-    """When the runtime received the first of them, where that is told."""
+    written_ns: int | None
+    """When the runtime wrote the first of them, where that is told."""
 
 
 class Columns(NamedTuple):
@@ -93,21 +95,26 @@ class ContainerFormat(ABC):
             and contents[-1].endswith(b"\n")
             and len(set(streams)) == 1
         ):
-            yield Run(streams[0], b"".join(contents), 0, len(block), _received_ns(known[0]))
+            yield Run(streams[0], b"".join(contents), 0, len(block), _written_ns(known[0]))
             return
         starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
-        start = 0
-        while start < len(lines):
-            stop = _end_of_second(known, start)
+        for start, stop in pairwise(_seconds(known)):
             for stream, places in _turns(streams, start, stop):
                 if skip:
                     places = [place for place in places if starts[place] >= skip.get(stream, 0)]
                 yield from _runs(columns, places, starts)
-            start = stop
 
 
-def _received_ns(time: str | bytes) -> int | None:
+def _written_ns(time: str | bytes) -> int | None:
     return times.parse(time.decode("latin-1") if isinstance(time, bytes) else time)
+
+
+def _seconds(known: Sequence[Any]) -> Sequence[int]:
+    """Where a second begins, and where the last ends."""
+    places = [0]
+    while places[-1] < len(known):
+        places.append(_end_of_second(known, places[-1]))
+    return [*places[: -1 : 1 + len(places) // MOST_SECONDS], len(known)]
 
 
 def _end_of_second(known: Sequence[Any], start: int) -> int:
@@ -134,8 +141,8 @@ def _runs(columns: Columns, places: Sequence[int], starts: Sequence[int]) -> Ite
     ended = next((stop for stop in range(len(places), 0, -1) if contents[places[stop - 1]].endswith(b"\n")), 0)
     for some in filter(None, (places[:ended], *((place,) for place in places[ended:]))):
         content = b"".join([contents[place] for place in some])
-        received_ns = _received_ns(columns.times[some[0]])
-        yield Run(columns.streams[some[0]], content, starts[some[0]], starts[some[-1] + 1], received_ns)
+        written_ns = _written_ns(columns.times[some[0]])
+        yield Run(columns.streams[some[0]], content, starts[some[0]], starts[some[-1] + 1], written_ns)
 
 
 class Cri(ContainerFormat):

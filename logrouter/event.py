@@ -107,7 +107,7 @@ class Chunk:
 MARKS: Final = ("invalid_utf8", "partial", "parse_error", "step_failed", "notice")
 """Attributes that single events have: see `flag_attributes`."""
 
-ATTRIBUTES: Final = ("source", "host", "stream", "file", "namespace", "pod", "container", "received", *MARKS)
+ATTRIBUTES: Final = ("source", "host", "stream", "file", "namespace", "pod", "container", "written", "received", *MARKS)
 """All that `meta.…` can name: what sources know, and the marks. A source has no attribute that is not listed here, so
 that a misspelt one is told, and routing can look for events that have such a key themselves."""
 

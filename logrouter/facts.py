@@ -21,6 +21,11 @@ class Facts:
         self.received_ns = received_ns
         self.resource = resource
 
+    @property
+    def time_ns(self) -> int:
+        """When events happened that do not tell it: when they were written, where that is known, else received."""
+        return int(self.attributes.get("written", self.received_ns))
+
     def marked(self, flags: int) -> Facts:
         """The same of one event of the chunk, which has these flags."""
         return Facts(self.attributes, self.received_ns, self.resource, flags)
@@ -41,4 +46,4 @@ def resolve(reference: Reference, document: Document, facts: Facts) -> Any:
         case Severity():
             return severity.of(*(lookup(document, field.path) for field in severity.FIELDS))
         case Time():
-            return times.of(facts.received_ns, *(lookup(document, field.path) for field in times.FIELDS))
+            return times.of(facts.time_ns, *(lookup(document, field.path) for field in times.FIELDS))

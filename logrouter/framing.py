@@ -31,6 +31,8 @@ class Frame(NamedTuple):
     """How many empty lines were left out."""
     read_bytes: int = 0
     """How many bytes were read since the last frame, whatever they were: ends of lines, the part that still waits."""
+    written_ns: int | None = None
+    """When the first of them was written down, as by a container runtime, in nanoseconds since 1970. None: not told."""
 
     def cut(self, limit_bytes: int) -> Iterator[Frame]:
         """The same in frames whose events cost at most `limit_bytes` in memory, or are a single one."""
@@ -43,7 +45,7 @@ class Frame(NamedTuple):
             stop = max(start + 1, bisect_right(costs, costs[start] + limit_bytes) - 1)
             lines = self.lines[start:stop]
             marks = {number - start: mark for number, mark in self.marks.items() if start <= number < stop}
-            yield Frame(lines, b"\n".join(lines), marks, empty, read_bytes)
+            yield Frame(lines, b"\n".join(lines), marks, empty, read_bytes, self.written_ns)
             start, empty, read_bytes = stop, 0, 0
 
 

@@ -73,13 +73,15 @@ class Ingest:
         `attributes`: those that are known of these events, where that is more than of all. `skip_events`: so many of
         them, or as many as there are, are left out.
         """
-        lines, block, marks, empty, read_bytes = frame
+        lines, block, marks, empty, read_bytes, written_ns = frame
         self.read_bytes += read_bytes
         self.empty_lines += empty
         if not lines:
             return []
         self.read_events += len(lines)
         attributes = attributes or self.attributes
+        if written_ns is not None and 0 < written_ns < received_ns:  # no clock is believed that is ahead
+            attributes = {**attributes, "written": written_ns}
         events = self._events(lines, block, marks, Facts(attributes, received_ns, self._resource))
         if skip_events:
             events = self._skip(events, skip_events)
@@ -95,10 +97,10 @@ class Ingest:
 
     def _events(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], facts: Facts) -> Events:
         if self._stepping is None:
-            return self._recognise(lines, block, marks, facts.received_ns)
+            return self._recognise(lines, block, marks, facts.time_ns)
         if self._reads_whole and not marks:
             return self._stepping.run_on_lines(lines, self._recognise_some, facts)
-        return self._stepping.run(self._recognise(lines, block, marks, facts.received_ns), facts)
+        return self._stepping.run(self._recognise(lines, block, marks, facts.time_ns), facts)
 
     def _recognise_some(self, lines: list[bytes]) -> Events:
         return self._recognise(lines, b"\n".join(lines), {}, 0)  # no parser is asked

@@ -83,11 +83,14 @@ class Severity(msgspec.Struct, frozen=True):
 
 
 class Time(msgspec.Struct, frozen=True):
-    """When the event happened: int nanoseconds since 1970, from its own time field, else when received."""
+    """When the event happened: int nanoseconds since 1970, from its own time field, else when written or received."""
 
     def __str__(self) -> str:
         return "time"
 
+
+MOMENTS: Final = (Meta("received"), Meta("written"))
+"""Attributes that are times: int nanoseconds since 1970."""
 
 Reference: TypeAlias = Field | Meta | Resource | Severity | Time
 

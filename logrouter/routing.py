@@ -63,7 +63,7 @@ class Router:
         ]
         self._wants_times = [sink.wants_times for sink in sinks]
         self._times = generator.times() if any(self._wants_times) else None
-        self._memoisable = all(rule.memoisable for rule in policy.rules) and not self._classify.reads_received
+        self._memoisable = all(rule.memoisable for rule in policy.rules) and not self._classify.reads_moments
         self._renew()
 
     def _renew(self) -> None:

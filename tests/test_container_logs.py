@@ -36,7 +36,7 @@ def test_lines_of_one_stream_and_second_are_one_run(name: str) -> None:
 @each_format
 def test_a_second_that_goes_by_ends_a_run(name: str) -> None:
     found = runs(name, *(Written("stdout", b"%d" % second, second) for second in (1, 1, 2, 5, 5)))
-    assert [(run.content, run.received_ns) for run in found] == [
+    assert [(run.content, run.written_ns) for run in found] == [
         (b"1\n1\n", BEGAN_NS + SECOND_NS),
         (b"2\n", BEGAN_NS + 2 * SECOND_NS),
         (b"5\n5\n", BEGAN_NS + 5 * SECOND_NS),
@@ -121,7 +121,7 @@ def test_odd_lines_of_docker(line: bytes, stream: str, content: bytes) -> None:
 
 
 def test_a_time_that_is_none_is_not_told() -> None:
-    assert [run.received_ns for run in Cri().runs(b"now stdout F x\n")] == [None]
+    assert [run.written_ns for run in Cri().runs(b"now stdout F x\n")] == [None]
 
 
 @given(st.binary(max_size=100))

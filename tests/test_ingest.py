@@ -334,3 +334,33 @@ def test_a_chunk_of_which_nothing_is_left_is_none() -> None:
     assert ingest.chunks(frame_of([b'{"level":1}', b"text", b'{"level":2}']), RECEIVED_NS) == []
     assert chain.discarded == {"discard": 3}
     assert ingest.read_events == 3
+
+
+@pytest.mark.parametrize("written_ns", [RECEIVED_NS - 10**9, None, RECEIVED_NS + 1, 0, -5])
+def test_when_lines_were_written_is_their_time_unless_a_clock_is_ahead(written_ns: int | None) -> None:
+    chain = chain_of("- set: {at: '{time}', written: '{meta.written}'}")
+    frame = frame_of([b"text", b'{"ts":"2020-01-01T00:00:00Z"}'])._replace(written_ns=written_ns)
+    (chunk,) = ingest_of(chain).chunks(frame, RECEIVED_NS)
+    believed = written_ns == RECEIVED_NS - 10**9
+    second, written = (19, {"written": written_ns}) if believed else (20, {})
+    assert [decode_document(payload) for payload in chunk.payloads] == [
+        {"message": "text", "at": f"2023-11-14T22:13:{second}Z", **written},
+        {"ts": "2020-01-01T00:00:00Z", "at": "2020-01-01T00:00:00Z", **written},
+    ]
+    assert chunk.received_ns == RECEIVED_NS
+    assert chunk.attributes == {**ATTRIBUTES, **written}
+
+
+@pytest.mark.parametrize("match", ['time < "2023-11-14T22:13:20Z"', 'meta.written < "2023-11-14T22:13:20Z"'])
+def test_rules_ask_when_lines_were_written(match: str) -> None:
+    """The generated function is given it."""
+    ingest = ingest_of(None, match=match)
+    for written_ns, unmatched in ((RECEIVED_NS - 1, 0), (None, 1), (RECEIVED_NS - 10**9, 0)):
+        (chunk,) = ingest.chunks(frame_of([b"text"])._replace(written_ns=written_ns), RECEIVED_NS)
+        assert chunk.routed is not None
+        assert chunk.routed.unmatched() == unmatched
+
+
+def test_a_frame_that_is_cut_was_written_at_once() -> None:
+    frame = frame_of([b"x" * 50] * 3)._replace(written_ns=7)
+    assert [piece.written_ns for piece in frame.cut(120)] == [7, 7, 7]

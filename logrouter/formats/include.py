@@ -56,6 +56,8 @@ class Include:
         if not self.keys:
             return {}
         attributes = {**part.attributes, "received": times.format_rfc3339(part.received_ns), **flag_attributes(flags)}
+        if "written" in part.attributes:
+            attributes["written"] = times.format_rfc3339(part.time_ns)
         added = {f"meta.{name}": value for name, value in attributes.items() if self._adds(name)}
         return {**added, **self._resource}
 

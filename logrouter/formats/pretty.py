@@ -46,12 +46,12 @@ _COLOURS = {
 def pretty_lines(part: Slice, include: Include, colour: bool = False) -> bytes:
     """All events of a slice for people."""
     paint = _painted if colour else _plain
-    lines = [_line(document, include.reserved, part.received_ns, paint) for document in documents(part, include)]
+    lines = [_line(document, include.reserved, part.time_ns, paint) for document in documents(part, include)]
     return "\n".join([*lines, ""]).encode("utf-8", "replace")
 
 
-def _line(rest: Document, reserved: Collection[str], received_ns: int, paint: Callable[[str, str], str]) -> str:
-    time = _clock(_take_time(rest, received_ns))
+def _line(rest: Document, reserved: Collection[str], otherwise_ns: int, paint: Callable[[str, str], str]) -> str:
+    time = _clock(_take_time(rest, otherwise_ns))
     level = _take_severity(rest)
     message, *more = _take_message(rest)
     fields, blocks = _fields(rest, reserved)
@@ -62,13 +62,13 @@ def _line(rest: Document, reserved: Collection[str], received_ns: int, paint: Ca
     return _INDENT.join([line.rstrip(), *more, *blocks])
 
 
-def _take_time(rest: Document, received_ns: int) -> int:
+def _take_time(rest: Document, otherwise_ns: int) -> int:
     for field in times.FIELDS:
         found = times.parse(lookup(rest, field.path))
         if found is not None:
             _drop(rest, field)
             return found
-    return received_ns
+    return otherwise_ns
 
 
 def _take_severity(rest: Document) -> str:

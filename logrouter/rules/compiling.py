@@ -14,7 +14,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from logrouter.errors import ExpressionError, did_you_mean
-from logrouter.references import Meta, Reference, Severity, Time
+from logrouter.references import MOMENTS, Reference, Severity, Time
 from logrouter.rules import comparing, scales, semantics
 from logrouter.rules.code import Code, call, joined, literal
 from logrouter.rules.functions import FUNCTIONS, MANY, ArgumentError, Function
@@ -296,7 +296,7 @@ class _Compiler:
     def reference(self, node: ast.expr) -> Operand:
         reference = reference_of(self.parts(node), self.parsed.text)
         self.references.add(reference)
-        if isinstance(reference, Time) or reference == Meta("received"):
+        if isinstance(reference, Time) or reference in MOMENTS:
             self.memoisable = False  # it hardly ever comes again
         return Operand(joined(reference), reference, self.parsed.column(node))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from logrouter import severity, times
 from logrouter.errors import did_you_mean
-from logrouter.references import MISSING, Meta, Reference, Severity, Time
+from logrouter.references import MISSING, MOMENTS, Reference, Severity, Time
 
 
 class ScaleError(ValueError):
@@ -19,7 +19,7 @@ class ScaleError(ValueError):
 
 def has_scale(reference: Reference) -> bool:
     """Whether a reference has a scale of its own, on which names and times are numbers."""
-    return isinstance(reference, Severity | Time) or reference == Meta("received")
+    return isinstance(reference, Severity | Time) or reference in MOMENTS
 
 
 def number(reference: Reference, value: Any) -> int:
@@ -43,7 +43,7 @@ def _severity(value: Any) -> int:
 
 def _time(reference: Reference, value: Any) -> int:
     if reference != Time() and isinstance(value, int) and not isinstance(value, bool):
-        return value  # meta.received is in nanoseconds, and may be compared with them
+        return value  # meta.received and meta.written are in nanoseconds, and may be compared with them
     found = times.parse(value) if isinstance(value, str) else None
     if found is None:
         raise ScaleError(f"{reference} is compared with a time in quotes", 'such as "2026-01-31T12:00:00Z"')

@@ -29,7 +29,7 @@ def fitted(part: Slice, cut_to: int | None) -> Slice:
         ]
     if cut_to is not None and max(map(len, lines), default=0) > cut_to:
         lines = [_cut(line, cut_to) for line in lines]
-    if times_ns is None or _holds(times_ns, part.received_ns):
+    if times_ns is None or _holds(times_ns, part.time_ns):
         times_ns = _apart(part)
     elif lines is part.payloads:
         return part
@@ -48,12 +48,12 @@ def _cut(line: bytes, length: int) -> bytes:
 
 def _apart(part: Slice) -> array[int]:
     """The times, where what has none of its own differs by its place in the spool: so also when it is sent again."""
-    received_ns = part.received_ns
-    times_ns = repeat(received_ns) if part.times_ns is None else part.times_ns
+    untold_ns = part.time_ns
+    times_ns = repeat(untold_ns) if part.times_ns is None else part.times_ns
     return array(
         "q",
         [
-            received_ns + sequence % _APART if time_ns == received_ns else time_ns
+            untold_ns + sequence % _APART if time_ns == untold_ns else time_ns
             for time_ns, sequence in zip(times_ns, part.sequences, strict=False)
         ],
     )

@@ -8,12 +8,12 @@ seconds. Known of each event are
                                                  /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
     meta.stream                                  stdout or stderr
     meta.file                                    the path
-    meta.received                                when the runtime received the line, to the second
+    meta.written                                 when the runtime wrote the line, to the second
 
-So the `time` of an event is its own, and where it has none (a line of text), that at which the runtime received it. As
-events with a time in common travel together, that is exact for the first of those that were read at once and fell into
-one second, and the others have the same. Where the streams of a container take turns more than 16 times in what is read
-at once, all of stdout comes before all of stderr in it.
+So the `time` of an event is its own, and where it has none (a line of text), that at which the runtime wrote it. That
+is exact for the first of the events which were read at once and are of one second, and the others have the same; after
+a long absence, when many seconds are read at once, several of these share a time. Where the streams of a container take
+turns more than 16 times in a second, of what is read at once all of stdout comes before all of stderr.
 
 Files are followed as the source `file` does: through kubelet's rotation, each line once over restarts. A line that is
 not in the format stands as it is. Leave out the container that logrouter itself runs in, or what it says of itself is

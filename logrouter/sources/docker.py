@@ -8,9 +8,9 @@ Known of each event are
     meta.namespace, meta.pod     and its name there, where Kubernetes has started it by way of cri-dockerd
     meta.stream        stdout or stderr
     meta.file          the path
-    meta.received      when Docker received the line, to the second
+    meta.written       when Docker wrote the line, to the second
 
-So the `time` of an event is its own, and where it has none (a line of text), that at which Docker received it; see the
+So the `time` of an event is its own, and where it has none (a line of text), that at which Docker wrote it; see the
 source `cri`, also for the order of both streams. What Docker adds to lines by `labels`, `env` or `tag` is left out.
 
 Files are followed as the source `file` does: through Docker's rotation, each line once over restarts. They may be read

@@ -10,6 +10,14 @@ RESOURCE = {"service.name": "checkout", "env": "prod"}
 PART = slice_of([b"x"], attributes={"source": "app", "host": "h1"}, received_ns=1_000_000_000)
 
 
+def test_when_an_event_was_written_is_added_as_a_time() -> None:
+    part = slice_of([b"x"], attributes={"written": 500_000_000}, received_ns=1_000_000_000)
+    include = Include(("meta.written",))
+    assert include.additions(part) == {"meta.written": "1970-01-01T00:00:00.500Z"}
+    assert include.tail(part) == b',"meta.written":"1970-01-01T00:00:00.500Z"}'
+    assert include.tail(PART) == b"}"
+
+
 def test_nothing_is_included_by_default() -> None:
     include = Include()
     assert not include

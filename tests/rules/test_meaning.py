@@ -185,6 +185,7 @@ def test_a_rule_is_true_for_just_these(text: str) -> None:
         ('time == "2026-01-31T23:59:59Z"', {}, True),
         ('between(time, "2026-01-01", "2026-01-02")', {"ts": "2026-01-01T12:00:00Z"}, True),
         ("time == meta.received", {}, True),
+        ("exists(meta.written)", {}, False),
         # functions
         ('cidr(ip, "10.0.0.0/8")', {"ip": "10.1.2.3"}, True),
         ('cidr(ip, "10.0.0.0/8")', {"ip": "11.1.2.3"}, False),

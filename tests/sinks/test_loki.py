@@ -358,6 +358,8 @@ def test_events_without_a_time_of_their_own_are_told_apart_and_keep_their_order(
     given = slice_of([b"same"] * 4, received_ns=NOW, first=5)
     assert times(given) == [NOW + 5, NOW + 6, NOW + 7, NOW + 8]
     assert times(given.pick([1, 3])) == [NOW + 6, NOW + 8], "also when only some of them are sent again"
+    written = slice_of([b"same"] * 2, received_ns=NOW, first=5, attributes={"written": NOW - 10**9})
+    assert times(written) == [NOW - 10**9 + 5, NOW - 10**9 + 6]
     mixed = part([b"1", b"2", b"3"], times=[NOW, NOW - 1, NOW], received_ns=NOW, first=1_999_999)
     assert times(mixed) == [NOW + 999_999, NOW - 1, NOW + 1]
 

@@ -46,7 +46,7 @@ def test_events_know_their_stream_and_their_pod(tmp_path: Path) -> None:
         b"2026-01-31T23:59:00.3Z stdout F \n"
         b"2026-01-31T23:59:00.4Z stderr F line\n"
     )
-    found: list[tuple[list[bytes], int, dict[str, Any]]] = []
+    found: list[tuple[list[bytes], int | None, dict[str, Any]]] = []
     empty = 0
 
     async def emit(frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None) -> None:
@@ -55,7 +55,7 @@ def test_events_know_their_stream_and_their_pod(tmp_path: Path) -> None:
         assert stream is not None
         empty += frame.empty
         if frame.lines:
-            found.append((frame.lines, received_ns, dict(stream.attributes)))
+            found.append((frame.lines, frame.written_ns, dict(stream.attributes)))
 
     trio.run(CriSource(CriConfig(include=[f"{tmp_path}/*/*/*.log"], start="beginning", follow=False)).run, emit)
     owner = {"file": f"{folder}/0.log", "namespace": "shop", "pod": "checkout-0", "container": "app"}

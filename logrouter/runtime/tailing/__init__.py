@@ -27,13 +27,6 @@ class Part(NamedTuple):
     memo: bytes = b""
     """What its framing must be told to go on there."""
     stream: str = ""
-    received_ns: int | None = None
-    """When somebody before us has received it, where the file tells."""
-
-    def received_by(self, now_ns: int) -> int:
-        """When it was received; now, where that is not told, or told by a clock that is ahead."""
-        told_ns = self.received_ns
-        return told_ns if told_ns is not None and 0 < told_ns < now_ns else now_ns
 
 
 class Start(NamedTuple):

@@ -55,11 +55,7 @@ class ContainerFraming:
         end = self._offset + self._begun_bytes + len(self._unfinished) + len(data)
         self._read_bytes += len(data)
         data, self._unfinished = self._unfinished + data, b""
-        parts = [
-            self._part(name, frame, end, received_ns)
-            for name, frame, received_ns in self._frames(data)
-            if frame.lines or frame.empty
-        ]
+        parts = [self._part(name, frame, end) for name, frame in self._frames(data) if frame.lines or frame.empty]
         return [*parts, *(self._part(name, _NOTHING, end) for name in STREAMS if self._lags(name))]
 
     def flush(self) -> Sequence[Part]:
@@ -73,7 +69,7 @@ class ContainerFraming:
         parts = self.feed(b"\n") if self._unfinished or self._begun else ()
         return [*parts, *self.flush()]
 
-    def _frames(self, data: bytes) -> Iterator[tuple[str, Frame, int | None]]:
+    def _frames(self, data: bytes) -> Iterator[tuple[str, Frame]]:
         if self._begun is not None:
             stop = data.find(b"\n") + 1
             yield self._go_on(self._begun, data[:stop] or data)
@@ -84,7 +80,7 @@ class ContainerFraming:
             for run in self._format.runs(data[:end], self._skipped()):
                 stream = self._streams[run.stream]
                 frame = stream.take(run.content, self._offset + run.start, self._offset + run.end)
-                yield run.stream, frame, run.received_ns
+                yield run.stream, frame._replace(written_ns=run.written_ns)
             self._offset += end
             data = data[end:]
         if len(data) > self._most_held_bytes:
@@ -96,7 +92,7 @@ class ContainerFraming:
         for stream in self._streams.values():
             stream.nothing_before(self._offset)
 
-    def _go_on(self, begun: Begun, data: bytes) -> tuple[str, Frame, int | None]:
+    def _go_on(self, begun: Begun, data: bytes) -> tuple[str, Frame]:
         """With the content of a long line, up to its end where that is in the data."""
         self._begun_bytes += len(data)
         end = self._offset + self._begun_bytes
@@ -104,7 +100,7 @@ class ContainerFraming:
         frame = self._streams[begun.stream].take(content, self._offset, end)
         if data.endswith(b"\n"):
             self._offset, self._begun, self._begun_bytes = end, None, 0
-        return begun.stream, frame, None
+        return begun.stream, frame
 
     def _skipped(self) -> dict[str, int]:
         """What of each stream begins before this place in what comes next is in the spool already."""
@@ -118,11 +114,11 @@ class ContainerFraming:
         stream = self._streams[name]
         return stream.begins - stream.told >= LAG_BYTES
 
-    def _part(self, name: str, frame: Frame, end: int, received_ns: int | None = None) -> Part:
+    def _part(self, name: str, frame: Frame, end: int) -> Part:
         stream = self._streams[name]
         stream.told = stream.begins
         frame, self._read_bytes = frame._replace(read_bytes=self._read_bytes), 0
-        return Part(frame, end - stream.begins, stream.memo, name, received_ns)
+        return Part(frame, end - stream.begins, stream.memo, name)
 
 
 class _Line(NamedTuple):

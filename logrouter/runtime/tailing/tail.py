@@ -315,7 +315,7 @@ class Tail:
     async def _emit_parts(self, file: TailedFile, parts: Sequence[Part]) -> None:
         for part in parts:
             position = file.position(part.stream, part.held_bytes, part.memo)
-            await self._emit(part.frame, part.received_by(time.time_ns()), file.streams[part.stream], position)
+            await self._emit(part.frame, time.time_ns(), file.streams[part.stream], position)
 
     async def _at_end(self, file: TailedFile, now: float) -> None:
         """Nothing more is in it. One that was left is complete when that has been so for a while."""

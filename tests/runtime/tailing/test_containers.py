@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from trio.testing import MockClock
 
 from logrouter.container_logs import STREAMS, Cri, Docker
 from logrouter.event import Attributes, Flag
-from logrouter.framing import Frame, LineFraming
+from logrouter.framing import LineFraming
 from logrouter.runtime.tailing import Part, Start, Treatment
 from logrouter.runtime.tailing.containers import LAG_BYTES, LEAST_HELD_BYTES, ContainerFraming
 from logrouter.runtime.tailing.file import JOINED_SECONDS
-from logrouter.sources import Stream
 from tests.container_files import FORMATS, Written, contents, cri, docker, writings
 from tests.runtime.tailing.following import Emitted, append, following
 from tests.strategies import chunked
@@ -126,9 +124,9 @@ def test_parts_are_in_the_order_of_the_file() -> None:
     assert [part.held_bytes for part in parts] == [2 * len(cri(written[0])), len(cri(written[0])), 0]
 
 
-def test_when_the_runtime_received_a_line_is_told() -> None:
+def test_when_the_runtime_wrote_a_line_is_told() -> None:
     (part,) = framing().feed(cri(Written("stdout", b"1", second=7)))
-    assert part.received_ns == 1_769_903_947_500_000_000
+    assert part.frame.written_ns == 1_769_903_947_500_000_000
 
 
 def test_a_line_in_parts_begins_where_its_first_does() -> None:
@@ -261,22 +259,3 @@ async def test_rotated_away_what_is_joined_goes_on_in_no_other_file(tmp_path: Pa
         await trio.sleep(1000)
     assert emitted.by_file == {"0.log stderr": [b"cut"], "0.log stdout": [b"unfinished"]}
     assert [key for key in emitted.positions if "/" in key] == []
-
-
-async def test_events_are_received_when_the_runtime_has_them(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """But not in the future."""
-    first, ahead = cri(Written("stdout", b"one", second=9)), cri(Written("stdout", b"two"))
-    (tmp_path / "0.log").write_bytes(first.replace(b"2026", b"2020") + ahead.replace(b"2026", b"2999"))
-    received: list[int] = []
-    emitted = Emitted()
-
-    async def emit(frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None) -> None:
-        received.extend([received_ns] * len(frame.lines))
-        await trio.lowlevel.checkpoint()
-
-    emitted.emit = emit  # type: ignore[method-assign]
-    before_ns = time.time_ns()
-    async with following(tmp_path, emitted, treatment=Containers()):
-        pass
-    assert received[0] == 1_580_515_149_500_000_000
-    assert before_ns <= received[1] <= time.time_ns()
