@@ -47,7 +47,7 @@ class App:
             self.code = 128 + received.number if received.number in FATAL else None
             return
         if not received.reached_the_group:
-            os.kill(self.pid, received.number)
+            self._send(self.pid, received.number)
         self._may_stop = received.number in STOPPING
         if received.number == signal.SIGTERM:
             self.kill_at = min(self.kill_at, now + grace_seconds)
@@ -56,8 +56,14 @@ class App:
         """Kill it, if its time is over."""
         if self.pid is not None and now >= self.kill_at:
             log.complain("the app has not ended in time, and is killed", command=self._command[0])
-            os.kill(self.pid, signal.SIGKILL)
+            self._send(self.pid, signal.SIGKILL)
             self.kill_at = math.inf
+
+    def _send(self, pid: int, number: int) -> None:
+        try:
+            os.kill(pid, number)
+        except PermissionError:  # it has become another user's: sudo, su
+            log.complain("the app takes no signals from us", signal=signal.strsignal(number))
 
     def has_stopped(self) -> None:
         """It has: so do we, where that was asked of both (Ctrl-Z), for our shell to see, until that says to go on."""

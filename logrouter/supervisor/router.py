@@ -113,6 +113,9 @@ class Router:
         inherited = [*self._readers.values(), self._wake_reader, status_writer]
         try:
             self.pid = children.start_router(self._flags, self._handshake(status_writer), self._mask, inherited)
+        except OSError:
+            os.close(status_reader)
+            raise
         finally:
             os.close(status_writer)
         if self.status is not None:
@@ -169,13 +172,25 @@ class Router:
             return
         self.due = math.inf
         if self.pid is None:
-            self.start()
+            self._try_to_start(now)
         elif self._ready_at is not None:
             self._woken_at = now
             with suppress(BlockingIOError):  # so full of wakes that one more would say nothing
                 os.write(self._wake_writer, b"\n")
             if self.told_all and not self._said_until:
                 self._say_until(now)
+
+    def _try_to_start(self, now: float) -> None:
+        try:
+            self.start()
+        except OSError as error:  # no memory for it, or no process: the app goes on meanwhile
+            log.complain("the router cannot be started now", reason=error.strerror)
+            self._put_off(now)
+
+    def _put_off(self, now: float) -> None:
+        """The next try is later than the last one was."""
+        self._delay_seconds = min(max(FIRST_DELAY_SECONDS, 2 * self._delay_seconds), LONGEST_DELAY_SECONDS)
+        self.due = now + self._delay_seconds
 
     def _say_until(self, now: float) -> None:
         try:
@@ -190,12 +205,11 @@ class Router:
 
     def start_again(self, code: int, now: float) -> None:
         """It has died. A successor is started soon; later, where this one did not last."""
-        lasted = self._ready_at is not None and now - self._ready_at > LASTING_SECONDS
-        delay = FIRST_DELAY_SECONDS if lasted else 2 * self._delay_seconds
-        self._delay_seconds = min(max(FIRST_DELAY_SECONDS, delay), LONGEST_DELAY_SECONDS)
+        if self._ready_at is not None and now - self._ready_at > LASTING_SECONDS:
+            self._delay_seconds = 0.0
         self.pid = self._ready_at = None
         self._said_until = False
-        self.due = now + self._delay_seconds
+        self._put_off(now)
         log.warn("the router has died, and is started again", exit_code=code, after_seconds=self._delay_seconds)
 
     def hang_up(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -21,8 +22,11 @@ class Spawned:
     def __init__(self) -> None:
         self.handshakes: list[dict[str, object]] = []
         self.status: list[int] = []
+        self.refuses = False
 
     def __call__(self, flags: list[str], handshake: str, mask: set[int], descriptors: list[int]) -> int:
+        if self.refuses:
+            raise BlockingIOError(errno.EAGAIN, "no process to be had")
         self.handshakes.append(json.loads(handshake))
         self.status.append(os.dup(descriptors[-1]))  # ours is closed, as is its own once it has ended
         return 1000 + len(self.handshakes)
@@ -127,6 +131,22 @@ def test_one_that_does_not_last_is_started_later_and_later(spawned: Spawned, cap
     router.start_again(137, 101.5)
     assert router.due == pytest.approx(101.6)
     assert "after_seconds" in capfd.readouterr().err
+
+
+def test_one_that_cannot_be_started_now_is_tried_later(spawned: Spawned, capfd: pytest.CaptureFixture[str]) -> None:
+    router = started(spawned, **READY)
+    spawned.refuses = True
+    router.start_again(1, 0.0)
+    open_before = len(os.listdir("/proc/self/fd"))
+    for expected in (0.2, 0.4):
+        now = router.due
+        router.act(now)
+        assert router.due == pytest.approx(now + expected)
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    spawned.refuses = False
+    router.act(router.due)
+    assert router.pid is not None
+    assert capfd.readouterr().err.count("no process to be had") == 2
 
 
 def test_its_log_looks_like_the_routers() -> None:
