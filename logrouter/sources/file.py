@@ -2,7 +2,9 @@
 
 Each line of the files that `include` matches becomes an event, with the file's path as `meta.file`. A file is known by
 its device and inode and by its first KiB, not by its name: it is read on after it was renamed, and read from its
-beginning when it was truncated, or when a new file has taken its inode.
+beginning when it was truncated, or when a new file has taken its inode. Rotated files that are compressed (`.gz`,
+`.zst`) are not read again; those that are new are read. [Following files](../files.md) tells what else may happen to
+them.
 
 Where `spool.directory` is set, how far each file was read is kept with the events: after a restart, be it by `kill -9`,
 each goes on exactly there. Else each start is the first, and begins as `start` says.

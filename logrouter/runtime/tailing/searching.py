@@ -77,7 +77,7 @@ def is_copy(data: bytes, where: str, original: TailedFile) -> bool:
     with _opened(original) as file:
         if file is None or not file.holds(original.read_to, head):  # it was truncated, or deleted, a moment ago
             return len(data) >= head.length
-        return file.is_compressed or file.read(0, len(data)) == data
+        return file.head(len(data)) == data
 
 
 @contextmanager

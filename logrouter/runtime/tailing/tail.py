@@ -271,6 +271,8 @@ class Tail:
         now = file.read_at = trio.current_time()
         try:
             if file.open is None and not await self._reopen(file):
+                if file.left_at is not None:  # nobody looks for it
+                    await self._go_after(file)
                 return
             self._descriptors.used(file)
             data = file.read()
@@ -355,6 +357,10 @@ class Tail:
             self._table.add(file, left_at=trio.current_time())
             self._schedule.wake(file, trio.current_time())
             return
+        await self._go_after(file)
+
+    async def _go_after(self, file: TailedFile) -> None:
+        """It is not where it was."""
         self._let_go(file)
         if not await self._search(file):
             await self._lose(file)

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from logrouter import compression
 from logrouter.event import Attributes
 from logrouter.instructions import ContentCoding
-from logrouter.runtime.tailing import tail
+from logrouter.runtime.tailing import descriptors, tail
 from logrouter.runtime.tailing.file import READ_BYTES
 from logrouter.runtime.tailing.opened import OpenFile, open_file
 from logrouter.runtime.tailing.tail import DELETED_SECONDS, RENAMED_SECONDS
@@ -486,6 +486,28 @@ async def test_more_files_than_descriptors(
     assert all(lines == [b"one", b"two"] for name, lines in emitted.by_file.items() if name != "0.log")
     assert emitted.by_file["0.log"] == [b"one", b"two", b"three"]
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_left_closed_and_gone_it_is_forgotten(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (0, 0))
+    monkeypatch.setattr(descriptors, "LEAST", 1)
+    paths = [tmp_path / f"{number}.log" for number in range(2)]
+    for path in paths:
+        path.write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        for path in paths:
+            path.rename(path.with_suffix(".gone"))
+        await trio.sleep(2)
+        append(tmp_path / "0.gone", b"two\n")
+        await trio.sleep(2)
+        for path in paths:
+            path.with_suffix(".gone").unlink()
+        await trio.sleep(RENAMED_SECONDS + SAFETY_SECONDS)
+        assert set(emitted.positions) == {"began"}
+    assert emitted.by_file == {"0.log": [b"one", b"two"], "1.log": [b"one"]}
 
 
 async def test_one_file_does_not_keep_the_others_waiting(tmp_path: Path, autojump_clock: MockClock) -> None:
