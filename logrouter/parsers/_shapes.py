@@ -33,6 +33,8 @@ PIECE: Final = 512
 FEW: Final = 4
 """So many lines are not halved again."""
 CONTROLS: Final = frozenset(range(32)) - {ord("\n")}
+_NEWLINE: Final = ord("\n")
+_BACKSLASH: Final = ord("\\")
 _LAST: Final = itemgetter(-1)
 _TEXT: Final = b'"%b"'
 _AS_IT_IS: Final = b"%b"
@@ -147,8 +149,8 @@ class ShapedParser(Parser[ConfigT]):
     def _needs_care(self, lines: list[bytes]) -> bool:
         block = b"\n".join(lines)
         return (
-            b"\\" in block
-            or any(map(contains, lines, repeat(b"\n")))  # a fifth of counting them in the block
+            _BACKSLASH in block
+            or any(map(contains, lines, repeat(_NEWLINE)))  # a number: `in` tries that first, and raises for bytes
             or any(map(block.__contains__, self.controls))
             or not is_utf8(block)
         )
