@@ -112,7 +112,7 @@ def test_an_older_systemd_takes_it_with_one_file_more() -> None:
     older = (REPOSITORY / "configs/systemd/logrouter.service.d/before-253.conf").read_text()
     assert re.findall("^Type=(.*)$", unit + older, re.MULTILINE) == ["notify-reload", "notify"]
     reload = re.findall("^ExecReload=(.*)$", unit + older, re.MULTILINE)
-    assert [command.split()[-1] for command in reload] == ["check", "$MAINPID"]
+    assert [command.split()[-1] for command in reload] == ["check", '${MAINPID}"']
 
 
 # ── what the page promises ────────────────────────────────────────────────────────────────────────────
