@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.processes import REPOSITORY
 from tests.services import programs
 from tests.test_kubernetes import MANIFESTS
 
@@ -50,3 +53,28 @@ def test_a_mistake_would_be_found(validator: Path, right: str, wrong: str) -> No
     text = next(path for path in MANIFESTS if path.stem == "job").read_text()
     assert right in text
     assert "six" in (told := validate(validator, text.replace(right, wrong), "1.37")) or "restartPolizy" in told
+
+
+KUBECTL = """#!/bin/sh
+echo "$@" >> asked
+while [ $# -gt 0 ]; do [ "$1" != --filename ] || cat "$2" >> applied; shift; done
+"""
+"""Takes what it is given; what of it Kubernetes would take, the validator says."""
+
+
+def test_what_the_page_begins_with(validator: Path, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "kubernetes.md").read_text()
+    block = re.search(r"<!-- sidecar -->\n```sh\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-euc", block[1]], cwd=tmp_path, env=environ, check=True)
+    applied = (tmp_path / "applied").read_text()
+    assert validate(validator, applied, "1.37") == ""
+    assert re.findall(r"image: (\S+)", applied) == ["registry.example.org/logrouter:0.1.0", "web:latest"]
+    asked = (tmp_path / "asked").read_text().splitlines()[-1]
+    selector, container = re.findall(r"--(?:selector|container) (\S+)", asked)
+    assert f"{selector.replace('=', ': ')}}}" in applied
+    assert f"name: {container}\n" in applied
