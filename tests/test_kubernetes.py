@@ -158,3 +158,4 @@ def test_a_sidecar_is_a_native_one(manifest: Path) -> None:
         assert router in pod["initContainers"]
         assert router["restartPolicy"] == "Always"
         assert router["startupProbe"]["httpGet"]["path"] == "/readyz"
+        assert all(source.config.read_on for source in settings_of(manifest).sources.values())

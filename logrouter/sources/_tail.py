@@ -31,6 +31,9 @@ class TailConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=
     follow: bool = True
     """Whether to wait for what is appended, and for files that appear. `false`: what is there is read, unfinished last
     lines too, and that is the end."""
+    read_on: bool = False
+    """What SIGTERM does. `false`: no more is read, as the files wait for the next start. `true`: they are read on for
+    half of `shutdown_timeout`, as stdin is. For a pod, whose files are gone with it: its app ends before a sidecar."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,7 +52,7 @@ class TailSource(Source[TailConfigT]):
 
     def __init__(self, config: TailConfigT) -> None:
         super().__init__(config)
-        self.ends = not config.follow
+        self.ends = not config.follow or config.read_on
         self._positions: Mapping[str, bytes] = {}
         self._tail: Tail | None = None
         self._stopped = False
