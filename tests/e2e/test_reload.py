@@ -274,3 +274,52 @@ def test_killed_in_the_middle_of_reloads_each_line_is_there_once_and_in_order(wo
     for name in "bcd":
         found = numbers(workplace, f"{name}0.log") + numbers(workplace, f"{name}1.log")
         assert len(found) == len(set(found)), f"{name} has some twice"
+
+
+# ── sources ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("more", [SPOOL, ""])
+def test_sources_that_can_be_read_again_come_go_and_read_on(workplace: Workplace, runtime: Path, more: str) -> None:
+    def followed(*names: str) -> str:
+        include = ", ".join(f"{name}.log" for name in names)
+        source = f"{{type: file, include: [{include}], start: beginning}}"
+        return f"{more}sources: {{app: {source}}}\nsinks: {{all: file:all}}\n"
+
+    workplace.write("a.log", "a1\n")
+    workplace.write("b.log", "b1\n")
+    router = start(workplace, followed("a"))
+    workplace.wait_for_line("all")
+    workplace.write("logrouter.yaml", followed("a", "b"))
+    done = workplace.command("reload")
+    assert (done.returncode, done.stdout) == (0, b"sources.app.include.1: none \xe2\x86\x92 b.log\n")
+    for name in "ab":
+        with (workplace.folder / f"{name}.log").open("a") as file:
+            file.write(f"{name}2\n")
+    workplace.wait_for_line("all", 4)
+    workplace.write("logrouter.yaml", followed("b"))
+    assert workplace.command("reload").returncode == 0
+    with (workplace.folder / "b.log").open("a") as file:
+        file.write("b3\n")
+    workplace.wait_for_line("all", 5)
+    router.send_signal(signal.SIGTERM)
+    assert finish(router) == []
+    messages = [json.loads(line)["message"] for line in workplace.lines("all")]
+    assert sorted(messages) == ["a1", "a2", "b1", "b2", "b3"]
+
+
+def test_what_is_left_of_a_removed_sink_can_be_exported(workplace: Workplace) -> None:
+    quick = f"{SPOOL}shutdown_timeout: 1s\n"
+    dead = "b: {type: http, url: 'http://127.0.0.1:9/'}"
+    router = start(workplace, config("a: file:a.log", dead, more=quick))
+    pipe(router.stdin).write(b"one\ntwo\n")
+    workplace.wait_for_line("a.log", 2)
+    workplace.write("logrouter.yaml", config("a: file:a.log", more=quick))
+    done = workplace.command("reload")
+    assert done.stdout == b"sinks.b: removed; still to be delivered to it: 2 events\n"
+    pipe(router.stdin).write(b"three\n")
+    workplace.wait_for_line("a.log", 3)
+    done = workplace.command("spool", "export", "--sink", "b", "--raw")
+    assert done.stdout == b"one\ntwo\n"
+    told = finish(router, 75)
+    assert [(event["sink"], event["events"]) for event in told if event["message"] == "not delivered"] == [("b", 2)]

@@ -195,8 +195,9 @@ def tell(plan: Plan, script: list[tuple[str, Any]], **options: str) -> tuple[Sto
         return story, trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
+@pytest.mark.slow
 @given(plan=plans, script=st.lists(deeds, max_size=20), memory=st.sampled_from(["1MiB", "16MiB"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_each_sink_has_its_events_once_and_in_order(plan: Plan, script: list[tuple[str, Any]], memory: str) -> None:
     check(*tell(plan, script, SPOOL__MEMORY=memory))
 
