@@ -64,7 +64,7 @@ def _context(text: str) -> tuple[str, dict[str, str]]:
         value = text[place + len(name) + 4 : end]
         quoted = len(value) > 1 and value[0] == value[-1] == '"'
         found[name] = value[1:-1] if quoted else value
-    return message, found
+    return message, {name: value for name, value in found.items() if value}
 
 
 def apache_error(line: str, zone: tzinfo) -> bytes | None:

@@ -65,7 +65,10 @@ class Column(NamedTuple):
 
 
 class Shape:
-    """An expression, one group a column, that matches a line of the shape as a whole. Immutable."""
+    """An expression, one group a column, that matches a line of the shape as a whole. Immutable.
+
+    What its groups match is no quotation mark, and what `parse` makes of the same lines.
+    """
 
     def __init__(self, expression: bytes, columns: Sequence[Column]) -> None:
         self._expression = re.compile(rb"^(?:%b$|([^\n]++))" % expression, re.MULTILINE)

@@ -302,7 +302,26 @@ def test_traefik_escapes_nothing() -> None:
             "[Mon Nov 23 10:00:00.500000 2026] [:error] [pid 7] PHP Warning:  x: y",
             {"time": "2026-11-23T10:00:00.500Z", "level": "error", "pid": 7, "message": "PHP Warning:  x: y"},
         ),
-        # nginx, of no connection, and of one that has sent no request yet
+        # nginx 1.22 where the server has no name; of no connection; and of one that has sent no request yet
+        (
+            (
+                "2026/11/29 22:15:57 [error] 22128#22128: *3 connect() failed (111: Connection refused) while "
+                'connecting to upstream, client: 127.0.0.1, server: , request: "GET /up HTTP/1.1", '
+                'upstream: "http://127.0.0.1:1/up", host: "127.0.0.1:18999"'
+            ),
+            {
+                "time": "2026-11-29T22:15:57Z",
+                "level": "error",
+                "pid": 22128,
+                "tid": 22128,
+                "cid": 3,
+                "message": "connect() failed (111: Connection refused) while connecting to upstream",
+                "client": "127.0.0.1",
+                "request": "GET /up HTTP/1.1",
+                "upstream": "http://127.0.0.1:1/up",
+                "host": "127.0.0.1:18999",
+            },
+        ),
         (
             "2026/11/23 10:00:00 [notice] 1#1: signal 17 (SIGCHLD) received from 32",
             {
