@@ -150,7 +150,7 @@ class CapturedStream:
     def resume(self, position: bytes) -> None:
         """Go on from where a process before this one was."""
         self.stream.position = position
-        self._offset = int(position.rstrip(b"+") or b"0")
+        self._offset = self._safe_offset = int(position.rstrip(b"+") or b"0")
         self._framing = LineFraming(self._max_line_bytes, in_line=position.endswith(b"+"))
 
     def read(self) -> Frame | None:

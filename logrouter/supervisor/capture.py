@@ -160,10 +160,13 @@ class Capture:
         return data
 
     def close(self) -> None:
-        """The end of this file: the next byte goes into a new one."""
+        """The end of this file: the next byte goes into a new one. One that holds nothing is not left."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+            if self._offset == self._begun:
+                with suppress(OSError):
+                    os.unlink(self._path_at(self._begun))
 
     def _file(self) -> int:
         """The file to write into. A new one where there is none, it is full, or somebody has laid hands on it."""
@@ -173,10 +176,11 @@ class Capture:
                 return self._fd
             self.close()
         os.makedirs(self._room.folder, mode=0o700, exist_ok=True)
-        path = f"{self._room.folder}/{self._stream}-{self._offset:016x}.log"
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._begun = self._offset
+        self._fd, self._begun = _open_empty(self._path_at(self._offset)), self._offset
         return self._fd
+
+    def _path_at(self, begin: int) -> str:
+        return f"{self._room.folder}/{self._stream}-{begin:016x}.log"
 
     def _left_in_file(self) -> int:
         return self._room.rotate_bytes - (self._offset - self._begun)
@@ -202,6 +206,18 @@ class Capture:
             with suppress(OSError):
                 size += _end_line(path)
         return begin + size
+
+
+def _open_empty(path: str) -> int:
+    """Open a new file, or one that holds nothing: who made it was killed before the first byte.
+
+    Raises FileExistsError where it holds anything.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    if os.fstat(file).st_size:
+        os.close(file)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    return file
 
 
 def _end_line(path: str) -> int:

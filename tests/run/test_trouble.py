@@ -279,6 +279,14 @@ def test_what_a_run_could_not_deliver_the_next_does(runner: Runner) -> None:
     assert runner.captured() == []
 
 
+def test_a_stream_that_was_silent_in_one_run_is_whole_in_the_next(runner: Runner) -> None:
+    for script in ("echo a; echo one >&2", "echo b", "echo c; echo two >&2"):
+        done = runner.run("spool", ["sh", "-c", script])
+        assert (done.code, done.complaints, runner.captured()) == (0, b"", [])
+
+    assert (runner.lines("stdout"), runner.lines("stderr")) == ([b"a", b"b", b"c"], [b"one", b"two"])
+
+
 def test_capture_files_are_private(runner: Runner) -> None:
     process = runner.start("spool", "print('one', flush=True)\ninput()")
     runner.wait_for("stdout", b"one")

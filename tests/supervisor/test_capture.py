@@ -102,6 +102,32 @@ def test_it_goes_on_behind_what_was_read_and_what_earlier_apps_have_left(tmp_pat
     assert lines_of(reader(tmp_path, b"100")) == [b"one", b"unfinished", b"two", b"three"]
 
 
+def test_a_stream_that_says_nothing_leaves_no_file(tmp_path: Path) -> None:
+    source, writer = os.pipe()
+    os.close(writer)
+    capture = Capture(Room(str(tmp_path), 1000, None), "stdout", 5)
+    assert capture.splice(source, 0.0) == 0
+    capture.close()
+    os.close(source)
+    assert names(tmp_path) == []
+
+
+def test_an_empty_file_that_a_killed_one_has_left_is_written_into(tmp_path: Path) -> None:
+    (tmp_path / f"stdout-{5:016x}.log").touch()
+    capture = Capture(Room(str(tmp_path), 1000, None), "stdout", 5)
+    assert capture.write(memoryview(b"one\n"), 0.0) == b""
+    assert lines_of(reader(tmp_path, b"5")) == [b"one"]
+
+
+def test_one_that_holds_anything_is_not_written_over(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    room = Room(str(tmp_path), 1000, None)
+    capture = Capture(room, "stdout", 5)
+    (tmp_path / f"stdout-{5:016x}.log").write_bytes(b"of somebody else\n")
+    assert capture.write(memoryview(b"one\n"), 0.0) == b"one\n"
+    assert lines_of(reader(tmp_path, b"5")) == [b"of somebody else"]
+    assert "File exists" in capfd.readouterr().err
+
+
 # ── room ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -216,6 +242,12 @@ def test_what_is_safe_is_deleted_but_for_the_file_being_written(tmp_path: Path) 
     stream.is_safe(b"30")
     assert names(tmp_path) == [f"stdout-{20:016x}.log"]
     stream.clear()
+    assert names(tmp_path) == []
+
+
+def test_what_was_safe_before_is_cleared_too(tmp_path: Path) -> None:
+    Capture(Room(str(tmp_path), 80, None), "stdout", 0).write(memoryview(b"one\n"), 0.0)
+    reader(tmp_path, b"4").clear()
     assert names(tmp_path) == []
 
 
