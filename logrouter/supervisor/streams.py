@@ -7,8 +7,11 @@ read last, no more is read, and the app waits as it would without us.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import sys
+import termios
 from collections.abc import Container
 from typing import Final
 
@@ -40,10 +43,17 @@ class Stream:
         self._target = target
         self._tee = tee
         self._for_target = self._for_tee = memoryview(b"")
+        self._lacks_room = False
+        """Whether what is in the pipe could not be captured when that was tried last."""
         os.set_blocking(source, False)
 
     @property
     def is_stuck(self) -> bool:
+        """Whether something waits here that somebody has not taken yet."""
+        return self._holds_some or self._lacks_room
+
+    @property
+    def _holds_some(self) -> bool:
         """Whether somebody has not taken all of what was read last."""
         return bool(self._for_target or self._for_tee)
 
@@ -56,13 +66,13 @@ class Stream:
             waits[self._tee.fd] = select.POLLOUT
         if self._for_target and isinstance(self._target, Outlet):
             waits[self._target.fd] = select.POLLOUT
-        return waits if self.is_stuck or now < self.due else {self._source: select.POLLIN}
+        return waits if self._holds_some or now < self.due else {self._source: select.POLLIN}
 
     def act(self, now: float, ready: Container[int]) -> bool:
         """Move what there is, if it is time; `ready`: what polls so. Gives whether the router has something to read."""
         if self.ended:
             return False
-        if self.is_stuck:
+        if self._holds_some:
             self._hand_out(now)
         elif now >= self.due and self._source in ready:
             return self._move(now)
@@ -73,13 +83,18 @@ class Stream:
         self.due = float("-inf")
 
     def give_up(self) -> None:
-        """Somebody holds the other end, though the app has ended: nobody listens to that any more."""
-        if not self.ended:
+        """The app has ended, and its time is over, or who else holds the other end is quiet: it is read no more."""
+        if not self.ended and not self.is_stuck:
             log.warn("a process that the app left behind holds its output: it is read no more", stream=self._name)
-        if self.is_stuck:
-            untaken = max(len(self._for_target), len(self._for_tee))
+        if untaken := max(len(self._for_target), len(self._for_tee)) + self._left_in_pipe():
             log.complain("the end of the app's output was not taken", stream=self._name, bytes=untaken)
         self.close()
+
+    def _left_in_pipe(self) -> int:
+        """How many bytes nobody has read."""
+        if self.ended:
+            return 0
+        return int.from_bytes(fcntl.ioctl(self._source, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def close(self) -> None:
         """Read no more: who writes into it from now on is told so (SIGPIPE)."""
@@ -90,6 +105,7 @@ class Stream:
 
     def _move(self, now: float) -> bool:
         moved = self._moved(now)
+        self._lacks_room = moved is None  # as there is something: it polled so
         if moved == 0:
             self.close()
         elif moved is None or moved < BUSY_BYTES:

@@ -6,9 +6,12 @@ import os
 import select
 from pathlib import Path
 
-from logrouter.supervisor.capture import Capture, Room
+import pytest
+
+from logrouter.supervisor.capture import RETRY_SECONDS, Capture, Room
 from logrouter.supervisor.outlet import Outlet
 from logrouter.supervisor.streams import BUSY_BYTES, INTERVAL_SECONDS, Stream
+from logrouter.supervisor.supervise import Clock
 from tests.supervisor.conftest import MakePipe
 
 PIPE_BYTES = 64 * 1024
@@ -72,6 +75,39 @@ def test_a_full_pipe_to_the_router_holds_nothing_but_the_app(make_pipe: MakePipe
     os.read(router, PIPE_BYTES)
     stream.act(1.0, {target})
     assert os.read(router, 100) == b"line\n"
+
+
+@pytest.mark.parametrize("makes_room", [True, False])
+def test_the_end_waits_for_room_and_what_finds_none_is_told(
+    tmp_path: Path, make_pipe: MakePipe, capfd: pytest.CaptureFixture[str], makes_room: bool
+) -> None:
+    """In half of the time that is left: it is not taken for the quiet of a process left behind."""
+    reader, writer = make_pipe()
+    stream = Stream("stdout", reader, Capture(Room(str(tmp_path), 80, None), "stdout", 0), None)
+    os.write(writer, b"123456789\n" * 10)
+    os.close(writer)
+    for step in range(10):
+        stream.act(step * INTERVAL_SECONDS, {reader})
+    now = 1.0
+    clock = Clock()
+    clock.limit(now + 20)
+    clock.start_draining(now)
+    stream.hurry()
+    stream.act(now, {reader})
+    assert not clock.is_drained([stream], now + 9)
+    if makes_room:
+        for path in sorted(tmp_path.iterdir()):
+            path.unlink()
+        while not stream.ended:
+            now += RETRY_SECONDS
+            stream.act(now, {reader})
+        assert clock.is_drained([stream], now)
+    else:
+        assert clock.is_drained([stream], now + 10)
+    stream.give_up()
+    complaints = capfd.readouterr().err
+    assert ('"bytes":20' in complaints) is not makes_room
+    assert "left behind" not in complaints
 
 
 def test_the_end_goes_on_to_the_router(make_pipe: MakePipe) -> None:
