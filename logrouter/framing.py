@@ -14,9 +14,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from logrouter.event import EVENT_OVERHEAD_BYTES, Flag
+
+IN_LINE: Final = b"+"
+"""The memo of a framing that has given out pieces of the line which it holds."""
 
 
 class Frame(NamedTuple):
@@ -52,18 +55,36 @@ class Frame(NamedTuple):
 class LineFraming:
     """One stream's framing. Holds the unfinished line between reads, never more than `max_line` of it."""
 
-    def __init__(self, max_line_bytes: int, *, in_line: bool = False) -> None:
-        """`in_line`: what comes first is the rest of a line that another framing has given out pieces of."""
+    def __init__(self, max_line_bytes: int, memo: bytes = b"") -> None:
+        """`memo`: that of a framing on the same stream, which this one goes on from."""
         self.max_line_bytes = max_line_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self.in_line = in_line
+        self.in_line = memo == IN_LINE
         """Pieces of the line that is held now have been given out already."""
 
     @property
     def held_bytes(self) -> int:
-        """The length of the unfinished line."""
+        """How much of what was read has not been given out: the unfinished line."""
         return self._held_bytes
+
+    @property
+    def memo(self) -> bytes:
+        """What another framing must be told to go on at the beginning of what is held."""
+        return IN_LINE if self.in_line else b""
+
+    @property
+    def holds_lines(self) -> bool:
+        """Whether whole lines are held, which `flush` would give out."""
+        return False
+
+    def flush(self) -> Frame:
+        """Nothing has come for a while: give out what need not be held."""
+        return Frame([], b"", {}, 0)
+
+    def take_over(self, other: LineFraming) -> None:
+        """Go on from another framing of the same stream, with what it holds: with its next line, if these are lines."""
+        self._held, self._held_bytes, self.in_line = other._held, other._held_bytes, other.in_line
 
     def feed(self, data: bytes) -> Frame:
         """Take what was read; give the lines it completes."""
@@ -79,7 +100,7 @@ class LineFraming:
         self._held, self._held_bytes = ([rest], len(rest)) if rest else ([], 0)
         frame = self._frame(block)
         if self._held_bytes > self.max_line_bytes:
-            return _joined(frame, self._cut_held())
+            return joined(frame, self._cut_held())
         return frame
 
     def finish(self) -> Frame:
@@ -157,7 +178,8 @@ def _character_start(line: bytes, start: int, end: int) -> int:
     return end
 
 
-def _joined(first: Frame, second: Frame) -> Frame:
+def joined(first: Frame, second: Frame) -> Frame:
+    """Two frames as one. How much was read is not in it."""
     shift = len(first.lines)
     marks = first.marks | {shift + number: mark for number, mark in second.marks.items()}
     lines = first.lines + second.lines

@@ -49,6 +49,7 @@ _WORDS = {
     "KeyTemplate": "template",
     "Pattern": "regular expression",
     "Parse": "parser, or list of parsers",
+    "Language": "language",
 }
 """Types in plain words. Our own are given by name: a page about one component should not load all."""
 

@@ -20,12 +20,13 @@ from logrouter.documents import Document, decode_document, decode_text
 from logrouter.event import Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.formats.values import escape_controls
-from logrouter.framing import LineFraming
+from logrouter.framing import Frame, LineFraming
 from logrouter.ingest import Ingest
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, Field, lookup
 from logrouter.rules import Rule
 from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
+from logrouter.sources import LinesConfig
 
 _KINDS = {0: "text", Flag.JSON: "JSON object", Flag.INVALID_UTF8: "text, with bytes that are not UTF-8"}
 
@@ -63,7 +64,8 @@ class Explanation:
 
     def lines(self, stream: Any) -> Iterator[bytes]:
         """The lines of a stream, framed as the source would."""
-        framing = LineFraming(self._source.config.max_line)
+        config = self._source.config
+        framing = config.framing() if isinstance(config, LinesConfig) else LineFraming(config.max_line)
         while data := stream.read1(65536):
             yield from framing.feed(data).lines
         yield from framing.finish().lines
@@ -71,12 +73,14 @@ class Explanation:
     def explain(self, number: int, line: bytes) -> list[str]:
         """Everything about one line, as lines for people."""
         received_ns = time.time_ns()
-        frame = LineFraming(len(line) + 1).feed(line + b"\n")
+        frame = Frame([line], line, {}, 0)
         (parsed,) = self._parsing.chunks(frame, received_ns)
         payload, flags = parsed.payloads[0], parsed.flags[0]
         facts = Facts(self._attributes, received_ns, self._router.resource, flags)
         document = _document(payload, flags)
-        told = [f"── line {number} · {self._kind(line, received_ns)} · {len(line)} bytes", f"   {_shown(line)}"]
+        joined = f" · {lines} lines joined" if (lines := line.count(b"\n") + 1) > 1 else ""
+        told = [f"── line {number} · {self._kind(line, received_ns)} · {len(line)} bytes{joined}"]
+        told += [f"   {_shown(part)}" for part in line.split(b"\n")]
         if payload != line:
             told += _row("fields", [_shown(payload)])
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))

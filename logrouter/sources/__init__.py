@@ -17,7 +17,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import msgspec
 
 from logrouter.event import Attributes
-from logrouter.framing import Frame
+from logrouter.framing import Frame, LineFraming
+from logrouter.joining import JoiningFraming
+from logrouter.joining.options import Multiline, joiner_of, quiet_seconds
 from logrouter.parsing import AUTO, Parse
 from logrouter.values import Size
 
@@ -81,6 +83,30 @@ class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.max_line < 64:
             raise ValueError(f"max_line: at least 64B, not {self.max_line}")
+
+
+class LinesConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The options of sources that read lines."""
+
+    multiline: Multiline = "none"
+    """Which lines are one event together. `auto`: the tracebacks of all languages, with the line that logged them. One
+    language or a list: of these alone (`python`, `java`, `go`, `node`, `ruby`, `dotnet`, `php`, `rust`). Or a pattern
+    of your own: see [lines that belong together](../multiline.md)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.multiline:
+            raise ValueError("multiline: expected at least one language")
+
+    def framing(self, memo: bytes = b"") -> LineFraming:
+        """What makes events of the bytes of a stream. `memo`: that of the framing from which it goes on."""
+        joiner = joiner_of(self.multiline)
+        return LineFraming(self.max_line, memo) if joiner is None else JoiningFraming(self.max_line, joiner, memo)
+
+    @property
+    def quiet_seconds(self) -> float:
+        """After how long without a new line the whole lines that a framing holds are given out."""
+        return quiet_seconds(self.multiline)
 
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)

@@ -1,7 +1,8 @@
 """One stream of an app, read from the files in which the supervisor captures it (`supervisor/capture.py`).
 
-    position   1048576    so many bytes of the whole stream are in the spool: the beginning of a line
+    position   1048576    so many bytes of the whole stream are in the spool: the beginning of an event
                1048576+   the same, in the midst of a line that is longer than `max_line`
+               1048576*   the same, in the midst of an event of several lines that is longer
 
 A file is deleted once it is safe and there is a next: the supervisor may still write into the last. After the app's end
 the last goes too.
@@ -14,34 +15,44 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
-from logrouter.framing import Frame, LineFraming
-from logrouter.sources import Emit, SourceConfig, Stream
+import trio
+
+from logrouter.framing import IN_LINE, Frame, LineFraming
+from logrouter.joining import IN_EVENT
+from logrouter.sources import Emit, LinesConfig, Stream
 from logrouter.sources._wake import Wake
 from logrouter.supervisor.capture import FILE_NAME
 from logrouter.supervisor.router import STREAMS
 
 READ_BYTES: Final = 512 * 1024
+MakeFraming: TypeAlias = Callable[[bytes], LineFraming]
+"""What makes the framing of a stream, given the memo of the one before."""
+_MEMOS: Final = IN_LINE + IN_EVENT
 
 
 class FromFiles:
     """Reads an app's streams from its capture files."""
 
-    def __init__(self, max_line_bytes: int, folder: str, wake: Wake, lose: Callable[[str, int], None]) -> None:
+    def __init__(self, config: LinesConfig, folder: str, wake: Wake, lose: Callable[[str, int], None]) -> None:
         """`lose` is told what is missing: of which stream, and how many bytes."""
         self.trouble: str | None = None
-        self._streams = {name: CapturedStream(folder, name, max_line_bytes) for name in STREAMS}
+        self._streams = {name: CapturedStream(folder, name, config.framing) for name in STREAMS}
+        self._quiet_seconds = config.quiet_seconds
+        self._quiet_at = dict.fromkeys(STREAMS, float("inf"))
+        """When the lines that a stream holds are given out, if nothing comes before."""
         self._wake = wake
         self._lose = lose
         self._stopped = False
         self._over = False
         """The app has ended, and all it wrote has been handed over."""
 
-    def adjust(self, config: SourceConfig) -> None:
+    def adjust(self, config: LinesConfig) -> None:
         """Go on with these options."""
         for stream in self._streams.values():
-            stream.cut_lines_at(config.max_line)
+            stream.frame_with(config.framing)
+        self._quiet_seconds = config.quiet_seconds
 
     def resume(self, positions: Mapping[str, bytes]) -> dict[str, int]:
         """Go on where a process before this one was. Gives where that is in each stream, in bytes."""
@@ -71,7 +82,8 @@ class FromFiles:
                 if is_all:
                     await self._finish(emit)
                     break
-                await self._wake.wait()
+                await self._wake.wait(min(self._quiet_at.values()))
+                await self._flush_some(emit)
         except OSError as error:
             self.trouble = f"{error.filename or 'a capture file'}: {error.strerror}"
         finally:
@@ -84,10 +96,19 @@ class FromFiles:
         for name, stream in self._streams.items():
             if (frame := stream.read()) is not None:
                 any_came = True
+                now = trio.current_time()
+                self._quiet_at[name] = now + self._quiet_seconds if stream.holds_lines else float("inf")
                 if lost_bytes := stream.take_lost():
                     self._lose(name, lost_bytes)
                 await emit(frame, time.time_ns(), stream.stream, stream.position)
         return any_came
+
+    async def _flush_some(self, emit: Emit) -> None:
+        for name, stream in self._streams.items():
+            if trio.current_time() >= self._quiet_at[name]:
+                self._quiet_at[name] = float("inf")
+                frame = stream.flush()
+                await emit(frame, time.time_ns(), stream.stream, stream.position)
 
     async def _finish(self, emit: Emit) -> None:
         for stream in self._streams.values():
@@ -117,13 +138,13 @@ class CaptureFile(NamedTuple):
 class CapturedStream:
     """Reads it from where it was read to before."""
 
-    def __init__(self, folder: str, name: str, max_line_bytes: int) -> None:
+    def __init__(self, folder: str, name: str, framing: MakeFraming) -> None:
         self.stream = Stream(name, {"stream": name})
         self._lost_bytes = 0
         self._folder = folder
         self._name = name
-        self._max_line_bytes = max_line_bytes
-        self._framing = LineFraming(max_line_bytes)
+        self._make_framing = framing
+        self._framing = framing(b"")
         self._offset = 0
         """Where the next byte to read stands in the whole stream."""
         self._safe_offset = 0
@@ -141,17 +162,25 @@ class CapturedStream:
     def position(self) -> bytes:
         """How far its lines have been given out."""
         place = b"%d" % (self._offset - self._framing.held_bytes)
-        return place + b"+" if self._framing.in_line else place
+        return place + self._framing.memo
 
-    def cut_lines_at(self, max_line_bytes: int) -> None:
-        """Lines that are longer come in pieces."""
-        self._max_line_bytes = self._framing.max_line_bytes = max_line_bytes
+    @property
+    def holds_lines(self) -> bool:
+        """Whether it holds whole lines, as more may belong to them."""
+        return self._framing.holds_lines
+
+    def frame_with(self, framing: MakeFraming) -> None:
+        """Go on with another kind of framing."""
+        before, self._make_framing = self._framing, framing
+        self._framing = framing(b"")
+        self._framing.take_over(before)
 
     def resume(self, position: bytes) -> None:
         """Go on from where a process before this one was."""
         self.stream.position = position
-        self._offset = self._safe_offset = int(position.rstrip(b"+") or b"0")
-        self._framing = LineFraming(self._max_line_bytes, in_line=position.endswith(b"+"))
+        place = position.rstrip(_MEMOS)
+        self._offset = self._safe_offset = int(place or b"0")
+        self._framing = self._make_framing(position[len(place) :])
 
     def read(self) -> Frame | None:
         """Some more lines, or none where what comes next is missing. None: nothing has come. Raises OSError."""
@@ -176,12 +205,16 @@ class CapturedStream:
     def finish(self) -> Frame:
         """The last line, where it has no end and will not get one."""
         frame = self._framing.finish()
-        self._framing = LineFraming(self._max_line_bytes)
+        self._framing = self._make_framing(b"")
         return frame
+
+    def flush(self) -> Frame:
+        """The lines that it holds, as nothing has come for a while."""
+        return self._framing.flush()
 
     def is_safe(self, position: bytes) -> None:
         """What was read up to there will not be asked for again. Deletes what is safe and complete."""
-        self._safe_offset = int(position.rstrip(b"+"))
+        self._safe_offset = int(position.rstrip(_MEMOS))
         files = self._files()
         for file, following in pairwise(files):
             if following.begin <= self._safe_offset:

@@ -46,4 +46,7 @@ class ContainerSource(TailSource[ContainerConfigT]):
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         """What makes frames of a file's bytes, and where its streams go on."""
-        return ContainerFraming(self.form, self.config.max_line, starts)
+        config = self.config
+        if config.multiline == "none":
+            return ContainerFraming(self.form, config.max_line, starts)
+        return ContainerFraming(self.form, config.max_line, starts, config.framing, config.quiet_seconds)

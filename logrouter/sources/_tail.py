@@ -10,11 +10,11 @@ from logrouter.runtime.tailing import FileFraming, FileLines, Start
 from logrouter.runtime.tailing.globs import Patterns
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.tail import Tail
-from logrouter.sources import Emit, Source, SourceConfig
+from logrouter.sources import Emit, LinesConfig, Source, SourceConfig
 from logrouter.values import Duration
 
 
-class TailConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class TailConfig(LinesConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options of all sources that follow files."""
 
     exclude: Sequence[str] = ()
@@ -68,7 +68,8 @@ class TailSource(Source[TailConfigT]):
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         """What makes frames of a file's bytes, and where its streams go on."""
-        return FileLines(self.config.max_line, starts.get("", Start()).memo)
+        framing = self.config.framing(starts.get("", Start()).memo)
+        return FileLines(framing, self.config.quiet_seconds)
 
     def reads(self, path: str) -> bool:
         """Whether it would follow a file at that absolute path."""

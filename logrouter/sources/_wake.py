@@ -29,12 +29,13 @@ class Wake:
         if self.seconds_left is not None:
             ending(self.seconds_left)
 
-    async def wait(self) -> None:
-        """Until something is said. Returns at once after `stop`, and after the end."""
+    async def wait(self, deadline: float = float("inf")) -> None:
+        """Until something is said, or the deadline. Returns at once after `stop`, and after the end."""
         if self._stopped or self.ended:
             await trio.lowlevel.checkpoint()
         else:
-            await self._said.wait()
+            with trio.move_on_at(deadline):
+                await self._said.wait()
 
     async def wait_for_end(self) -> None:
         """Until there is nothing more to be said, or `stop`."""

@@ -47,7 +47,7 @@ class RunSource(Source[RunConfig]):
         self._reading: FromFiles | FromPipes = (
             FromPipes(config, supervisor.streams, self._wake)
             if supervisor.capture_folder is None
-            else FromFiles(config.max_line, supervisor.capture_folder, self._wake, self._lose)
+            else FromFiles(config, supervisor.capture_folder, self._wake, self._lose)
         )
         self._offsets: dict[str, int] = {}
 

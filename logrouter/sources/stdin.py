@@ -22,9 +22,8 @@ from typing import ClassVar, Final
 
 import trio
 
-from logrouter.framing import LineFraming
 from logrouter.runtime.transports.streams import grow_pipe
-from logrouter.sources import Emit, Source, SourceConfig
+from logrouter.sources import Emit, LinesConfig, Source, SourceConfig
 
 READ_BYTES: Final = 512 * 1024
 """Waking the tasks for a chunk costs 0.3 ms: at 256 KiB that is a fifth of all, at 512 KiB a tenth. More costs memory
@@ -34,8 +33,8 @@ BUSY_SHARE: Final = 4
 """A read that gives more than a quarter of what the pipe holds, or of a full read, is followed by the next at once."""
 
 
-class StdinConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The options of stdin: those that every source has."""
+class StdinConfig(LinesConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The options of stdin: those that every source of lines has."""
 
 
 class StdinSource(Source[StdinConfig]):
@@ -43,17 +42,19 @@ class StdinSource(Source[StdinConfig]):
 
     Config: ClassVar[type[SourceConfig]] = StdinConfig
     only_once = True
-    adjustable = Source.adjustable | {"max_line"}
+    adjustable = Source.adjustable | {"max_line", "multiline"}
 
     def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         super().__init__(config)
         self._fd = fd
-        self._framing = LineFraming(config.max_line)
+        self._framing = config.framing()
         self._waiting: trio.CancelScope | None = None
         self._stopped = False
         self._pollable = True
         self._is_terminal = False
         self._busy_bytes = READ_BYTES // BUSY_SHARE
+        self._quiet_at = float("inf")
+        """When the lines that are held are given out, if nothing comes before."""
 
     @property
     def attributes(self) -> dict[str, str | int | bool]:
@@ -62,7 +63,9 @@ class StdinSource(Source[StdinConfig]):
     def adjust(self, config: StdinConfig) -> None:
         """Go on with these options."""
         super().adjust(config)
-        self._framing.max_line_bytes = config.max_line
+        framing = config.framing()
+        framing.take_over(self._framing)
+        self._framing = framing
 
     def stop(self) -> None:
         """Read no more."""
@@ -77,11 +80,16 @@ class StdinSource(Source[StdinConfig]):
         while not self._stopped:
             data = await self._read(earliest)
             if data is None:
+                if trio.current_time() >= self._quiet_at:
+                    self._quiet_at = float("inf")
+                    await emit(self._framing.flush(), time.time_ns())
                 continue
             if not data:
                 break
-            earliest = trio.current_time() + READ_INTERVAL_SECONDS if len(data) < self._busy_bytes else 0.0
+            now = trio.current_time()
+            earliest = now + READ_INTERVAL_SECONDS if len(data) < self._busy_bytes else 0.0
             coming = emit(self._framing.feed(data), time.time_ns())
+            self._quiet_at = now + self.config.quiet_seconds if self._framing.holds_lines else float("inf")
             del data  # it need not be held while there is no room
             await coming
         await emit(self._framing.finish(), time.time_ns())
@@ -99,13 +107,14 @@ class StdinSource(Source[StdinConfig]):
             self._busy_bytes = min(READ_BYTES, grow_pipe(self._fd)) // BUSY_SHARE
 
     async def _read(self, earliest: float) -> bytes | None:
-        """One read, not before `earliest`. None: nothing was there after all, or `stop` was called."""
+        """One read, not before `earliest`. None: nothing was there after all, or in time, or `stop` was called."""
         try:
             if self._pollable:
-                await self._wait(earliest)
+                in_time = await self._wait(earliest)
             else:
                 await trio.lowlevel.checkpoint()
-            return None if self._stopped else os.read(self._fd, READ_BYTES)
+                in_time = True
+            return os.read(self._fd, READ_BYTES) if in_time and not self._stopped else None
         except BlockingIOError:  # somebody else made it non-blocking, or read it first
             return None
         except OSError as error:
@@ -113,17 +122,20 @@ class StdinSource(Source[StdinConfig]):
                 self.trouble = error.strerror
             return b""
 
-    async def _wait(self, earliest: float) -> None:
-        """Until `earliest`, and until there is something to read, or `stop` is called."""
+    async def _wait(self, earliest: float) -> bool:
+        """Until `earliest`, and until there is something to read, or `stop` is called. False: nothing came in time."""
+        in_time = True
         if earliest:
             with trio.CancelScope(deadline=earliest) as self._waiting:
                 await trio.sleep_forever()
         if has_bytes(self._fd):
             await trio.lowlevel.checkpoint_if_cancelled()  # others have their turn when events are appended
         elif not self._stopped:
-            with trio.CancelScope() as self._waiting:
+            with trio.CancelScope(deadline=self._quiet_at) as self._waiting:
                 await self._wait_readable()
+            in_time = not self._waiting.cancelled_caught
         self._waiting = None
+        return in_time
 
     async def _wait_readable(self) -> None:
         try:

@@ -46,6 +46,7 @@ def test_each_value_and_where_it_came_from(command: Command) -> None:
         "    parse: auto  # default",
         "    keep_original: false  # default",
         "    max_line: 1MiB  # default",
+        "    multiline: none  # default",
         "steps:",
         "  - redact:",
         "      fields:",

@@ -202,6 +202,16 @@ def test_lines_are_recognised_as_the_source_does(
     assert [match and match[1] for match in sinks] == expected
 
 
+def test_lines_that_are_joined_are_explained_as_one(command: Command, write: Callable[..., None]) -> None:
+    write("sources: {in: {type: stdin, multiline: java}}\nsinks: {o: 'stdout:'}\n")
+
+    (joined, other) = blocks(command("explain", stdin=b"an error\n\tat a.B.c(B.java:1)\nfine\n").output)
+
+    assert joined[:3] == ["── line 1 · text · 28 bytes · 2 lines joined", "   an error", "   \tat a.B.c(B.java:1)"]
+    assert joined[-1].endswith(' bytes: {"message":"an error\\n\\tat a.B.c(B.java:1)"}')
+    assert other[:2] == ["── line 2 · text · 4 bytes", "   fine"]
+
+
 def test_no_lines(command: Command) -> None:
     assert command("explain") == (0, "", "")
 

@@ -191,6 +191,15 @@ def test_all_that_comes_in_is_emitted_in_order(name: str, data: bytes, slowness:
 
 
 @every_source_of_lines
+def test_lines_that_belong_together_are_one_event(name: str) -> None:
+    frames: list[Frame] = []
+    data = b'an error\nTraceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: x\nfine\n'
+    with FED_WITH[name](data, multiline="auto") as source:
+        trio.run(source.run, collector(frames))
+    assert lines_of(name, frames) == [data[: data.index(b"\nfine")], b"fine"]
+
+
+@every_source_of_lines
 def test_every_frame_is_its_lines_joined(name: str) -> None:
     frames: list[Frame] = []
     with FED_WITH[name](b"one\n\ntwo\r\n" + b"x" * 150 + b"\nlast", max_line=Size(64)) as source:

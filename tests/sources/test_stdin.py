@@ -352,3 +352,40 @@ async def test_a_pipe_that_fills_is_read_without_a_pause(
         assert write(block) == len(block)
         await received.wait_for_lines(number * len(block) // 1024)
     assert received.reads == 5
+
+
+# ── several lines that are one event ──────────────────────────────────────────────────────────────────
+
+
+async def test_what_may_go_on_is_held_until_it_is_quiet(
+    pipe: tuple[int, int], nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    reader, writer = pipe
+    received = Received()
+    nursery.start_soon(source_of(reader, multiline="java").run, received.emit)
+    os.write(writer, b"an error\n")
+    await trio.sleep(0.4)
+    os.write(writer, b"\tat a.B.c(B.java:1)\nunfinished")
+    await trio.sleep(0.4)
+    assert received.lines == []
+    await trio.sleep(0.2)
+    assert received.lines == [b"an error\n\tat a.B.c(B.java:1)"]
+    os.write(writer, b"\n\tat d\n")
+    os.close(writer)
+    await received.wait_for_lines(2)
+    assert received.lines[1:] == [b"unfinished\n\tat d"]
+
+
+async def test_a_reload_may_join_otherwise_what_is_held(
+    pipe: tuple[int, int], nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    reader, writer = pipe
+    received, source = Received(), source_of(reader, multiline="java")
+    nursery.start_soon(source.run, received.emit)
+    os.write(writer, b"one\n\tat a\n")
+    await trio.sleep(0.1)
+    source.adjust(StdinConfig(multiline="none"))
+    os.write(writer, b"two\n")
+    await received.wait_for_lines(3)
+    assert received.lines == [b"one", b"\tat a", b"two"]
+    os.close(writer)

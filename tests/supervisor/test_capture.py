@@ -5,14 +5,19 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
-from logrouter.framing import Frame
-from logrouter.sources._captured import CapturedStream
+from logrouter.framing import Frame, LineFraming
+from logrouter.sources import LinesConfig, Stream
+from logrouter.sources._captured import CapturedStream, FromFiles
+from logrouter.sources._wake import Wake
 from logrouter.supervisor.capture import RETRY_SECONDS, Capture, Room
 
 EVER = float("inf")
@@ -51,7 +56,7 @@ def marks_in(frame: Frame) -> list[tuple[bytes, int]]:
 
 
 def reader(folder: Path, position: bytes = b"0") -> CapturedStream:
-    stream = CapturedStream(str(folder), "stdout", 1024)
+    stream = CapturedStream(str(folder), "stdout", partial(LineFraming, 1024))
     stream.resume(position)
     return stream
 
@@ -279,12 +284,12 @@ def test_read_again_from_any_position_the_lines_are_the_same(
     """Also in the midst of a line that is cut into pieces."""
     whole, cut = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("cut")
     Capture(Room(str(whole), 10**6, None), "stdout", 0).write(memoryview(data), 0.0)
-    expected = CapturedStream(str(whole), "stdout", max_line)
+    expected = CapturedStream(str(whole), "stdout", partial(LineFraming, max_line))
     expected.resume(b"0")
     wanted = [*marked(expected), *marks_in(expected.finish())]
 
     capture = Capture(Room(str(cut), rotate * 8, EVER), "stdout", 0)
-    stream = CapturedStream(str(cut), "stdout", max_line)
+    stream = CapturedStream(str(cut), "stdout", partial(LineFraming, max_line))
     stream.resume(b"0")
     found: list[tuple[bytes, int]] = []
     rest = memoryview(data)
@@ -298,9 +303,30 @@ def test_read_again_from_any_position_the_lines_are_the_same(
         if number in restarts:
             position = stream.position
             stream.close()
-            stream = CapturedStream(str(cut), "stdout", max_line)
+            stream = CapturedStream(str(cut), "stdout", partial(LineFraming, max_line))
             stream.resume(position)
     found += [*marked(stream), *marks_in(stream.finish())]
 
     assert found == wanted
     assert stream.take_lost() == 0
+
+
+async def test_lines_that_may_go_on_are_held_until_it_is_quiet(
+    tmp_path: Path, pipe: tuple[int, int], nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    capture = Capture(Room(str(tmp_path), 10**6, None), "stdout", 0)
+    capture.write(memoryview(b"an error\n\tat a.B.c(B.java:1)\n"), 0.0)
+    emitted: list[tuple[list[bytes], bytes | None]] = []
+
+    async def emit(frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None) -> None:
+        await trio.lowlevel.checkpoint()
+        emitted.append((frame.lines, position))
+
+    source = FromFiles(LinesConfig(multiline="auto"), str(tmp_path), Wake(pipe[0]), lambda stream, count: None)
+    source.resume({})
+    nursery.start_soon(source.run, emit)
+    await trio.sleep(0.4)
+    assert emitted == [([], b"0")]
+    await trio.sleep(0.2)
+    assert emitted[1:] == [([b"an error\n\tat a.B.c(B.java:1)"], b"29")]
+    source.stop()

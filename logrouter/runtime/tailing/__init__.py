@@ -44,6 +44,10 @@ class FileFraming(Protocol):
     def is_joining(self) -> bool:
         """Whether it holds lines that are complete, and waits for others that belong to them."""
 
+    @property
+    def quiet_seconds(self) -> float:
+        """After so long without anything new it is asked to `flush` these."""
+
     def feed(self, data: bytes) -> Sequence[Part]:
         """Take what was read; give what it completes, also where that is nothing: a part for each stream."""
 
@@ -67,25 +71,26 @@ class Treatment(Protocol):
         """What makes frames of a file's bytes, and where its streams go on: those that are not named, at once."""
 
 
-_IN_LINE = b"\x01"
-"""The memo of a line that is read on in the middle: its first pieces are in the spool."""
-
-
 class FileLines:
     """The framing of files that hold lines."""
 
-    is_joining = False
+    def __init__(self, framing: LineFraming, quiet_seconds: float) -> None:
+        """`quiet_seconds`: after so long without a new line the whole lines that it holds are given out."""
+        self._framing = framing
+        self.quiet_seconds = quiet_seconds
 
-    def __init__(self, max_line_bytes: int, memo: bytes = b"") -> None:
-        self._framing = LineFraming(max_line_bytes, in_line=memo == _IN_LINE)
+    @property
+    def is_joining(self) -> bool:
+        """Whether it holds whole lines, as more may belong to them."""
+        return self._framing.holds_lines
 
     def feed(self, data: bytes) -> Sequence[Part]:
         """Take what was read; give the lines it completes."""
         return (self._part(self._framing.feed(data)),)
 
     def flush(self) -> Sequence[Part]:
-        """Each line is an event of its own."""
-        return ()
+        """The whole lines that it holds."""
+        return (self._part(self._framing.flush()),)
 
     def finish(self) -> Sequence[Part]:
         """The last line, where it had no newline."""
@@ -93,4 +98,4 @@ class FileLines:
 
     def _part(self, frame: Frame) -> Part:
         framing = self._framing
-        return Part(frame, framing.held_bytes, _IN_LINE if framing.in_line else b"")
+        return Part(frame, framing.held_bytes, framing.memo)

@@ -12,28 +12,41 @@ where a stream goes on after a crash:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from logrouter.container_logs import STREAMS, Begun, ContainerFormat
-from logrouter.framing import Frame, LineFraming
+from logrouter.framing import IN_LINE, Frame, LineFraming
+from logrouter.joining import IN_EVENT
 from logrouter.runtime.tailing import Part, Start
 
+JOINED_SECONDS: Final = 5.0
+"""How long what is joined from several lines waits for the next: runtimes write these at once, but for last words."""
 LEAST_HELD_BYTES: Final = 128 * 1024
 """Of an unfinished line of the file so much is held in any case: all that runtimes write into one, with escapes."""
 LAG_BYTES: Final = 256 * 1024
 """Where nothing comes of a stream, how far it has been read is told only so often."""
-_IN_LINE: Final = b"+"
+_MEMOS: Final = IN_LINE + IN_EVENT
 _NOTHING: Final = Frame([], b"", {}, 0)
 
 
 class ContainerFraming:
     """The framing of one file."""
 
-    def __init__(self, form: ContainerFormat, max_line_bytes: int, starts: Mapping[str, Start]) -> None:
-        """`starts`: where its streams go on."""
+    def __init__(
+        self,
+        form: ContainerFormat,
+        max_line_bytes: int,
+        starts: Mapping[str, Start],
+        make_framing: Callable[[bytes], LineFraming] | None = None,
+        quiet_seconds: float = JOINED_SECONDS,
+    ) -> None:
+        """`starts`: where its streams go on. `make_framing`: of one of them, given the memo of the one before."""
+        self.quiet_seconds = quiet_seconds
         self._format = form
-        self._streams = {name: _Joining(max_line_bytes, starts.get(name, Start())) for name in STREAMS}
+        make_framing = make_framing or partial(LineFraming, max_line_bytes)
+        self._streams = {name: _Joining(make_framing, starts.get(name, Start())) for name in STREAMS}
         self._most_held_bytes = max(max_line_bytes, LEAST_HELD_BYTES)
         self._offset = 0
         """Where the next line begins, in bytes from where reading began."""
@@ -131,9 +144,10 @@ class _Line(NamedTuple):
 class _Joining:
     """One stream: lines of the file whose contents belong together."""
 
-    def __init__(self, max_line_bytes: int, start: Start) -> None:
-        self._framing = LineFraming(max_line_bytes, in_line=start.memo.endswith(_IN_LINE))
-        self._unwanted_bytes = int(start.memo.removesuffix(_IN_LINE) or b"0")
+    def __init__(self, make_framing: Callable[[bytes], LineFraming], start: Start) -> None:
+        unwanted = start.memo.rstrip(_MEMOS)
+        self._framing = make_framing(start.memo[len(unwanted) :])
+        self._unwanted_bytes = int(unwanted or b"0")
         """Of the content of the next line: they have been given out."""
         self._held: deque[_Line] = deque()
         self._content_bytes = 0
@@ -159,7 +173,7 @@ class _Joining:
         wanted = content[self._unwanted_bytes :]
         self._unwanted_bytes -= len(content) - len(wanted)
         frame = self._framing.feed(wanted)
-        if content.endswith(b"\n"):
+        if content.endswith(b"\n") and not self._framing.held_bytes:
             self._go_on_at(end)
         else:
             self._hold(start, len(content))
@@ -173,9 +187,7 @@ class _Joining:
         while len(self._held) > 1 and self._given_bytes >= self._held[0].content_bytes:
             self._content_bytes -= self._held.popleft().content_bytes
         self.begins = self._held[0].start
-        self.memo = (b"%d" % self._given_bytes if self._given_bytes else b"") + (
-            _IN_LINE if self._framing.in_line else b""
-        )
+        self.memo = (b"%d" % self._given_bytes if self._given_bytes else b"") + self._framing.memo
 
     @property
     def _given_bytes(self) -> int:

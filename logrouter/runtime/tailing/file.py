@@ -15,9 +15,6 @@ from logrouter.sources import Stream
 READ_BYTES: Final = 512 * 1024
 """As stdin reads: see there."""
 
-JOINED_SECONDS: Final = 5.0
-"""How long what is joined from several lines waits for the next: runtimes write these at once, but for last words."""
-
 
 class BegunAnew(Exception):
     """What the file held is not there any more: it was truncated, or its inode was given to another one."""
@@ -113,7 +110,7 @@ class TailedFile:
     @property
     def flush_at(self) -> float:
         """When lines that wait for others that belong to them have waited long enough."""
-        return self.written_at + JOINED_SECONDS if self._framing.is_joining else float("inf")
+        return self.written_at + self._framing.quiet_seconds if self._framing.is_joining else float("inf")
 
     def flush(self) -> Sequence[Part]:
         """These lines, without any others."""

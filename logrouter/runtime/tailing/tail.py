@@ -322,20 +322,20 @@ class Tail:
     async def _at_end(self, file: TailedFile, now: float) -> None:
         """Nothing more is in it. One that was left is complete when that has been so for a while."""
         assert file.open is not None
+        if file.flush_at <= now:
+            await self._emit_parts(file, file.flush())
         if file.left_at is None:
             await trio.lowlevel.checkpoint()
-            if file.flush_at <= now:
-                await self._emit_parts(file, file.flush())
-            elif file.flush_at < float("inf"):
+            if file.flush_at < float("inf"):
                 self._schedule.read_at(file, file.flush_at)
             return
         until = max(file.left_at, file.written_at) + (DELETED_SECONDS if file.open.is_deleted() else RENAMED_SECONDS)
         if now >= until:
             await self._finish(file)
         elif self._watching.is_noticed(file):
-            self._schedule.read_at(file, until)
+            self._schedule.read_at(file, min(until, file.flush_at))
         else:
-            self._schedule.read_at(file, min(until, now + self._options.poll_interval_seconds))
+            self._schedule.read_at(file, min(until, file.flush_at, now + self._options.poll_interval_seconds))
 
     # ── a file goes ──
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import trio
 
 from logrouter.event import Attributes
-from logrouter.framing import Frame
+from logrouter.framing import Frame, LineFraming
 from logrouter.runtime.tailing import FileFraming, FileLines, Start, Treatment
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.tail import Tail
@@ -28,7 +28,7 @@ class Lines(Treatment):
         return {"": {"file": path}}
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
-        return FileLines(MAX_LINE, starts.get("", Start()).memo)
+        return FileLines(LineFraming(MAX_LINE, starts.get("", Start()).memo), 0.5)
 
 
 async def at_once(call: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,17 @@ from trio.testing import MockClock
 from logrouter.container_logs import STREAMS, Cri, Docker
 from logrouter.event import Attributes, Flag
 from logrouter.framing import LineFraming
+from logrouter.joining import JoiningFraming
+from logrouter.joining.own import PatternJoiner
+from logrouter.rules.patterns import Pattern
 from logrouter.runtime.tailing import Part, Start, Treatment
-from logrouter.runtime.tailing.containers import LAG_BYTES, LEAST_HELD_BYTES, ContainerFraming
-from logrouter.runtime.tailing.file import JOINED_SECONDS
+from logrouter.runtime.tailing.containers import JOINED_SECONDS, LAG_BYTES, LEAST_HELD_BYTES, ContainerFraming
 from tests.container_files import FORMATS, Written, contents, cri, docker, writings
 from tests.runtime.tailing.following import Emitted, append, following
 from tests.strategies import chunked
 
 MAX_LINE_BYTES = 64
+JOINER = PatternJoiner("continue", Pattern("^[a-m\\s]"))
 READERS = {"cri": Cri(), "docker": Docker()}
 each_format = pytest.mark.parametrize("name", FORMATS)
 Line = tuple[bytes, int]
@@ -29,7 +33,8 @@ Line = tuple[bytes, int]
 
 
 def framing(name: str = "cri", starts: Mapping[str, Start] | None = None, **limits: int) -> ContainerFraming:
-    made = ContainerFraming(READERS[name], limits.get("max_line_bytes", MAX_LINE_BYTES), starts or {})
+    joins = partial(JoiningFraming, MAX_LINE_BYTES, JOINER) if "joins" in limits else None
+    made = ContainerFraming(READERS[name], limits.get("max_line_bytes", MAX_LINE_BYTES), starts or {}, joins)
     if "most_held_bytes" in limits:
         made._most_held_bytes = limits["most_held_bytes"]
     return made
@@ -43,11 +48,13 @@ def lines_of(parts: Sequence[Part]) -> dict[str, list[Line]]:
     return found
 
 
-def expected(written: Sequence[Written], max_line_bytes: int = MAX_LINE_BYTES) -> dict[str, list[Line]]:
+def expected(
+    written: Sequence[Written], max_line_bytes: int = MAX_LINE_BYTES, *, joins: bool = False
+) -> dict[str, list[Line]]:
     """What the framing of plain lines makes of what came to each stream."""
     found: dict[str, list[Line]] = {}
     for name, content in contents(written).items():
-        plain = LineFraming(max_line_bytes)
+        plain = JoiningFraming(max_line_bytes, JOINER) if joins else LineFraming(max_line_bytes)
         parts = [Part(frame, stream=name) for frame in (plain.feed(content), plain.finish())]
         found[name] = lines_of(parts)[name]
     return found
@@ -111,6 +118,20 @@ def test_killed_at_any_part_each_line_is_given_once(
         file.read([data.draw(st.integers(1, 400)) for _ in range(6)], parts)
     file.read([len(whole)])
     assert file.lines == expected(written)
+
+
+@pytest.mark.slow
+@each_format
+@given(data=st.data(), written=writings(), lives=st.lists(st.integers(0, 12), max_size=4))
+def test_killed_at_any_part_each_event_of_several_lines_is_given_once(
+    name: str, data: st.DataObject, written: list[Written], lives: list[int]
+) -> None:
+    whole = b"".join(map(FORMATS[name], written))
+    file = File(name, whole, most_held_bytes=10_000, joins=1)
+    for parts in lives:
+        file.read([data.draw(st.integers(1, 400)) for _ in range(6)], parts)
+    file.read([len(whole)])
+    assert file.lines == expected(written, joins=True)
 
 
 def test_parts_are_in_the_order_of_the_file() -> None:

@@ -15,11 +15,15 @@ from trio.testing import MockClock
 from logrouter import compression
 from logrouter.event import Attributes
 from logrouter.instructions import ContentCoding
-from logrouter.runtime.tailing import descriptors, tail
+from logrouter.joining.options import MultilineOptions
+from logrouter.rules.patterns import Pattern
+from logrouter.runtime.tailing import FileFraming, FileLines, Start, descriptors, tail
 from logrouter.runtime.tailing.file import READ_BYTES
 from logrouter.runtime.tailing.opened import OpenFile, open_file
 from logrouter.runtime.tailing.tail import DELETED_SECONDS, RENAMED_SECONDS
 from logrouter.runtime.tailing.watching import SAFETY_SECONDS
+from logrouter.sources import LinesConfig
+from logrouter.values import Duration
 from tests.runtime.tailing.following import MAX_LINE, Emitted, Lines, append, following
 
 every_watch = pytest.mark.parametrize("watch", ["auto", "poll"])
@@ -73,6 +77,42 @@ async def test_the_last_line_waits_for_its_newline(tmp_path: Path, autojump_cloc
         append(tmp_path / "a.log", b"o\n")
         await trio.sleep(1)
     assert emitted.lines == [b"one", b"two"]
+
+
+class Joined(Lines):
+    """Files whose lines may belong together."""
+
+    def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
+        config = LinesConfig(multiline=MultilineOptions(start=Pattern("^[a-z]"), timeout=Duration(5)))
+        return FileLines(config.framing(starts.get("", Start()).memo), config.quiet_seconds)
+
+
+@every_watch
+async def test_lines_that_may_go_on_are_held_until_it_is_quiet(
+    tmp_path: Path, watch: str, autojump_clock: MockClock
+) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n 1\ntwo\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, watch=watch, treatment=Joined()):
+        assert emitted.lines == [b"one\n 1"]
+        append(tmp_path / "a.log", b" 2\n")
+        await trio.sleep(4)
+        assert emitted.lines == [b"one\n 1"]
+        await trio.sleep(3)
+        assert emitted.lines == [b"one\n 1", b"two\n 2"]
+        append(tmp_path / "a.log", b" 3\n")
+        await trio.sleep(8)
+    assert emitted.lines == [b"one\n 1", b"two\n 2", b" 3"]
+
+
+async def test_lines_that_are_held_are_read_again_after_a_restart(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n 1\ntwo\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, treatment=Joined()):
+        assert emitted.lines == [b"one\n 1"]
+    append(tmp_path / "a.log", b" 2\nthree\n")
+    async with following(tmp_path, emitted, treatment=Joined()):
+        assert emitted.lines == [b"one\n 1", b"two\n 2"]
 
 
 @every_watch

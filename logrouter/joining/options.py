@@ -1,0 +1,89 @@
+"""The option `multiline` of sources that read lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final, Literal, Self
+
+import msgspec
+
+from logrouter.joining import Joiner
+from logrouter.joining.languages import LANGUAGES
+from logrouter.joining.own import PatternJoiner
+from logrouter.joining.tracebacks import TracebackJoiner
+from logrouter.rules.patterns import Pattern
+from logrouter.values import Duration
+
+QUIET: Final = Duration(0.5)
+
+
+class Language(str):
+    """The name of a language whose tracebacks are known."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError with those that there are."""
+        if text not in LANGUAGES:
+            raise ValueError(f"expected none, auto, or one of {', '.join(LANGUAGES)}, not {text!r}")
+        return cls(text)
+
+
+class MultilineOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Which lines are one event: one of `languages`, `start`, `continue`, `end`; and how long to wait for more."""
+
+    languages: Literal["auto"] | Language | Sequence[Language] | None = None
+    """Tracebacks of these: a language, a list of them, or `auto`, which is all."""
+    start: Pattern | None = None
+    """A line in which this regular expression is found begins an event."""
+    continue_: Pattern | None = msgspec.field(default=None, name="continue")
+    """A line in which it is found goes on with the event before."""
+    end: Pattern | None = None
+    """A line in which it is found is the last of its event."""
+    timeout: Duration = QUIET
+    """After so long without a new line what is held is given out. At least 10ms."""
+
+    def __post_init__(self) -> None:
+        given = [name for name in self._ways() if self._ways()[name] is not None]
+        if len(given) != 1:
+            what = f"not {' and '.join(given)}" if given else "none is given"
+            raise ValueError(f"expected one of languages, start, continue, end: {what}")
+        if self.timeout < 0.01:
+            raise ValueError(f"timeout: at least 10ms, not {self.timeout}")
+
+    def _ways(self) -> dict[str, object]:
+        return {"languages": self.languages, "start": self.start, "continue": self.continue_, "end": self.end}
+
+
+Multiline = Literal["none", "auto"] | Language | Sequence[Language] | MultilineOptions
+
+
+def joiner_of(multiline: Multiline) -> Joiner | None:
+    """What joins lines as the option says. None: nothing does."""
+    if isinstance(multiline, MultilineOptions):
+        for kind, pattern in (("start", multiline.start), ("continue", multiline.continue_), ("end", multiline.end)):
+            if pattern is not None:
+                return PatternJoiner(kind, pattern)
+        assert multiline.languages is not None
+        multiline = multiline.languages
+    if multiline == "none":
+        return None
+    return _traceback_joiner(_languages(multiline))
+
+
+def quiet_seconds(multiline: Multiline) -> float:
+    """After how long without a new line what is held is given out."""
+    return multiline.timeout if isinstance(multiline, MultilineOptions) else QUIET
+
+
+def _languages(said: str | Sequence[str]) -> tuple[str, ...]:
+    if said == "auto":
+        return tuple(LANGUAGES)
+    chosen = {said} if isinstance(said, str) else set(said)
+    return tuple(name for name in LANGUAGES if name in chosen)
+
+
+@cache
+def _traceback_joiner(names: tuple[str, ...]) -> Joiner:
+    """Made once: compiling the expression takes some milliseconds."""
+    return TracebackJoiner(names)
