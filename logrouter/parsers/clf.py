@@ -14,7 +14,7 @@ Escapes (`\"`, `\xHH`) are undone. `format` is one of
     common           client, identity, user, time, the request as method, path and protocol, status, size
     combined         the same with referrer and user_agent: Apache's combined, nginx's default
     vhost_combined   that behind vhost and port, as Debian's Apache writes it
-    nginx_main       combined, and forwarded_for: the `main` of nginx's own nginx.conf
+    nginx_main       combined, and forwarded_for: main in nginx's own nginx.conf
     ingress_nginx    combined, and request_length, request_time, proxy_upstream_name … req_id
     traefik          combined, and request_count, router, server, duration_ms
     nginx_error      time, level, pid, tid, cid, message, client, server, request, upstream, host, referrer
