@@ -67,8 +67,8 @@ class Tail:
         self._options = options
         self._treatment = treatment
         self._warn = warn
-        patterns = Patterns(options.include, options.exclude)
-        self._watching = Watching(patterns, options.poll_interval_seconds, poll=options.watch == "poll")
+        self._patterns = Patterns(options.include, options.exclude)
+        self._watching = Watching(self._patterns, options.poll_interval_seconds, poll=options.watch == "poll")
         self._schedule: Schedule[TailedFile] = Schedule()
         self._known = Known()
         self._table = Table()
@@ -384,10 +384,12 @@ class Tail:
         return True
 
     async def _search_known(self, key: str, places: Places, look: Look | None) -> None:
-        """The same for what was read before this process began."""
+        """The same for what was read before this process began, unless it is not to be read any more."""
         place = any_of(places)
-        read_to = max(place.read_to for place in places.values())
-        opened = await self._found(os.fsdecode(place.where), place.inode, place.head, read_to)
+        opened = None
+        if self._patterns.matches(os.fsdecode(place.path)):
+            read_to = max(place.read_to for place in places.values())
+            opened = await self._found(os.fsdecode(place.where), place.inode, place.head, read_to)
         file = self._made("", place.identity, (key, places)) if opened is not None else None
         if opened is not None and file is not None:
             await self._settle(file, opened, look)

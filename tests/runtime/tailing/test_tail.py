@@ -179,6 +179,37 @@ async def test_after_a_restart_each_goes_on_where_it_was(tmp_path: Path, autojum
     assert emitted.lines == [b"one", b"two", b"three"]
 
 
+@pytest.mark.parametrize(("pattern", "exclude"), [("a.log", ()), ("*.log", ("b.log",)), ("*.log", ("/**/b.log",))])
+async def test_what_the_patterns_leave_out_after_a_restart_is_read_no_more_and_forgotten(
+    tmp_path: Path, pattern: str, exclude: tuple[str, ...], autojump_clock: MockClock
+) -> None:
+    emitted = Emitted()
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_bytes(b"one\n")
+    async with following(tmp_path, emitted):
+        pass
+    async with following(tmp_path, emitted, pattern, exclude=exclude):
+        append(tmp_path / "b.log", b"secret\n")
+        append(tmp_path / "a.log", b"two\n")
+        await trio.sleep(SAFETY_SECONDS)
+    assert emitted.by_file == {"a.log": [b"one", b"two"], "b.log": [b"one"]}
+    assert len(emitted.positions) == 2
+
+
+async def test_a_file_that_was_moved_to_where_other_patterns_find_it_goes_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        pass
+    (tmp_path / "a.log").rename(tmp_path / "a.txt")
+    append(tmp_path / "a.txt", b"two\n")
+    async with following(tmp_path, emitted, "*.txt"):
+        pass
+    assert emitted.lines == [b"one", b"two"]
+
+
 async def test_by_default_what_is_there_at_the_first_start_is_left_out(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
