@@ -37,6 +37,7 @@ class Race:
         self.writer = workplace.start(
             [sys.executable, WRITER, "app.log", f"{LINES_PER_SECOND}"], stdout=subprocess.PIPE
         )
+        wait_until(self.path.exists, "the writer to begin")
         self.router = self._router()
         self.kills = 0
         self.rotated: list[Path] = []
