@@ -47,7 +47,7 @@ LOOK_SHARE: Final = 20
 BUSY_BYTES: Final = READ_BYTES // 4
 """A read that gives more is followed by the next as soon as others had their turn."""
 BEGAN: Final = "began"
-"""The key of what is no stream: that this source has been here before."""
+"""The key of what is no stream: that this source has been here before, and has seen all that was there."""
 _NOTHING: Final = Frame([], b"", {}, 0)
 
 
@@ -85,8 +85,8 @@ class Tail:
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """How far streams had been read when the process ended before."""
+        self._is_first_start = BEGAN not in positions
         for key, position in positions.items():
-            self._is_first_start = False
             if key != BEGAN:
                 self._known.add(key, position)
 
@@ -100,7 +100,6 @@ class Tail:
         self._emit = emit
         try:
             async with trio.open_nursery() as nursery:
-                await self._say_began()
                 nursery.start_soon(self._look_again_and_again)
                 nursery.start_soon(self._watching.listen, self._have_grown, self._want_look)
                 await self._read_in_turn()
@@ -108,10 +107,6 @@ class Tail:
         finally:
             self._watching.close()
             self._descriptors.close_all()
-
-    async def _say_began(self) -> None:
-        if self._is_first_start and not self._stopped:
-            await self._emit(_NOTHING, time.time_ns(), Stream(BEGAN, {}), b"1")
 
     async def _read_in_turn(self) -> None:
         while not self._stopped:
@@ -176,6 +171,13 @@ class Tail:
         if (trouble := self._watching.trouble) != self._told_trouble:
             self._told_trouble = trouble
             self._warn("inotify cannot be had for all files: they are looked at instead", reason=trouble)
+        if self._is_first_look:
+            await self._have_begun()
+
+    async def _have_begun(self) -> None:
+        """All that was there has its place. Where that is not kept, the next start is the first again."""
+        if self._is_first_start:
+            await self._emit(_NOTHING, time.time_ns(), Stream(BEGAN, {}), b"1")
         self._is_first_look = False
 
     def _is_there(self, seen: Seen) -> bool:

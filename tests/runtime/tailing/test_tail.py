@@ -227,6 +227,32 @@ async def test_by_default_what_is_there_at_the_first_start_is_left_out(
     assert sorted(emitted.lines[2:]) == [b"appeared while it was down", b"while it was down"]
 
 
+@pytest.mark.parametrize("kept", range(4))
+async def test_a_first_start_that_is_killed_before_all_that_was_there_has_its_place_is_none(
+    tmp_path: Path, kept: int, autojump_clock: MockClock
+) -> None:
+    for name in ("a.log", "b.log", "c.log"):
+        (tmp_path / name).write_bytes(b"old\n")
+    emitted = Emitted()
+    with trio.CancelScope() as life:
+
+        async def kill() -> None:
+            if len(emitted.positions) == kept:
+                life.cancel()
+            await trio.lowlevel.checkpoint()
+
+        emitted.before_each = kill
+        async with following(tmp_path, emitted, start="end"):
+            pass
+    assert life.cancelled_caught
+    assert len(emitted.positions) == kept
+    emitted.before_each = trio.lowlevel.checkpoint
+    async with following(tmp_path, emitted, start="end"):
+        append(tmp_path / "a.log", b"new\n")
+        await trio.sleep(1)
+    assert emitted.lines == [b"new"]
+
+
 async def test_nothing_there_at_the_first_start_what_comes_before_the_second_is_new(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
