@@ -275,6 +275,7 @@ class Tail:
             if file.open is None and not await self._reopen(file):
                 if file.left_at is not None:  # nobody looks for it
                     await self._go_after(file)
+                file.changed = None  # where it is seen next, it is read
                 return
             self._descriptors.used(file)
             data = file.read()

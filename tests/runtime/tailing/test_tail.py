@@ -607,6 +607,28 @@ async def test_left_closed_and_gone_it_is_forgotten(
     assert emitted.by_file == {"0.log": [b"one", b"two"], "1.log": [b"one"]}
 
 
+async def test_closed_and_renamed_after_it_was_seen_to_have_grown_it_is_read_where_it_is(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (0, 0))
+    monkeypatch.setattr(descriptors, "LEAST", 1)
+    grown, other = tmp_path / "0.log", tmp_path / "1.log"
+    for path in (grown, other):
+        path.write_bytes(b"one\n")
+
+    def rename_and_open(name: str) -> OpenFile:
+        if name == str(grown) and grown.exists():
+            grown.rename(tmp_path / "2.log")
+        return open_file(name)
+
+    emitted = Emitted()
+    async with following(tmp_path, emitted, watch="poll"):
+        monkeypatch.setattr(tail, "open_file", rename_and_open)
+        append(grown, b"two\n")
+        await trio.sleep(5)
+    assert emitted.by_file == {"0.log": [b"one", b"two"], "1.log": [b"one"]}
+
+
 async def test_one_file_does_not_keep_the_others_waiting(tmp_path: Path, autojump_clock: MockClock) -> None:
     (tmp_path / "a.log").write_bytes(b"x" * 99 + b"\n" + b"y\n" * 2 * READ_BYTES)
     (tmp_path / "b.log").write_bytes(b"one\n")
