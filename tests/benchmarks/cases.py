@@ -33,6 +33,8 @@ class Case:
     """What every sink has beside its rule, as lines of YAML."""
     parse: str = ""
     """The parser of the source, where it is not `auto`."""
+    multiline: str = ""
+    """Which lines of the source are one event, where not each is."""
     steps: tuple[str, ...] = ()
     goal: int | None = None
     """Events a CPU second, start excluded."""
@@ -44,7 +46,8 @@ class Case:
 
     def config(self, folder: Path) -> str:
         """The config as YAML, with all sinks writing into a folder."""
-        lines = ["sources:", f"  app: {{type: stdin, parse: {self.parse}}}"] if self.parse else []
+        source = [f", {key}: {said}" for key, said in (("parse", self.parse), ("multiline", self.multiline)) if said]
+        lines = ["sources:", f"  app: {{type: stdin{''.join(source)}}}"] if source else []
         lines += ["steps:", *(f"  - {step}" for step in self.steps)] if self.steps else []
         lines.append("sinks:")
         for name, rule in self.sinks.items():
@@ -181,6 +184,16 @@ CASES = (
     ),
     Case(
         "text", "text to one file, raw", "text", {"all": ""}, {"all": lambda line: True}, "format: raw", goal=1_500_000
+    ),
+    Case(
+        "multiline",
+        "tracebacks of Python and single lines, joined, to one file, raw: in lines",
+        "tracebacks",
+        {"all": ""},
+        {"all": lambda line: True},
+        "format: raw",
+        multiline="auto",
+        goal=3_000_000,
     ),
     Case(
         "access",

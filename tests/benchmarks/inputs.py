@@ -6,6 +6,7 @@ access   about 215 bytes, the combined format of nginx and Apache
 logfmt   about 175 bytes, an app's, with three sets of keys
 ltsv     about 245 bytes, an access log
 csv      about 101 bytes, eight columns of which one is quoted
+tracebacks  about 72 bytes: lines of text, one in eight an error with a traceback of eight lines behind it
 """
 
 from __future__ import annotations
@@ -98,6 +99,18 @@ def csv_lines(random: Random) -> Iterator[str]:
         )
 
 
+def traceback_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        level = "INFO" if draw % 8 else "ERROR"
+        yield f"2026-11-23 {_clock(number)} {level} shop.orders: {_TEXTS[draw % 3]} {draw >> 16 & 0xFFFFFF}\n"
+        if level == "ERROR":
+            yield "Traceback (most recent call last):\n"
+            for depth in range(3):
+                yield f'  File "/app/shop/orders.py", line {draw >> depth & 0xFF}, in step_{depth}\n'
+                yield f"    return step_{depth + 1}(order)\n"
+            yield f"shop.errors.OutOfStock: nothing is left of {draw & 0xFFFF}\n"
+
+
 KINDS: dict[str, Callable[[Random], Iterator[str]]] = {
     "json": json_lines,
     "text": text_lines,
@@ -105,6 +118,7 @@ KINDS: dict[str, Callable[[Random], Iterator[str]]] = {
     "logfmt": logfmt_lines,
     "ltsv": ltsv_lines,
     "csv": csv_lines,
+    "tracebacks": traceback_lines,
 }
 
 

@@ -59,6 +59,19 @@ def text(folder: Path) -> None:
         all_lines.writelines(LINES)
 
 
+def multiline(folder: Path) -> None:
+    """An event begins with a time."""
+    begins = re.compile(rb"\d{4}-\d\d-\d\d ")
+    event: list[bytes] = []
+    with open(folder / "all", "wb") as events:
+        for line in LINES:
+            if begins.match(line):
+                events.write(b"".join(event))
+                event = []
+            event.append(line)
+        events.write(b"".join(event))
+
+
 def access(folder: Path) -> None:
     failed = re.compile(rb'" 5\d\d ')
     with open(folder / "failed", "wb") as failures:
@@ -130,5 +143,5 @@ def change(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cases = (route, deep, text, access, clf, logfmt, ltsv, change)
+    cases = (route, deep, text, multiline, access, clf, logfmt, ltsv, change)
     ({case.__name__: case for case in cases} | {"key_value": logfmt, "csv": rows})[sys.argv[1]](Path(sys.argv[2]))
