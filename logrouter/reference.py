@@ -289,9 +289,13 @@ def _plain(block: str, indent: str = "") -> str:
 
 
 def _plain_option(option: Option) -> str:
+    from textwrap import fill
+
     default = option.default if option.default in ("", "needed") else f"default {option.default}"
-    head = f"  {option.name}   {'; '.join(filter(None, (option.type, default)))}"
-    return f"{head.replace('`', '')}\n{_plain(option.text, ' ' * 6)}"
+    name = f"  {option.name}   "
+    head = f"{name}{'; '.join(filter(None, (option.type, default)))}".replace("`", "")
+    head = fill(head, _WIDTH, subsequent_indent=" " * len(name), break_on_hyphens=False)
+    return f"{head}\n{_plain(option.text, ' ' * 6)}"
 
 
 def _example(block: str) -> Example | None:
