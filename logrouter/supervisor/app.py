@@ -26,7 +26,8 @@ class App:
         """When its time to end by itself is over."""
         self._command = command
         self._mask = mask
-        self._may_stop = False
+        self._may_stop = self._is_stopped = False
+        """Whether we were asked to stop beside it; whether it has: either may be seen first."""
 
     def start(self, outputs: Sequence[int] | None, *, pass_env: bool) -> None:
         """Start it, with these two as its stdout and stderr; None: ours. Where it cannot be, it has ended by that.
@@ -48,7 +49,11 @@ class App:
             return
         if not received.reached_the_group:
             self._send(self.pid, received.number)
-        self._may_stop = received.number in STOPPING
+        if received.number in STOPPING:
+            self._may_stop = True
+            self._stop_beside_it()
+        elif received.number == signal.SIGCONT:
+            self._may_stop = self._is_stopped = False
         if received.number == signal.SIGTERM:
             self.kill_at = min(self.kill_at, now + grace_seconds)
 
@@ -67,8 +72,12 @@ class App:
 
     def has_stopped(self) -> None:
         """It has: so do we, where that was asked of both (Ctrl-Z), for our shell to see, until that says to go on."""
-        if self._may_stop:
-            self._may_stop = False
+        self._is_stopped = True
+        self._stop_beside_it()
+
+    def _stop_beside_it(self) -> None:
+        if self._may_stop and self._is_stopped:
+            self._may_stop = self._is_stopped = False
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def has_ended(self, code: int) -> None:

@@ -72,6 +72,27 @@ def test_it_stops_us_only_where_both_were_asked_to(sent: list[tuple[int, int]]) 
     assert sent == [(os.getpid(), signal.SIGSTOP)]
 
 
+def test_which_is_seen_first_is_no_matter_nor_what_comes_between(sent: list[tuple[int, int]]) -> None:
+    """Of a Ctrl-Z: that the app has stopped, or what stopped it."""
+    app = running()
+    app.has_stopped()
+    app.obey(Signal(signal.SIGWINCH, by_kernel=True), 0.0, 15.0)
+    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)
+    app.obey(Signal(signal.SIGCONT, by_kernel=True), 0.0, 15.0)
+    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)
+    app.obey(Signal(signal.SIGWINCH, by_kernel=True), 0.0, 15.0)
+    app.has_stopped()
+    assert sent == [(os.getpid(), signal.SIGSTOP)] * 2
+
+
+def test_once_it_goes_on_nothing_is_left_of_having_been_stopped(sent: list[tuple[int, int]]) -> None:
+    app = running()
+    app.has_stopped()
+    app.obey(Signal(signal.SIGCONT, by_kernel=True), 0.0, 15.0)
+    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)  # which it catches
+    assert sent == []
+
+
 def test_exit_codes_are_those_of_shells() -> None:
     assert [children._exit_code(status) for status in (0, 3 << 8, 9, signal.SIGSEGV | 0x80)] == [0, 3, 137, 139]
     assert children._exit_code(signal.SIGSTOP << 8 | 0x7F) is None
