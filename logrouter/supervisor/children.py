@@ -16,7 +16,8 @@ from typing import Final
 
 EXIT_NOT_EXECUTABLE: Final = 126
 EXIT_NOT_FOUND: Final = 127
-"""As shells have it (POSIX, "Exit Status for Commands")."""
+SIGNALLED: Final = 128
+"""As shells have it (POSIX, "Exit Status for Commands"); the last plus n: ended by signal n."""
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 _SERVICE_VARIABLES: Final = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS")
 """What a service manager tells its service, which is the app."""
@@ -77,7 +78,7 @@ def _exit_code(status: int) -> int | None:
     if os.WIFSTOPPED(status):
         return None
     code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    return code if code >= 0 else SIGNALLED - code
 
 
 def _isolation() -> list[str]:

@@ -142,7 +142,9 @@ class Supervisor:
                 log.complain("the router cannot be started: the app runs without it", exit_code=code)
                 self._app.start(None, pass_env=False)
             else:
-                self.exit_code = code if self._app.code is None else self._app.code
+                self._give_up_starting(code)
+        elif router.closed and not self._began:  # nobody wants what the app would write
+            self.exit_code = code if self._app.code is None else self._app.code
         elif router.closed:  # so has whoever read us: the app is told as it would be without us
             self._hang_up(router)
             self._router = None
@@ -150,6 +152,12 @@ class Supervisor:
             self.exit_code = self._app.code
         else:
             router.start_again(code, now)
+
+    def _give_up_starting(self, code: int) -> None:
+        """The app does not run without a router. That has told why, unless a signal has ended it."""
+        if self._app.code is None and code > children.SIGNALLED:
+            log.complain("the router has died before it was ready: the app is not started", exit_code=code)
+        self.exit_code = code if self._app.code is None else self._app.code
 
     # ── the beginning and the end ─────────────────────────────────────────────────────────────────────────
 

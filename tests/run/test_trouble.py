@@ -53,6 +53,17 @@ def test_or_lets_it_run_as_if_we_were_not_there(runner: Runner, said_by: str) ->
     assert b"the app runs without it" in done.complaints
 
 
+def test_a_router_that_is_killed_before_it_is_ready_is_told(runner: Runner) -> None:
+    """By an out-of-memory killer, say: it can tell nothing itself."""
+    process = runner.start("pipe", ["touch", "started"])
+    os.kill(wait_for_child(process.pid, "router"), signal.SIGKILL)
+    done = runner.finish(process)
+
+    assert done.code == 128 + signal.SIGKILL
+    assert b"the router has died before it was ready: the app is not started" in done.complaints
+    assert not (runner.folder / "started").exists()
+
+
 def test_a_spool_that_another_uses_refuses_too(runner: Runner) -> None:
     first = runner.start("spool", ECHO)
     say(first, b"hello\n")
