@@ -80,6 +80,10 @@ class Progress:
         key = key_of(self._source, stream.key)
         return encode({key: self._moved[key]}) if key in self._moved else None
 
+    def put_back(self, carried: dict[str, bytes]) -> None:
+        """What was taken is not safe yet."""
+        self._carried = carried | self._carried
+
     def take_carried(self) -> dict[str, bytes]:
         """How far streams are by what was carried since this was asked last: to be acknowledged once that is safe."""
         taken, self._carried = self._carried, {}

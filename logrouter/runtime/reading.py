@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -48,6 +49,10 @@ class RunningSource:
         self._last: Offset | None = None
         """Where what was appended last ends: no more than that is ever on its way to be safe."""
         self._progress = Progress(name, spool.positions(name))
+        self._kept: dict[str, bytes] = {}
+        """By the keys of streams: how far they are, where no chunk tells it, but the spool will write it."""
+        self._kept_since = spool.positions_written
+        """Since which writing."""
         self._attributes: WeakKeyDictionary[Stream, Attributes] = WeakKeyDictionary()
         self._following: Source[Any] | None = None
         """What reads on when this one has stopped."""
@@ -84,8 +89,8 @@ class RunningSource:
         if moving is not None and position is not None:
             self._progress.has_reached(moving, position)
         if self._last == before:
-            if stream is not None and (told := self._progress.told_by_no_chunk(stream)) is not None:
-                self._spool.keep_positions(told)
+            if stream is not None:
+                self._keep_position(stream)
             await trio.lowlevel.checkpoint()  # nothing was appended, which yields
         self._look_for_failed()
 
@@ -114,10 +119,25 @@ class RunningSource:
         self._look_for_unmatched(chunk)
 
     async def _make_safe(self, end: Offset) -> None:
-        """Wait until it is, and tell the source."""
+        """Wait until it is, and tell the source. A live one goes on without, and is told later."""
         carried = self._progress.take_carried()
-        await self._spool.safe(end, live=self.source.live)
-        for key, position in carried.items():
+        if await self._spool.safe(end, live=self.source.live):
+            self._acknowledge(carried)
+        else:
+            self._progress.put_back(carried)
+
+    def _keep_position(self, stream: Stream) -> None:
+        """Remember how far a stream is, where all of it was left out: a source may wait for that to be safe as well."""
+        if self._kept and self._spool.positions_written != self._kept_since:
+            self._acknowledge(self._kept)
+        self._kept_since = self._spool.positions_written
+        told = self._progress.told_by_no_chunk(stream)
+        if told is not None and self._spool.keep_positions(told):
+            self._kept[stream.key] = stream.position
+
+    def _acknowledge(self, positions: Mapping[str, bytes]) -> None:
+        for key, position in list(positions.items()):
+            self._kept.pop(key, None)  # it is not behind this
             self.source.acknowledge(key, position)
 
     def _look_for_unmatched(self, chunk: Chunk) -> None:
@@ -137,6 +157,7 @@ class RunningSource:
             await self.source.run(self.emit)
             if self._last is not None:
                 await self._make_safe(self._last)
+            self._acknowledge(self._kept)  # killed before that is written, it reads and leaves out the same again
             if self.source.trouble is not None:
                 self._log.error("the input cannot be read any more", source=self.name, reason=self.source.trouble)
             if self._following is None or self._has_to_stop:

@@ -298,6 +298,13 @@ def test_a_stream_that_was_silent_in_one_run_is_whole_in_the_next(runner: Runner
     assert (runner.lines("stdout"), runner.lines("stderr")) == ([b"a", b"b", b"c"], [b"one", b"two"])
 
 
+def test_what_is_all_left_out_is_not_left_for_the_next_run(runner: Runner) -> None:
+    runner.workplace.add_environment({"LOGROUTER_STEPS": """[{discard: {when: 'message == "noise"'}}]"""})
+    done = runner.run("spool", ["sh", "-c", "echo noise; echo noise >&2"])
+
+    assert (done.code, done.stdout, done.complaints, runner.captured()) == (0, [], b"", [])
+
+
 def test_capture_files_are_private(runner: Runner) -> None:
     process = runner.start("spool", "print('one', flush=True)\ninput()")
     runner.wait_for("stdout", b"one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
@@ -155,6 +156,59 @@ def test_a_source_is_told_what_is_safe_once_the_next_is_read_and_at_the_end() ->
     assert positions == sorted(set(positions))
     assert len(positions) > 1
     assert positions[-1] == len(texts["one"])
+
+
+def test_a_source_is_told_also_of_what_was_left_out_at_the_end() -> None:
+    texts = {"one": b'{"n":3}\n' * 500, "two": b"text\n" + b'{"n":3}\n'}
+    chain = discarding()
+    router = Router([SinkRouting("a", None)], further=chain.references)
+    source = TextSource(texts, Random(1))
+    trio.run(running(open_spool(CrashingDisk(), 1, router=router), source, chain).run)
+    assert dict(source.acknowledged) == {key: len(text) for key, text in texts.items()}
+
+
+async def test_and_while_it_is_left_out_once_its_position_is_written(autojump_clock: MockClock) -> None:
+    spool = open_spool(CrashingDisk(), 1)
+    source = TextSource({}, Random(1))
+    at_work = running(spool, source, no_steps())
+    empty, stream = LineFraming(100).finish(), Stream("quiet", {})
+    for position in (b"1", b"2"):
+        await at_work.emit(empty, 1, stream, position)
+    assert source.acknowledged == []
+    await trio.sleep(keeper.POSITIONS_SECONDS + 1)
+    assert spool.keeper is not None
+    await spool.keeper.tidy()
+    await at_work.emit(empty, 1, stream, b"3")
+    assert source.acknowledged == [("quiet", 2)]
+    await at_work.emit(LineFraming(100).feed(b"line\n"), 1, stream, b"4")
+    await at_work.emit(LineFraming(100).feed(b"line\n"), 1, stream, b"5")
+    await trio.sleep(keeper.POSITIONS_SECONDS + 1)
+    await spool.keeper.tidy()
+    await at_work.emit(empty, 1, stream, b"6")
+    assert source.acknowledged == [("quiet", 2), ("quiet", 4), ("quiet", 5)]
+
+
+async def test_a_source_is_not_told_of_what_is_in_memory_alone(autojump_clock: MockClock) -> None:
+    """A live one goes on though the log cannot be written: what it read from must not be deleted before it is."""
+    disk = CrashingDisk()
+    spool = open_spool(disk, 1)
+    source = TextSource({}, Random(1))
+    at_work = running(spool, source, no_steps())
+    stream, framing = Stream("app", {}), LineFraming(100)
+    real, disk.open = disk.open, refuse  # type: ignore[method-assign]
+    for position in (b"1", b"2", b"3"):
+        await at_work.emit(framing.feed(b"line\n"), 1, stream, position)
+    assert spool.keeper is not None
+    assert spool.keeper.bypassed
+    assert source.acknowledged == []
+    disk.open = real  # type: ignore[method-assign]
+    for position in (b"4", b"5"):
+        await at_work.emit(framing.feed(b"line\n"), 1, stream, position)
+    assert source.acknowledged[-1] == ("app", 4)
+
+
+def refuse(*arguments: object) -> int:
+    raise OSError(errno.EIO, "the disk is broken")
 
 
 @pytest.mark.parametrize("durability", ["memory", "disk"])

@@ -61,20 +61,25 @@ class Spool(Protocol):
     """What the encoded batches of one sink that are on their way may take."""
     keeps_notes: bool
     """Whether notes outlive the process."""
+    positions_written: int
+    """How often `keep_positions` was made true: what it took before the last time is safe."""
     routers: Routers
     """Who routes what. What is appended is routed by the current one."""
 
     async def append(self, chunk: Chunk, *, live: bool = True) -> None:
         """Add a routed chunk, once there is room. `live`: its source cannot wait for ever, see `block_timeout`."""
 
-    async def safe(self, offset: Offset, *, live: bool = True) -> None:
-        """Wait until everything before the offset is safe; `live` as above."""
+    async def safe(self, offset: Offset, *, live: bool = True) -> bool:
+        """Wait until everything before the offset is safe; `live` as above. False: it is not yet."""
 
     def positions(self, source: str) -> dict[str, Position]:
         """How far the streams of a source have been read, by their names, as far as the spool keeps that."""
 
-    def keep_positions(self, carried: bytes) -> None:
-        """How far streams have been read, where no chunk tells it: written down after a while, and at the end."""
+    def keep_positions(self, carried: bytes) -> bool:
+        """How far streams have been read, where no chunk tells it: written down after a while, and at the end.
+
+        False: not as long as events before it are not written.
+        """
 
     def read(self, sink: int) -> Chunk | Gap | None:
         """The next chunk for a sink, or the gap before it; None where there is nothing now. Raises OSError."""

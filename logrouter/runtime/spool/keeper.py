@@ -107,12 +107,13 @@ class Keeper:
                 kept.append(held)
         self._unsaved = kept
 
-    def keep_positions(self, carried: bytes) -> None:
-        """Write after a while how far sources have been read, where no chunk tells it."""
+    def keep_positions(self, carried: bytes) -> bool:
+        """Write after a while how far sources have been read, where no chunk tells it. Whether it will be."""
         if self.eager and self._unsaved:  # it may be behind events that are not written: a chunk after these tells it
-            return
+            return False
         self.store.keep_positions(carried)
         self._work.set()
+        return True
 
     def has_room(self, chunk: Chunk) -> bool:
         """Whether a new chunk may come, as far as the disk is concerned."""
@@ -198,8 +199,12 @@ class Keeper:
         return unsaved
 
     def is_safe(self, sequence: int) -> bool:
+        """Whether everything before it is safe, or nobody waits for that."""
+        return self.bypassed or self.has(sequence)
+
+    def has(self, sequence: int) -> bool:
         """Whether everything before it is safe."""
-        return not self.eager or self.bypassed or sequence <= self.safe_end
+        return not self.eager or sequence <= self.safe_end
 
     async def safe(self, sequence: int) -> None:
         """Wait until everything before it is safe."""

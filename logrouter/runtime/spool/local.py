@@ -122,22 +122,30 @@ class LocalSpool(Spool):
         if self.keeper is not None:
             self.keeper.add(held)
 
-    async def safe(self, offset: Offset, *, live: bool = True) -> None:
-        """Wait until everything before the offset is safe, or for so long that a live source must go on."""
+    async def safe(self, offset: Offset, *, live: bool = True) -> bool:
+        """Wait until everything before the offset is safe, or for so long that a live source must go on. Which it was.
+
+        While events are taken that the log cannot take, nobody waits, and what it does not have is not safe.
+        """
         if self.keeper is not None and not self.keeper.is_safe(offset.sequence):
             with trio.move_on_after(self._room.block_timeout_seconds if live else float("inf")) as waited:
                 await self.keeper.safe(offset.sequence)
             if waited.cancelled_caught and self.keeper.trouble:
                 self.keeper.bypass()
+        return self.keeper is None or self.keeper.has(offset.sequence)
 
     def positions(self, source: str) -> dict[str, Position]:
         """How far the streams of a source had been read when the spool was opened, and since."""
         return of_source(self.keeper.store.positions, source) if self.keeper is not None else {}
 
-    def keep_positions(self, carried: bytes) -> None:
-        """How far streams have been read, where no chunk tells it."""
-        if self.keeper is not None:
-            self.keeper.keep_positions(carried)
+    def keep_positions(self, carried: bytes) -> bool:
+        """How far streams have been read, where no chunk tells it. Whether it will be written."""
+        return self.keeper is not None and self.keeper.keep_positions(carried)
+
+    @property
+    def positions_written(self) -> int:  # type: ignore[override]  # others may count themselves
+        """How often that was done."""
+        return self.keeper.store.positions_written if self.keeper is not None else 0
 
     def end(self) -> None:
         """Nothing more will be appended: readers come to an end."""

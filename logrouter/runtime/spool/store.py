@@ -68,6 +68,8 @@ class Store(LogReader):
         """In files that could not be read at all."""
         self.has_unwritten_positions = False
         """Whether sources have been read further than the log's files tell."""
+        self.positions_written = 0
+        """How often all positions were written: what was told before the last time is in a file."""
         self._clock_ns = clock_ns
         self._fd: int | None = None
         """The last segment, open for writing, where this process has begun one."""
@@ -188,6 +190,7 @@ class Store(LogReader):
         self.segments.append(segment)
         self._new_names = True
         self.has_unwritten_positions = False
+        self.positions_written += 1
 
     def pass_over(self, chunk: Chunk) -> None:
         """A chunk need not be written: only how far its source has been read."""
