@@ -6,7 +6,7 @@ access   about 215 bytes, the combined format of nginx and Apache
 logfmt   about 175 bytes, an app's, with three sets of keys
 ltsv     about 245 bytes, an access log
 csv      about 101 bytes, eight columns of which one is quoted
-tracebacks  about 72 bytes: lines of text, one in eight an error with a traceback of eight lines behind it
+tracebacks  about 72 bytes: lines of text, one in eight an error with a traceback of eight lines: half of all
 """
 
 from __future__ import annotations
