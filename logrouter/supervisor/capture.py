@@ -26,6 +26,8 @@ RETRY_SECONDS: Final = 0.1
 """How often it is looked whether there is room again."""
 _SHARE: Final = 8
 """A file takes an eighth of the room at most: the oldest is discarded whole."""
+_CANNOT_SPLICE: Final = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
+"""What file systems say, kernels, and filters of system calls (seccomp)."""
 FILE_NAME: Final = re.compile(r"(stdout|stderr)-([0-9a-f]{16})\.log")
 """Of which stream, and where it begins."""
 
@@ -41,14 +43,20 @@ class Room:
         """Whether what comes cannot be kept even by discarding what came before."""
         self._max_bytes = max_bytes
         self._block_seconds = float("inf") if block_seconds is None else block_seconds
-        self._used_bytes = self.size()
+        self._used_bytes = 0
         self._full_since: float | None = None
         self._refused_since: float | None = None
         self._retry_at = float("-inf")
+        self._look()
 
     def size(self) -> int:
-        """How many bytes the files take, of both streams."""
-        return sum(size for *_, size in self._files())
+        """How many bytes the files take, of both streams: as far as is known, where they cannot be looked at now."""
+        with suppress(OSError):
+            self._look()
+        return self._used_bytes
+
+    def _look(self) -> None:
+        self._used_bytes = sum(size for *_, size in self._files())
 
     def last(self, stream: str) -> tuple[int, str, int] | None:
         """The newest file of a stream: where it begins, its path, its size."""
@@ -59,12 +67,12 @@ class Room:
         """How many bytes may be written now; 0: none, ask again after RETRY_SECONDS.
 
         When the folder is full it is waited once for `block_seconds`. From then on the oldest is discarded, until the
-        router has made room.
+        router has made room. Raises OSError where the folder cannot be looked at.
         """
         if now < self._retry_at:
             return 0
         if self._used_bytes >= self._max_bytes:
-            self._used_bytes = self.size()
+            self._look()
             if self._used_bytes < self._max_bytes:
                 self._full_since = None
             elif self._full_since is None:
@@ -94,7 +102,10 @@ class Room:
     def _discard_oldest(self) -> bool:
         """Delete the oldest file of the stream that takes most. Whether there was one: the router counts it as lost."""
         taken = {"stdout": 0, "stderr": 0}
-        files = sorted(self._files())
+        try:
+            files = sorted(self._files())
+        except OSError:
+            return False
         for stream, *_, size in files:
             taken[stream] += size
         most = max(taken, key=taken.__getitem__)
@@ -108,7 +119,7 @@ class Room:
         return False
 
     def _files(self) -> list[tuple[str, int, str, int]]:
-        """Stream, where it begins, path and size of each file."""
+        """Stream, where it begins, path and size of each file. Raises OSError."""
         found = []
         with suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
@@ -134,15 +145,15 @@ class Capture:
 
     def splice(self, source: int, now: float) -> int | None:
         """Move what is in a pipe, without its passing through here. Gives how many bytes; None: none at the moment."""
-        if not (count := self._room.left(now)):
-            return None
         try:
+            if not (count := self._room.left(now)):
+                return None
             file = self._file()
             moved = os.splice(source, file, min(count, self._left_in_file()), flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
             return None
         except OSError as error:
-            self.splices = error.errno != errno.EINVAL
+            self.splices = error.errno not in _CANNOT_SPLICE
             if self.splices:
                 self._room.refused(error, now)
             return self._skip(len(os.read(source, self._room.rotate_bytes))) if self._room.discards else None
@@ -150,8 +161,10 @@ class Capture:
 
     def write(self, data: memoryview, now: float) -> memoryview:
         """Write as much as goes at the moment. Gives the rest."""
-        while data and (count := self._room.left(now)):
+        while data:
             try:
+                if not (count := self._room.left(now)):
+                    break
                 data = data[self._took(os.write(self._file(), data[: min(count, self._left_in_file())])) :]
             except OSError as error:
                 self._room.refused(error, now)

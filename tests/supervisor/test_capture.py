@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -77,11 +78,12 @@ def test_files_are_private_and_named_by_where_they_begin(tmp_path: Path, pipe: t
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("reason", [errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP])
 def test_what_cannot_be_spliced_is_written(
-    tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch, reason: int
 ) -> None:
     def refuse(*arguments: object, **options: object) -> int:
-        raise OSError(errno.EINVAL, "no file to splice into")
+        raise OSError(reason, "no file to splice into")
 
     monkeypatch.setattr(os, "splice", refuse)
     capture = Capture(Room(str(tmp_path), 1000, None), "stdout", 0)
@@ -191,6 +193,41 @@ def test_what_the_disk_refuses_is_tried_again_and_discarded_at_last(
     stream = reader(tmp_path)
     assert lines_of(stream) == [b"two"]
     assert stream.take_lost() == 4
+
+
+def test_a_disk_that_stays_full_is_not_filled_with_empty_files(
+    tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "splice", refuse)
+    capture = Capture(Room(str(tmp_path), 1000, 1.0), "stdout", 0)
+    for now in range(5):
+        os.write(pipe[1], b"one\n")
+        capture.splice(pipe[0], float(now))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("splices", [True, False])
+def test_a_folder_that_cannot_be_looked_at_is_a_disk_that_refuses(
+    tmp_path: Path, pipe: tuple[int, int], splices: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The app goes on: what it writes is discarded once it has waited for as long as for room."""
+    folder = tmp_path / "capture"
+    room = Room(str(folder), 64, 10.0)
+    capture = Capture(room, "stdout", 0)
+    assert capture.write(memoryview(b"1234567\n" * 8), 0.0) == b""
+    shutil.rmtree(folder)
+    folder.touch()  # no folder any more
+    os.write(pipe[1], b"more")
+
+    def try_at(now: float) -> int | bytes | None:
+        return capture.splice(pipe[0], now) if splices else bytes(capture.write(memoryview(b"more"), now))
+
+    assert [try_at(now) for now in (0.0, 5.0, 10.0)] == ([None, None, 4] if splices else [b"more", b"more", b""])
+    assert room.size() == 64
+    assert "Not a directory" in capfd.readouterr().err
 
 
 # ── what somebody else does to them ───────────────────────────────────────────────────────────────────
