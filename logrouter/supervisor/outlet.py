@@ -7,13 +7,18 @@ a pipe of another user), no more is written at once than a stream takes that pol
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
 from typing import Final
 
+from logrouter.supervisor import log
+
 _ALWAYS: Final = 2**31
 """A file or a device keeps nobody waiting."""
+_GONE: Final = (errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF)
+"""Nobody reads it any more (of a terminal: it is hung up), or it was closed. All else may pass: a disk is full."""
 
 
 class Outlet:
@@ -24,7 +29,8 @@ class Outlet:
         self.fd = fd
         """To be polled when something is left."""
         self.gone = False
-        """Nobody reads it any more, or it cannot be written: what comes is left out."""
+        """Nobody reads it any more: what comes is left out."""
+        self._has_told = False
         self._at_once = _ALWAYS
         mode = os.fstat(fd).st_mode
         if not shared:
@@ -46,8 +52,17 @@ class Outlet:
                 data = data[os.write(self.fd, data[: self._at_once]) :]
             except BlockingIOError:
                 return data
-            except OSError:
-                self.gone = True
+            except OSError as error:
+                self.gone = error.errno in _GONE
+                if not self.gone:
+                    return self._leave_out(error)
+        return memoryview(b"")
+
+    def _leave_out(self, error: OSError) -> memoryview:
+        """What cannot be written now is in the sinks all the same: nobody waits for it. It is said once."""
+        if not self._has_told:
+            self._has_told = True
+            log.complain("some of the app's output cannot be written to ours", reason=error.strerror)
         return memoryview(b"")
 
     def close(self) -> None:

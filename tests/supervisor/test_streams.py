@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from pathlib import Path
@@ -129,6 +130,25 @@ def test_a_shared_stream_is_not_made_non_blocking(make_pipe: MakePipe) -> None:
     assert len(rest) == 10
     assert os.get_blocking(own)
     outlet.close()
+
+
+def test_a_full_disk_costs_the_tee_no_more_than_what_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    outlet, real = Outlet(file), os.write
+
+    def refuse(fd: int, data: bytes) -> int:
+        if fd == file:
+            raise OSError(errno.ENOSPC, "no space")
+        return real(fd, data)
+
+    for line in (b"one\n", b"two\n", b"three\n", b"four\n"):
+        monkeypatch.setattr(os, "write", refuse if line in (b"two\n", b"three\n") else real)
+        assert outlet.write(memoryview(line), 0.0) == b""
+    outlet.close()
+    assert (tmp_path / "file").read_bytes() == b"one\nfour\n"
+    assert capfd.readouterr().err.count("no space") == 1
 
 
 def test_a_file_takes_all(tmp_path: Path) -> None:
