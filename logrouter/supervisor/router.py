@@ -163,7 +163,7 @@ class Router:
     def tell_all(self, until: float, now: float) -> None:
         """That was all there will be, and this is how long delivering it may take."""
         self._until = until
-        if self._ready_at is not None:
+        if self._ready_at is not None or self.pid is None:  # one that was to be started later has no time for that
             self.due = now
 
     def act(self, now: float) -> None:

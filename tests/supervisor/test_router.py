@@ -149,6 +149,20 @@ def test_one_that_cannot_be_started_now_is_tried_later(spawned: Spawned, capfd: 
     assert capfd.readouterr().err.count("no process to be had") == 2
 
 
+def test_one_that_is_to_be_started_later_is_started_at_once_when_the_app_has_ended(spawned: Spawned) -> None:
+    router = started(spawned, **READY)
+    for _ in range(9):
+        router.start_again(1, 0.0)
+    assert router.due > 25
+    router.tell_all(25.0, 1.0)
+    router.act(1.0)
+    assert len(spawned.handshakes) == 2
+    spawned.say(**READY)
+    router.listen(2.0)
+    router.act(2.0)
+    assert told(router, spawned).endswith(b"end 23.000\n")
+
+
 def test_its_log_looks_like_the_routers() -> None:
     lines: list[bytes] = []
     for pretty in (False, True):
