@@ -45,6 +45,8 @@ class Progress:
         self._remember(stream)
         self._to_carry[stream.key] = position
         left = self._to_skip.pop(stream.key, 0)
+        if stream.has_gap:  # what was to be left out is what is missing
+            left, stream.has_gap = 0, False
         if left and position:
             self._to_skip[stream.key] = left
         self._move(stream, Position(position, left) if position else None)

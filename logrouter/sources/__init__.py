@@ -27,7 +27,7 @@ from logrouter.values import Size
 class Stream:
     """One thing that a source reads in order: a file, the stdout of an app."""
 
-    __slots__ = ("__weakref__", "attributes", "key", "position")
+    __slots__ = ("__weakref__", "attributes", "has_gap", "key", "position")
 
     def __init__(self, key: str, attributes: Attributes, position: bytes = b"") -> None:
         """`key` names it among the streams of its source, over restarts. `position`: where it is read from now."""
@@ -36,6 +36,9 @@ class Stream:
         """What is known of its events alone; named in `event.ATTRIBUTES`."""
         self.position = position
         """How far it has been read, and is in the spool."""
+        self.has_gap = False
+        """Set by the source when it comes to the end of what is missing: nothing behind that is in the spool yet. Taken
+        back once the position that is told next is reached."""
 
 
 class Emit(Protocol):

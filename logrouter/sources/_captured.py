@@ -258,6 +258,7 @@ class CapturedStream:
         self._offset += self._gap_bytes
         self._lost_bytes += self._gap_bytes
         self._gap_bytes = 0
+        self.stream.has_gap = True
         return frame
 
     def _files(self) -> list[CaptureFile]:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from logrouter.framing import Frame, LineFraming
+from logrouter.positions import Position
+from logrouter.runtime.progress import Progress
 from logrouter.sources import LinesConfig, Stream
 from logrouter.sources._captured import CapturedStream, FromFiles
 from logrouter.sources._wake import Wake
@@ -228,6 +230,24 @@ def test_a_folder_that_cannot_be_looked_at_is_a_disk_that_refuses(
     assert [try_at(now) for now in (0.0, 5.0, 10.0)] == ([None, None, 4] if splices else [b"more", b"more", b""])
     assert room.size() == 64
     assert "Not a directory" in capfd.readouterr().err
+
+
+def test_behind_what_was_discarded_nothing_is_taken_for_read(tmp_path: Path) -> None:
+    """A router was killed behind one event of the three that it was appending; then these were discarded."""
+    folder = tmp_path / "capture"
+    capture = Capture(Room(str(folder), 64, None), "stdout", 0)
+    capture.write(memoryview(b"before1\n" * 3 + b"behind1\nbehind2\n"), 0.0)
+    for name in names(folder)[:3]:
+        (folder / name).unlink()
+    stream = reader(folder, b"0")
+    progress = Progress("app", {"stdout": Position(b"0", 1)})
+    assert progress.to_skip(stream.stream) == 1
+    frame = stream.read()
+    assert frame is not None
+    assert frame.lines == []
+    progress.has_reached(stream.stream, stream.position)
+    assert progress.to_skip(stream.stream) == 0
+    assert lines_of(stream) == [b"behind1", b"behind2"]
 
 
 # ── what somebody else does to them ───────────────────────────────────────────────────────────────────
