@@ -15,6 +15,10 @@ ALL_OF_IT: Final = 1 << 62
 """Where nobody has to read on: behind the end of any file."""
 
 
+class Damaged(OSError):
+    """What is compressed cannot be read on, unless somebody writes it anew."""
+
+
 def compression_of(path: str) -> Compression:
     """How a file is compressed, as its name says."""
     return next((kind for kind, suffix in SUFFIXES.items() if path.endswith(suffix)), "none")
@@ -126,6 +130,7 @@ class CompressedFile(OpenFile):
 
 
 _PIECE_BYTES: Final = 64 * 1024
+"""So much is read, and given, at once. Of the piece that holds damage nothing can be had."""
 
 
 class Inflating:
@@ -140,19 +145,27 @@ class Inflating:
         self._read_to = 0
         self._given = b""
         """What was read of the file and not decompressed yet."""
+        self._damage = ""
+        """Why it goes no further."""
 
     def read(self, length: int) -> bytes:
-        """So many bytes, or as many as there are. Raises OSError where the file is damaged."""
+        """So many bytes, or as many as there are. Raises Damaged behind what can be had, and OSError."""
         pieces: list[bytes] = []
         wanted = length
-        while wanted and (piece := self._piece(wanted)) is not None:
-            pieces.append(piece)
-            wanted -= len(piece)
+        try:
+            while wanted and (piece := self._piece(min(wanted, _PIECE_BYTES))) is not None:
+                pieces.append(piece)
+                wanted -= len(piece)
+        except Damaged:
+            if wanted == length:
+                raise
         self.at += length - wanted
         return b"".join(pieces)
 
     def _piece(self, length: int) -> bytes | None:
         """Some bytes, perhaps none yet; None where there are no more."""
+        if self._damage:
+            raise Damaged(0, self._damage)
         if self._decompressor is None:
             self._decompressor = decompressor(self._compression)
         if not self._given and getattr(self._decompressor, "needs_input", True):  # zlib's do not say
@@ -162,7 +175,8 @@ class Inflating:
         try:
             piece: bytes = self._decompressor.decompress(self._given, length)
         except errors_of(self._compression) as error:
-            raise OSError(0, f"it is damaged: {error}") from error
+            self._damage = f"it is damaged: {error}"
+            raise Damaged(0, self._damage) from error
         if self._decompressor.eof:
             self._given = self._decompressor.unused_data.lstrip(b"\0")
             self._decompressor = None

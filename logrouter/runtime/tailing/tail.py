@@ -26,7 +26,7 @@ from logrouter.runtime.tailing.descriptors import Descriptors
 from logrouter.runtime.tailing.file import READ_BYTES, BegunAnew, TailedFile, stream_key
 from logrouter.runtime.tailing.globs import Identity, Look, Patterns, Seen
 from logrouter.runtime.tailing.known import Known, Places, any_of, is_reachable
-from logrouter.runtime.tailing.opened import OpenFile, open_file
+from logrouter.runtime.tailing.opened import Damaged, OpenFile, open_file
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.place import Head
 from logrouter.runtime.tailing.schedule import Schedule
@@ -265,7 +265,8 @@ class Tail:
         self._watching.watch(file)
         self._schedule.read_next(file, trio.current_time())
         if opened.is_compressed and file.read_to:
-            await self._aside(partial(opened.seek, file.read_to))
+            with suppress(OSError):  # that is told when it is read
+                await self._aside(partial(opened.seek, file.read_to))
 
     # ── a file is read ──
 
@@ -285,7 +286,7 @@ class Tail:
         except OSError as error:
             self._unreadable.cannot_read(file.path, error)
             self._descriptors.close(file)
-            self._schedule.read_at(file, now + self._options.poll_interval_seconds)
+            self._try_again(file, error)
             return
         self._unreadable.is_well(file.path)
         if not data:
@@ -300,6 +301,15 @@ class Tail:
                 self._schedule.read_next(file, trio.current_time())
             else:
                 self._schedule.rest(file, now)
+
+    def _try_again(self, file: TailedFile, error: OSError) -> None:
+        """It takes no more of the time than looking does. What is damaged is tried when it is seen to have changed."""
+        now = trio.current_time()
+        file.read_at = now + (now - file.read_at) * LOOK_SHARE  # who wakes it before that is told to wait
+        if isinstance(error, Damaged) and file.left_at is None:
+            self._schedule.quiet(file)
+        else:
+            self._schedule.read_at(file, max(file.read_at, now + self._options.poll_interval_seconds))
 
     async def _reopen(self, file: TailedFile) -> bool:
         """Open it again. False: it is not there any more. Raises BegunAnew, OSError."""

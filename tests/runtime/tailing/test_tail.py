@@ -19,7 +19,8 @@ from logrouter.joining.options import MultilineOptions
 from logrouter.rules.patterns import Pattern
 from logrouter.runtime.tailing import FileFraming, FileLines, Start, descriptors, tail
 from logrouter.runtime.tailing.file import READ_BYTES
-from logrouter.runtime.tailing.opened import OpenFile, open_file
+from logrouter.runtime.tailing.opened import CompressedFile, OpenFile, open_file
+from logrouter.runtime.tailing.place import HEAD_BYTES
 from logrouter.runtime.tailing.tail import DELETED_SECONDS, RENAMED_SECONDS
 from logrouter.runtime.tailing.watching import SAFETY_SECONDS
 from logrouter.sources import LinesConfig
@@ -377,6 +378,78 @@ async def test_one_that_is_damaged_is_told_once(tmp_path: Path, autojump_clock: 
     assert [fields["reason"] for _, fields in emitted.warnings] == [
         "it is damaged: Error -3 while decompressing data: incorrect header check"
     ]
+
+
+@every_watch
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+async def test_what_stands_before_the_damage_is_read_and_the_rest_once_it_is_written_anew(
+    tmp_path: Path, watch: str, suffix: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_and_note(name: str) -> OpenFile:
+        opened.append(name)
+        return open_file(name)
+
+    monkeypatch.setattr(tail, "open_file", open_and_note)
+    kind: ContentCoding = "gzip" if suffix == ".gz" else "zstd"
+    first, second = compression.compress(b"one\n", kind), compression.compress(b"two\n", kind)
+    path = tmp_path / f"a.log{suffix}"
+    path.write_bytes(first + b"damaged" + second)
+    emitted = Emitted()
+    async with following(tmp_path, emitted, "*", watch=watch):
+        await trio.sleep(1000)
+        assert emitted.lines == [b"one"]
+        assert len(emitted.warnings) == 1
+        assert opened == [str(path)]
+        path.write_bytes(first + second)
+        await trio.sleep(5)
+        assert emitted.lines == [b"one", b"two"]
+        assert len(emitted.warnings) == 2
+
+
+async def test_one_that_is_damaged_and_grows_is_tried_for_a_small_part_of_the_time(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+    seek = CompressedFile.seek
+
+    def seek_for_a_second(self: CompressedFile, start: int) -> None:
+        nonlocal tries
+        tries += 1
+        autojump_clock.jump(1)
+        seek(self, start)
+
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(compression.compress(b"one\n", "gzip"))
+    emitted = Emitted()
+    async with following(tmp_path, emitted, "*"):
+        monkeypatch.setattr(CompressedFile, "seek", seek_for_a_second)
+        for _ in range(100):
+            append(path, b"damaged")
+            await trio.sleep(1)
+    assert emitted.lines == [b"one"]
+    assert tries <= 10
+
+
+async def test_a_copy_that_is_damaged_before_what_was_read_is_told_and_forgotten_when_it_is_gone(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    path, copy = tmp_path / "a.log", tmp_path / "a.log.gz"
+    path.write_bytes(b"".join(b"line %d\n" % number for number in range(200)))
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        pass
+    copy.write_bytes(compression.compress(path.read_bytes()[:HEAD_BYTES], "gzip") + b"damaged")
+    path.unlink()
+    async with following(tmp_path, emitted):
+        await trio.sleep(10)
+        assert len(emitted.warnings) == 1
+        assert len(emitted.positions) == 2
+        copy.unlink()
+        await trio.sleep(10)
+        assert set(emitted.positions) == {"began"}
+    assert len(emitted.lines) == 200
 
 
 async def test_at_the_end_compressed_files_are_left_out_for_ever(tmp_path: Path, autojump_clock: MockClock) -> None:
