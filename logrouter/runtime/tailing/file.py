@@ -25,7 +25,7 @@ class TailedFile:
 
     __slots__ = (
         "_framing", "_reached", "changed", "due", "head", "identity", "key", "left_at", "open", "path", "read_at",
-        "read_to", "seen_at", "streams", "where", "written_at",
+        "read_to", "seen_at", "streams", "where", "written_at", "written_ns",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,8 @@ class TailedFile:
         self.read_at = float("-inf")
         self.written_at = float("-inf")
         """When something was read last."""
+        self.written_ns = 0
+        """By its file system: no later than what was read last was written. Of files whose head is short."""
         self.left_at: float | None = None
         """Since when it is at none of the paths that are looked for."""
         if isinstance(places, int):
@@ -71,9 +73,12 @@ class TailedFile:
     def read(self) -> bytes:
         """The next block; nothing at its end. Raises BegunAnew, and OSError."""
         assert self.open is not None
+        written_ns = self.open.written_ns() if self.head.length < HEAD_BYTES else 0
         data = self.open.read(self.read_to, READ_BYTES)
         if self.read_to and not self._is_the_same(data):  # looked at after the read: so what came in is of this one
             raise BegunAnew
+        if data:
+            self.written_ns = written_ns
         return data
 
     def _is_the_same(self, data: bytes) -> bool:
@@ -101,6 +106,7 @@ class TailedFile:
     def start_at_end(self) -> None:
         """Leave out what is there, but for a last line that is not finished."""
         assert self.open is not None
+        self.written_ns = self.open.written_ns()
         read_to = self.open.last_line_start(READ_BYTES)
         self.read_to = read_to
         self._reached = dict.fromkeys(self.streams, (read_to, b""))

@@ -72,6 +72,10 @@ class OpenFile:
         start = max(0, size - within_bytes)
         return start + self.read(start, size - start).rfind(b"\n") + 1 if size else 0
 
+    def written_ns(self) -> int:
+        """When it was written to last, by the clock of its file system. Raises OSError."""
+        return os.fstat(self.fd).st_mtime_ns
+
     def is_deleted(self) -> bool:
         """Whether it has no name any more. Raises OSError."""
         return os.fstat(self.fd).st_nlink == 0

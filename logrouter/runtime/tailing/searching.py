@@ -16,9 +16,11 @@ from typing import Final
 from logrouter.runtime.tailing.file import TailedFile
 from logrouter.runtime.tailing.globs import Identity
 from logrouter.runtime.tailing.opened import OpenFile, compression_of, open_file
-from logrouter.runtime.tailing.place import Head
+from logrouter.runtime.tailing.place import HEAD_BYTES, Head
 
 _NUMBERS: Final = re.compile(r"[-_.]\d[-_.:TZ\d]*(?=\.|$)")
+_SECOND_NS: Final = 1_000_000_000
+"""Of the time of their original, copies and compressed files may keep no more than the second."""
 Family = tuple[str, str]
 """A folder, and what files in it are called but for numbers, dates and how they are compressed."""
 
@@ -30,17 +32,20 @@ def family_of(path: str) -> Family:
     return folder, _NUMBERS.sub("", name) or name
 
 
-def find_again(where: str, inode: int, head: Head, read_to: int, taken: Container[Identity]) -> OpenFile | None:
+def find_again(
+    where: str, inode: int, head: Head, read_to: int, taken: Container[Identity], written_ns: int = 0
+) -> OpenFile | None:
     """The file that was `where` and was read so far; None: it is gone. To be called in a thread.
 
     `taken`: files of which it is known that they are others. What cannot be read is none of these.
+    `written_ns`: when what was read had been written. With a short head, what is older only begins with the same words.
     """
     for entry in _candidates(where, inode):
         with suppress(OSError):
             file = open_file(entry.path)
             is_it = False
             try:
-                is_it = file.identity not in taken and _is_same(file, inode, head, read_to)
+                is_it = file.identity not in taken and _is_same(file, inode, head, read_to, written_ns)
             finally:
                 if not is_it:
                     file.close()
@@ -49,8 +54,12 @@ def find_again(where: str, inode: int, head: Head, read_to: int, taken: Containe
     return None
 
 
-def _is_same(file: OpenFile, inode: int, head: Head, read_to: int) -> bool:
-    return (head.length > 0 or file.identity[1] == inode) and file.holds(read_to, head)
+def _is_same(file: OpenFile, inode: int, head: Head, read_to: int, written_ns: int) -> bool:
+    if file.identity[1] == inode:
+        return file.holds(read_to, head)
+    if head.length < HEAD_BYTES and file.written_ns() < written_ns // _SECOND_NS * _SECOND_NS:
+        return False
+    return head.length > 0 and file.holds(read_to, head)
 
 
 def _candidates(where: str, inode: int) -> Iterator[os.DirEntry[str]]:

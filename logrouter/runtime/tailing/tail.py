@@ -389,7 +389,7 @@ class Tail:
 
     async def _search(self, file: TailedFile) -> bool:
         """Read a file on that is not where it was. False: it is nowhere."""
-        opened = await self._found(file.where, file.identity[1], file.head, file.read_to)
+        opened = await self._found(file.where, file.identity[1], file.head, file.read_to, file.written_ns)
         if opened is None:
             return False
         self._let_go(file)
@@ -412,8 +412,8 @@ class Tail:
         for name in places:
             await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
-    async def _found(self, where: str, inode: int, head: Head, read_to: int) -> OpenFile | None:
-        return await self._aside(partial(find_again, where, inode, head, read_to, self._table.begun()))
+    async def _found(self, where: str, inode: int, head: Head, read_to: int, written_ns: int = 0) -> OpenFile | None:
+        return await self._aside(partial(find_again, where, inode, head, read_to, self._table.begun(), written_ns))
 
     async def _settle(self, file: TailedFile, opened: OpenFile, look: Look | None = None) -> None:
         """Read a file on by a descriptor of what it is now."""

@@ -318,6 +318,26 @@ async def test_copied_and_truncated_what_was_not_read_yet_is_read_in_the_copy(
     assert len(emitted.lines) == 3
 
 
+@pytest.mark.parametrize("start", ["beginning", "end"])
+@pytest.mark.parametrize(("older_by_seconds", "is_a_copy"), [(0, True), (1, False)])
+async def test_an_older_file_that_begins_with_the_same_words_is_no_copy_of_one_that_was_truncated(
+    tmp_path: Path, start: str, older_by_seconds: int, is_a_copy: bool, autojump_clock: MockClock
+) -> None:
+    """A copy is as old as what was read, or younger; if only to the second."""
+    path, sibling = tmp_path / "a.log", tmp_path / "a.log.1"
+    path.write_bytes(b"started\n")
+    sibling.write_bytes(b"started\nlong ago\n")
+    os.utime(sibling, times=(int(path.stat().st_mtime) - older_by_seconds,) * 2)
+    emitted = Emitted()
+    async with following(tmp_path, emitted, start=start):
+        os.truncate(path, 0)
+        await trio.sleep(2)
+        append(path, b"started\nnow\n")
+        await trio.sleep(2)
+    assert (b"long ago" in emitted.lines) == is_a_copy
+    assert b"now" in emitted.lines
+
+
 def compress(path: Path, suffix: str) -> None:
     data = path.read_bytes()
     kind: ContentCoding = "gzip" if suffix == ".gz" else "zstd"
