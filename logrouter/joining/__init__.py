@@ -8,8 +8,9 @@ whole lines when nothing has come for a while.
 
 An event of more than `max_line` is cut between two of its lines, into pieces that are marked as those of a long line
 are; each piece but the last holds as many of its lines as fit. What follows a cut is looked at for what it is, so that
-no more is ever held than `max_line` and the few lines behind it that a joiner looks at. A single line over `max_line`
-is cut by itself, and joined to nothing.
+no more is ever held than `max_line` and the few lines behind it that a joiner looks at. Where only empty lines follow,
+which are left out, the piece that is marked as the last is the event behind them, if any comes. A single line over
+`max_line` is cut by itself, and joined to nothing.
 """
 
 from __future__ import annotations
