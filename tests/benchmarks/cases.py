@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 READ_BYTES = 1 << 20
 EVERY_NTH = 997
 """How many changed lines share one that is compared in full. A prime, so that no rhythm of the input hides in it."""
+
+
+ALL: Final = {"all": ""}
+EVERY_ONE: Final[Mapping[str, Callable[[Any], bool]]] = {"all": lambda event: True}
+"""The one sink of cases that leave nothing out, and what it wants."""
 
 
 @dataclass(frozen=True)
@@ -182,15 +187,13 @@ CASES = (
         },
         goal=400_000,
     ),
-    Case(
-        "text", "text to one file, raw", "text", {"all": ""}, {"all": lambda line: True}, "format: raw", goal=1_500_000
-    ),
+    Case("text", "text to one file, raw", "text", ALL, EVERY_ONE, "format: raw", goal=1_500_000),
     Case(
         "multiline",
         "tracebacks of Python and single lines, joined, to one file, raw: in lines",
         "tracebacks",
-        {"all": ""},
-        {"all": lambda line: True},
+        ALL,
+        EVERY_ONE,
         "format: raw",
         multiline="auto",
         goal=3_000_000,
@@ -207,8 +210,8 @@ CASES = (
         "clf",
         "access log to fields",
         "access",
-        {"all": ""},
-        {"all": lambda line: True},
+        ALL,
+        EVERY_ONE,
         parse="clf",
         goal=450_000,
         changed=_fields_of_access,
@@ -217,8 +220,8 @@ CASES = (
         "logfmt",
         "logfmt to fields",
         "logfmt",
-        {"all": ""},
-        {"all": lambda line: True},
+        ALL,
+        EVERY_ONE,
         parse="logfmt",
         goal=480_000,
         changed=_fields_of_logfmt,
@@ -227,8 +230,8 @@ CASES = (
         "key_value",
         "the same by `key_value`",
         "logfmt",
-        {"all": ""},
-        {"all": lambda line: True},
+        ALL,
+        EVERY_ONE,
         parse="key_value",
         changed=_fields_of_logfmt,
     ),
@@ -236,8 +239,8 @@ CASES = (
         "ltsv",
         "LTSV to fields",
         "ltsv",
-        {"all": ""},
-        {"all": lambda line: True},
+        ALL,
+        EVERY_ONE,
         parse="ltsv",
         changed=_fields_of_ltsv,
     ),
@@ -245,8 +248,8 @@ CASES = (
         "csv",
         "CSV to fields",
         "csv",
-        {"all": ""},
-        {"all": lambda line: True},
+        ALL,
+        EVERY_ONE,
         parse=f"{{csv: {{columns: [{', '.join(_CSV_COLUMNS)}]}}}}",
         changed=_fields_of_csv,
     ),
@@ -254,8 +257,8 @@ CASES = (
         "change",
         "change: set, rename, remove, redact a field",
         "json",
-        {"all": ""},
-        {"all": lambda event: True},
+        ALL,
+        EVERY_ONE,
         steps=(
             "set: {env: prod}",
             "rename: {message: text}",

@@ -15,7 +15,7 @@ from logrouter import component, reference
 from logrouter.config import load
 from logrouter.documents import decode_document
 from logrouter.event import Flag
-from logrouter.parsers import Parser, ParserConfig
+from logrouter.parsers import Parser
 from logrouter.parsing import Parse
 from logrouter.projection import recognise_line
 from tests.strategies import lines
@@ -80,14 +80,6 @@ def test_it_is_documented_with_an_example(name: str) -> None:
     assert reference.examples(text)
     for option in reference.options(component.load("parsers", name).Config):
         assert option.text, f"{option.name} has no docstring"
-
-
-@every_parser
-def test_its_config_is_a_frozen_struct_that_knows_its_fields(name: str) -> None:
-    config = component.load("parsers", name).Config
-    assert issubclass(config, ParserConfig)
-    assert config.__struct_config__.frozen
-    assert config.__struct_config__.forbid_unknown_fields
 
 
 @pytest.mark.parametrize(("config", "before", "after"), examples)

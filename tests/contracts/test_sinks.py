@@ -101,14 +101,6 @@ def test_its_file_tells_users_what_it_does_and_its_url(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_options_are_a_frozen_struct_that_refuses_unknown_ones(name: str) -> None:
-    config = component.load("sinks", name).Config
-    assert issubclass(config, SinkConfig)
-    assert config.__struct_config__.frozen
-    assert config.__struct_config__.forbid_unknown_fields
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_every_option_is_explained_below_it(name: str) -> None:
     for base in component.load("sinks", name).Config.__mro__:
         if not issubclass(base, SinkConfig):

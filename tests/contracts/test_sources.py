@@ -139,14 +139,6 @@ def test_its_file_tells_users_what_it_does(name: str) -> None:
 
 
 @every_source
-def test_its_options_are_a_frozen_struct_that_refuses_unknown_ones(name: str) -> None:
-    config = component.load("sources", name).Config
-    assert issubclass(config, SourceConfig)
-    assert config.__struct_config__.frozen
-    assert config.__struct_config__.forbid_unknown_fields
-
-
-@every_source
 def test_its_attributes_are_listed(name: str) -> None:
     with FED_WITH[name](b"") as source:
         assert source.attributes.keys() <= set(ATTRIBUTES)

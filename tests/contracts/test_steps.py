@@ -18,7 +18,7 @@ from logrouter.errors import LogrouterError
 from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.rules import Rule
-from logrouter.steps import DISCARD, Step, StepConfig
+from logrouter.steps import DISCARD, Step
 from tests.strategies import documents, lines
 
 NAMES = component.names("steps")
@@ -84,14 +84,6 @@ def test_it_is_documented(name: str) -> None:
     assert (component.load_module("steps", name).__doc__ or "").strip()
     for option in reference.options(component.load("steps", name).Config):
         assert option.text, f"{option.name} has no docstring"
-
-
-@every_step
-def test_its_config_is_a_frozen_struct_that_knows_its_fields(name: str) -> None:
-    config = component.load("steps", name).Config
-    assert issubclass(config, StepConfig)
-    assert config.__struct_config__.frozen
-    assert config.__struct_config__.forbid_unknown_fields
 
 
 @every_step
