@@ -64,13 +64,17 @@ def _add_sink_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def load(options: argparse.Namespace, app: str | None = None) -> Settings:
-    """The settings that files, environment and flags make; for an app under `logrouter run`. Raises ConfigError."""
+def load(options: argparse.Namespace, app: str | None = None, *, sinks: bool = True) -> Settings:
+    """The settings that files, environment and flags make; for an app under `logrouter run`. Raises ConfigError.
+
+    `sinks`: as of `add_config_options`.
+    """
     from pathlib import Path
 
     from logrouter import config
 
-    flags = config.Flags(sinks=options.sink, matches=options.match, sets=options.set)
+    given = {"sinks": options.sink, "matches": options.match} if sinks else {}
+    flags = config.Flags(sets=options.set, **given)
     return config.load([Path(file) for file in options.config], os.environ, flags, app=app)
 
 

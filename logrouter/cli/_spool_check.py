@@ -21,8 +21,6 @@ from logrouter.runtime.disk import exists, read_file
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.log_reader import LogReader, Segment, Stretch
 
-EXIT_DAMAGED: Final = 74
-"""EX_IOERR."""
 _MOVING_SECONDS: Final = 0.1
 """What is looked at again after so long and has changed is being written."""
 _PROGRESS_BYTES: Final = 16 * 2**20

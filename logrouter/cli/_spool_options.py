@@ -54,9 +54,9 @@ def find(options: argparse.Namespace) -> Found:
         if options.config or options.set:
             raise LogrouterError("--directory names the spool already: leave out --config and --set, or --directory")
         return Found(_existing(options.directory), None)
-    from logrouter import config
+    from logrouter.cli import _options
 
-    settings = config.load(options.config, os.environ, config.Flags(sets=options.set))
+    settings = _options.load(options, sinks=False)
     if settings.spool.directory is None:
         ways = "" if options.needs_config else "name one with --directory DIR, or "
         raise LogrouterError(f"the config has no spool.directory: {ways}name the config with --config FILE")

@@ -58,7 +58,6 @@ class Explanation:
         self._chain = make_chain((*source.steps, *settings.steps))
         self._router = make_router(self._sinks, settings, [self._chain])
         self._parse, keep_original = source.config.parse, source.config.keep_original
-        self._parse, keep_original = source.config.parse, source.config.keep_original
         self._parsing = Ingest(self._router, self._attributes, self._parse, keep_original=keep_original)
         self._ingest = Ingest(self._router, self._attributes, self._parse, self._chain, keep_original=keep_original)
 

@@ -41,10 +41,10 @@ def _places(options: Namespace) -> list[str]:
     """Where the one that is meant may listen. Raises ConfigError."""
     if options.socket is not None:
         return [options.socket]
-    from logrouter import config
+    from logrouter.cli import _options
     from logrouter.runtime.control import NAME, service_places
 
-    settings = config.load(options.config, os.environ, config.Flags(sets=options.set))
+    settings = _options.load(options, sinks=False)
     if settings.spool.directory is not None:
         return [os.path.join(settings.spool.directory, NAME)]
     return service_places(os.environ)

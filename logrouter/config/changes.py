@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from logrouter import component
 from logrouter.config.effective import describe_effective
-from logrouter.config.nodes import Path
+from logrouter.config.nodes import Path, dotted
 from logrouter.config.settings import RunSettings, Settings, SourceSettings
 from logrouter.errors import Mistake
 
@@ -71,7 +71,7 @@ def _shown(value: Any) -> str:
 def _mistake(settings: Settings, path: Path, problem: str) -> Mistake:
     origins = settings.provenance.origins
     place = next((str(origin) for known, origin in origins.items() if known[: len(path)] == path), "default")
-    return Mistake(place, f"{'.'.join(path)}: {problem}", _HINT)
+    return Mistake(place, f"{dotted(path)}: {problem}", _HINT)
 
 
 def describe_changes(before: Settings, after: Settings) -> list[str]:

@@ -38,3 +38,12 @@ def test_the_page_tells_of_every_flag(group: str, name: str) -> None:
 
     assert f"logrouter {group} {name}" in page
     assert [flag for flag in nested_flags(group)[name] if flag != "--help" and flag not in page] == []
+
+
+@pytest.mark.parametrize("words", [("spool", "ls"), ("dlq", "ls"), ("reload",), ("check",)])
+def test_a_folder_for_a_config_file_is_a_mistake_like_any_other(
+    command: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = command(*words, "--config", str(tmp_path))
+    assert (done.code, done.output) == (78, "")
+    assert done.complaints == f"--config {tmp_path}: is a folder: expected a file\n"
