@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from logrouter.batch import Slice
-from logrouter.event import Chunk, Offset
+from logrouter.event import Chunk
 from logrouter.routing import Router
 
 
@@ -90,5 +90,5 @@ def _routed(router: Router, chunk: Chunk) -> list[Chunk]:
 def _copy_of(chunk: Chunk) -> Chunk:
     """The same events, not routed: others share the chunk."""
     copy = Chunk(chunk.payloads, chunk.flags, chunk.attributes, chunk.received_ns, chunk.payload_bytes)
-    copy.offset = Offset(*chunk.offset)
+    copy.offset = chunk.offset
     return copy

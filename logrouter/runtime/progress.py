@@ -69,12 +69,8 @@ class Progress:
         carried, told = encode_some(self._moved)
         for key in told:
             del self._moved[key]
-        if not self._moved:
-            self._carried |= self._to_carry
-            self._to_carry.clear()
-        else:
-            told_streams = self._to_carry.keys() & {stream_of(key) for key in told}
-            self._carried |= {stream: self._to_carry.pop(stream) for stream in told_streams}
+            if (stream := stream_of(key)) in self._to_carry:
+                self._carried[stream] = self._to_carry.pop(stream)
         return carried
 
     def told_by_no_chunk(self, stream: Stream) -> bytes | None:

@@ -169,8 +169,7 @@ class Succession:
 
 def _have_one_place(sink: Sink[Any], other: Sink[Any]) -> bool:
     """Whether both write to one file, or to one stream."""
-    if sink.transport != other.transport:
-        return False
-    if sink.transport == "stream":
+    if sink.transport == other.transport == "stream":
         return sink.descriptor == other.descriptor
-    return sink.transport == "files" and whole_file(sink) is not None and whole_file(sink) == whole_file(other)
+    file = whole_file(sink)
+    return file is not None and file == whole_file(other)

@@ -26,6 +26,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from logrouter.container_logs import Docker
+from logrouter.documents import NOT_JSON
 from logrouter.event import Attributes
 from logrouter.sources import SourceConfig
 from logrouter.sources._containers import ContainerConfig, ContainerSource
@@ -72,7 +73,7 @@ class DockerSource(ContainerSource[DockerConfig]):
         owner = {"container": file.name.removesuffix("-json.log")[:_ID_LENGTH]}
         try:
             known = _decode(file.with_name("config.v2.json").read_bytes())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *NOT_JSON):
             return owner
         if name := known.Name.lstrip("/"):
             owner["container"] = name

@@ -41,7 +41,9 @@ def test_in_kubernetes_it_is_called_what_that_calls_it(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("odd", [None, b"", b"{", b"[]", b'{"Name":5}', b'{"Config":{"Labels":["a"]}}', b"{}"])
+@pytest.mark.parametrize(
+    "odd", [None, b"", b"{", b"[]", b'{"Name":5}', b'{"Name":"\xff"}', b'{"Config":{"Labels":["a"]}}', b"{}"]
+)
 def test_where_that_cannot_be_read_its_id_is_all_there_is(tmp_path: Path, odd: bytes | None) -> None:
     assert owner(tmp_path, odd) == {"container": ID[:12]}
 

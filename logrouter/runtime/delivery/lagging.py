@@ -166,9 +166,9 @@ class Lagging:
     # ── telling ──
 
     def _tell(self, now: float) -> None:
-        if now >= self._told_at + TELL_SECONDS and self.lag is not None:
+        if now >= self._told_at + TELL_SECONDS and (lag := self.lag) is not None:
             self._told_at = now
-            self._log.error("cannot keep up", sink=self._name, **msgspec.structs.asdict(self.lag))
+            self._log.error("cannot keep up", sink=self._name, **msgspec.structs.asdict(lag))
 
     def _keeps_up(self) -> None:
         if self._since is not None:

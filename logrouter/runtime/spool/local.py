@@ -73,8 +73,13 @@ class LocalSpool(Spool):
         self._discarding = Discarding(self, keeper, log)
         self._room = Room(self, self._discarding, keeper, log, block_timeout_seconds)
         self.window = Window(budget_bytes, keeper, self._room.look_again)
-        self.members = Members(self, keeper, log)
+        self.members = Members(self)
         self.share(budget_bytes)
+
+    @property
+    def logged_end(self) -> int:
+        """Where the log ends, if there is one."""
+        return self.keeper.store.end if self.keeper is not None else 0
 
     def adjust(self, block_timeout_seconds: float) -> None:
         """Make live sources wait for so long."""
@@ -393,8 +398,8 @@ class LocalSpool(Spool):
     def waiting_bytes(self, sink: int) -> int:
         """About what they take: in the log, and in memory those that are there alone."""
         cursor = self.cursors[sink]
-        logged_end = self.keeper.store.end if self.keeper is not None else 0
-        alone = (held.chunk for held in self.window if held.chunk.offset.sequence >= logged_end)
+        end = self.logged_end  # once: the generator asks for each chunk
+        alone = (held.chunk for held in self.window if held.chunk.offset.sequence >= end)
         in_memory = sum(chunk.size_bytes for chunk in alone if cursor.lacks(chunk))
         return in_memory + (self.keeper.needed_bytes(cursor) if self.keeper is not None else 0)
 

@@ -141,6 +141,11 @@ class LogReader:
         self._read_headers()
         self._find_end()
 
+    @property
+    def oldest(self) -> int:
+        """The sequence of the first event that is kept; of the next, where there is none."""
+        return self.segments[0].header.first if self.segments else self.end
+
     def _read_headers(self) -> None:
         for number, name in self._names():
             path = os.path.join(self.folder, name)

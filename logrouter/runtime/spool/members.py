@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING
 
 from logrouter.cursors import Gap, Tally
 from logrouter.routing import Router
-from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import NOWHERE, Cursor
-from logrouter.runtime.spool.keeper import Keeper
 
 if TYPE_CHECKING:
     from logrouter.runtime.spool.local import LocalSpool
@@ -29,10 +27,8 @@ if TYPE_CHECKING:
 class Members:
     """The sinks of one spool."""
 
-    def __init__(self, spool: LocalSpool, keeper: Keeper | None, log: Log) -> None:
+    def __init__(self, spool: LocalSpool) -> None:
         self._spool = spool
-        self._keeper = keeper
-        self._log = log
 
     def reroute(self, router: Router) -> None:
         """What is appended from now on is routed by another router."""
@@ -58,16 +54,15 @@ class Members:
     def oldest(self) -> int:
         """The oldest event that is held with all that came after it, so that nothing would be missing."""
         window = self._spool.window.contiguous_from(self._spool.appended)
-        keeper = self._keeper
-        if keeper is None or not keeper.eager or window > keeper.store.end or not keeper.store.segments:
+        keeper = self._spool.keeper
+        if keeper is None or not keeper.eager or window > keeper.store.end:
             return window
-        return min(window, keeper.store.segments[0].header.first)
+        return min(window, keeper.store.oldest)
 
     def _skip_what_is_gone(self, cursor: Cursor) -> None:
         """What all others have settled need be neither in memory nor in the log."""
         held_from = self._spool.window.contiguous_from(self._spool.appended)
-        logged_end = self._keeper.store.end if self._keeper is not None else 0
-        first = max(cursor.next, logged_end)
+        first = max(cursor.next, self._spool.logged_end)
         if first < held_from:
             gap = self._gap(first, held_from, held_from - first, "not_kept")
             self._spool.skip(cursor, gap, 0)

@@ -56,15 +56,14 @@ class OpenSpool:
     spool: LocalSpool
     directory: SpoolDirectory | None = None
     dead_letters: DeadLetters | None = None
-    keeper: Keeper | None = None
 
     def cursor_for(self, name: str, settings: Settings, log: Log) -> NewCursor:
         """The cursor of a sink that comes while the spool is in use, written down. Raises OSError."""
-        end = self.spool.appended
-        if self.directory is None or self.keeper is None:
+        end, keeper = self.spool.appended, self.spool.keeper
+        if self.directory is None or keeper is None:
             return NewCursor(_cursor(name, settings, State(name, end, end, Ledger())), True)
         journal = Journal(self.directory.journal(name))
-        found = _state(name, journal, self.keeper.store, log)
+        found = _state(name, journal, keeper.store, log)
         state = _begun(name, found, end, end, self.spool.epoch)
         cursor = _cursor(name, settings, state, journal)
         cursor.begin()
@@ -76,8 +75,8 @@ class OpenSpool:
         """Go on with what of these settings can change meanwhile."""
         spool = settings.spool
         self.spool.adjust(_block_timeout_seconds(spool))
-        if self.keeper is not None:
-            self.keeper.adjust(
+        if self.spool.keeper is not None:
+            self.spool.keeper.adjust(
                 max_bytes=spool.max_size, sync_interval_seconds=spool.sync_interval, keep_seconds=spool.keep
             )
         if self.dead_letters is not None:
@@ -116,7 +115,7 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
             log.warning("the spool was written on another machine: if it still runs there, events arrive twice")
         committed = {cursor.name: cursor.state.committed for cursor in spool.cursors.values()}
         letters = DeadLetters(directory.dead_letters, max_bytes=settings.dead_letters.max_size, committed=committed)
-        return OpenSpool(spool, directory, letters, spool.keeper)
+        return OpenSpool(spool, directory, letters)
     except (OSError, UnknownVersion) as error:
         directory.close()
         raise StartError(f"spool.directory: cannot use {directory.path}: {error}") from error
@@ -141,7 +140,7 @@ def spool_over(
     others = {name: journal.load() for name, journal in absent.items() if name not in states}
     store.begin_at(max((state.end for state in (*states.values(), *others.values()) if state), default=0))
     _tell_absent(others, store, log)
-    oldest = store.segments[0].header.first if store.segments else store.end
+    oldest = store.oldest
     begun = {
         name: _begun(
             name, state, store.end, oldest if settings.sinks[name].config.start == "oldest" else store.end, store.epoch
@@ -186,7 +185,7 @@ def _state(name: str, journal: Journal, store: Store, log: Log) -> State | None:
     """What the sink's journal tells; None where it has none yet."""
     state = journal.load()
     if state is None and journal.exists:
-        oldest = store.segments[0].header.first if store.segments else store.end
+        oldest = store.oldest
         log.error("a cursor cannot be read: the sink begins again with the oldest event that is kept", sink=name)
         return State(name, oldest, oldest, Ledger())
     return state

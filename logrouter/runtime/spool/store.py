@@ -195,8 +195,7 @@ class Store(LogReader):
     def pass_over(self, chunk: Chunk) -> None:
         """A chunk need not be written: only how far its source has been read."""
         if chunk.position is not None:
-            self.note_position(chunk)
-            self.has_unwritten_positions = True
+            self.keep_positions(chunk.position)
 
     def keep_positions(self, carried: bytes) -> None:
         """How far sources have been read, where no chunk tells it."""
