@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from logrouter.documents import Document, Names
 from logrouter.errors import did_you_mean
+from logrouter.possessive import portable
 from logrouter.rules.patterns import compile_pattern
 
 Span = tuple[int, int]
@@ -97,7 +98,7 @@ def _in_windows(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
 
 # Cards ---------------------------------------------------------------------------------------------------------------
 
-_DIGIT_RUN = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,}+")
+_DIGIT_RUN = re.compile(portable(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,}+"))
 _DIGITS = re.compile(r"[0-9]+")
 _ISSUER = re.compile(r"[456]|3[04-9]|22[2-9]|2[3-6]|27[01]|2720")
 """How the numbers of card networks begin (ISO/IEC 7812, as issued): not as a time in milliseconds does."""
@@ -178,7 +179,7 @@ def is_iban(text: str) -> bool:
 
 # The others ----------------------------------------------------------------------------------------------------------
 
-_DOTTED = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+){2,}+")
+_DOTTED = re.compile(portable(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+){2,}+"))
 
 
 def _json_web_tokens(text: str) -> Iterator[Span]:
@@ -190,9 +191,9 @@ def _json_web_tokens(text: str) -> Iterator[Span]:
 
 
 _EMAIL = re.compile(
-    r"""(?<![\w.+-]) (?: [\w.+-] | (?<=\w)'(?=\w) | %(?!40) )++
+    portable(r"""(?<![\w.+-]) (?: [\w.+-] | (?<=\w)'(?=\w) | %(?!40) )++
         (?: @ | %40 | \\u0040 )                          # percent-encoded, or escaped in JSON inside a string
-        [\w-]+ (?: \.[\w-]+ )+""",
+        [\w-]+ (?: \.[\w-]+ )+"""),
     re.VERBOSE,
 )
 _IPV4 = re.compile(
@@ -201,9 +202,9 @@ _IPV4 = re.compile(
     re.VERBOSE,
 )
 _BEARER = re.compile(
-    r"""(?i:\bbearer) (?:\s|%20|\+)++
+    portable(r"""(?i:\bbearer) (?:\s|%20|\+)++
         (?= [a-z]{0,19}[A-Z0-9._~+/=-] | [a-z]{20} )     # the word after "bearer" in prose is none
-        (?P<secret> [A-Za-z0-9._~+/=-]{6,} )             # RFC 6750, b64token""",
+        (?P<secret> [A-Za-z0-9._~+/=-]{6,} )             # RFC 6750, b64token"""),
     re.VERBOSE,
 )
 _URL_PASSWORD = re.compile(r""":(?:\\?/){2}[^\s/?#:@"'<>]*:(?P<secret>[^\s/?#"'<>]+)@""")

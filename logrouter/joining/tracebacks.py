@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from logrouter.joining.languages import LANGUAGES
+from logrouter.possessive import portable
 
 LOOKAHEAD_LINES: Final = 6
 """An opening of Node: file and line, code, carets, a blank line, the error; and the line that it is joined to."""
@@ -44,7 +45,7 @@ def expression_of(names: Iterable[str]) -> re.Pattern[bytes]:
     if openings:
         whole = _any(head + _END + body + _END for head, body in openings)
         found = rb"(?:" + begins + rb"(" + whole + rb")|" + continues + rb")"
-    return re.compile(rb"\n" + _NOT_A_LOG_LINE + found + rb"(?:\n" + continues + rb")*+")
+    return re.compile(portable(rb"\n" + _NOT_A_LOG_LINE + found + rb"(?:\n" + continues + rb")*+"))
 
 
 _END: Final = rb"(?=\n)"

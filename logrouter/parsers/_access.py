@@ -19,6 +19,7 @@ from logrouter.memo import Memo
 from logrouter.parsers._dates import MONTHS
 from logrouter.parsers._escapes import unescaped
 from logrouter.parsers._shapes import Column, Shape
+from logrouter.possessive import portable
 
 COMMON: Final = '{client} {identity} {user} [{time}] "{request}" {status} {size}'
 """Apache's `%h %l %u %t "%r" %>s %b` (https://httpd.apache.org/docs/2.4/logs.html#common)."""
@@ -109,7 +110,7 @@ class AccessFormat:
             kind = _KINDS.get(field, _WORD)
             careful += f"({kind.careful}){text}"
             quick += kind.quick.replace("NEXT", text[:1] if text[:1] != "\\" else text[:2]) + text
-        self._careful = re.compile(careful, re.DOTALL | re.ASCII)
+        self._careful = re.compile(portable(careful), re.DOTALL | re.ASCII)
         self._unescape = unescaped if name not in _UNESCAPED else _unchanged
         self.shape = Shape(quick.encode(), list(_columns(self._fields)))
 

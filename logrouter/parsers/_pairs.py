@@ -20,8 +20,9 @@ from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers import ParserConfig
 from logrouter.parsers._escapes import unescaped
-from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser
+from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Cast, Type, json_of
+from logrouter.possessive import portable
 
 SHAPES: Final = 256
 """So many are remembered of a source."""
@@ -141,7 +142,7 @@ class PairsParser(ShapedParser[ConfigT]):
         plain = rb"(%b[^%b%b\n]*+)" % (usual, separator, marks)
         if self._grammar.trims:
             plain = rb"(?! )%b(?<! )" % plain
-        quoted = rb"([^%b]*+)" % marks
+        quoted = rb"([^%b%b]*+)" % (marks, to_escape(self._grammar.between_pairs))
         expression, columns = b"", []
         for key, piece in zip(skeleton.keys, skeleton.pieces, strict=False):
             name = key.decode()
@@ -163,4 +164,4 @@ def _pair(grammar: Grammar) -> re.Pattern[str]:
     values.append(f"{unquoted}([^{separator}]*+)")
     value = f"(?:{equals}{blanks}(?:{'|'.join(values)})){'?' if grammar.bare_keys else ''}"
     end = " ++" if grammar.between_pairs == " " else f"{separator}{blanks}"
-    return re.compile(rf"({key}){value}(?:{end}|\Z)", re.DOTALL)
+    return re.compile(portable(rf"({key}){value}(?:{end}|\Z)"), re.DOTALL)

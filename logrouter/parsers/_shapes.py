@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 from logrouter.documents import encode_document
 from logrouter.parsers import ConfigT, Parser
+from logrouter.possessive import portable
 from logrouter.projection import is_utf8
 
 ROUNDS: Final = 16
@@ -71,7 +72,7 @@ class Shape:
     """
 
     def __init__(self, expression: bytes, columns: Sequence[Column]) -> None:
-        self._expression = re.compile(rb"^(?:%b$|([^\n]++))" % expression, re.MULTILINE)
+        self._expression = re.compile(portable(rb"^(?:%b$|([^\n]++))" % expression), re.MULTILINE)
         self._columns = [(column, column.piece) for column in columns]
         self._template = b""
         if not any(column.value or column.may_lack for column in columns):
@@ -118,6 +119,11 @@ class Shape:
         if template[:1] == b",":
             return list(map((b"{" + template[1:] + b"}").__mod__, rows))
         return [b"{%b}" % (template % values)[1:] for values in rows]
+
+
+def to_escape(separator: str) -> bytes:
+    """The separator of values, for a set of an expression, where JSON must escape it: as a tab in quotation marks."""
+    return re.escape(separator).encode() if ord(separator) in CONTROLS else b""
 
 
 class ShapedParser(Parser[ConfigT]):

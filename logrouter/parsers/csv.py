@@ -21,8 +21,9 @@ import msgspec
 from logrouter.documents import Document, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers import ParserConfig
-from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser
+from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Type, json_of
+from logrouter.possessive import portable
 
 
 class CsvConfig(ParserConfig, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ class Csv(ShapedParser[CsvConfig]):
         separator, quote = re.escape(config.separator), re.escape(config.quote)
         quoted = f"{quote}((?:[^{quote}]++|{quote}{quote})*+){quote}|" if quote else "(?!)()|"
         plain = f"((?!{quote})[^{separator}]*+)" if quote else f"([^{separator}]*+)"
-        self._value = re.compile(f"(?:{quoted}{plain})({separator}|\\Z)")
+        self._value = re.compile(portable(f"(?:{quoted}{plain})({separator}|\\Z)"))
         self._shapes = Memo(self._shape, 256)
         self.controls = CONTROLS - {ord(config.separator)}
 
@@ -84,7 +85,7 @@ class Csv(ShapedParser[CsvConfig]):
     def _shape(self, are_quoted: tuple[bool, ...]) -> Shape:
         separator, quote = re.escape(self.config.separator).encode(), re.escape(self.config.quote).encode()
         plain = rb'([^%b%b"\n]*+)' % (separator, quote.replace(b'"', b""))
-        quoted = rb'%b([^%b"]*+)%b' % (quote, quote.replace(b'"', b""), quote)
+        quoted = rb'%b([^%b%b"]*+)%b' % (quote, quote.replace(b'"', b""), to_escape(self.config.separator), quote)
         columns = []
         for name, is_quoted in zip(self.config.columns, are_quoted, strict=True):
             cast = self._casts.get(name)

@@ -12,6 +12,7 @@ import re
 import warnings
 from typing import Final, Self
 
+from logrouter.possessive import portable
 from logrouter.rules.backtracking import ambiguity
 
 SEARCHED: Final = 32_768
@@ -35,7 +36,8 @@ def compile_pattern(text: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a later Python may read differently
-            pattern = re.compile(text)
+            re.compile(text)  # an error counts the characters of what was written
+            pattern = re.compile(portable(text))
             reason = ambiguity(text)
     except re.error as error:
         raise PatternError(f"the regular expression is wrong: {error.msg}", error.pos or 0) from None

@@ -78,6 +78,10 @@ def test_tsv() -> None:
     assert parsed("x\ty", separator="\t", quote="") is None
 
 
+def test_a_tab_in_quotation_marks_between_tabs() -> None:
+    assert parsed('1\t"2\t3"\t4', separator="\t") == {"a": "1", "b": "2\t3", "c": "4"}
+
+
 def test_other_marks() -> None:
     assert parsed("'a;b';\"c\";it's", separator=";", quote="'") == {"a": "a;b", "b": '"c"', "c": "it's"}
 

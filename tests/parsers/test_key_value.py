@@ -35,6 +35,7 @@ COMMAS = {"field_separator": ",", "value_separator": ":"}
         ("a b: 1", COMMAS, {"a b": "1"}),
         ("a='1'|b=\"2\"", {"field_separator": "|", "quotes": ""}, {"a": "'1'", "b": '"2"'}),
         ("a=1\tb=x y", {"field_separator": "\t"}, {"a": "1", "b": "x y"}),
+        ('a=1\tb="x\ty"', {"field_separator": "\t"}, {"a": "1", "b": "x\ty"}),
         ("a, b: 1", COMMAS | {"bare_keys": True}, {"a": True, "b": "1"}),
         ("a, b: 1", COMMAS, None),
         ("a: 'x' y", COMMAS, None),
