@@ -10,7 +10,7 @@ A parser is a pure function of the line and its config. It raises for no line, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,10 +22,21 @@ class ParserConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
 ConfigT = TypeVar("ConfigT", bound=ParserConfig)
 
 
+class Looks(NamedTuple):
+    """What lines of a format look like."""
+
+    begin: bytes
+    """How every line of it begins, as an expression without groups that capture: cheap, and seldom of other lines."""
+    rank: int = 50
+    """Where lines of two formats begin alike, the parser of the lower rank is asked first: the stricter one."""
+
+
 class Parser(Generic[ConfigT]):
     """Base of all parsers. Its constructor raises ValueError where options do not go together."""
 
     Config: ClassVar[type[ParserConfig]] = ParserConfig
+    looks: ClassVar[Looks | None] = None
+    """How `parse: auto` recognises its lines; None: it takes no part in that, as nearly any line could be one of it."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
