@@ -13,22 +13,23 @@ from io import BytesIO
 from typing import Any
 
 from logrouter import severity, times
-from logrouter.assembly import make_chain, make_router, make_sink
-from logrouter.chain import is_unclear
 from logrouter.config.settings import RouteSettings, Settings
-from logrouter.documents import Document, decode_document, decode_text
-from logrouter.event import Chunk, Flag
-from logrouter.facts import Facts
+from logrouter.documents import Document
+from logrouter.event import Flag
 from logrouter.formats.values import escape_controls
-from logrouter.framing import Frame, LineFraming
-from logrouter.ingest import Ingest
+from logrouter.framing import Frame
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, Field, lookup
+from logrouter.rehearsal import Arrival, Passage, Rehearsal, Stepped
 from logrouter.rules import Rule
-from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
-from logrouter.sources import LinesConfig
 
 _KINDS = {0: "text", Flag.JSON: "JSON object", Flag.INVALID_UTF8: "text, with bytes that are not UTF-8"}
+_EFFECTS = {
+    "unchanged": "changes nothing",
+    "changed": "changes the event",
+    "withheld": "withholds the event, whose fields cannot be read",
+    "taken out": "takes the event out",
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -41,8 +42,11 @@ def main(argv: Sequence[str]) -> int:
     _options.add_config_options(parser)
     explanation = Explanation(_options.load(parser.parse_args(argv)))
     stream = sys.stdin.buffer if sys.stdin is not None else BytesIO()  # None: it was closed when we started
-    for number, line in enumerate(explanation.lines(stream), 1):
-        print("\n".join(explanation.explain(number, line)), flush=True)
+    number = 0
+    for frame in explanation.frames(stream):
+        for told in explanation.explain(frame, number):
+            number += 1
+            print("\n".join(told), flush=True)
     return 0
 
 
@@ -51,46 +55,38 @@ class Explanation:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._name, source = next(iter(settings.sources.items()))
-        self._source = source
-        self._attributes = {"source": self._name, "host": socket.gethostname(), "stream": "stdin"}
-        self._sinks = {name: make_sink(name, settings) for name in settings.sinks}
-        self._chain = make_chain((*source.steps, *settings.steps))
-        self._router = make_router(self._sinks, settings, [self._chain])
-        self._parse, keep_original = source.config.parse, source.config.keep_original
-        self._parsing = Ingest(self._router, self._attributes, self._parse, keep_original=keep_original)
-        self._ingest = Ingest(self._router, self._attributes, self._parse, self._chain, keep_original=keep_original)
+        source = next(iter(settings.sources))
+        self._rehearsal = Rehearsal(settings, source, {"host": socket.gethostname(), "stream": "stdin"})
+        self._parse = self._rehearsal.source.config.parse
 
-    def lines(self, stream: Any) -> Iterator[bytes]:
+    def frames(self, stream: Any) -> Iterator[Frame]:
         """The lines of a stream, framed as the source would."""
-        config = self._source.config
-        framing = config.framing() if isinstance(config, LinesConfig) else LineFraming(config.max_line)
+        framing = self._rehearsal.framing()
         while data := stream.read1(65536):
-            yield from framing.feed(data).lines
-        yield from framing.finish().lines
+            yield framing.feed(data)
+        yield framing.finish()
 
-    def explain(self, number: int, line: bytes) -> list[str]:
-        """Everything about one line, as lines for people."""
-        received_ns = time.time_ns()
-        frame = Frame([line], line, {}, 0)
-        (parsed,) = self._parsing.chunks(frame, received_ns)
-        payload, flags = parsed.payloads[0], parsed.flags[0]
-        facts = Facts(self._attributes, received_ns, self._router.resource, flags)
-        document = _document(payload, flags)
+    def explain(self, frame: Frame, number: int) -> Iterator[list[str]]:
+        """Everything about each line, as lines for people. `number`: how many there were before."""
+        for passage in self._rehearsal.passages(frame, time.time_ns()):
+            number += 1
+            yield self._told(passage, number)
+
+    def _told(self, passage: Passage, number: int) -> list[str]:
+        line, document = passage.line, passage.parsed.document
         joined = f" · {lines} lines joined" if (lines := line.count(b"\n") + 1) > 1 else ""
-        told = [f"── line {number} · {self._kind(line, received_ns)} · {len(line)} bytes{joined}"]
+        told = [f"── line {number} · {self._kind(line, passage.received_ns)} · {len(line)} bytes{joined}"]
         told += [f"   {_shown(part)}" for part in line.split(b"\n")]
-        if payload != line:
-            told += _row("fields", [_shown(payload)])
+        if passage.parsed.payload != line:
+            told += _row("fields", [_shown(passage.parsed.payload)])
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
         told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
-        told += _row("steps", self._steps(payload, flags, document, facts))
-        chunks = self._ingest.chunks(frame, received_ns)
-        if not chunks:
+        told += _row("steps", [_step(step) for step in passage.steps])
+        if not passage.arrivals:
             return [*told, *_row("sinks", ["none: a step has taken it out"]), ""]
-        after = _document(chunks[0].payloads[0], chunks[0].flags[0])
-        told += _row("routes", [self._route(route, after, facts) for route in self._settings.routes])
-        told += _row("sinks", [text for name in self._sinks for text in self._sink(name, chunks, after, facts)])
+        for arrival in passage.arrivals:
+            told += _row("routes", [self._route(route, arrival) for route in self._settings.routes])
+            told += _row("sinks", [text for name in self._settings.sinks for text in self._sink(name, arrival)])
         return [*told, ""]
 
     def _kind(self, line: bytes, received_ns: int) -> str:
@@ -101,75 +97,29 @@ class Explanation:
         text, taker = _KINDS[flags & ~Flag.JSON], self._parse.name_of_taker(line, received_ns)
         return text if taker is None else f"{text}, taken by the parser {taker}"
 
-    def _steps(self, payload: bytes, flags: int, document: Document, facts: Facts) -> list[str]:
-        """What each step does to the event as those before it have left it."""
-        told = []
-        unclear = is_unclear(payload, flags)
-        for step in self._chain.steps:
-            when = step.when_unclear if unclear else step.when
-            if when is not None and not when.test(document, facts):
-                told.append(f"{step.name}: not for this event: {_rule(when)}")
-                continue
-            if unclear and step.step.withholds(payload, flags):
-                return [*told, f"{step.name}: withholds the event, whose fields cannot be read"]
-            before = repr(document)
-            try:
-                verdict = step.apply(document, facts)
-            except Exception as error:
-                told.append(f"{step.name}: fails: {error}")
-                continue
-            if verdict is not None:
-                return [*told, f"{step.name}: takes the event out"]
-            told.append(f"{step.name}: {'changes nothing' if repr(document) == before else 'changes the event'}")
-        return told
-
-    def _route(self, route: RouteSettings, document: Document, facts: Facts) -> str:
-        holds = route.match is None or route.match.test(document, facts)
+    def _route(self, route: RouteSettings, arrival: Arrival) -> str:
+        if (holds := arrival.routes.get(route.name)) is None:
+            return f"no  {route.name} → {', '.join(route.to)}: not asked, as one before it has `stop`"
         return f"{'yes' if holds else 'no '} {route.name} → {', '.join(route.to)}: {_rule(route.match)}"
 
-    def _sink(self, name: str, chunks: list[Chunk], document: Document, facts: Facts) -> list[str]:
+    def _sink(self, name: str, arrival: Arrival) -> list[str]:
         """What one sink would do with it: the very bytes."""
-        number = list(self._sinks).index(name)
-        match = self._sinks[name].config.match
-        parts = [part for chunk in chunks if (part := self._router.slice(chunk, number)) is not None]
-        if not parts:
-            refused = match is not None and not match.test(document, facts)
+        match = self._rehearsal.sinks[name].config.match
+        leaving = arrival.sinks.get(name)
+        if leaving is None:
+            refused = match is not None and not match.test(arrival.event.document, arrival.event.facts)
             return [f"no  {name}: {_rule(match) if refused else 'no route that names it holds'}"]
         told = [f"yes {name}: {_rule(match)}"]
-        for data, target in _leaving(self._sinks[name], parts):
+        for data, to, is_request in leaving:
+            target = f" {'by' if is_request else 'to'} {to}" if to else ""
             told.append(f"      {len(data)} bytes{target}: " + _shown(data.removesuffix(b"\n")))
         return told
 
 
-def _leaving(sink: Sink[Any], parts: list[Slice]) -> Iterator[tuple[bytes, str]]:
-    """The bytes that would leave first, and where to; of a sink that must be answered, only what it begins with."""
-    encoded = [sink.encode(part) for part in parts] if sink.gathers else []
-    batch = Batch([] if sink.gathers else parts, encoded=encoded, first=parts[0].sequences[0], last=True)
-    conversation = sink.send(batch)
-    reply: Any = None
-    while True:
-        try:
-            instruction = conversation.send(reply)
-        except StopIteration:
-            return
-        reply = None
-        match instruction:
-            case Append(path, data):
-                yield data, f" to {path}"
-            case Write(data):
-                yield data, ""
-            case Request(method, target, body):
-                yield body, f" by {method} {target}"
-                return
-            case Now():
-                reply = parts[0].received_ns
-
-
-def _document(payload: bytes, flags: int) -> Document:
-    try:
-        return decode_document(payload) if flags & Flag.JSON else decode_text(payload)
-    except (ValueError, RecursionError):
-        return {}
+def _step(step: Stepped) -> str:
+    if step.effect == "not asked":
+        return f"{step.name}: not for this event: {_rule(step.when)}"
+    return f"{step.name}: {_EFFECTS.get(step.effect) or f'fails: {step.error}'}"
 
 
 def _found(document: Document, fields: Sequence[Field], parse: Any, show: Any) -> list[str]:

@@ -1,0 +1,196 @@
+"""What would become of a line: the pipeline of a config, run on one line at a time, and performed for nobody.
+
+`explain` tells what it finds, `test` compares it with what is expected. Lines go the way that they go in earnest, from
+`Ingest` to the instructions that the sinks yield; nothing is written or sent. Beside that way each step is done once
+more on its own, by a chain of its own, to tell what it did. So steps that remember events see each of them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from logrouter.assembly import make_chain, make_router, make_sink
+from logrouter.chain import is_unclear
+from logrouter.config.settings import Settings
+from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.event import Attributes, Chunk, Flag
+from logrouter.facts import Facts
+from logrouter.framing import Frame, LineFraming
+from logrouter.ingest import Ingest
+from logrouter.rules import Rule
+from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
+from logrouter.sources import LinesConfig
+
+
+class Event(NamedTuple):
+    """An event at one place of its way."""
+
+    payload: bytes
+    flags: int
+    document: Document
+    """What its payload says; of an object that nobody can read, nothing."""
+    facts: Facts
+
+
+class Stepped(NamedTuple):
+    """What one step did to an event as those before it had left it."""
+
+    name: str
+    effect: Literal["not asked", "unchanged", "changed", "failed", "withheld", "taken out"]
+    when: Rule | None = None
+    """The condition, where it did not hold."""
+    error: str = ""
+    """Why it failed."""
+
+
+class Leaving(NamedTuple):
+    """What a sink would write or send of one event."""
+
+    data: bytes
+    """As it is before it is compressed on the way."""
+    to: str = ""
+    """The path of a file, or the method and target of a request; empty where it is a stream."""
+    is_request: bool = False
+
+
+class Arrival(NamedTuple):
+    """An event behind the steps: who gets it, and how."""
+
+    event: Event
+    routes: Mapping[str, bool]
+    """By name, in order, whether each holds; those behind a route with `stop` that holds are not asked."""
+    sinks: Mapping[str, Sequence[Leaving]]
+    """By name, what leaves through each sink that gets it."""
+
+
+class Passage(NamedTuple):
+    """One line's way."""
+
+    line: bytes
+    received_ns: int
+    parsed: Event
+    """As the parsers have made it, before any step."""
+    steps: Sequence[Stepped]
+    arrivals: Sequence[Arrival]
+    """One; none where a step has taken it out; several where a step has made several of it."""
+
+
+class Rehearsal:
+    """The pipeline of a config, for the lines of one source."""
+
+    def __init__(self, settings: Settings, source: str, attributes: Attributes) -> None:
+        """`attributes`: what is known of the lines (`meta.…`), beside `source`."""
+        self._settings = settings
+        self._attributes = {"source": source, **attributes}
+        self.source = settings.sources[source]
+        config = self.source.config
+        steps = (*self.source.steps, *settings.steps)
+        self.sinks: dict[str, Sink[Any]] = {name: make_sink(name, settings) for name in settings.sinks}
+        self._numbers = {name: number for number, name in enumerate(self.sinks)}
+        self._shown, chain = make_chain(steps), make_chain(steps)
+        self._router = make_router(self.sinks, settings, [chain])
+        keep_original = config.keep_original
+        self._parsing = Ingest(self._router, self._attributes, config.parse, keep_original=keep_original)
+        self._ingest = Ingest(self._router, self._attributes, config.parse, chain, keep_original=keep_original)
+
+    def framing(self) -> LineFraming:
+        """What makes lines of the source's bytes, those joined that belong together."""
+        config = self.source.config
+        return config.framing() if isinstance(config, LinesConfig) else LineFraming(config.max_line)
+
+    def passages(self, frame: Frame, received_ns: int) -> Iterator[Passage]:
+        """The way of each line of a frame."""
+        for place, line in enumerate(frame.lines):
+            yield self.passage(line, received_ns, frame.marks.get(place, 0))
+
+    def passage(self, line: bytes, received_ns: int, mark: int = 0) -> Passage:
+        """The way of one line. `mark`: which piece of a longer one it is (`Frame.marks`)."""
+        frame = Frame([line], line, {0: mark} if mark else {}, 0)
+        (parsed,) = self._events(self._parsing.chunks(frame, received_ns))
+        # These are given a document of their own, as steps change it in place.
+        steps = list(self._stepped(parsed._replace(document=document_of(parsed.payload, parsed.flags))))
+        arrivals = [self._arrival(event) for event in self._events(self._ingest.chunks(frame, received_ns))]
+        return Passage(line, received_ns, parsed, steps, arrivals)
+
+    def _events(self, chunks: Sequence[Chunk]) -> Iterator[Event]:
+        for chunk in chunks:
+            for payload, flags in zip(chunk.payloads, chunk.flags, strict=True):
+                facts = Facts(chunk.attributes, chunk.received_ns, self._router.resource, flags)
+                yield Event(payload, flags, document_of(payload, flags), facts)
+
+    def _stepped(self, event: Event) -> Iterator[Stepped]:
+        """What each step does to the event as those before it have left it: `Chain.apply`, told."""
+        payload, flags, document, facts = event
+        unclear = is_unclear(payload, flags)
+        for step in self._shown.steps:
+            when = step.when_unclear if unclear else step.when
+            if when is not None and not when.test(document, facts):
+                yield Stepped(step.name, "not asked", when)
+                continue
+            if unclear and step.step.withholds(payload, flags):
+                yield Stepped(step.name, "withheld")
+                return
+            before = encode_document(document)
+            try:
+                verdict = step.apply(document, facts)
+                after = encode_document(document)
+            except Exception as error:
+                yield Stepped(step.name, "failed", error=str(error))
+                if step.step.fails_closed:
+                    return
+                document = decode_document(before)
+                continue
+            if verdict is not None:
+                yield Stepped(step.name, "taken out")
+                return
+            yield Stepped(step.name, "unchanged" if after == before else "changed")
+
+    def _arrival(self, event: Event) -> Arrival:
+        """An event's way from the spool on, which it goes alone."""
+        facts = event.facts
+        chunk = Chunk([event.payload], bytes((event.flags,)), facts.attributes, facts.received_ns)
+        (routed,) = self._router.route(chunk)
+        shares = {name: self._router.slice(routed, number) for name, number in self._numbers.items()}
+        leaving = {name: list(_leaving(self.sinks[name], part)) for name, part in shares.items() if part is not None}
+        return Arrival(event, self._routes(event), leaving)
+
+    def _routes(self, event: Event) -> dict[str, bool]:
+        asked = {}
+        for route in self._settings.routes:
+            asked[route.name] = route.match is None or route.match.test(event.document, event.facts)
+            if asked[route.name] and route.stop:
+                break
+        return asked
+
+
+def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
+    """The bytes that would leave first, and where to; of a sink that must be answered, only what it begins with."""
+    encoded = [sink.encode(part)] if sink.gathers else []
+    batch = Batch([] if sink.gathers else [part], encoded=encoded, first=part.sequences[0], last=True)
+    conversation = sink.send(batch)
+    reply: Any = None
+    while True:
+        try:
+            instruction = conversation.send(reply)
+        except StopIteration:
+            return
+        reply = None
+        match instruction:
+            case Append(path, data):
+                yield Leaving(data, path)
+            case Write(data):
+                yield Leaving(data)
+            case Request(method, target, body):
+                yield Leaving(body, f"{method} {target}", is_request=True)
+                return
+            case Now():
+                reply = part.received_ns
+
+
+def document_of(payload: bytes, flags: int) -> Document:
+    """What a payload says; nothing, where it is an object that nobody can read."""
+    try:
+        return decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+    except (ValueError, RecursionError):
+        return {}
