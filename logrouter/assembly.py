@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from logrouter import component
-from logrouter.chain import Chain
+from logrouter.chain import AnyStep, Chain
 from logrouter.config.settings import RouteSettings, Settings, StepSettings
 from logrouter.policy import Route, SinkRouting
 from logrouter.routing import Router
@@ -43,21 +43,50 @@ class Assembly:
 def assemble(settings: Settings, sinks: dict[str, Sink[Any]], before: Assembly | None = None) -> Assembly:
     """The parts that these settings ask for. What was the same `before` goes on: a sink keeps its number, steps keep
     what they remember."""
-    chains = {name: _chain_of(name, settings, before) for name in settings.sources}
+    chains = _chains(settings, before)
     numbers, next_number = _numbers(sinks, before)
     router = make_router(sinks, settings, chains.values(), numbers)
     return Assembly(settings, chains, sinks, numbers, next_number, router)
 
 
-def _chain_of(source: str, settings: Settings, before: Assembly | None) -> Chain:
-    steps = _steps_of(source, settings)
-    if before is not None and source in before.chains and steps == _steps_of(source, before.settings):
-        return before.chains[source]
-    return make_chain(steps)
+class _Steps:
+    """Makes steps, and takes those there were before where they are the same."""
+
+    def __init__(self, before: Sequence[tuple[StepSettings, AnyStep]] = ()) -> None:
+        self._before = list(before)
+
+    def make(self, steps: Iterable[StepSettings]) -> list[tuple[str, AnyStep]]:
+        return [(step.name, self._taken(step) or _make_step(step)) for step in steps]
+
+    def _taken(self, wanted: StepSettings) -> AnyStep | None:
+        for place, (settings, step) in enumerate(self._before):
+            if settings == wanted:
+                del self._before[place]
+                return step
+        return None
 
 
-def _steps_of(source: str, settings: Settings) -> tuple[StepSettings, ...]:
-    return (*settings.sources[source].steps, *settings.steps)
+def _chains(settings: Settings, before: Assembly | None) -> dict[str, Chain]:
+    """By source. The steps for all are shared: what they remember is of all events."""
+    shared = _Steps(_steps_before(before, None)).make(settings.steps)
+    chains = {}
+    for name, source in settings.sources.items():
+        steps = [*_Steps(_steps_before(before, name)).make(source.steps), *shared]
+        former = before.chains.get(name) if before is not None else None
+        is_former = former is not None and [named.step for named in former.steps] == [step for _, step in steps]
+        chains[name] = former if former is not None and is_former else Chain(steps)
+    return chains
+
+
+def _steps_before(before: Assembly | None, source: str | None) -> list[tuple[StepSettings, AnyStep]]:
+    """The steps that one source had alone, or (None) all had together, with their settings."""
+    if before is None or (source is not None and source not in before.chains):
+        return []
+    name = next(iter(before.chains)) if source is None else source
+    own, steps = before.settings.sources[name].steps, [named.step for named in before.chains[name].steps]
+    if source is None:
+        return list(zip(before.settings.steps, steps[len(own) :], strict=True))
+    return list(zip(own, steps[: len(own)], strict=True))
 
 
 def _numbers(sinks: Mapping[str, Sink[Any]], before: Assembly | None) -> tuple[dict[str, int], int]:
@@ -84,7 +113,12 @@ def _is_the_same(sink: Sink[Any], other: Sink[Any]) -> bool:
 
 def make_chain(steps: Sequence[StepSettings]) -> Chain:
     """The steps of a source or a route."""
-    return Chain([(step.name, component.load("steps", step.name)(step.config)) for step in steps])
+    return Chain([(step.name, _make_step(step)) for step in steps])
+
+
+def _make_step(settings: StepSettings) -> AnyStep:
+    step: AnyStep = component.load("steps", settings.name)(settings.config)
+    return step
 
 
 def make_sink(name: str, settings: Settings, *, terminal: bool = False, colour: bool = False) -> Sink[Any]:

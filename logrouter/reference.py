@@ -43,6 +43,8 @@ _WORDS = {
     Any: "any value",
     "Duration": "duration, such as `25s`",
     "Size": "size, such as `16MiB`",
+    "CodeFile": "path of a file",
+    "Rate": "rate, such as `100/s`",
     "Secret": "text, kept secret",
     "Rule": "rule",
     "Template": "template",

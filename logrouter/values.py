@@ -1,4 +1,4 @@
-"""The value types of the config that YAML does not have: durations, sizes, secrets, patterns.
+"""The value types of the config that YAML does not have: durations, sizes, rates, secrets, patterns.
 
 Each has a `parse(text)` that raises ValueError with what was expected; `config/` calls it for every
 field so annotated. Rules and templates (`rules.Rule`, `templates.Template`) follow the same protocol.
@@ -21,6 +21,7 @@ _SIZE_UNITS = {
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 """So many digits a float keeps exact, and no quantity of anything needs more."""
 _QUANTITY = re.compile(rf"({_NUMBER})([A-Za-z]+)")
+_RATE = re.compile(rf"({_NUMBER})/([{''.join(_DURATION_UNITS)}])")
 _DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h|d))+")
 
 
@@ -65,6 +66,82 @@ class Size(int):
             if self >= _SIZE_UNITS[unit] and self % _SIZE_UNITS[unit] == 0:
                 return f"{self // _SIZE_UNITS[unit]}{unit}"
         return f"{int(self)}B"
+
+
+class Rate:
+    """So many events in a time. Written `100/s`, `10/m`, `1000/h`, `5/d`. Immutable."""
+
+    __slots__ = ("events", "unit")
+
+    def __init__(self, events: float, unit: str = "s") -> None:
+        self.events = events
+        """In the time that the unit is."""
+        self.unit = unit
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError with what was expected."""
+        match = _RATE.fullmatch(text)
+        if match is None:
+            raise ValueError(f"expected a rate such as 100/s, 10/m or 1000/h, not {text!r}")
+        if not float(match[1]):
+            raise ValueError(f"expected a rate of more than 0, not {text!r}")
+        return cls(float(match[1]), match[2])
+
+    @property
+    def as_whole_numbers(self) -> tuple[int, int]:
+        """Into how many ticks a nanosecond is to be divided, so that an event takes so many whole ones."""
+        from fractions import Fraction  # here, as few configs have a rate
+
+        span_ns = int(_DURATION_UNITS[self.unit]) * 10**9
+        each_ns = span_ns / Fraction(repr(self.events))
+        return each_ns.denominator, each_ns.numerator
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rate):
+            return NotImplemented
+        return (self.events, self.unit) == (other.events, other.unit)
+
+    def __hash__(self) -> int:
+        return hash((self.events, self.unit))
+
+    def __repr__(self) -> str:
+        return f"Rate({str(self)!r})"
+
+    def __str__(self) -> str:
+        events = int(self.events) if self.events.is_integer() else self.events
+        return f"{events}/{self.unit}"
+
+
+class CodeFile:
+    """The path of a file with code, and what it held when the config was read. Immutable."""
+
+    __slots__ = ("held", "path")
+
+    def __init__(self, path: str, held: str) -> None:
+        self.path = path
+        self.held = held
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits that tell one content from another."""
+        from hashlib import sha256
+
+        return sha256(self.held.encode()).hexdigest()[:12]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CodeFile):
+            return NotImplemented
+        return (self.path, self.held) == (other.path, other.held)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.held))
+
+    def __repr__(self) -> str:
+        return f"CodeFile({self.path!r})"
+
+    def __str__(self) -> str:
+        return self.path
 
 
 class Secret(str):

@@ -77,7 +77,7 @@ def read_parsed(node: Node, kind: Any) -> Any:
     try:
         return kind.parse(text)
     except ValueError as error:
-        unit = {"Duration": "s", "Size": "MiB"}.get(kind.__name__)
+        unit = {"Duration": "s", "Size": "MiB", "Rate": "/s"}.get(kind.__name__)
         if unit and isinstance(resolve_plain(text), int | float):
             raise ScalarError(str(error), f"write {text}{unit}") from None
         raise
@@ -87,6 +87,7 @@ def _noun(kind: Any) -> str:
     return {
         "Duration": "a duration such as 25s",
         "Size": "a size such as 16MiB",
+        "Rate": "a rate such as 100/s",
         "Rule": "a rule such as 'severity >= \"error\"'",
         "Template": 'a template such as "app-{date}"',
         "Pattern": "a regular expression",

@@ -51,6 +51,7 @@ class Telemetry:
             "uptime_seconds": round(time.time() - self._started, 3),
             "reading": topology.reading,
             "sources": {running.name: self._source(running) for running in topology.sources},
+            "steps": self._steps(),
             "spool": msgspec.structs.asdict(topology.spool.statistics()),
             "dead_letters": self._dead_letters(),
             "sinks": {each.name: self._sink(each) for each in (*topology.leaving, *topology.deliveries)},
@@ -78,6 +79,17 @@ class Telemetry:
             "discarded": dict(chain.discarded),
             "step_failed": dict(chain.failed),
         }
+
+    def _steps(self) -> dict[str, dict[str, int]]:
+        """What steps that remember say of it, by name; those of one name together, and each once, though several
+        sources share it."""
+        named = {id(each.step): each for running in self._topology.sources for each in running.chain.steps}
+        figures: dict[str, dict[str, int]] = {}
+        for each in named.values():
+            for figure, value in each.step.figures.items():
+                of_name = figures.setdefault(each.name, {})
+                of_name[figure] = of_name.get(figure, 0) + value
+        return figures
 
     def _sink(self, delivery: Any) -> dict[str, Any]:
         spool = self._topology.spool
@@ -117,6 +129,7 @@ class Telemetry:
         yield InfoMetricFamily("logrouter_build", "The version that runs, and the hash of its config", value=build)
         yield GaugeMetricFamily("logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"])
         yield from _source_metrics(status["sources"])
+        yield from _step_metrics(status["steps"])
         yield from _spool_metrics(status["spool"], self._topology.spool.routers.slow_events)
         if status["dead_letters"] is not None:
             yield from _dead_letter_metrics(status["dead_letters"])
@@ -165,6 +178,24 @@ def _source_metrics(sources: dict[str, Any]) -> Iterator[Metric]:
             for step, count in figures[key].items():
                 family.add_metric([name, step], count)
         yield family
+
+
+_STEP_FIGURES = {
+    "keys": "Different events, or values of `by`, that a step remembers",
+    "forgotten_keys": "Those that it had to forget, as there were too many",
+}
+
+
+def _step_metrics(steps: dict[str, dict[str, int]]) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    keys = GaugeMetricFamily("logrouter_step_keys", _STEP_FIGURES["keys"], labels=["step"])
+    forgotten = CounterMetricFamily("logrouter_step_forgotten_keys", _STEP_FIGURES["forgotten_keys"], labels=["step"])
+    for name, figures in steps.items():
+        for family, figure in ((keys, "keys"), (forgotten, "forgotten_keys")):
+            if figure in figures:
+                family.add_metric([name], figures[figure])
+    yield from (keys, forgotten)
 
 
 _SPOOL_COUNTERS = {

@@ -49,6 +49,11 @@ class Step(Generic[ConfigT]):
         self.templates: tuple[Template, ...] = ()
         """Those that it fills in from events."""
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """What it says of what it remembers, for `/status` and `/metrics`: `keys`, `forgotten_keys`."""
+        return {}
+
     @classmethod
     def options_from(cls, value: Any) -> Any:
         """The long form of what stands after the step's name, where a step has a short one (`remove: [a, b]`)."""

@@ -19,6 +19,7 @@ from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.rules import Rule
 from logrouter.steps import DISCARD, Step
+from logrouter.values import Rate
 from tests.strategies import documents, lines
 
 NAMES = component.names("steps")
@@ -39,11 +40,13 @@ EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "sample": [{"keep": 0.5}, {"keep": 0.5, "by": "a"}, {"keep": 0.9, "by": "meta.stream", "rate_field": "a.b"}],
     "set": [{"fields": {"c": 1, "path": "x"}}, {"fields": {"a.b": "{level} {a}", "c": ["{http}", {"x": [None]}]}}],
+    "throttle": [{"rate": Rate(2, "m")}, {"rate": Rate(1), "burst": 2, "by": "{a} {level}", "count_field": "a.b"}],
 }
 CONCERNS = {
     "discard": set(),
     "redact": None,
     "sample": {"sample_rate", "a", "a.b"},
+    "throttle": {"throttled", "a", "a.b"},
     "keep_only": None,
 }
 """The top-level keys that a step may touch, where they are not all that its options name; None: any."""

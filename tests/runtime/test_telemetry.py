@@ -143,6 +143,25 @@ def test_steps_are_told_apart() -> None:
     assert samples["source_step_failed_total", frozenset({"stdin", "set"})] == 2
 
 
+def test_what_steps_remember_is_told_once_though_sources_share_them() -> None:
+    environ = {
+        "LOGROUTER_STEPS": "[{throttle: {rate: 1/h, by: a, max_keys: 2}}, {throttle: {rate: 1/h}}, {set: {b: 2}}]",
+        "LOGROUTER_SOURCE_OTHER": "file:/nowhere",
+        "LOGROUTER_SOURCE_STDIN": "stdin",
+    }
+    topology = Topology(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"))
+    some = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
+    topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
+    telemetry = Telemetry(topology)
+
+    assert telemetry.status()["steps"] == {"throttle": {"keys": 3, "forgotten_keys": 1}}
+    samples = samples_of(telemetry)
+    assert samples["step_keys", frozenset({"throttle"})] == 3
+    assert samples["step_forgotten_keys_total", frozenset({"throttle"})] == 1
+    name = topology.sources[0].name
+    assert samples["source_discarded_total", frozenset({name, "throttle"})] == 2
+
+
 def test_the_slow_share_of_each_source() -> None:
     topology = make_topology()
     some = [b"{}", b"text", b"{main} started", b"\xff"]

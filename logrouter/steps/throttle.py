@@ -1,0 +1,132 @@
+"""Let no more events pass than so many in a time, all together or by a key; discard the rest, counted.
+
+    - throttle: {rate: 2/m, by: client}
+    < {"client": "10.1.2.3", "path": "/a"}
+    > {"client": "10.1.2.3", "path": "/a"}
+    < {"client": "10.1.2.3", "path": "/b"}
+    > {"client": "10.1.2.3", "path": "/b"}
+    < {"client": "10.1.2.3", "path": "/c"}
+    > (discarded)
+    < {"client": "10.9.9.9", "path": "/a"}
+    > {"client": "10.9.9.9", "path": "/a"}
+
+A token bucket, as every network has them: a key has `burst` tokens at first, each event that passes takes one, and
+they come back at the `rate`. Over any time, of each key no more than `burst` plus `rate` times that time pass. The time
+is when logrouter received an event, not what the event says of itself: an app cannot get around it by its clock.
+
+**What was left out is told** in the next event of that key which passes: `throttled` is how many were left out before
+it, since one passed. All that are left out are counted, by step, in `/metrics` and `/status` as well.
+
+    - throttle: {rate: 1/h, when: severity < "warning"}
+    < {"level": "info", "message": "connected"}
+    > {"level": "info", "message": "connected"}
+    < {"level": "info", "message": "connected"}
+    > (discarded)
+    < {"level": "error", "message": "out of memory"}
+    > {"level": "error", "message": "out of memory"}
+
+Events that have no such field, or nothing in it, share one bucket. So do the events of all sources under the top-level
+`steps`; `by: meta.source` gives each its own. What is known of the keys stays in memory, and begins anew with the
+process; it goes on over a reload as long as the step is the same. Where there are more than `max_keys`, the key that
+was seen longest ago is forgotten, and counted (`logrouter_step_forgotten_keys_total`): if it comes again, it has its
+whole burst again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from logrouter.documents import Document
+from logrouter.facts import Facts
+from logrouter.references import lookup
+from logrouter.steps import DISCARD, Step, StepConfig
+from logrouter.steps._keys import key_of
+from logrouter.steps._paths import put, settable_path
+from logrouter.values import Rate
+
+
+class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
+    """How many may pass."""
+
+    rate: Rate
+    """How many events may pass in a time, for good."""
+    burst: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many may pass at once. Default: what stands before the `/` of `rate`, and at least 1."""
+    by: str | None = None
+    """A field, an attribute or a template (`"{client} {path}"`): each of its values has a rate of its own. Default: all
+    events together."""
+    count_field: str = "throttled"
+    """The field in which the next event that passes has how many were left out before it."""
+    max_keys: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    """How many values of `by` are remembered; some 200 bytes each."""
+
+
+class _Bucket:
+    """Of one key. The generic cell rate algorithm (ITU-T I.371): a token bucket in a single number."""
+
+    __slots__ = ("full_at", "left_out")
+
+    def __init__(self) -> None:
+        self.full_at = 0
+        """When all tokens will be back, in the step's ticks; in the past: they are."""
+        self.left_out = 0
+        """Since one passed."""
+
+
+class Throttle(Step[ThrottleConfig]):
+    """Counts in whole numbers, so that no rounding adds up: a tick is such a part of a nanosecond that a token takes a
+    whole number of them."""
+
+    Config: ClassVar[type[StepConfig]] = ThrottleConfig
+    decides: ClassVar[bool] = True
+
+    def __init__(self, config: ThrottleConfig) -> None:
+        super().__init__(config)
+        self._ticks_in_ns, self._token_ticks = config.rate.as_whole_numbers
+        burst = config.burst or max(1, int(config.rate.events))
+        self._most_owed = (burst - 1) * self._token_ticks
+        self._key = None
+        if config.by is not None:
+            self._key, template = key_of(config.by)
+            self.templates = (template,) if template else ()
+        self._count_path = settable_path(config.count_field)
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._forgotten = 0
+
+    @property
+    def figures(self) -> dict[str, int]:
+        return {"keys": len(self._buckets), "forgotten_keys": self._forgotten}
+
+    def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
+        bucket = self._bucket("" if self._key is None else self._key(document, facts) or "")
+        now = facts.received_ns * self._ticks_in_ns
+        owed = max(bucket.full_at - now, 0)
+        if owed > self._most_owed:
+            bucket.full_at = min(bucket.full_at, now + self._most_owed + self._token_ticks)  # clocks are set back
+            bucket.left_out += 1
+            return DISCARD
+        bucket.full_at = now + owed + self._token_ticks
+        if bucket.left_out:
+            self._tell(document, bucket)
+        return None
+
+    def _bucket(self, key: str) -> _Bucket:
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            self._buckets.move_to_end(key)
+            return bucket
+        if len(self._buckets) >= self.config.max_keys:
+            self._buckets.popitem(last=False)
+            self._forgotten += 1
+        bucket = self._buckets[key] = _Bucket()
+        return bucket
+
+    def _tell(self, document: Document, bucket: _Bucket) -> None:
+        """Write how many were left out; beside what another throttle, before this one, has left out of the same."""
+        before = lookup(document, self._count_path)
+        told = before if isinstance(before, int) and not isinstance(before, bool) else 0
+        put(document, self._count_path, told + bucket.left_out)
+        bucket.left_out = 0
