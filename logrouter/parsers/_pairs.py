@@ -18,8 +18,8 @@ import msgspec
 
 from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
-from logrouter.parsers import ParserConfig
 from logrouter.parsers._escapes import unescaped
+from logrouter.parsers._own_times import TIME, OwnTime, OwnTimeConfig
 from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Cast, Type, json_of
 from logrouter.possessive import portable
@@ -28,7 +28,7 @@ SHAPES: Final = 256
 """So many are remembered of a source."""
 
 
-class PairsConfig(ParserConfig, frozen=True, kw_only=True):
+class PairsConfig(OwnTimeConfig, frozen=True, kw_only=True):
     """Of all parsers of keys and values"""
 
     types: dict[str, Type] = msgspec.field(default_factory=dict)
@@ -78,6 +78,8 @@ class PairsParser(ShapedParser[ConfigT]):
         self._grammar = grammar
         self._pair = _pair(grammar)
         self._casts = {**(casts or {}), **{key: CASTS[kind] for key, kind in config.types.items()}}
+        self._own_time = OwnTime(config)
+        self._time_column = self._own_time.column()
         self._shapes = Memo(self._shape, SHAPES)
         self.controls = CONTROLS - {ord(grammar.between_pairs)}
 
@@ -88,9 +90,9 @@ class PairsParser(ShapedParser[ConfigT]):
         fields: Document = {}
         names = Names(())
         for key, value, *_ in pairs:
-            cast = self._casts.get(key)
+            cast = None if self._own_time.converts(key) else self._casts.get(key)
             fields[names.unused(key)] = cast(value) if cast and isinstance(value, str) else value
-        return encode_document(fields)
+        return encode_document(self._own_time.placed(fields, received_ns))
 
     def _read(self, line: str) -> list[_Pair] | None:
         """The pairs of a line, or None where it has something else, or no value at all."""
@@ -128,11 +130,17 @@ class PairsParser(ShapedParser[ConfigT]):
         if pairs is None or any(pair.value is True for pair in pairs):
             return None
         keys = tuple(pair.key.encode("latin-1") for pair in pairs)
-        if len(set(keys)) < len(keys):
+        if len(set(keys)) < len(keys) or not self._is_quick(keys):
             return None
         starts, ends = [pair.start for pair in pairs], [0, *(pair.end for pair in pairs)]
         pieces = tuple(line[end:start] for end, start in zip(ends, [*starts, len(line)], strict=True))
         return self._shapes[_Skeleton(keys, pieces)]
+
+    def _is_quick(self, keys: tuple[bytes, ...]) -> bool:
+        """Whether a time of one's own among the fields, if there is any, can be read the quick way."""
+        if not any(self._own_time.converts(key.decode("utf-8", "replace")) for key in keys):
+            return True
+        return self._time_column is not None and (self._own_time.key == TIME or TIME.encode() not in keys)
 
     def _shape(self, skeleton: _Skeleton) -> Shape:
         marks = re.escape(self._grammar.quotes.replace('"', "") + '"').encode()
@@ -146,8 +154,11 @@ class PairsParser(ShapedParser[ConfigT]):
         expression, columns = b"", []
         for key, piece in zip(skeleton.keys, skeleton.pieces, strict=False):
             name = key.decode()
-            cast = self._casts.get(name)
-            columns.append(Column(name, json_of(cast) if cast else None))
+            if self._time_column is not None and self._own_time.converts(name):
+                columns.append(self._time_column)
+            else:
+                cast = self._casts.get(name)
+                columns.append(Column(name, json_of(cast) if cast else None))
             is_quoted = piece[-1:].decode("latin-1") in self._grammar.quotes
             expression += re.escape(piece) + (quoted if is_quoted else plain)
         return Shape(expression + re.escape(skeleton.pieces[-1]), columns)

@@ -10,6 +10,12 @@ PostgreSQL's csvlog; `""` is an empty text. Tab-separated values have no quotati
     - parse: {csv: {columns: [a, b], separator: "\t", quote: ""}}
     < x	say "y"
     > {"a":"x","b":"say \"y\""}
+
+Times of another format than RFC 3339 are read by `time_format` (docs/times.md):
+
+    - parse: {csv: {columns: [at, n], time_key: at, time_format: '%d.%m.%Y %H:%M', timezone: Europe/Stockholm}}
+    < 23.11.2026 10:00,7
+    > {"time":"2026-11-23T09:00:00Z","n":"7"}
 """
 
 from __future__ import annotations
@@ -20,13 +26,13 @@ import msgspec
 
 from logrouter.documents import Document, encode_document
 from logrouter.memo import Memo
-from logrouter.parsers import ParserConfig
+from logrouter.parsers._own_times import OwnTime, OwnTimeConfig
 from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Type, json_of
 from logrouter.possessive import portable
 
 
-class CsvConfig(ParserConfig, frozen=True, kw_only=True):
+class CsvConfig(OwnTimeConfig, frozen=True, kw_only=True):
     """The columns must be named: lines are not looked at together, and a header would be one of them."""
 
     columns: list[str]
@@ -47,7 +53,9 @@ class Csv(ShapedParser[CsvConfig]):
     def __init__(self, config: CsvConfig) -> None:
         super().__init__(config)
         _check(config)
-        self._casts = {name: CASTS[kind] for name, kind in config.types.items()}
+        self._own_time = OwnTime(config, config.columns)
+        self._time_column = self._own_time.column()
+        self._casts = {name: CASTS[kind] for name, kind in config.types.items() if not self._own_time.converts(name)}
         separator, quote = re.escape(config.separator), re.escape(config.quote)
         quoted = f"{quote}((?:[^{quote}]++|{quote}{quote})*+){quote}|" if quote else "(?!)()|"
         plain = f"((?!{quote})[^{separator}]*+)" if quote else f"([^{separator}]*+)"
@@ -65,7 +73,7 @@ class Csv(ShapedParser[CsvConfig]):
             if text or is_quoted:
                 text = text.replace(quote * 2, quote) if is_quoted else text
                 document[name] = self._casts[name](text) if name in self._casts else text
-        return encode_document(document)
+        return encode_document(self._own_time.placed(document, received_ns))
 
     def _read(self, line: str) -> list[tuple[str, bool]] | None:
         """The values, each with whether it is quoted; None where there are not as many as columns."""
@@ -79,6 +87,8 @@ class Csv(ShapedParser[CsvConfig]):
         return values if end == "" else None
 
     def shape_of(self, line: bytes) -> Shape | None:
+        if self._time_column is None and self.config.time_format is not None:
+            return None
         values = self._read(line.decode("latin-1"))
         return None if values is None else self._shapes[tuple(is_quoted for _, is_quoted in values)]
 
@@ -89,6 +99,9 @@ class Csv(ShapedParser[CsvConfig]):
         columns = []
         for name, is_quoted in zip(self.config.columns, are_quoted, strict=True):
             cast = self._casts.get(name)
+            if self._time_column is not None and self._own_time.converts(name):
+                columns.append(self._time_column._replace(may_lack=not is_quoted))
+                continue
             columns.append(Column(name, json_of(cast) if cast else None, may_lack=not is_quoted))
         return Shape(separator.join(quoted if each else plain for each in are_quoted), columns)
 

@@ -11,6 +11,12 @@ that takes no part in the match is no field. `types` makes numbers of what looks
     < GET /a took 12
     > {"path":"/a","ms":12}
 
+Times of another format than RFC 3339 are read by `time_format` (docs/times.md):
+
+    - parse: {regex: {pattern: '^\[(?P<at>[^]]+)\] (?P<message>.*)', time_key: at, time_format: '%d/%b/%y %H:%M:%S'}}
+    < [23/Nov/26 10:00:00] ready
+    > {"time":"2026-11-23T10:00:00Z","message":"ready"}
+
 An expression whose cost could explode is refused, and only the first 32,768 characters of a line are looked at.
 """
 
@@ -21,12 +27,13 @@ from typing import Any
 import msgspec
 
 from logrouter.documents import encode_document
-from logrouter.parsers import Parser, ParserConfig
+from logrouter.parsers import Parser
+from logrouter.parsers._own_times import OwnTime, OwnTimeConfig
 from logrouter.parsers._types import CASTS, Type
 from logrouter.rules.patterns import Pattern
 
 
-class RegexConfig(ParserConfig, frozen=True, kw_only=True):
+class RegexConfig(OwnTimeConfig, frozen=True, kw_only=True):
     """The expression alone stands for `{pattern: …}`."""
 
     pattern: Pattern
@@ -48,7 +55,8 @@ class Regex(Parser[RegexConfig]):
         for name in config.types:
             if name not in self._names:
                 raise ValueError(f"types: there is no group {name!r} in the pattern")
-        self._casts = {name: CASTS[kind] for name, kind in config.types.items()}
+        self._own_time = OwnTime(config, self._names)
+        self._casts = {name: CASTS[kind] for name, kind in config.types.items() if not self._own_time.converts(name)}
 
     @classmethod
     def options_from(cls, value: Any) -> Any:
@@ -62,4 +70,4 @@ class Regex(Parser[RegexConfig]):
         for name, cast in self._casts.items():
             if name in fields:
                 fields[name] = cast(fields[name])
-        return encode_document(fields)
+        return encode_document(self._own_time.placed(fields, received_ns))

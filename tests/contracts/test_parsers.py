@@ -30,6 +30,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
     "csv": [
         "{csv: {columns: [time, level, message, code], types: {code: int}}}",
         r'{csv: {columns: [a, b], separator: "\t", quote: ""}}',
+        "{csv: {columns: [a, b], time_key: b, time_format: '%H:%M:%S'}}",
         "{csv: {columns: [a, b, c], separator: ';', quote: \"'\", types: {a: float}}}",
     ],
     "json": ["json"],
@@ -38,10 +39,16 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{key_value: {field_separator: ',', value_separator: ':', types: {port: int}}}",
         "{key_value: {field_separator: '|', quotes: '', bare_keys: true, types: {a: float}}}",
     ],
-    "logfmt": ["logfmt", "{logfmt: {types: {status: int}, bare_keys: true}}"],
-    "ltsv": ["ltsv", "{ltsv: {types: {a: int, status: text}}}"],
+    "logfmt": [
+        "logfmt",
+        "{logfmt: {types: {status: int}, bare_keys: true}}",
+        "{logfmt: {time_key: a, time_format: unix, types: {a: int}}}",
+        "{logfmt: {time_key: at, time_format: '%b %d %H:%M', timezone: Europe/Stockholm}}",
+    ],
+    "ltsv": ["{ltsv: {time_format: '%d/%b/%Y:%H:%M:%S %z'}}", "ltsv", "{ltsv: {types: {a: int, status: text}}}"],
     "regex": [
         "{regex: '(?P<level>[a-z]+)=(?P<n>\\d+)?'}",
+        "{regex: {pattern: '^(?P<a>\\d+) (?P<b>.*)', time_key: a, time_format: unix_ms}}",
         "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",
     ],
 }

@@ -93,6 +93,23 @@ def test_what_the_commands_say(container: Container) -> None:
     assert container.run("check", "--set", "spool.memory=lots").returncode == 78
 
 
+def test_zones_are_there_though_the_image_may_have_none(container: Container) -> None:
+    parse = "{csv: {columns: [at, message], time_key: at, time_format: '%F %T', timezone: Europe/Stockholm}}"
+    options = (
+        "--set",
+        "sources.app.type=stdin",
+        "--set",
+        f"sources.app.parse={parse}",
+        "--sink",
+        "stdout:?format=json",
+    )
+    routed = container.run(
+        "env", "PYTHONTZPATH=", "logrouter", *options, data=b"2026-07-01 12:00:00,a\n", entry_point=False
+    )
+    assert (routed.returncode, routed.stderr) == (0, b"")
+    assert routed.stdout == b'{"time":"2026-07-01T10:00:00Z","message":"a"}\n'
+
+
 def test_no_start_compiles(container: Container) -> None:
     """All byte code is there, and none of it can be written."""
     script = "import sys, trio, httpx, msgspec, logrouter.runtime.topology as t; print(t.__cached__); t.__spec__"
