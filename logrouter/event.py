@@ -9,6 +9,7 @@ is stored once. What differs from event to event, and is not in the payload, is 
           ├─ attributes  {"source": "app", "stream": "stdin", …}, shared by all of them
           ├─ received_ns when they were read, nanoseconds since 1970
           ├─ position    how far the source has been read with them, as `positions.encode` writes it
+          ├─ begun       how far it had been read before them
           └─ offset      (epoch, sequence) of the first; the others follow. Given by the spool
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from logrouter.classes import Routed
+    from logrouter.positions import Begun
 
 EVENT_OVERHEAD_BYTES = 60
 """What an event costs in memory beside its payload: a bytes header (33), a list slot (8), flags, class."""
@@ -70,7 +72,9 @@ class Offset(NamedTuple):
 class Chunk:
     """A run of events appended together. Immutable once the spool has given it an offset."""
 
-    __slots__ = ("attributes", "flags", "offset", "payload_bytes", "payloads", "position", "received_ns", "routed")
+    __slots__ = (
+        "attributes", "begun", "flags", "offset", "payload_bytes", "payloads", "position", "received_ns", "routed",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class Chunk:
         self.received_ns = received_ns
         self.payload_bytes = sum(map(len, payloads)) if payload_bytes is None else payload_bytes
         self.position = position
+        self.begun: Begun | None = None
         self.offset = Offset(0, 0)
         self.routed: Routed | None = None
 

@@ -32,6 +32,10 @@ class Position(NamedTuple):
     """How many events behind that have been appended as well."""
 
 
+Begun = tuple[str, Position]
+"""Where a chunk begins: the key of its stream, and how far that had been read before."""
+
+
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 _decode_position = msgspec.msgpack.Decoder(Position).decode
 
@@ -63,6 +67,12 @@ def encode_some(changes: dict[str, Position | None]) -> tuple[bytes, list[str]]:
             break
         taken.append(key)
     return encode({key: changes[key] for key in taken}), taken
+
+
+def encode_behind(begun: Begun, events: int) -> bytes:
+    """What the first so many events of a chunk carry, where it is cut in pieces."""
+    key, (reached, before) = begun
+    return encode({key: Position(reached, before + events)})
 
 
 def merge(table: dict[str, bytes], carried: bytes) -> None:

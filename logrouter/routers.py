@@ -16,6 +16,7 @@ from bisect import bisect_right
 
 from logrouter.batch import Slice
 from logrouter.event import Chunk
+from logrouter.positions import encode_behind
 from logrouter.routing import Router
 
 
@@ -78,12 +79,15 @@ class Routers:
 
 
 def _routed(router: Router, chunk: Chunk) -> list[Chunk]:
-    """The chunk, routed, or its pieces: each at its offset."""
-    first = chunk.offset
+    """The chunk, routed, or its pieces: each at its offset, and with how far its source has been read by then."""
+    first, begun = chunk.offset, chunk.begun
     pieces = router.route(chunk)
     for piece in pieces:
         piece.offset = first
         first = piece.end
+    if begun is not None:  # one after the other is written down, and a kill may come between
+        for piece in pieces[:-1]:
+            piece.position = encode_behind(begun, piece.end.sequence - chunk.offset.sequence)
     return pieces
 
 

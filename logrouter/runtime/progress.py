@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from logrouter.positions import Position, encode, encode_some, key_of, stream_of
+from logrouter.positions import Begun, Position, encode, encode_some, key_of, stream_of
 from logrouter.sources import Stream
 
 
@@ -34,6 +34,10 @@ class Progress:
     def skipped(self, stream: Stream, events: int) -> None:
         """So many of them were read again, and left out."""
         self._to_skip[stream.key] -= events
+
+    def begun(self, stream: Stream, events: int) -> Begun:
+        """Where a chunk begins before which so many events behind the stream's position are in the spool."""
+        return key_of(self._source, stream.key), Position(stream.position, events)
 
     def is_at(self, stream: Stream, events: int) -> None:
         """So many events behind its position are in the spool, or will be with the next chunk."""

@@ -77,8 +77,9 @@ class RunningSource:
             if self._last is not None:  # while that became safe, this one was read and taken apart
                 await self._make_safe(self._last)
             for chunk in chunks:
-                done += len(chunk)
+                begun, done = done, done + len(chunk)
                 if moving is not None and position is not None:
+                    chunk.begun = self._progress.begun(moving, begun)
                     if parts or chunk is not chunks[-1]:
                         self._progress.is_at(moving, done)
                     else:

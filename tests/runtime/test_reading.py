@@ -50,8 +50,10 @@ class TextSource(Source[SourceConfig]):
 
     Config = SourceConfig
 
-    def __init__(self, texts: Mapping[str, bytes], random: Random) -> None:
+    def __init__(self, texts: Mapping[str, bytes], random: Random, read_bytes: int = 2_000) -> None:
+        """`read_bytes`: what it reads at once, at most."""
         super().__init__(SourceConfig())
+        self._read_bytes = read_bytes
         self.acknowledged: list[tuple[str, int]] = []
         self.resumed: dict[str, int] = {}
         self._texts = texts
@@ -71,7 +73,7 @@ class TextSource(Source[SourceConfig]):
         unfinished = dict(starts)
         while unfinished:
             key = self._random.choice(list(unfinished))
-            data = self._texts[key][unfinished[key] :][: self._random.randint(1, 2000)]
+            data = self._texts[key][unfinished[key] :][: self._random.randint(1, self._read_bytes)]
             if not data:
                 del unfinished[key]
                 continue
@@ -146,6 +148,30 @@ def test_killed_at_any_moment_each_line_is_in_the_spool_once(
     if make_chain is discarding:
         wanted["one"] = [line for line in wanted["one"] if line != b'{"n":3}']
     assert everything(disk) == {key: lines for key, lines in wanted.items() if lines}
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=25)
+@given(lives=st.lists(st.integers(100, 60_000), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_killed_between_the_pieces_of_a_chunk_each_line_is_in_the_spool_once(lives: Sequence[int], seed: int) -> None:
+    """While each chunk waited for room a router has followed for which it has too many classes."""
+    events = [
+        b'{"n":%d,%b}' % (n, b",".join(b'"f%d":%d' % (bit, n >> bit & 1) for bit in range(9))) for n in range(600)
+    ]
+    rules = [SinkRouting(f"s{bit}", Rule.parse(f"f{bit} == 1")) for bit in range(9)]
+    texts, disk = {"one": b"\n".join(events) + b"\n"}, CrashingDisk()
+    for epoch, steps in enumerate([*lives, 0]):
+        if steps:
+            disk.kill_after(steps)
+        with suppress(Killed, BaseExceptionGroup):
+            spool = open_spool(disk, epoch)
+            spool.chunk_bytes = 100_000
+            at_work = running(spool, TextSource(texts, Random(seed), 60_000), no_steps())
+            spool.routers.follow(Router([SinkRouting("a", None), *rules]), 0)
+            trio.run(at_work.run)
+        if steps:
+            disk.crash()
+    assert everything(disk) == {"one": events}
 
 
 def test_a_source_is_told_what_is_safe_once_the_next_is_read_and_at_the_end() -> None:
