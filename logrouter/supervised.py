@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
-from logrouter.supervisor.router import STREAMS
+from logrouter.supervisor import STREAMS, VARIABLE
+from logrouter.supervisor.router import TIMES
 
-VARIABLE: Final = "LOGROUTER_SUPERVISED"
 CAPTURE_FOLDER: Final = "capture"
 """Within the spool's."""
 
@@ -68,6 +68,10 @@ class Connection:
         """The app can be started. `offsets`: how far each of its streams was read before, in bytes."""
         capture = {"folder": self.capture_folder, **self._limits, "offsets": offsets} if self.capture_folder else None
         self.say("ready", **self._terms, capture=capture)
+
+    def say_changed(self) -> None:
+        """The settings that were agreed on last are in force."""
+        self.say("changed", **{name: self._terms[name] for name in TIMES})
 
     def say(self, state: str, **what: Any) -> None:
         """Tell the supervisor, if it is still there."""

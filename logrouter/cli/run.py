@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from logrouter.supervisor import VARIABLE
+
 if TYPE_CHECKING:
     import argparse
 
@@ -28,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
 
     The supervisor reads no flags, as it must stay small: what stands before `--` is for the router, which tells it.
     """
-    if "LOGROUTER_SUPERVISED" in os.environ:
+    if VARIABLE in os.environ:
         return _route(argv)
     place = argv.index("--") if "--" in argv else len(argv)
     flags, command = list(argv[:place]), list(argv[place + 1 :])

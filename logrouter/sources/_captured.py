@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,8 +23,8 @@ from logrouter.framing import IN_LINE, Frame, LineFraming
 from logrouter.joining import IN_EVENT
 from logrouter.sources import Emit, LinesConfig, Stream
 from logrouter.sources._wake import Wake
+from logrouter.supervisor import STREAMS
 from logrouter.supervisor.capture import FILE_NAME
-from logrouter.supervisor.router import STREAMS
 
 READ_BYTES: Final = 512 * 1024
 MakeFraming: TypeAlias = Callable[[bytes], LineFraming]
@@ -35,8 +35,16 @@ _MEMOS: Final = IN_LINE + IN_EVENT
 class FromFiles:
     """Reads an app's streams from its capture files."""
 
-    def __init__(self, config: LinesConfig, folder: str, wake: Wake, lose: Callable[[str, int], None]) -> None:
-        """`lose` is told what is missing: of which stream, and how many bytes."""
+    def __init__(
+        self,
+        config: LinesConfig,
+        folder: str,
+        wake: Wake,
+        lose: Callable[[str, int], None],
+        complain: Callable[[OSError], None],
+    ) -> None:
+        """`lose` is told what is missing: of which stream, and how many bytes; `complain`, why what is safe cannot be
+        deleted."""
         self.trouble: str | None = None
         self._streams = {name: CapturedStream(folder, name, config.framing) for name in STREAMS}
         self._quiet_seconds = config.quiet_seconds
@@ -44,6 +52,7 @@ class FromFiles:
         """When the lines that a stream holds are given out, if nothing comes before."""
         self._wake = wake
         self._lose = lose
+        self._complain = complain
         self._stopped = False
         self._over = False
         """The app has ended, and all it wrote has been handed over."""
@@ -63,9 +72,10 @@ class FromFiles:
     def acknowledge(self, key: str, position: bytes) -> None:
         """What was read up to there is safe."""
         stream = self._streams[key]
-        stream.is_safe(position)
-        if self._over:
-            stream.clear()
+        with self._deleting():
+            stream.is_safe(position)
+            if self._over:
+                stream.clear()
 
     def stop(self) -> None:
         """Read no more. An unfinished line is not given out: whoever comes next reads it from its beginning."""
@@ -115,8 +125,17 @@ class FromFiles:
             frame = stream.finish()
             await emit(frame, time.time_ns(), stream.stream, stream.position)
         self._over = True
-        for stream in self._streams.values():
-            stream.clear()
+        with self._deleting():
+            for stream in self._streams.values():
+                stream.clear()
+
+    @contextmanager
+    def _deleting(self) -> Iterator[None]:
+        """What cannot be deleted now (a read-only disk) is with the next, or by the next process."""
+        try:
+            yield
+        except OSError as error:
+            self._complain(error)
 
 
 class CaptureFile(NamedTuple):
@@ -213,7 +232,7 @@ class CapturedStream:
         return self._framing.flush()
 
     def is_safe(self, position: bytes) -> None:
-        """What was read up to there will not be asked for again. Deletes what is safe and complete."""
+        """What was read up to there will not be asked for again. Deletes what is safe and complete. Raises OSError."""
         self._safe_offset = int(position.rstrip(_MEMOS))
         files = self._files()
         for file, following in pairwise(files):
@@ -227,7 +246,7 @@ class CapturedStream:
             self._file = None
 
     def clear(self) -> None:
-        """Nothing more will come: delete all that is safe, also what was written last."""
+        """Nothing more will come: delete all that is safe, also what was written last. Raises OSError."""
         for file in self._files():
             if file.end <= self._safe_offset:
                 _delete(file)
@@ -274,5 +293,5 @@ class CapturedStream:
 
 
 def _delete(file: CaptureFile) -> None:
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):  # somebody else has
         os.unlink(file.path)

@@ -47,13 +47,14 @@ class RunSource(Source[RunConfig]):
         self._reading: FromFiles | FromPipes = (
             FromPipes(config, supervisor.streams, self._wake)
             if supervisor.capture_folder is None
-            else FromFiles(config, supervisor.capture_folder, self._wake, self._lose)
+            else FromFiles(config, supervisor.capture_folder, self._wake, self._lose, self._complain)
         )
         self._offsets: dict[str, int] = {}
 
     def adjust(self, config: RunConfig) -> None:
-        """Go on with these options."""
+        """Go on with these options, as the whole router does with new settings: some of these are the supervisor's."""
         super().adjust(config)
+        self._supervisor.say_changed()
         self._reading.adjust(config)
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
@@ -82,3 +83,7 @@ class RunSource(Source[RunConfig]):
     def _lose(self, stream: str, count: int) -> None:
         self.lost_bytes += count
         self.warn("output of the app is lost: it was gone before it could be read", about=stream, bytes=count)
+
+    def _complain(self, error: OSError) -> None:
+        message = "capture files that are in the spool cannot be deleted: it is tried again with the next"
+        self.warn(message, file=error.filename, reason=error.strerror)

@@ -22,3 +22,10 @@ How the app's output reaches the router:
     outlet    a stream we write to, and must not wait for         capture   files that hold what the app wrote
     log       what we have to say ourselves                       supervise the whole
 """
+
+from typing import Final
+
+STREAMS: Final = ("stdout", "stderr")
+"""The app's outputs, in the order of their descriptors."""
+VARIABLE: Final = "LOGROUTER_SUPERVISED"
+"""By it the router knows that it is one: see `router`."""

@@ -14,6 +14,9 @@ from logrouter.supervisor.signals import STOPPING, Signal
 FATAL: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """They end a process that has made no arrangements of its own."""
 
+STOP_SECONDS: Final = 5.0
+"""How long it may take to stop, where it tidies up before (editors do) or has other plans."""
+
 
 class App:
     """What is run: a command, which becomes a process, which becomes an exit code."""
@@ -26,8 +29,8 @@ class App:
         """When its time to end by itself is over."""
         self._command = command
         self._mask = mask
-        self._may_stop = self._is_stopped = False
-        """Whether we were asked to stop beside it; whether it has: either may be seen first."""
+        self._stops_until = -math.inf
+        """Until when we stop as soon as it has: we were asked to, both of us (Ctrl-Z)."""
 
     def start(self, outputs: Sequence[int] | None, *, pass_env: bool) -> None:
         """Start it, with these two as its stdout and stderr; None: ours. Where it cannot be, it has ended by that.
@@ -45,15 +48,15 @@ class App:
     def obey(self, received: Signal, now: float, grace_seconds: float) -> None:
         """Pass a signal on, unless it has got it already. SIGTERM is the beginning of its end."""
         if self.pid is None:  # it is not there yet, and need not come
-            self.code = 128 + received.number if received.number in FATAL else None
+            self.code = children.SIGNALLED + received.number if received.number in FATAL else None
             return
         if not received.reached_the_group:
             self._send(self.pid, received.number)
         if received.number in STOPPING:
-            self._may_stop = True
-            self._stop_beside_it()
+            self._stops_until = now + STOP_SECONDS
+            self.stop_beside_it(now)
         elif received.number == signal.SIGCONT:
-            self._may_stop = self._is_stopped = False
+            self._stops_until = -math.inf
         if received.number == signal.SIGTERM:
             self.kill_at = min(self.kill_at, now + grace_seconds)
 
@@ -70,14 +73,14 @@ class App:
         except PermissionError:  # it has become another user's: sudo, su
             log.complain("the app takes no signals from us", signal=signal.strsignal(number))
 
-    def has_stopped(self) -> None:
-        """It has: so do we, where that was asked of both (Ctrl-Z), for our shell to see, until that says to go on."""
-        self._is_stopped = True
-        self._stop_beside_it()
+    def stop_beside_it(self, now: float) -> None:
+        """Where it has stopped, and that was asked of both, so do we, for our shell to see, until that says to go on.
 
-    def _stop_beside_it(self) -> None:
-        if self._may_stop and self._is_stopped:
-            self._may_stop = self._is_stopped = False
+        That it was asked and that it has stopped may be seen in any order. What somebody else has stopped, and lets go
+        on, is none of our business.
+        """
+        if self.pid is not None and now < self._stops_until and children.is_stopped(self.pid):
+            self._stops_until = -math.inf
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def has_ended(self, code: int) -> None:

@@ -19,7 +19,7 @@ import re
 from contextlib import suppress
 from typing import Final
 
-from logrouter.supervisor import log
+from logrouter.supervisor import STREAMS, log
 
 ROTATE_BYTES: Final = 16 * 1024 * 1024
 RETRY_SECONDS: Final = 0.1
@@ -28,7 +28,7 @@ _SHARE: Final = 8
 """A file takes an eighth of the room at most: the oldest is discarded whole."""
 _CANNOT_SPLICE: Final = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 """What file systems say, kernels, and filters of system calls (seccomp)."""
-FILE_NAME: Final = re.compile(r"(stdout|stderr)-([0-9a-f]{16})\.log")
+FILE_NAME: Final = re.compile(rf"({'|'.join(STREAMS)})-([0-9a-f]{{16}})\.log")
 """Of which stream, and where it begins."""
 
 
@@ -101,7 +101,7 @@ class Room:
 
     def _discard_oldest(self) -> bool:
         """Delete the oldest file of the stream that takes most. Whether there was one: the router counts it as lost."""
-        taken = {"stdout": 0, "stderr": 0}
+        taken = dict.fromkeys(STREAMS, 0)
         try:
             files = sorted(self._files())
         except OSError:

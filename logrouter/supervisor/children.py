@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from logrouter.supervisor import VARIABLE
+
 EXIT_NOT_EXECUTABLE: Final = 126
 EXIT_NOT_FOUND: Final = 127
 SIGNALLED: Final = 128
@@ -45,7 +47,7 @@ def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], desc
     """
     command = [sys.executable, *_isolation(), "-m", "logrouter", "run", *flags]
     environment = {name: value for name, value in os.environ.items() if name not in _SERVICE_VARIABLES}
-    environment["LOGROUTER_SUPERVISED"] = handshake
+    environment[VARIABLE] = handshake
     actions: list[tuple[int, int, str, int, int] | tuple[int, int]]
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()]
@@ -66,17 +68,22 @@ def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], desc
             os.set_inheritable(fd, False)
 
 
-def reap() -> Iterator[tuple[int, int | None]]:
-    """Whoever has ended: process id and exit code; None: it was only stopped. As process 1 we get orphans too."""
+def reap() -> Iterator[tuple[int, int]]:
+    """Whoever has ended: process id and exit code. As process 1 we get orphans too."""
     with suppress(ChildProcessError):  # nobody is left
-        while (changed := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
-            yield changed[0], _exit_code(changed[1])
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            yield ended[0], _exit_code(ended[1])
 
 
-def _exit_code(status: int) -> int | None:
-    """Its exit code, or 128 + n where signal n has ended it, as shells have it. None: it has not ended."""
-    if os.WIFSTOPPED(status):
-        return None
+def is_stopped(pid: int) -> bool:
+    """Whether a child is stopped now, whoever has done that (waitid(2): the news are left where they are)."""
+    with suppress(ChildProcessError):  # it has ended
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    return False
+
+
+def _exit_code(status: int) -> int:
+    """Its exit code, or 128 + n where signal n has ended it, as shells have it."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else SIGNALLED - code
 

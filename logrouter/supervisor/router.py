@@ -5,6 +5,7 @@ one of them, `status`, a line of JSON for each change:
 
     {"state": "starting", …}  it knows its flags; with it comes whether the app may run without it
     {"state": "ready", …}     its sources are open; with it comes what the config says of us (`Terms`)
+    {"state": "changed", …}   the config was read anew: the times that it gives us now
     {"state": "closed"}       no sink will ever take anything more: whoever read them has gone
 
 In the other direction, through `wake`, goes a line for each time that there is something to be read in the capture
@@ -21,9 +22,8 @@ import os
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from logrouter.supervisor import children, log
+from logrouter.supervisor import STREAMS, children, log
 
-STREAMS: Final = ("stdout", "stderr")
 PIPE_BYTES: Final = 1024 * 1024
 """A pipe is grown to this: it is what an unprivileged process may ask for."""
 WAKE_INTERVAL_SECONDS: Final = 0.02
@@ -31,6 +31,8 @@ FIRST_DELAY_SECONDS: Final = 0.1
 LONGEST_DELAY_SECONDS: Final = 30.0
 LASTING_SECONDS: Final = 1.0
 """A router that was ready for so long did not die of its start, or of what it found to read."""
+TIMES: Final = ("app_grace", "shutdown_timeout")
+"""What may change while the app runs."""
 DELIVERED: Final = (0, 74, 75)
 """The exit codes of a router that has come to its end, whatever could be delivered by then."""
 
@@ -78,7 +80,7 @@ class Router:
         self.status: int | None = None
         """To be polled for what it says."""
         self.terms: Terms | None = None
-        """From its first `ready` on. Later ones change nothing: the app is running by then."""
+        """From its first `ready` on. Later ones change times alone: the app is running by then."""
         self.closed = False
         """Whether it has said that no sink will take anything more."""
         self.may_be_missing = False
@@ -154,6 +156,8 @@ class Router:
             if self.terms is None:
                 capture = said.pop("capture")
                 self.terms = Terms(**said, capture=CaptureTerms(**capture) if capture else None)
+        if self.terms is not None and state in ("ready", "changed"):
+            self.terms = self.terms._replace(**{name: said[name] for name in TIMES})
 
     def wake(self, now: float) -> None:
         """There is something to read: it is told at once after a quiet moment, else every 20 ms."""

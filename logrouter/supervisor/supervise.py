@@ -18,11 +18,11 @@ import time
 from collections.abc import Iterator, Set
 from typing import Final
 
-from logrouter.supervisor import children, log
+from logrouter.supervisor import STREAMS, children, log
 from logrouter.supervisor.app import FATAL, App
 from logrouter.supervisor.capture import Capture, Room
 from logrouter.supervisor.outlet import Outlet
-from logrouter.supervisor.router import STREAMS, Router, Terms, grown_pipe
+from logrouter.supervisor.router import Router, Terms, grown_pipe
 from logrouter.supervisor.signals import Signal, Signals
 from logrouter.supervisor.streams import QUIET_SECONDS, Stream
 
@@ -70,6 +70,7 @@ class Supervisor:
             self.exit_code = self._app.code if self.exit_code is None else self.exit_code
             return
         self._router.listen(now)
+        self._terms = self._router.terms or self._terms
         if not self._began and self._router.terms is not None:
             self._begin(self._router, self._router.terms, now)
         for stream in self._streams:
@@ -108,10 +109,8 @@ class Supervisor:
     def _obey(self, received: Signal, now: float) -> None:
         if received.number == signal.SIGCHLD:
             for pid, code in children.reap():
-                if code is not None:
-                    self._bury(pid, code, now)
-                elif pid == self._app.pid:
-                    self._app.has_stopped()
+                self._bury(pid, code, now)
+            self._app.stop_beside_it(now)
         elif self._app.code is None:
             self._app.obey(received, now, self._terms.app_grace)
             if received.number == signal.SIGTERM:
@@ -163,7 +162,7 @@ class Supervisor:
 
     def _begin(self, router: Router, terms: Terms, now: float) -> None:
         """The router is ready: start the app."""
-        self._began, self._terms = True, terms
+        self._began = True
         outputs = self._outputs(router, terms)
         if self._app.code is None:  # no signal came first
             self._app.start(outputs, pass_env=terms.pass_env)

@@ -205,6 +205,22 @@ def test_ctrl_z_where_nobody_would_go_on_stops_nobody(runner: Runner) -> None:
     terminal.end(terminal.process.pid)
 
 
+def test_an_app_that_others_have_stopped_and_let_go_on_catches_ctrl_z_alone(runner: Runner) -> None:
+    terminal = Terminal(runner, TELLS, *SHELL_WITH_JOBS)
+    runner.wait_for("stdout", b"ready")
+    ours = child_of(terminal.process.pid)
+    app = wait_for_child(ours, "app")
+    os.kill(app, signal.SIGSTOP)
+    wait_until(lambda: state_of(app) == "T", "the app to be stopped")
+    os.kill(app, signal.SIGCONT)
+    runner.wait_for("stdout", b"%d" % signal.SIGCONT)
+    os.write(terminal.ours, b"\x1a")
+    runner.wait_for("stdout", b"%d" % signal.SIGTSTP)
+    os.kill(ours, signal.SIGUSR1)
+    runner.wait_for("stdout", b"%d" % signal.SIGUSR1)  # nobody has stopped
+    terminal.end(ours)
+
+
 def test_hung_up_the_app_is_told(runner: Runner) -> None:
     """The leader of a terminal alone is told by the kernel: without a shell that is us."""
     terminal = Terminal(runner, TELLS)
@@ -254,6 +270,11 @@ def test_as_process_1_it_ends_by_sigterm(runner: Runner) -> None:
     os.kill(child_of(process.pid), signal.SIGTERM)
 
     assert process.wait(TOO_LONG_SECONDS) == 128 + signal.SIGTERM
+
+
+def state_of(pid: int) -> str:
+    """As ps shows it: R, S, T …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def child_of(pid: int) -> int:

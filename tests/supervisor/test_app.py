@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from functools import partial
 
 import pytest
 
 from logrouter.supervisor import children
-from logrouter.supervisor.app import App
+from logrouter.supervisor.app import STOP_SECONDS, App
 from logrouter.supervisor.signals import Signal
+from tests.e2e.processes import wait_until
 
 
 @pytest.fixture
@@ -62,37 +65,86 @@ def test_one_that_has_become_another_users_is_left_alone(
     assert "takes no signals from us" in capfd.readouterr().err
 
 
-def test_it_stops_us_only_where_both_were_asked_to(sent: list[tuple[int, int]]) -> None:
+class Stopped:
+    """Whether the app is."""
+
+    def __init__(self) -> None:
+        self.now = False
+
+    def __call__(self, pid: int) -> bool:
+        assert pid == 42
+        return self.now
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Stopped:
+    stopped = Stopped()
+    monkeypatch.setattr(children, "is_stopped", stopped)
+    return stopped
+
+
+CTRL_Z, WINDOW, GO_ON = (Signal(n, by_kernel=True) for n in (signal.SIGTSTP, signal.SIGWINCH, signal.SIGCONT))
+
+
+def test_it_stops_us_only_where_both_were_asked_to(sent: list[tuple[int, int]], stopped: Stopped) -> None:
     app = running()
-    app.has_stopped()  # somebody has stopped it alone
+    stopped.now = True  # somebody has stopped it alone
+    app.stop_beside_it(0.0)
     assert sent == []
-    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)
-    app.has_stopped()
-    app.has_stopped()
+    app.obey(CTRL_Z, 1.0, 15.0)
+    app.stop_beside_it(1.0)
+    app.stop_beside_it(2.0)
     assert sent == [(os.getpid(), signal.SIGSTOP)]
 
 
-def test_which_is_seen_first_is_no_matter_nor_what_comes_between(sent: list[tuple[int, int]]) -> None:
+def test_what_is_seen_first_is_no_matter_nor_what_comes_between(sent: list[tuple[int, int]], stopped: Stopped) -> None:
     """Of a Ctrl-Z: that the app has stopped, or what stopped it."""
     app = running()
-    app.has_stopped()
-    app.obey(Signal(signal.SIGWINCH, by_kernel=True), 0.0, 15.0)
-    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)
-    app.obey(Signal(signal.SIGCONT, by_kernel=True), 0.0, 15.0)
-    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)
-    app.obey(Signal(signal.SIGWINCH, by_kernel=True), 0.0, 15.0)
-    app.has_stopped()
+    app.obey(WINDOW, 0.0, 15.0)
+    app.obey(CTRL_Z, 0.0, 15.0)
+    app.obey(WINDOW, 1.0, 15.0)
+    assert sent == []
+    stopped.now = True
+    app.stop_beside_it(1.0)
+    app.obey(GO_ON, 2.0, 15.0)  # and at once Ctrl-Z again: it has stopped before its going on is seen here
+    app.obey(CTRL_Z, 2.0, 15.0)
     assert sent == [(os.getpid(), signal.SIGSTOP)] * 2
 
 
-def test_once_it_goes_on_nothing_is_left_of_having_been_stopped(sent: list[tuple[int, int]]) -> None:
+def test_one_that_has_other_plans_may_be_stopped_alone_later(sent: list[tuple[int, int]], stopped: Stopped) -> None:
     app = running()
-    app.has_stopped()
-    app.obey(Signal(signal.SIGCONT, by_kernel=True), 0.0, 15.0)
-    app.obey(Signal(signal.SIGTSTP, by_kernel=True), 0.0, 15.0)  # which it catches
+    app.obey(CTRL_Z, 0.0, 15.0)  # which it catches
+    stopped.now = True
+    app.stop_beside_it(STOP_SECONDS)
     assert sent == []
+
+
+def test_once_it_goes_on_nothing_is_left_of_having_been_asked(sent: list[tuple[int, int]], stopped: Stopped) -> None:
+    app = running()
+    app.obey(CTRL_Z, 0.0, 15.0)
+    app.obey(GO_ON, 1.0, 15.0)
+    stopped.now = True
+    app.stop_beside_it(1.0)
+    assert sent == []
+
+
+def test_who_is_stopped_now_is_told_by_the_kernel() -> None:
+    """Also twice, and whoever has stopped it or lets it go on."""
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        for is_stopped, number in ((True, signal.SIGSTOP), (False, signal.SIGCONT), (True, signal.SIGTSTP)):
+            child.send_signal(number)
+            wait_until(partial(told_so, child.pid, is_stopped), "it to do as it was told")
+            assert children.is_stopped(child.pid) is is_stopped
+            assert list(children.reap()) == []
+    finally:
+        child.kill()
+        child.wait()
+
+
+def told_so(pid: int, is_stopped: bool) -> bool:
+    return children.is_stopped(pid) is is_stopped
 
 
 def test_exit_codes_are_those_of_shells() -> None:
     assert [children._exit_code(status) for status in (0, 3 << 8, 9, signal.SIGSEGV | 0x80)] == [0, 3, 137, 139]
-    assert children._exit_code(signal.SIGSTOP << 8 | 0x7F) is None

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -368,6 +369,57 @@ def test_read_again_from_any_position_the_lines_are_the_same(
     assert stream.take_lost() == 0
 
 
+def from_files(folder: Path, pipe: tuple[int, int], troubles: list[OSError] | None = None, **options: Any) -> FromFiles:
+    """`troubles` gets what cannot be deleted."""
+    told: list[OSError] = [] if troubles is None else troubles
+    return FromFiles(LinesConfig(**options), str(folder), Wake(pipe[0]), lambda stream, count: None, told.append)
+
+
+@pytest.mark.parametrize("call", ["unlink", "listdir"])
+async def test_what_cannot_be_deleted_is_told_and_is_no_end(
+    call: str, tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that has become read-only, say; once it is well, all is deleted."""
+    capture = Capture(Room(str(tmp_path), 80, None), "stdout", 0)
+    for number in range(3):
+        capture.write(memoryview(b"%09d\n" % number), 0.0)
+    troubles: list[OSError] = []
+    source = from_files(tmp_path, pipe, troubles)
+    source.resume({})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        source.acknowledge("stdout", b"15")
+    assert [error.errno for error in troubles] == [errno.EROFS]
+    assert len(names(tmp_path)) == 3
+    source.acknowledge("stdout", b"20")
+    assert names(tmp_path) == [f"stdout-{20:016x}.log"]
+
+
+async def test_at_the_end_too(
+    tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    Capture(Room(str(tmp_path), 80, None), "stdout", 0).write(memoryview(b"one\n"), 0.0)
+    troubles: list[OSError] = []
+    wake = Wake(pipe[0])
+    wake.ended = True
+    source = FromFiles(LinesConfig(), str(tmp_path), wake, lambda stream, count: None, troubles.append)
+    source.resume({})
+
+    async def emit(frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None) -> None:
+        if stream is not None and position is not None:
+            source.acknowledge(stream.key, position)
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    await source.run(emit)
+    assert source.trouble is None
+    assert {error.errno for error in troubles} == {errno.EROFS}
+
+
+def refuse(path: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+
 async def test_lines_that_may_go_on_are_held_until_it_is_quiet(
     tmp_path: Path, pipe: tuple[int, int], nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
@@ -379,7 +431,7 @@ async def test_lines_that_may_go_on_are_held_until_it_is_quiet(
         await trio.lowlevel.checkpoint()
         emitted.append((frame.lines, position))
 
-    source = FromFiles(LinesConfig(multiline="auto"), str(tmp_path), Wake(pipe[0]), lambda stream, count: None)
+    source = from_files(tmp_path, pipe, multiline="auto")
     source.resume({})
     nursery.start_soon(source.run, emit)
     await trio.sleep(0.4)

@@ -82,6 +82,16 @@ def test_a_successor_takes_over_where_it_was_whatever_the_config_says_now(spawne
     assert router.terms.capture is not None
 
 
+@pytest.mark.parametrize("state", ["ready", "changed"])
+def test_its_times_may_change_while_the_app_runs(spawned: Spawned, state: str) -> None:
+    router = started(spawned, **{**READY, "capture": CAPTURE})
+    before = router.terms
+    assert before is not None
+    spawned.say(**{**READY, "state": state, "tee": False, "app_grace": 1.0, "shutdown_timeout": 2.0})
+    router.listen(1.0)
+    assert router.terms == before._replace(app_grace=1.0, shutdown_timeout=2.0)
+
+
 def test_it_is_woken_at_once_and_then_at_intervals(spawned: Spawned) -> None:
     router = started(spawned, **READY)
     router.act(0.0)
