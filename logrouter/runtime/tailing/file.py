@@ -61,7 +61,7 @@ class TailedFile:
             self.head, self.read_to, starts = Head(), places, {}
         else:
             first = min(places.values(), key=lambda place: place.read_to)
-            self.head, self.read_to = first.head, first.read_to
+            self.head, self.read_to, self.written_ns = first.head, first.read_to, first.written_ns
             starts = {name: Start(place.read_to - first.read_to, place.memo) for name, place in places.items()}
         self._framing: FileFraming = treatment.framing_of(path, starts)
         begin = {name: starts.get(name, Start()) for name in attributes}
@@ -136,8 +136,8 @@ class TailedFile:
         return [(stream.key, self._place(*self._reached[name])) for name, stream in self.streams.items()]
 
     def _place(self, read_to: int, memo: bytes) -> bytes:
-        device, inode = self.identity
-        return encode(Place(read_to, memo, device, inode, self.head, os.fsencode(self.path), os.fsencode(self.where)))
+        path, where = os.fsencode(self.path), os.fsencode(self.where)
+        return encode(Place(read_to, memo, *self.identity, self.head, path, where, self.written_ns))
 
     def opened(self, opened: OpenFile) -> None:
         """It can be read now, be it a copy of what it was."""

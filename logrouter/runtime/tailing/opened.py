@@ -179,7 +179,7 @@ class Inflating:
         try:
             piece: bytes = self._decompressor.decompress(self._given, length)
         except errors_of(self._compression) as error:
-            self._damage = f"it is damaged: {error}"
+            self._damage = str(error)
             raise Damaged(0, self._damage) from error
         if self._decompressor.eof:
             self._given = self._decompressor.unused_data.lstrip(b"\0")

@@ -50,6 +50,8 @@ class Place(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What it was called when it was found: a name that is no UTF-8 is one all the same."""
     where: bytes
     """What it was called last, without symbolic links: where it is looked for."""
+    written_ns: int = 0
+    """No later than what was read last was written, by its file system; 0: not known, or not needed to tell it."""
 
     @property
     def identity(self) -> tuple[int, int]:

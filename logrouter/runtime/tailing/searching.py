@@ -33,7 +33,7 @@ def family_of(path: str) -> Family:
 
 
 def find_again(
-    where: str, inode: int, head: Head, read_to: int, taken: Container[Identity], written_ns: int = 0
+    where: str, inode: int, head: Head, read_to: int, taken: Container[Identity], written_ns: int
 ) -> OpenFile | None:
     """The file that was `where` and was read so far; None: it is gone. To be called in a thread.
 

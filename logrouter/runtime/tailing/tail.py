@@ -402,7 +402,8 @@ class Tail:
         opened = None
         if self._patterns.matches(os.fsdecode(place.path)):
             read_to = max(place.read_to for place in places.values())
-            opened = await self._found(os.fsdecode(place.where), place.inode, place.head, read_to)
+            where = os.fsdecode(place.where)
+            opened = await self._found(where, place.inode, place.head, read_to, place.written_ns)
         file = self._made("", place.identity, (key, places)) if opened is not None else None
         if opened is not None and file is not None:
             await self._settle(file, opened, look)
@@ -412,7 +413,7 @@ class Tail:
         for name in places:
             await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
-    async def _found(self, where: str, inode: int, head: Head, read_to: int, written_ns: int = 0) -> OpenFile | None:
+    async def _found(self, where: str, inode: int, head: Head, read_to: int, written_ns: int) -> OpenFile | None:
         return await self._aside(partial(find_again, where, inode, head, read_to, self._table.begun(), written_ns))
 
     async def _settle(self, file: TailedFile, opened: OpenFile, look: Look | None = None) -> None:

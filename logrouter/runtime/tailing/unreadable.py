@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final, NamedTuple
 
+from logrouter.runtime.tailing.opened import Damaged
 from logrouter.sources import Tell
+
+_DAMAGED: Final = "a compressed file is damaged: what stands before that is read, the rest once it is written anew"
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a file."""
+
+    reason: str
+    message: str = "a file cannot be read: it is tried again and again"
 
 
 class Unreadable:
@@ -12,36 +23,41 @@ class Unreadable:
 
     def __init__(self, warn: Tell) -> None:
         self._warn = warn
-        self._seen: dict[str, str] = {}
-        """Why, as looking and opening say."""
-        self._failing: dict[str, str] = {}
+        self._seen: dict[str, Trouble] = {}
+        """As looking and opening say."""
+        self._failing: dict[str, Trouble] = {}
         """As reading says."""
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Trouble] = {}
 
     def look(self, odd: Mapping[str, str]) -> None:
         """What was odd when somebody looked again; `tell` when all that is new has been opened."""
-        self._seen = dict(odd)
+        self._seen = {path: Trouble(reason) for path, reason in odd.items()}
 
     def cannot_open(self, path: str, error: OSError) -> None:
         """It will be tried when somebody looks again."""
-        self._seen[path] = str(error.strerror)
+        self._seen[path] = _trouble_of(error)
 
     def cannot_read(self, path: str, error: OSError) -> None:
         """It will be tried after a while."""
-        self._failing[path] = str(error.strerror)
+        self._failing[path] = _trouble_of(error)
         self.tell()
 
     def is_well(self, path: str) -> None:
         """It has been read, or need not be any more."""
-        if self._failing.pop(path, ""):
+        if self._failing.pop(path, None):
             self.tell()
 
     def tell(self) -> None:
         """Say what has changed."""
-        reasons = {**self._seen, **self._failing}
-        for path, reason in reasons.items():
-            if self._told.get(path) != reason:
-                self._warn("a file cannot be read: it is tried again and again", about=path, file=path, reason=reason)
-        for path in self._told.keys() - reasons.keys():
+        troubles = {**self._seen, **self._failing}
+        for path, trouble in troubles.items():
+            if self._told.get(path) != trouble:
+                self._warn(trouble.message, about=path, file=path, reason=trouble.reason)
+        for path in self._told.keys() - troubles.keys():
             self._warn("a file that could not be read can be, or is gone", about=path, file=path)
-        self._told = reasons
+        self._told = troubles
+
+
+def _trouble_of(error: OSError) -> Trouble:
+    reason = str(error.strerror)
+    return Trouble(reason, _DAMAGED) if isinstance(error, Damaged) else Trouble(reason)

@@ -338,6 +338,26 @@ async def test_an_older_file_that_begins_with_the_same_words_is_no_copy_of_one_t
     assert b"now" in emitted.lines
 
 
+@pytest.mark.parametrize(("older_by_seconds", "is_a_copy"), [(0, True), (1, False)])
+async def test_nor_is_it_one_after_a_restart(
+    tmp_path: Path, older_by_seconds: int, is_a_copy: bool, autojump_clock: MockClock
+) -> None:
+    path, sibling = tmp_path / "a.log", tmp_path / "a.log.1"
+    path.write_bytes(b"started\n")
+    sibling.write_bytes(b"started\nlong ago\n")
+    os.utime(sibling, times=(int(path.stat().st_mtime) - older_by_seconds,) * 2)
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        await trio.sleep(2)
+    os.truncate(path, 0)
+    async with following(tmp_path, emitted):
+        await trio.sleep(2)
+        append(path, b"started\nnow\n")
+        await trio.sleep(2)
+    assert (b"long ago" in emitted.lines) == is_a_copy
+    assert emitted.lines.count(b"now") == 1
+
+
 def compress(path: Path, suffix: str) -> None:
     data = path.read_bytes()
     kind: ContentCoding = "gzip" if suffix == ".gz" else "zstd"
@@ -395,9 +415,9 @@ async def test_one_that_is_damaged_is_told_once(tmp_path: Path, autojump_clock: 
     emitted = Emitted()
     async with following(tmp_path, emitted, "*"):
         await trio.sleep(30)
-    assert [fields["reason"] for _, fields in emitted.warnings] == [
-        "it is damaged: Error -3 while decompressing data: incorrect header check"
-    ]
+    ((message, fields),) = emitted.warnings
+    assert message.startswith("a compressed file is damaged: ")
+    assert fields["reason"] == "Error -3 while decompressing data: incorrect header check"
 
 
 @every_watch
