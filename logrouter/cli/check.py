@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     settings = _options.load(options)
     check_places(settings)
-    _options.show_warnings([*settings.warnings, *warnings_about_places(settings)])
+    main_process = os.environ.get("MAINPID", "")  # for ExecReload= alone: systemd.exec(5)
+    reloading = int(main_process) if main_process.isdecimal() else None
+    _options.show_warnings([*settings.warnings, *warnings_about_places(settings, reloading)])
     parts = [
         _counted(settings.sources, "source"),
         _counted(settings.steps, "step"),

@@ -3,7 +3,7 @@
     a message   one datagram of lines NAME=value, to the socket that $NOTIFY_SOCKET names: a path, or @name for an
                 abstract one
     READY=1     the sources read; after RELOADING=1: what was asked for is done (Type=notify-reload, systemd.service(5))
-    STATUS=…    one line for `systemctl status`: what is read and delivered, and which sink is in trouble
+    STATUS=…    one line for `systemctl status`: what is read and delivered, and which sink is in trouble or lags
     WATCHDOG=1  the loop turns, at least twice in $WATCHDOG_USEC. Waiting for a destination is healthy
     STOPPING=1  the end has begun, and may take as long as EXTEND_TIMEOUT_USEC says: TimeoutStopSec need not be raised
                 together with `shutdown_timeout`
@@ -27,6 +27,7 @@ from logrouter.formats.values import escape_controls
 from logrouter.runtime.log import Log
 
 if TYPE_CHECKING:
+    from logrouter.runtime.delivery import Delivery
     from logrouter.runtime.topology import Topology
 
 STATUS_SECONDS: Final = 5.0
@@ -112,9 +113,19 @@ class Notifier:
             self._waiting.popleft()
 
 
+def _trouble_of(delivery: Delivery) -> str:
+    """What is wrong with delivering to a sink; nothing where all is well."""
+    if delivery.trouble:
+        return delivery.trouble.reason
+    if (lag := delivery.lag) is None:
+        return ""
+    limit = f" ({lag.limit})" if lag.limit else ""
+    return f"cannot keep up, {lag.behind_seconds:.0f} s behind{limit}"
+
+
 def describe(topology: Topology) -> str:
     """What is read and delivered, and what is wrong with that, in one line."""
-    troubles = {running.name: running.trouble.reason for running in topology.deliveries if running.trouble}
+    troubles = {running.name: trouble for running in topology.deliveries if (trouble := _trouble_of(running))}
     sources = ", ".join(running.name for running in topology.sources)
     doing = f"reading {sources}" if topology.reading else "not reading"
     well = ", ".join(running.name for running in topology.deliveries if running.name not in troubles)

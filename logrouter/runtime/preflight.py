@@ -108,11 +108,15 @@ def _problem_with_file(path: Path) -> str | None:
     return None if os.access(path, os.W_OK) else f"{path} may not be written"
 
 
-def warnings_about_places(settings: Settings) -> list[Mistake]:
-    """What is odd about them, though not wrong: it may be another logrouter that stands in the way now."""
+def warnings_about_places(settings: Settings, reloading: int | None = None) -> list[Mistake]:
+    """What is odd about them, though not wrong: it may be another logrouter that stands in the way now.
+
+    `reloading`: the process that is to take the config up. What it has in use itself it keeps.
+    """
     folder, address = settings.spool.directory, settings.admin.listen
-    odd = [("spool", "directory", warning) for warning in (warnings_about(folder) if folder is not None else [])]
-    if address is not None and (problem := _problem_with_address(address)):
+    found = warnings_about(folder, user=reloading) if folder is not None else []
+    odd = [("spool", "directory", warning) for warning in found]
+    if address is not None and reloading is None and (problem := _problem_with_address(address)):
         odd.append(("admin", "listen", problem))
     return [Mistake(_origin(settings, (part, option)), f"{part}.{option}: {warning}") for part, option, warning in odd]
 

@@ -233,6 +233,21 @@ def test_a_spool_in_use_is_told_and_not_disturbed(command: Command, tmp_path: Pa
     assert warnings(command) == []
 
 
+def test_what_a_process_that_is_to_reload_has_in_use_is_no_warning(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ExecReload=… check`: systemd says whose reload it is (systemd.exec(5), $MAINPID)."""
+    spool = SpoolDirectory("spool")
+    spool.open()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin = f"admin.listen=127.0.0.1:{taken.getsockname()[1]}"
+        for main_process, warned in ((os.getpid(), 0), (1, 1), ("", 2)):
+            monkeypatch.setenv("MAINPID", str(main_process))
+            done = command("check", *SPOOL, "--set", admin)
+            assert (done.code, done.complaints.count("warning:")) == (0, warned)
+    spool.close()
+
+
 def test_a_spool_that_others_may_look_into_or_have_written(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = SpoolDirectory("spool")
     spool.open()

@@ -11,13 +11,13 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from logrouter.config import load
-from logrouter.cursors import Ledger
 from logrouter.runtime.log import Log
 from logrouter.runtime.reloading import Outcome
 from logrouter.runtime.topology import Topology
 from logrouter.sources import Emit
 from logrouter.testing import RecordingTransport, ScriptedSource
-from tests.runtime.pipelines import numbers, payload
+from tests.runtime.observed import Observed, lines
+from tests.runtime.pipelines import numbers
 
 NOWHERE = Path("/nonexistent")
 
@@ -26,11 +26,6 @@ async def run_at_once(function: Callable[..., Any], *arguments: Any, **options: 
     """Stands in for `trio.to_thread.run_sync`: the mock clock does not know that a thread is waited for, and jumps."""
     await trio.lowlevel.checkpoint()
     return function(*arguments)
-
-
-def lines(first: int, count: int = 10) -> bytes:
-    """Numbered events of a kilobyte each, as one read."""
-    return b"".join(payload(number) + b"\n" for number in range(first, first + count))
 
 
 class FedSource(ScriptedSource):
@@ -58,7 +53,7 @@ class FedSource(ScriptedSource):
             await self._emit(emit, data)
 
 
-class Reloaded:
+class Reloaded(Observed):
     """A topology that runs while its config changes: each sink by its URL."""
 
     def __init__(self, sinks: dict[str, str], **options: str) -> None:
@@ -124,16 +119,9 @@ class Reloaded:
             ledger = spool.ledger(delivery.number)
             assert ledger.read == ledger.settled + spool.waiting(delivery.number), delivery.name
 
-    def ledger(self, sink: str) -> Ledger:
-        (number,) = (delivery.number for delivery in self.topology.deliveries if delivery.name == sink)
-        return self.topology.spool.ledger(number)
-
     def numbers(self, sink: str) -> list[int]:
         """Which events the destinations of a sink hold, one after the other."""
         return [number for transport in self.transports[sink] for number in numbers(transport.lines)]
-
-    def told(self, message: str) -> list[dict[str, Any]]:
-        return [event for event in self.said if event["message"] == message]
 
 
 async def settled() -> None:

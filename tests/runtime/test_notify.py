@@ -15,10 +15,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.delivery.lagging import Lag
 from logrouter.runtime.log import Log
-from logrouter.runtime.notify import STATUS_CHARACTERS, STATUS_SECONDS, Notifier
+from logrouter.runtime.notify import STATUS_CHARACTERS, STATUS_SECONDS, Notifier, describe
 from logrouter.testing import ScriptedSource
-from tests.runtime.test_topology import Run, lines, raising
+from tests.runtime.observed import lines
+from tests.runtime.test_topology import Run, raising
 
 
 class Systemd:
@@ -124,6 +127,15 @@ async def test_the_status_names_the_sink_in_trouble_and_cannot_be_forged(
     assert told.startswith("reading stdin; delivering to good; bad: 503\\nMAINPID=1\\nxxx")
     assert len(told) == STATUS_CHARACTERS + 1
     assert not any("MAINPID" in message for message in messages)
+
+
+def test_the_status_names_the_sink_that_lags_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    topology = Notified(ScriptedSource(), "good", "slow", notifier=Notifier(Log())).topology
+    lag = Lag("2026-11-23T10:00:00Z", 61.5, 1_000, 300_000, 20.0, 10.0, "requests: one after the other, 0.90s each")
+    monkeypatch.setattr(Delivery, "lag", property(lambda own: lag if own.name == "slow" else None))
+    assert describe(topology) == (
+        "not reading; delivering to good; slow: cannot keep up, 62 s behind (requests: one after the other, 0.90s each)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,22 @@ import trio
 from trio.testing import MockClock
 
 from logrouter.config import load
-from logrouter.cursors import Ledger, Tally
+from logrouter.cursors import Tally
 from logrouter.runtime.concluding import EXIT_LOST, EXIT_OK, EXIT_UNDELIVERED
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.log import Log
 from logrouter.runtime.topology import Topology
 from logrouter.sinks._objects import Upload
 from logrouter.testing import RecordingTransport, RespondingTransport, ScriptedSource
-from tests.runtime.pipelines import numbers, payload
+from tests.runtime.observed import Observed, lines
+from tests.runtime.pipelines import numbers
 
 NOWHERE = Path("/nonexistent")
 UNWANTED = "no sink wants some events: they are left out, and counted"
 Act = Callable[[], None]
 
 
-class Run:
+class Run(Observed):
     """A topology with sinks of these names, run to its end."""
 
     def __init__(self, source: ScriptedSource, *sinks: str, **options: str) -> None:
@@ -74,16 +75,9 @@ class Run:
                 assert transport.synced == transport.data
             assert transport.closed
 
-    def ledger(self, sink: str) -> Ledger:
-        (number,) = (delivery.number for delivery in self.topology.deliveries if delivery.name == sink)
-        return self.topology.spool.ledger(number)
-
     def numbers(self, sink: str) -> list[int]:
         """Which events a destination holds."""
         return numbers(self.transports[sink].lines)
-
-    def told(self, message: str) -> list[dict[str, Any]]:
-        return [event for event in self.said if event["message"] == message]
 
 
 async def _act_after(seconds: float, act: Act) -> None:
@@ -93,11 +87,6 @@ async def _act_after(seconds: float, act: Act) -> None:
 
 def raising(number: signal.Signals) -> Act:
     return lambda: signal.raise_signal(number)
-
-
-def lines(first: int, count: int = 10) -> bytes:
-    """Numbered events of a kilobyte each, as one read."""
-    return b"".join(payload(number) + b"\n" for number in range(first, first + count))
 
 
 def reads(count: int) -> list[bytes | float]:

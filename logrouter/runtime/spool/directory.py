@@ -137,8 +137,8 @@ def problem_with(path: str) -> str | None:
     return problem_with_version(path)
 
 
-def warnings_about(path: str) -> list[str]:
-    """What is odd about the folder, though not wrong; nothing of it is touched."""
+def warnings_about(path: str, user: int | None = None) -> list[str]:
+    """What is odd about the folder, though not wrong; nothing of it is touched. `user`: the process that may use it."""
     odd = []
     with suppress(OSError):
         mode = stat.S_IMODE(os.stat(path).st_mode)
@@ -146,8 +146,8 @@ def warnings_about(path: str) -> list[str]:
             odd.append(
                 f"others than its owner may look into {path} (mode {mode:04o}); its files are private all the same"
             )
-    if (user := SpoolDirectory(path).user()) is not None:
-        odd.append(f"{path} is in use by process {user}: no other can start with it")
+    if (holder := SpoolDirectory(path).user()) not in (None, user):
+        odd.append(f"{path} is in use by process {holder}: no other can start with it")
     if _is_copied(read_marker(path), _machine()):
         odd.append(f"{path} was written on another machine: if it still runs there, events arrive twice")
     return odd
