@@ -246,8 +246,6 @@ class JournalFraming:
         """`behind`: the cursor of an entry that is left out where it is the first."""
         self.cursor = ""
         """Of the last entry that was given out, or left out."""
-        self.cut_bytes = 0
-        """What was left out of entries since somebody took note of it."""
         self._parser = ExportParser(max_line_bytes)
         self._lines = LineFraming(max_line_bytes)
         self._behind = behind
@@ -261,7 +259,6 @@ class JournalFraming:
             if not (self._behind and is_same_entry(cursor, self._behind)):
                 lines.append(payload)
             self.cursor, self._behind = cursor or self.cursor, ""
-        self.cut_bytes += self._parser.take_cut_bytes()
         self._read_bytes += len(data)
         if not lines:
             return Frame([], b"", {}, 0)
@@ -271,3 +268,7 @@ class JournalFraming:
             frame = self._lines.feed(block + b"\n")
         read_bytes, self._read_bytes = self._read_bytes, 0
         return frame._replace(read_bytes=read_bytes)
+
+    def take_cut_bytes(self) -> int:
+        """How much of entries was left out since this was asked last."""
+        return self._parser.take_cut_bytes()

@@ -7,30 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from logrouter.config import load
 from logrouter.config.settings import Settings
 from logrouter.runtime.tailing.globs import Patterns
+from tests.manifests import documents, pod_of, settings_of
 
 MANIFEST = Path(__file__).parents[1] / "configs" / "kubernetes" / "node.yaml"
 
 
 @pytest.fixture
-def documents() -> dict[str, dict[str, Any]]:
-    return {document["kind"]: document for document in yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8"))}
+def pod() -> dict[str, Any]:
+    return pod_of(MANIFEST)
 
 
 @pytest.fixture
-def pod(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    spec: dict[str, Any] = documents["DaemonSet"]["spec"]["template"]["spec"]
-    return spec
-
-
-@pytest.fixture
-def settings(documents: dict[str, dict[str, Any]]) -> Settings:
-    (text,) = documents["ConfigMap"]["data"].values()
-    return load(environ={"NODE_NAME": "node-1", "LOGROUTER_CONFIG_YAML": text})
+def settings() -> Settings:
+    return settings_of(MANIFEST)
 
 
 def test_it_reads_and_writes_what_is_mounted(settings: Settings, pod: dict[str, Any]) -> None:
@@ -45,12 +37,10 @@ def test_it_reads_and_writes_what_is_mounted(settings: Settings, pod: dict[str, 
     assert spool["hostPath"]["type"] == "DirectoryOrCreate", "what outlives the pod is on the node"
 
 
-def test_it_leaves_out_what_it_writes_itself(
-    settings: Settings, documents: dict[str, dict[str, Any]], pod: dict[str, Any]
-) -> None:
+def test_it_leaves_out_what_it_writes_itself(settings: Settings, pod: dict[str, Any]) -> None:
     (source,) = settings.sources.values()
     patterns = Patterns(source.config.include, source.config.exclude)
-    named = documents["DaemonSet"]["metadata"]
+    named = documents(MANIFEST)["DaemonSet"]["metadata"]
     uid, container = "0b7ee0c4-0e0d-4b6c-8a3c-8a5a4d9c1c11", pod["containers"][0]["name"]
     assert patterns.excludes(f"/var/log/pods/{named['namespace']}_{named['name']}-x2b4z_{uid}/{container}/0.log")
     assert not patterns.excludes(f"/var/log/pods/shop_checkout-0_{uid}/{container}/0.log")

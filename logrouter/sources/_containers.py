@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 from logrouter.container_logs import STREAMS, ContainerFormat
 from logrouter.event import Attributes
 from logrouter.runtime.tailing import FileFraming, Start
-from logrouter.runtime.tailing.containers import ContainerFraming
-from logrouter.sources import SourceConfig
-from logrouter.sources._tail import TailConfig, TailSource, printable
+from logrouter.runtime.tailing.containers import JOINED_SECONDS, ContainerFraming
+from logrouter.sources._tail import TailConfigT, TailSource, printable
 
 
-class ContainerConfig(TailConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Which files."""
-
-    include: Sequence[str]
-    """Patterns of their paths, as those of the source `file`."""
-
-
-ContainerConfigT = TypeVar("ContainerConfigT", bound=ContainerConfig)
-
-
-class ContainerSource(TailSource[ContainerConfigT]):
+class ContainerSource(TailSource[TailConfigT]):
     """Follows files of containers, each with two streams; subclasses say in what format, and whose they are."""
 
-    Config: ClassVar[type[SourceConfig]] = ContainerConfig
     form: ClassVar[ContainerFormat]
 
     @abstractmethod
     def owner_of(self, path: str) -> Attributes:
         """What is known of the container whose file it is."""
-
-    @property
-    def include(self) -> Sequence[str]:
-        """The patterns of paths to follow."""
-        return self.config.include
 
     def streams_of(self, path: str) -> Mapping[str, Attributes]:
         """The container's two."""
@@ -47,6 +30,5 @@ class ContainerSource(TailSource[ContainerConfigT]):
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         """What makes frames of a file's bytes, and where its streams go on."""
         config = self.config
-        if config.multiline == "none":
-            return ContainerFraming(self.form, config.max_line, starts)
-        return ContainerFraming(self.form, config.max_line, starts, config.framing, config.quiet_seconds)
+        quiet_seconds = JOINED_SECONDS if config.multiline == "none" else config.quiet_seconds
+        return ContainerFraming(self.form, config.max_line, starts, config.framing, quiet_seconds)

@@ -17,6 +17,8 @@ from logrouter.values import Duration
 class TailConfig(LinesConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options of all sources that follow files."""
 
+    include: Sequence[str]
+    """Which: paths, or patterns of them."""
     exclude: Sequence[str] = ()
     """Files that are left out though `include` matches. Without a slash: any file of such a name (`*.gz`)."""
     start: Literal["beginning", "end"] = "end"
@@ -45,7 +47,7 @@ TailConfigT = TypeVar("TailConfigT", bound=TailConfig)
 
 
 class TailSource(Source[TailConfigT]):
-    """Follows files; subclasses say which, and what is known of their events."""
+    """Follows files; subclasses say what is known of their events."""
 
     Config: ClassVar[type[SourceConfig]] = TailConfig
     live = False
@@ -56,11 +58,6 @@ class TailSource(Source[TailConfigT]):
         self._positions: Mapping[str, bytes] = {}
         self._tail: Tail | None = None
         self._stopped = False
-
-    @property
-    def include(self) -> Sequence[str]:
-        """The patterns of paths to follow."""
-        raise NotImplementedError
 
     def streams_of(self, path: str) -> Mapping[str, Attributes] | None:
         """The streams in a file, by name, and what is known of their events. None: it is not to be read."""
@@ -73,7 +70,7 @@ class TailSource(Source[TailConfigT]):
 
     def reads(self, path: str) -> bool:
         """Whether it would follow a file at that absolute path."""
-        return Patterns(self.include, self.config.exclude).matches(path)
+        return Patterns(self.config.include, self.config.exclude).matches(path)
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """How far files were read when the process ended before."""
@@ -84,9 +81,8 @@ class TailSource(Source[TailConfigT]):
         if self._stopped:
             return
         config = self.config
-        options = Options(
-            tuple(self.include), tuple(config.exclude), config.start, config.watch, config.poll_interval, config.follow
-        )
+        include, exclude = tuple(config.include), tuple(config.exclude)
+        options = Options(include, exclude, config.start, config.watch, config.poll_interval, config.follow)
         self._tail = Tail(options, self, self.warn)
         self._tail.resume(self._positions)
         await self._tail.run(emit)

@@ -33,7 +33,8 @@ from typing import ClassVar, Final
 from logrouter.container_logs import Cri
 from logrouter.event import Attributes
 from logrouter.sources import SourceConfig
-from logrouter.sources._containers import ContainerConfig, ContainerSource
+from logrouter.sources._containers import ContainerSource
+from logrouter.sources._tail import TailConfig
 
 _NAME: Final = r"[^/_]+"
 """No name in Kubernetes has an underscore."""
@@ -43,7 +44,7 @@ _IN_CONTAINERS: Final = re.compile(
 )
 
 
-class CriConfig(ContainerConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class CriConfig(TailConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Which files."""
 
     include: Sequence[str] = ("/var/log/pods/*/*/*.log",)

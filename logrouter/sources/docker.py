@@ -29,7 +29,8 @@ from logrouter.container_logs import Docker
 from logrouter.documents import NOT_JSON
 from logrouter.event import Attributes
 from logrouter.sources import SourceConfig
-from logrouter.sources._containers import ContainerConfig, ContainerSource
+from logrouter.sources._containers import ContainerSource
+from logrouter.sources._tail import TailConfig
 
 _ID_LENGTH: Final = 12
 """As `docker ps` shows it."""
@@ -40,7 +41,7 @@ _LABELS: Final = {
 }
 
 
-class DockerConfig(ContainerConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class DockerConfig(TailConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Which files."""
 
     include: Sequence[str] = ("/var/lib/docker/containers/*/*-json.log",)

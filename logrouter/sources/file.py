@@ -48,11 +48,6 @@ class FileSource(TailSource[FileConfig]):
 
     Config: ClassVar[type[SourceConfig]] = FileConfig
 
-    @property
-    def include(self) -> Sequence[str]:
-        """The patterns of paths to follow."""
-        return self.config.include
-
     @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
         """`file:relative`, `file:/absolute`, `file:///absolute`: one path or pattern."""

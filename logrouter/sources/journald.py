@@ -187,10 +187,9 @@ class JournaldSource(Source[JournaldConfig]):
     async def _emit_all(self, framing: JournalFraming, emit: Emit, child: Journalctl) -> str | None:
         while data := await self._next_bytes(child):
             frame = framing.feed(data)
-            if framing.cut_bytes:
-                self.lost_bytes += framing.cut_bytes
-                self.warn("an entry is longer than max_line: the rest of it is lost", bytes=framing.cut_bytes)
-                framing.cut_bytes = 0
+            if cut_bytes := framing.take_cut_bytes():
+                self.lost_bytes += cut_bytes
+                self.warn("an entry is longer than max_line: the rest of it is lost", bytes=cut_bytes)
             if frame.lines:
                 self._backoff.reset()
                 self._cursor, self._is_read = framing.cursor, True

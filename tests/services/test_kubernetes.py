@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import REPOSITORY
+from tests.manifests import MANIFESTS
 from tests.services import programs
-from tests.test_kubernetes import MANIFESTS
 
 VALIDATOR = "kubernetes-validate==1.37.0"
 """Holds the schemas of the OpenAPI of each release, and tells what they do not know."""
