@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -166,6 +167,27 @@ def test_what_is_not_delivered_in_time_is_kept_and_delivered_by_the_next_run(
     assert data.endswith(done.stdout)
     assert 0 <= again <= MIB
     assert not os.listdir(workplace.folder / "spool" / "segments")
+
+
+def test_by_the_clock_a_dead_sink_takes_no_more_than_the_timeout(workplace: Workplace) -> None:
+    """From SIGTERM on, though the input is still open: 2 s, exit 75, and what was left is in the spool."""
+    router = workplace.start_router(
+        *("--sink", "dead=http+http://127.0.0.1:9/?retry.cap=1s", "--sink", "all=file:all?format=raw"),
+        *spool_options(), "--set", "shutdown_timeout=2s",
+    )  # fmt: skip
+    lines = numbered(0, 1_000)
+    pipe(router.stdin).write(b"".join(lines))
+    wait_until(lambda: _size(workplace.folder / "all") == len(b"".join(lines)), "the living sink to get all")
+    began = time.monotonic()
+    router.send_signal(signal.SIGTERM)
+    assert router.wait(TOO_LONG_SECONDS) == 75
+    took = time.monotonic() - began
+
+    assert 1.9 <= took <= 2.3
+    (undelivered,) = told(pipe(router.stderr).read(), "not delivered")
+    assert (undelivered["sink"], undelivered["kept"]) == ("dead", "spool")
+    done = workplace.command("spool", "export", "--directory", "spool", "--sink", "dead", "--raw")
+    assert done.stdout.splitlines(keepends=True) == lines
 
 
 # ── full ──────────────────────────────────────────────────────────────────────────────────────────────

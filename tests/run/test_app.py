@@ -86,15 +86,17 @@ def test_an_app_that_closes_both_and_lives_on_is_waited_for(runner: Runner, way:
     assert b"router" not in done.complaints
 
 
-def test_a_gibibyte_arrives(runner: Runner) -> None:
+@pytest.mark.parametrize("way", ["pipe", "spool"])
+def test_a_gibibyte_arrives(runner: Runner, way: str) -> None:
     script = """
 import os
 for block in range(1024):
     rest = memoryview(b"".join(b"%016d" % (block * 1024 + line) + b"x" * 1007 + b"\\n" for line in range(1024)))
     while rest: rest = rest[os.write(1, rest) :]
 """
-    process = runner.start("spool", script, "--set", "shutdown_timeout=200s")
+    process = runner.start(way, script, "--set", "shutdown_timeout=200s")
     assert process.wait(10 * TOO_LONG_SECONDS) == 0
+    assert pipe(process.stderr).read() == b""
     with open(runner.folder / "stdout", "rb") as file:
         assert all(line[:17] == b"%016dx" % number for number, line in enumerate(file))
     assert (runner.folder / "stdout").stat().st_size == 2**30

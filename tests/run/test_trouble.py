@@ -350,18 +350,64 @@ def test_a_closed_stdout_of_ours_is_no_matter(runner: Runner) -> None:
 # ── reloads ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+def reload(runner: Runner, way: str) -> list[bytes]:
+    """What has changed, once it has."""
+    socket = "spool/control.sock" if way == "spool" else str(next((runner.folder / "run" / "logrouter").iterdir()))
+    done = runner.workplace.command("reload", "--socket", socket)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout.splitlines()
+
+
 def test_a_reload_is_the_routers_and_the_app_notices_nothing(runner: Runner, way: str) -> None:
     config = runner.folder / "logrouter.yaml"
     config.write_text("log_level: warning\n")
+    runner.workplace.add_environment({"XDG_RUNTIME_DIR": str(runner.folder / "run")})
     process = runner.start(way, ECHO)
     say(process, b"one\n")
     runner.wait_for("stdout", b"one")
     config.write_text("sinks: {second: {url: 'file:second?format=raw'}}\n")
-    os.kill(wait_for_child(process.pid, "router"), signal.SIGHUP)
-    time.sleep(0.5)
+    assert reload(runner, way) == [b"sinks.second: added"]
     say(process, b"two\n")
     runner.wait_for("second", b"two")
     end(process)
     done = runner.finish(process)
 
     assert (done.code, done.stdout, runner.lines("second")) == (0, [b"one", b"two"], [b"two"])
+
+
+def test_a_reload_that_is_wrong_is_refused_and_the_app_notices_nothing(runner: Runner) -> None:
+    config = runner.folder / "logrouter.yaml"
+    config.write_text("log_level: warning\n")
+    process = runner.start("spool", ECHO)
+    say(process, b"one\n")
+    runner.wait_for("stdout", b"one")
+    for wrong, told in (
+        ("log_level: loud\n", b"log_level"),
+        ("run: {app_grace: 1s}\n", b"run.app_grace: cannot change"),
+    ):
+        config.write_text(wrong)
+        done = runner.workplace.command("reload", "--socket", "spool/control.sock")
+        assert done.returncode == 78
+        assert told in done.stderr
+    say(process, b"two\n")
+    runner.wait_for("stdout", b"two")
+    end(process)
+    done_by_then = runner.finish(process)
+
+    assert (done_by_then.code, done_by_then.stdout) == (0, [b"one", b"two"])
+
+
+def test_after_a_reload_its_times_are_the_apps_as_well(runner: Runner) -> None:
+    """Who does not end is killed after the grace that the new `shutdown_timeout` leaves, and all ends within that."""
+    config = runner.folder / "logrouter.yaml"
+    config.write_text("shutdown_timeout: 60s\n")
+    process = runner.start("spool", "import signal\nsignal.signal(15, signal.SIG_IGN)\nprint('one')\nsignal.pause()")
+    runner.wait_for("stdout", b"one")
+    config.write_text("shutdown_timeout: 2s\n")
+    assert "shutdown_timeout: 1m → 2s".encode() in reload(runner, "spool")
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    done = runner.finish(process)
+
+    assert (done.code, done.stdout) == (128 + signal.SIGKILL, [b"one"])
+    assert 1.2 <= time.monotonic() - began < 5

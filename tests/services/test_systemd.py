@@ -136,6 +136,7 @@ def test_a_reload_takes_up_the_new_config_and_refuses_a_broken_one(machine: Mach
     write_errors(machine, 3)
     arrived(machine, 3)
     arrived(machine, 3, path="/var/log/logrouter/more.ndjson")
+    assert "warning: " not in machine.run("journalctl --no-pager -u logrouter")  # of what it has in use itself
 
     more_config(machine, "sinks: {more: {type: fil}}")
     machine.run("systemctl reload logrouter", code=1)
@@ -198,6 +199,33 @@ def test_credentials(machine: Machine) -> None:
     arrived(machine, 8)
     assert json.loads(machine.path(ERRORS).read_text().splitlines()[-1])["token"] == "hunter2"
     assert "hunter2" not in machine.run("journalctl --no-pager -u logrouter")
+
+
+def test_the_journal_is_read_and_what_was_vacuumed_is_told(machine: Machine) -> None:
+    """journald's own, by the rights that the unit has."""
+    path = "/var/log/logrouter/journal.ndjson"
+    sink = f"{{type: file, path: {path}, match: 'SYSLOG_IDENTIFIER == \"test\"'}}"
+    more_config(machine, f"sources: {{journal: {{type: journald, start: beginning}}}}\nsinks: {{journal: {sink}}}\n")
+
+    def say(word: str) -> None:
+        machine.run(f"echo {word} | systemd-cat --identifier=test --priority=warning; journalctl --sync")
+
+    def said() -> list[tuple[str, str]]:
+        file = machine.path(path)
+        events = map(json.loads, file.read_text().splitlines() if file.exists() else ())
+        return [(event["message"], event["severity"]) for event in events]
+
+    machine.run("systemctl restart logrouter")
+    say("one")
+    wait_until(lambda: said() == [("one", "warning")], "an entry")
+    machine.run("systemctl stop logrouter")
+    say("two")
+    machine.run("journalctl --rotate --vacuum-size=1K")
+    say("three")
+    machine.run("systemctl start logrouter")
+    wait_until(lambda: len(said()) > 1, "another")
+    assert said()[1:] == [("three", "warning")]
+    assert "does not go back to where it was read to" in machine.run("journalctl --no-pager -u logrouter")
 
 
 # ── the template for apps ─────────────────────────────────────────────────────────────────────────────
