@@ -169,15 +169,18 @@ class Cri(ContainerFormat):
         is_right = set(streams) <= self._STREAMS.keys() and set(tags) <= self._TAGS
         return (known, streams, tags, contents) if is_right else None
 
-    def _row(self, line: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-        """Of a line that may be odd."""
+    @classmethod
+    def split(cls, line: bytes) -> tuple[bytes, bytes, bytes, bytes] | None:
+        """Time, stream, tag and content; None where it is no such line."""
         time, _, rest = line.partition(b" ")
         stream, _, rest = rest.partition(b" ")
         tags, _, content = rest.partition(b" ")  # of an empty line there may be no blank behind the tag
         tag = tags.split(b":")[0]
-        if stream not in self._STREAMS or tag not in self._TAGS:
-            return b"", STDOUT.encode(), b"F", line
-        return time, stream, tag, content
+        return (time, stream, tag, content) if stream in cls._STREAMS and tag in cls._TAGS else None
+
+    def _row(self, line: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+        """Of a line that may be odd."""
+        return self.split(line) or (b"", STDOUT.encode(), b"F", line)
 
     def begin(self, line: bytes) -> Begun:
         """Take the beginning of a line apart that has no end yet."""
@@ -185,8 +188,11 @@ class Cri(ContainerFormat):
         return Begun(self._STREAMS[stream], content, tag == b"F")
 
 
-class _DockerLine(msgspec.Struct, gc=False):
+class DockerLine(msgspec.Struct, gc=False):
+    """One line of the file."""
+
     log: str
+    """With its newline, where the container's line ends."""
     stream: str = STDOUT
     time: str = ""
 
@@ -194,7 +200,7 @@ class _DockerLine(msgspec.Struct, gc=False):
 class Docker(ContainerFormat):
     """The format of Docker's logging driver `json-file`."""
 
-    _decode: ClassVar = msgspec.json.Decoder(_DockerLine).decode
+    _decode: ClassVar = msgspec.json.Decoder(DockerLine).decode
 
     def columns(self, lines: list[bytes]) -> Columns:
         """Take lines apart."""
@@ -203,15 +209,15 @@ class Docker(ContainerFormat):
         except NOT_JSON:
             rows = list(map(self._row, lines))
         if not set(map(_stream_of, rows)) <= set(STREAMS):
-            rows = [row if row.stream in STREAMS else _DockerLine(row.log, STDOUT, row.time) for row in rows]
+            rows = [row if row.stream in STREAMS else DockerLine(row.log, STDOUT, row.time) for row in rows]
         contents = [row.log.encode("utf-8", "surrogateescape") for row in rows]
         return Columns(list(map(_time_of, rows)), list(map(_stream_of, rows)), contents)
 
-    def _row(self, line: bytes) -> _DockerLine:
+    def _row(self, line: bytes) -> DockerLine:
         try:
             return self._decode(line)
         except NOT_JSON:
-            return _DockerLine(line.decode("utf-8", "surrogateescape") + "\n")
+            return DockerLine(line.decode("utf-8", "surrogateescape") + "\n")
 
 
 _stream_of = attrgetter("stream")

@@ -27,13 +27,16 @@ NAMES = component.names("parsers")
 
 EXAMPLE_OPTIONS: dict[str, list[str]] = {
     "clf": ["clf", "{clf: {format: combined}}", "{clf: {format: apache_error, timezone: Europe/Stockholm}}"],
+    "cri": ["cri"],
     "csv": [
         "{csv: {columns: [time, level, message, code], types: {code: int}}}",
         r'{csv: {columns: [a, b], separator: "\t", quote: ""}}',
         "{csv: {columns: [a, b], time_key: b, time_format: '%H:%M:%S'}}",
         "{csv: {columns: [a, b, c], separator: ';', quote: \"'\", types: {a: float}}}",
     ],
+    "docker": ["docker"],
     "json": ["json"],
+    "klog": ["klog", "{klog: {timezone: Europe/Stockholm}}"],
     "key_value": [
         "key_value",
         "{key_value: {field_separator: ',', value_separator: ':', types: {port: int}}}",
@@ -51,6 +54,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{regex: {pattern: '^(?P<a>\\d+) (?P<b>.*)', time_key: a, time_format: unix_ms}}",
         "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",
     ],
+    "syslog": ["syslog", "{syslog: {timezone: Europe/Stockholm}}"],
 }
 """As they stand in a list of parsers, each at least once."""
 every_parser = pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,78 @@
+r"""The times of old syslog lines, and what they are in UTC.
+
+    Oct 11 22:14:15            RFC 3164: neither year nor zone
+    Oct 11 22:14:15.123        with a fraction
+    Oct 11 2026 22:14:15       ASA, and others that were told to
+    Oct 11 22:14:15 CST 1987   the year behind
+    Sun Oct 11 22:14:15 2026   OpenWrt
+    2026 Oct 11 22:14:15       NX-OS
+    2026-10-11T22:14:15+02:00  rsyslog's high-precision format; with a blank for the T macOS
+    Sun 2026-10-11 22:14:15 CEST   journalctl -o short-full
+
+A zone's letters count where they have one meaning; else the time is a local one of the option `timezone`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta, timezone, tzinfo
+from typing import Final
+
+from logrouter import times
+from logrouter.parsers._dates import MONTHS
+from logrouter.parsers._instants import local_second, recent_second
+
+ZONES: Final[Mapping[str, str]] = {
+    "UTC": "Z", "GMT": "Z", "WET": "Z", "WEST": "+01:00", "CET": "+01:00", "CEST": "+02:00", "EET": "+02:00",
+    "EEST": "+03:00", "MSK": "+03:00", "JST": "+09:00", "EST": "-05:00", "EDT": "-04:00", "CST": "-06:00",
+    "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00", "PST": "-08:00", "PDT": "-07:00",
+}  # fmt: skip
+"""Those of RFC 2822, section 4.3, and those that nobody else uses."""
+_MONTH: Final = "|".join(MONTHS)
+_YEAR: Final = r"(?:19|20)\d\d"
+STAMP: Final = (
+    r"(?:(?P<weekday>Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?"
+    r"(?:"
+    rf"(?:(?P<year_before>{_YEAR}) )?(?P<month>{_MONTH}) {{1,2}}(?P<day>\d{{1,2}})(?: (?P<year>{_YEAR}))? "
+    r"|(?P<date>\d{4}-\d\d-\d\d)[T ]"
+    r")"
+    r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))?(?P<offset>Z|[+-]\d\d:?\d\d)?"
+    rf"(?: (?P<zone>[A-Z]{{3,5}}(?=:| {_YEAR}[ :])"  # no name of a host
+    rf"|(?(weekday)(?:{'|'.join(ZONES)})(?= )|(?!))|(?(year_before)TZ[+-]\d\d?(?= )|(?!))))?"
+    rf"(?: (?P<year_behind>{_YEAR})(?=[ :]))?"
+)
+"""An expression with named groups, for one such time."""
+_YEARLESS: Final = re.compile(rf"({_MONTH}) {{1,2}}(\d{{1,2}}) (\d\d:\d\d:\d\d)", re.ASCII)
+
+
+def split_yearless(text: str) -> tuple[int, int, str]:
+    """Month, day and clock of `Oct 11 22:14:15`. Raises ValueError."""
+    match = _YEARLESS.fullmatch(text)
+    if match is None:
+        raise ValueError
+    return int(MONTHS[match[1]]), int(match[2]), match[3]
+
+
+def utc_text(stamp: re.Match[str], zone: tzinfo, received_ns: int) -> str:
+    """What `STAMP` has found, in UTC, with the digits that it has. Raises ValueError where it is no time."""
+    fraction = f".{stamp['fraction']}Z" if stamp["fraction"] else "Z"
+    offset = stamp["offset"] or _offset_of(stamp["zone"])
+    if offset is not None:
+        zone = timezone(timedelta(microseconds=-times.TAILS[offset] // 1000))
+    clock = stamp["clock"]
+    if stamp["date"]:
+        year, month, day = map(int, stamp["date"].split("-"))
+        return local_second(year, month, day, clock, zone) + fraction
+    month, day = int(MONTHS[stamp["month"]]), int(stamp["day"])
+    said = stamp["year_before"] or stamp["year"] or stamp["year_behind"]
+    if said is None:
+        return recent_second(month, day, clock, zone, received_ns) + fraction
+    return local_second(int(said), month, day, clock, zone) + fraction
+
+
+def _offset_of(zone: str | None) -> str | None:
+    """Of a zone's letters, or of `TZ-6`, as RFC 3164 has it in an example."""
+    if zone is not None and zone.startswith("TZ"):
+        return f"{zone[2]}{int(zone[3:]):02d}:00"
+    return ZONES.get(zone or "")
