@@ -52,6 +52,7 @@ _WORDS = {
     "Pattern": "regular expression",
     "Parse": "parser, or list of parsers",
     "Language": "language",
+    "Moment": "time, such as `2026-01-31T12:00:00Z`",
 }
 """Types in plain words. Our own are given by name: a page about one component should not load all."""
 
@@ -161,7 +162,7 @@ def _option(field: msgspec.structs.FieldInfo, text: str, prefix: str) -> Option:
     words = type_words(field.type)
     if words == _WORDS["Secret"] and f"{field.encode_name}_file" not in text:
         text += f" `{field.encode_name}_file` names a file to read it from."
-    default = "" if _structure(field.type) else _default(field)
+    default = "" if _structure(field.type) and not field.required else _default(field)
     return Option(prefix + field.encode_name, words, default, text)
 
 
@@ -194,10 +195,7 @@ def type_words(kind: Any) -> str:
     if origin is Annotated:
         return type_words(arguments[0])
     if origin in (Union, types.UnionType):
-        members = [member for member in arguments if member is not type(None)]
-        if str in members:  # a MaybeSecret is a text to those who write it
-            members = [member for member in members if getattr(member, "__name__", "") != "Secret"]
-        return _either([type_words(member) for member in members])
+        return _either([type_words(member) for member in _said(arguments)])
     if origin is Literal:
         return _either([f"`{_yaml(choice)}`" for choice in arguments])
     plain = origin or kind
@@ -210,9 +208,19 @@ def type_words(kind: Any) -> str:
     return _WORDS.get(plain) or _WORDS.get(getattr(plain, "__name__", ""), "text")
 
 
+def _said(members: Sequence[Any]) -> list[Any]:
+    """The members of a union that a user is told of."""
+    told = [member for member in members if member is not type(None)]
+    if str in told:  # a MaybeSecret is a text to those who write it
+        told = [member for member in told if getattr(member, "__name__", "") != "Secret"]
+    return told
+
+
 def _plural(kind: Any) -> str:
     """Of the kinds that stand in lists and mappings."""
-    plurals = {str: "texts", Any: "values of any kind", int: "whole numbers", float: "numbers"}
+    plurals = {str: "texts", Any: "values of any kind", int: "whole numbers", float: "numbers", bool: "true or false"}
+    if get_origin(kind) in (Union, types.UnionType) and str in get_args(kind):
+        return _either([_plural(member) for member in _said(get_args(kind))])
     words = type_words(kind)
     return plurals.get(kind) or (f"lists{words.removeprefix('list')}" if words.startswith("list ") else f"{words}s")
 

@@ -8,10 +8,14 @@ more on its own, by a chain of its own, to tell what it did. So steps that remem
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from msgspec.structs import replace
+
+from logrouter import component
 from logrouter.assembly import make_chain, make_router, make_sink
 from logrouter.chain import is_unclear
+from logrouter.compression import Compression, decompress
 from logrouter.config.settings import Settings
 from logrouter.documents import Document, decode_document, decode_text, encode_document
 from logrouter.event import Attributes, Chunk, Flag
@@ -21,6 +25,9 @@ from logrouter.ingest import Ingest
 from logrouter.rules import Rule
 from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
 from logrouter.sources import LinesConfig
+
+_MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""How what is compressed begins: RFC 1952 §2.3.1, RFC 8878 §3.1.1."""
 
 
 class Event(NamedTuple):
@@ -86,7 +93,7 @@ class Rehearsal:
         self.source = settings.sources[source]
         config = self.source.config
         steps = (*self.source.steps, *settings.steps)
-        self.sinks: dict[str, Sink[Any]] = {name: make_sink(name, settings) for name in settings.sinks}
+        self.sinks: dict[str, Sink[Any]] = {name: _sink(name, settings) for name in settings.sinks}
         self._numbers = {name: number for number, name in enumerate(self.sinks)}
         self._shown, chain = make_chain(steps), make_chain(steps)
         self._router = make_router(self.sinks, settings, [chain])
@@ -164,6 +171,12 @@ class Rehearsal:
         return asked
 
 
+def _sink(name: str, settings: Settings) -> Sink[Any]:
+    sink = settings.sinks[name]
+    config = component.load("sinks", sink.type).for_rehearsal(sink.config)
+    return make_sink(name, replace(settings, sinks={name: replace(sink, config=config)}))
+
+
 def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
     """The bytes that would leave first, and where to; of a sink that must be answered, only what it begins with."""
     encoded = [sink.encode(part)] if sink.gathers else []
@@ -182,10 +195,19 @@ def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
             case Write(data):
                 yield Leaving(data)
             case Request(method, target, body):
-                yield Leaving(body, f"{method} {target}", is_request=True)
+                data = _not_compressed(body) if sink.gathers else body
+                yield Leaving(data, f"{method} {target}", is_request=True)
                 return
             case Now():
                 reply = part.received_ns
+
+
+def _not_compressed(body: bytes) -> bytes:
+    """What a sink that gathers has compressed itself, as it was before."""
+    for magic, compression in _MAGIC.items():
+        if body.startswith(magic):
+            return decompress(body, compression)
+    return body
 
 
 def document_of(payload: bytes, flags: int) -> Document:

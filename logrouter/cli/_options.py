@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
+    from logrouter.config import Flags
     from logrouter.config.settings import Settings
     from logrouter.errors import Mistake
 
@@ -69,13 +71,19 @@ def load(options: argparse.Namespace, app: str | None = None, *, sinks: bool = T
 
     `sinks`: as of `add_config_options`.
     """
-    from pathlib import Path
-
     from logrouter import config
 
-    given = {"sinks": options.sink, "matches": options.match} if sinks else {}
-    flags = config.Flags(sets=options.set, **given)
-    return config.load([Path(file) for file in options.config], os.environ, flags, app=app)
+    return config.load(*given(options, sinks=sinks), app=app)
+
+
+def given(options: argparse.Namespace, *, sinks: bool = True) -> tuple[list[Path], Mapping[str, str], Flags]:
+    """What a config is made of, in the order in which `config.load` takes it."""
+    from pathlib import Path
+
+    from logrouter.config import Flags
+
+    made_by_flags = {"sinks": options.sink, "matches": options.match} if sinks else {}
+    return [Path(file) for file in options.config], os.environ, Flags(sets=options.set, **made_by_flags)
 
 
 def load_default() -> Settings:

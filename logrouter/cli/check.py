@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str]) -> int:
     """Check the config. Exit 0 where it is right, 78 where it is not; 69 where a destination is not as it should be."""
+    from logrouter import config
     from logrouter.cli import _options
     from logrouter.runtime.preflight import check_places, warnings_about_places
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     )
     _options.add_config_options(parser)
     options = parser.parse_args(argv)
-    settings = _options.load(options)
+    settings, tests = config.load_tested(*_options.given(options))
     check_places(settings)
     main_process = os.environ.get("MAINPID", "")  # for ExecReload= alone: systemd.exec(5)
     reloading = int(main_process) if main_process.isdecimal() else None
@@ -35,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
         _counted(settings.steps, "step"),
         _counted(settings.routes, "route"),
         _counted(settings.sinks, "sink"),
+        *([_counted(tests, "test")] if tests else []),
     ]
     print(f"the config is right: {', '.join(parts)}")
     return _connect(settings) if options.connect else 0

@@ -9,12 +9,14 @@ from typing import Final
 
 _NESTED: Final = ("spool", "dlq")
 """Commands that have commands of their own."""
+_OWN: Final = ("test",)
+"""Other commands that have flags of their own beside those of the config; they also take files."""
 _BASH = """\
 # logrouter completion for bash. Add to ~/.bashrc:  eval "$(logrouter completion bash)"
 _logrouter() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
     case "$previous" in
-        -c|--config|--output) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        -c|--config|--output|--junit) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --directory) COMPREPLY=($(compgen -d -- "$current")); return ;;
         completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;
         describe) COMPREPLY=($(compgen -W "source step sink" -- "$current")); return ;;
@@ -36,7 +38,7 @@ _BASH_COMMANDS = """\
     elif [ "$COMP_CWORD $previous" = "2 {name}" ]; then
         COMPREPLY=($(compgen -W "{commands}" -- "$current"))"""
 _BASH_FLAGS = """\
-        "{name}") COMPREPLY=($(compgen -W "{flags}" -- "$current")); return ;;"""
+        {pattern}) COMPREPLY=($(compgen -W "{flags}" -- "$current")); return ;;"""
 _ZSH = """\
 #compdef logrouter
 # logrouter completion for zsh. Add to ~/.zshrc:  eval "$(logrouter completion zsh)"
@@ -46,7 +48,7 @@ _logrouter() {{
     flags=({flags})
     if (( CURRENT == 2 )); then _describe command commands; fi
     case "$words[CURRENT-1]" in
-        -c|--config|--output) _files; return ;;
+        -c|--config|--output|--junit) _files; return ;;
         --directory) _files -/; return ;;
         completion) compadd bash zsh fish; return ;;
         describe) compadd source step sink; return ;;
@@ -63,7 +65,7 @@ compdef _logrouter logrouter
 _ZSH_COMMANDS = """\
     if [[ "$CURRENT $words[2]" == "3 {name}" ]]; then compadd {commands}; return; fi"""
 _ZSH_FLAGS = """\
-        "{name}") compadd -- {flags}; return ;;"""
+        {pattern}) compadd -- {flags}; {files}return ;;"""
 _FISH_HEAD = "# logrouter completion for fish: logrouter completion fish > ~/.config/fish/completions/logrouter.fish\n"
 
 
@@ -106,9 +108,12 @@ def _nested(commands_line: str, flags_line: str) -> dict[str, str]:
     all_flags = {name: nested_flags(name) for name in _NESTED}
     commands = [commands_line.format(name=name, commands=" ".join(flags)) for name, flags in all_flags.items()]
     lines = [
-        flags_line.format(name=f"{name} {command}", flags=" ".join(flags))
+        flags_line.format(pattern=f'"{name} {command}"', flags=" ".join(flags), files="")
         for name, commands_of_it in all_flags.items()
         for command, flags in commands_of_it.items()
+    ]
+    lines += [
+        flags_line.format(pattern=f'"{name} "*', flags=" ".join(_own_flags(name)), files="_files; ") for name in _OWN
     ]
     return {"nested_commands": "\n".join(commands), "nested": "\n".join(lines)}
 
@@ -123,7 +128,15 @@ def _fish_nested() -> list[str]:
         for command, flags in commands.items():
             condition = f'"__fish_seen_subcommand_from {name}; and __fish_seen_subcommand_from {command}"'
             lines += [f"complete -c logrouter -n {condition} -l {flag[2:]} -d '{text}'" for flag, text in flags.items()]
+    for name in _OWN:
+        condition = f'"__fish_seen_subcommand_from {name}"'
+        own = _own_flags(name).items()
+        lines += [f"complete -c logrouter -n {condition} -l {flag[2:]} -d '{text}'" for flag, text in own]
     return lines
+
+
+def _own_flags(name: str) -> dict[str, str]:
+    return _flags(import_module(f"logrouter.cli.{name}").make_parser())
 
 
 def _flags(parser: argparse.ArgumentParser) -> dict[str, str]:

@@ -7,20 +7,28 @@
 What the pieces own: `nodes` the tree, `yaml_nodes` the part of YAML we read, `files` finding and merging,
 `substitution` `${…}`, `environment` and `flags` their notations, `assignments` how these two change the document,
 `scalars` and `conversion` typing, `urls` and `components` sources, steps and sinks, `build` what ties the sections
-together, `settings` the result, `effective` showing it. To add an option, add a field to its struct: nothing here
-needs to know. Later wins: defaults, OTEL_* (resource only), files, LOGROUTER_*, flags.
+together, `settings` the result, `effective` showing it; `fixtures`, tests of it. To add an option, add a field to its
+struct: nothing here needs to know. Later wins: defaults, OTEL_* (resource only), files, LOGROUTER_*, flags.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logrouter.config.assignments import assign
 from logrouter.config.build import build
 from logrouter.config.effective import config_hash, describe_effective, render_effective
 from logrouter.config.environment import conventions, otel_resource, read_environment, state_directory
-from logrouter.config.files import SYSTEM_FOLDER, Document, merge_documents, read_documents
+from logrouter.config.files import (
+    SYSTEM_FOLDER,
+    Document,
+    merge_documents,
+    read_documents,
+    read_fixtures,
+    without_tests,
+)
 from logrouter.config.flags import Flags, read_matches, read_sets, read_sinks
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import DEFAULT, Node
@@ -37,6 +45,9 @@ from logrouter.config.settings import (
 from logrouter.config.substitution import Substitution
 from logrouter.errors import ConfigError
 
+if TYPE_CHECKING:
+    from logrouter.fixtures import Case
+
 __all__ = [
     "AdminSettings",
     "Flags",
@@ -50,6 +61,7 @@ __all__ = [
     "config_hash",
     "describe_effective",
     "load",
+    "load_tested",
     "render_effective",
 ]
 
@@ -71,17 +83,53 @@ def load(
     `files` are those of `--config`; without them (and without LOGROUTER_CONFIG) `logrouter.yaml` in `folder` is
     read if it is there, else `*.yaml` in `system_folder`. Raises ConfigError with all mistakes.
     """
-    environ, flags = environ or {}, flags or Flags()
-    mistakes, warnings = Mistakes(), Mistakes()
-    fill = Substitution(environ, mistakes).fill
-    documents = [fill(node) for node in read_documents(files, environ, folder, system_folder, mistakes)]
-    document = _with_defaults(merge_documents(documents, mistakes), otel_resource(environ, warnings), app)
-    document = _with_state_directory(document, environ)
-    document = _with_variables_and_flags(document, environ, flags, mistakes, "run" if app else "stdin")
-    settings = build(document, mistakes, warnings.found, conventions(environ), under_run=app is not None)
+    environ, mistakes = environ or {}, Mistakes()
+    documents = read_documents(files, environ, folder, system_folder, mistakes)
+    settings = _settings(documents, environ, flags or Flags(), mistakes, app)
     if mistakes:
         raise ConfigError(mistakes.sorted())
     return settings
+
+
+def load_tested(
+    files: Sequence[Path],
+    environ: Mapping[str, str],
+    flags: Flags,
+    fixtures: Sequence[Path] = (),
+    *,
+    folder: Path = Path(),
+    system_folder: Path = SYSTEM_FOLDER,
+) -> tuple[Settings, list[Case]]:
+    """The same, and the tests: those in the files `fixtures`; without these, those in the config.
+
+    Raises ConfigError with the mistakes of both.
+    """
+    from logrouter.config.fixtures import convert_tests
+
+    mistakes = Mistakes()
+    documents = read_documents(files, environ, folder, system_folder, mistakes)
+    settings = _settings(documents, environ, flags, mistakes, None)
+    if fixtures:
+        lists = [read_fixtures(path, mistakes) for path in fixtures]
+    else:
+        lists = [without_tests(document)[1] for document in documents]
+    cases = convert_tests([node for node in lists if node is not None], settings, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes.sorted())
+    return settings, cases
+
+
+def _settings(
+    documents: Sequence[Node], environ: Mapping[str, str], flags: Flags, mistakes: Mistakes, app: str | None
+) -> Settings:
+    """Only good for anything if no mistake was added."""
+    warnings = Mistakes()
+    fill = Substitution(environ, mistakes).fill
+    filled = [fill(without_tests(document)[0]) for document in documents]
+    document = _with_defaults(merge_documents(filled, mistakes), otel_resource(environ, warnings), app)
+    document = _with_state_directory(document, environ)
+    document = _with_variables_and_flags(document, environ, flags, mistakes, "run" if app else "stdin")
+    return build(document, mistakes, warnings.found, conventions(environ), under_run=app is not None)
 
 
 def _with_defaults(document: Document, resource: dict[str, Node], app: str | None) -> Document:

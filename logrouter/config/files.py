@@ -26,6 +26,8 @@ LISTS = ("steps", "routes")
 SCALARS = ("shutdown_timeout", "log_level", "allow_plugins")
 SECTIONS = ("resource", "sources", "steps", "routes", "sinks", "spool", "dead_letters", "admin", "run", *SCALARS)
 """The keys of a config, in the order in which they are documented and shown."""
+TESTS = "tests"
+"""A key beside these: a list that is no part of the config, but tests it."""
 
 Document = dict[str, Node]
 """Sections: those of MAPPINGS hold mappings, those of LISTS lists."""
@@ -33,6 +35,7 @@ Document = dict[str, Node]
 SYSTEM_FOLDER = Path("/etc/logrouter")
 """Where a service's config is looked for."""
 _MAX_SECRET_BYTES = 64 * 1024
+_MAX_SAMPLE_BYTES = 4 * 2**20
 _WRITER_SECONDS = 5.0
 """How long a named pipe is waited for until somebody writes: long enough for two programs started at once."""
 
@@ -46,6 +49,38 @@ def read_documents(
     if text := environ.get("LOGROUTER_CONFIG_YAML"):
         nodes.append(parse_yaml(text, "LOGROUTER_CONFIG_YAML", mistakes))
     return [node for node in nodes if node is not None]
+
+
+def without_tests(document: Node) -> tuple[Node, Node | None]:
+    """A document without its tests, and these."""
+    if not isinstance(document.value, dict) or TESTS not in document.value:
+        return document, None
+    rest = {key: node for key, node in document.value.items() if key != TESTS}
+    return Node(rest, document.origin, document.key_origin), document.value[TESTS]
+
+
+def read_fixtures(path: Path, mistakes: Mistakes) -> Node | None:
+    """The list of tests that a file holds, alone or under `tests`. None where there is none, its mistake added."""
+    document = _read(path, "test", mistakes)
+    if document is None or not isinstance(document.value, dict):
+        return document
+    rest, tests = without_tests(document)
+    for key, node in rest.value.items():
+        is_config = key in SECTIONS
+        hint = f"if it is the config, say --config {path}" if is_config else did_you_mean(key, [TESTS])
+        mistakes.add(node.place_of_key, f"a file of tests holds a list of them, or {TESTS!r}, but not {key!r}", hint)
+    return tests
+
+
+def read_sample(path: Path) -> bytes:
+    """What a file of lines for a test holds. Raises ValueError with the reason."""
+    try:
+        data = _read_bytes(path, _MAX_SAMPLE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} cannot be read: {_reason(error)}") from None
+    if len(data) > _MAX_SAMPLE_BYTES:
+        raise ValueError(f"{str(path)!r} is larger than 4MiB")
+    return data
 
 
 def find_files(
@@ -149,7 +184,7 @@ def merge_documents(documents: Iterable[Node], mistakes: Mistakes) -> Document:
             continue
         for key, node in document.value.items():
             if key not in SECTIONS:
-                mistakes.add(node.place_of_key, f"unknown key {key!r}", did_you_mean(key, SECTIONS))
+                mistakes.add(node.place_of_key, f"unknown key {key!r}", did_you_mean(key, (*SECTIONS, TESTS)))
             elif checked := _section(key, node, mistakes):
                 merged[key] = _merge(merged[key], checked, (key,), mistakes) if key in merged else checked
     return merged

@@ -1,6 +1,6 @@
-"""Keeps the tables of options in docs/configuration.md fresh: they are made from the structs in `settings`.
+"""Keeps the tables of options in docs/configuration.md and docs/testing.md fresh: they are made from the structs.
 
-python -m logrouter.config.page docs/configuration.md
+python -m logrouter.config.page docs/configuration.md docs/testing.md
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from logrouter.config.settings import (
     Settings,
     SpoolSettings,
 )
+from logrouter.fixtures import AtSink, Expected, Fixture
 from logrouter.sinks import SinkConfig
 from logrouter.sources import SourceConfig
 from logrouter.steps import StepConfig
@@ -35,6 +36,9 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "dead_letters": DeadLetterSettings,
     "admin": AdminSettings,
     "run": RunSettings,
+    "test": Fixture,
+    "expected": Expected,
+    "at_sink": AtSink,
 }
 _NOT_OPTIONS = ("provenance",)
 _TABLE = re.compile(

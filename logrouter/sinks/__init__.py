@@ -139,6 +139,12 @@ class Sink(Generic[ConfigT]):
         return []
 
     @classmethod
+    def for_rehearsal(cls, config: ConfigT) -> ConfigT:
+        """The options with which it sends events without asking anybody for something before, such as credentials:
+        for `explain` and `test`, which perform nothing."""
+        return config
+
+    @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
         """The options that a URL stands for, without its query, which the config adds itself: here none.
 

@@ -16,12 +16,15 @@ def test_there_is_one_for_each_way_to_run() -> None:
 
 
 @pytest.mark.parametrize("kind", kinds())
-def test_what_it_writes_passes_check(command: Command, tmp_path: Path, kind: str) -> None:
+def test_what_it_writes_passes_check_and_its_own_tests(command: Command, tmp_path: Path, kind: str) -> None:
     done = command("init", kind)
     assert (done.code, done.complaints) == (0, "")
     assert done.output == "wrote logrouter.yaml: change it, then `logrouter check`\n"
     checked = command("check")
     assert (checked.code, checked.complaints) == (0, "")
+    tested = command("test")
+    assert (tested.code, tested.complaints) == (0, "")
+    assert tested.output.endswith("2 tests: all passed\n")
     assert (tmp_path / "logrouter.yaml").read_bytes() == (STARTERS / f"{kind}.yaml").read_bytes()
 
 
