@@ -8,16 +8,16 @@ whole, and leaves as the bytes that came in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from logrouter.documents import Document, decode_document, decode_each, decode_plain, decode_text, encode_document
 from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.references import Meta, Reference, Resource
 from logrouter.rules import Rule
-from logrouter.steps import DISCARD, Step
+from logrouter.steps import DISCARD, Outcome, Step
 
 UNTOUCHED: Final = 0
 TOUCHED: Final = 1
@@ -33,6 +33,10 @@ _BEFORE_BRACE: Final = b" \t\r\xef\xbb\xbf"
 """Blanks, and the byte order mark that some programs begin with."""
 
 AnyStep = Step[Any]
+Event: TypeAlias = tuple[bytes, int]
+"""A payload and its flags."""
+Passing: TypeAlias = tuple[Document | None, bytes, int]
+"""An event between two stages: its document and the same as payload and flags. None: no step may see it any more."""
 
 
 class NamedStep:
@@ -49,13 +53,21 @@ class NamedStep:
         self.apply = step.apply
 
 
+Stage: TypeAlias = list[NamedStep]
+"""Steps that are done in one go: where one fails, all of them are done again, from the payload that came in. A step
+that decides is not to see an event twice, and has a stage of its own; but those that only discard remember nothing."""
+
+
 class Chain:
-    """Steps in order, and how often each failed or took an event out."""
+    """Steps in order, and how often each failed, took an event out, or made more of one."""
 
     def __init__(self, steps: Sequence[tuple[str, AnyStep]]) -> None:
         self.steps = [NamedStep(name, step) for name, step in steps]
         self.discarded: Counter[str] = Counter()
+        self.added: Counter[str] = Counter()
+        """Events that were made beside the one that came in."""
         self.failed: Counter[str] = Counter()
+        self._stages = list(_stages(self.steps))
         self._leading = self._count_leading_discards()
         self._decides = any(named.step.decides for named in self.steps[self._leading :])
         self._closing = [named for named in self.steps if named.step.fails_closed]
@@ -123,67 +135,95 @@ class Chain:
             changed.insert(place, None)
         return changed
 
-    def apply(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
-        """The event after all steps; None if one took it out."""
-        unclear = is_unclear(payload, flags)
+    def apply(self, payload: bytes, flags: int, facts: Facts) -> list[Event]:
+        """What an event has become after all steps: none where one took it out, several where one made more of it."""
         try:
-            document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+            document = _decoded(payload, flags)
         except (ValueError, RecursionError):  # an object that can be skipped but not read
-            return self._unreadable(payload, flags)
+            return [self._unreadable(payload, flags)]
+        unclear = (payload, flags) if is_unclear(payload, flags) else None
+        passing: list[Passing] = [(document, payload, flags)]
+        for stage in self._stages:
+            passing = [after for event in passing for after in self._through(stage, event, facts, unclear)]
+        return [(payload, flags) for _, payload, flags in passing]
+
+    def change(self, payload: bytes, flags: int, facts: Facts) -> Event:
+        """The same for a chain in a route, whose steps make one event of one."""
+        (event,) = self.apply(payload, flags, facts)
+        return event
+
+    def _through(self, stage: Stage, event: Passing, facts: Facts, unclear: Event | None) -> list[Passing]:
+        """The event after some of the steps. `unclear`: as it came in, if its fields cannot be read."""
+        document, payload, flags = event
+        if document is None:
+            return [event]
         try:
-            for named in self.steps:
+            for named in stage:
                 when = named.when_unclear if unclear else named.when
                 if when is not None and not when.test(document, facts):
                     continue
-                if unclear and named.step.withholds(payload, flags):
-                    return self._withhold(named)
-                if named.apply(document, facts) is DISCARD:
-                    self.discarded[named.name] += 1
-                    return None
-            return _encoded(document, payload, flags)
+                if unclear and named.step.withholds(*unclear):
+                    return [self._withheld(named)]
+                outcome = named.apply(document, facts)
+                if outcome is not None:
+                    return self._decided(named, outcome, payload, flags)
+            return [(document, *_encoded(document, payload, flags))]
         except Exception:
-            return self._apply_guarded(payload, flags, facts)
+            if len(stage) == 1:
+                return [self._after_failure(stage[0], payload, flags)]
+            return self._through_guarded(stage, payload, flags, facts, unclear)
 
-    def change(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int]:
-        """The same for a chain in a route, whose steps take nothing out."""
-        result = self.apply(payload, flags, facts)
-        assert result is not None, "a step in a route discarded an event"
-        return result
+    def _decided(self, named: NamedStep, outcome: Outcome, payload: bytes, flags: int) -> list[Passing]:
+        """What a step has made of an event."""
+        if not outcome or isinstance(outcome, str):
+            self.discarded[named.name] += 1
+            return []
+        made: list[Passing] = [(document, *_encoded(document, payload, flags)) for document in outcome]
+        if len(made) > 1:
+            self.added[named.name] += len(made) - 1
+        return made
 
-    def _apply_guarded(self, payload: bytes, flags: int, facts: Facts) -> tuple[bytes, int] | None:
-        """Once more, with a copy kept before each step, as one of them is known to fail."""
-        unclear = is_unclear(payload, flags)
-        document = decode_document(payload) if flags & Flag.JSON else decode_text(payload)
-        for named in self.steps:
+    def _through_guarded(
+        self, stage: Stage, payload: bytes, flags: int, facts: Facts, unclear: Event | None
+    ) -> list[Passing]:
+        """Once more, with a copy kept before each step, as one of several is known to fail."""
+        document = _decoded(payload, flags)
+        for named in stage:
             when = named.when_unclear if unclear else named.when
             if when is not None and not when.test(document, facts):
                 continue
-            if unclear and named.step.withholds(payload, flags):
-                return self._withhold(named)
+            if unclear and named.step.withholds(*unclear):
+                return [self._withheld(named)]
             before = deepcopy(document)
             try:
                 if named.apply(document, facts) is DISCARD:
-                    self.discarded[named.name] += 1
-                    return None
+                    return self._decided(named, DISCARD, payload, flags)
                 encode_document(document)
             except Exception:
                 if named.step.fails_closed:
-                    return self._withhold(named)
+                    return [self._withheld(named)]
                 self.failed[named.name] += 1
                 document = before
                 flags |= Flag.STEP_FAILED
-        return _encoded(document, payload, flags)
+        return [(document, *_encoded(document, payload, flags))]
 
-    def _unreadable(self, payload: bytes, flags: int) -> tuple[bytes, int]:
+    def _after_failure(self, named: NamedStep, payload: bytes, flags: int) -> Passing:
+        """The event as a step has got it that failed; but nothing of it where it fails closed."""
+        if named.step.fails_closed:
+            return self._withheld(named)
+        self.failed[named.name] += 1
+        return _decoded(payload, flags), payload, flags | Flag.STEP_FAILED
+
+    def _unreadable(self, payload: bytes, flags: int) -> Event:
         for named in self.steps:
             self.failed[named.name] += 1
         if self._closing:
             return _placeholder(self._closing[0])
         return payload, flags | Flag.STEP_FAILED
 
-    def _withhold(self, named: NamedStep) -> tuple[bytes, int]:
+    def _withheld(self, named: NamedStep) -> Passing:
         self.failed[named.name] += 1
-        return _placeholder(named)
+        return (None, *_placeholder(named))
 
     def _count_leading_discards(self) -> int:
         leading = 0
@@ -201,17 +241,34 @@ def is_unclear(payload: bytes, flags: int) -> bool:
     return not flags & Flag.JSON and payload.lstrip(_BEFORE_BRACE).startswith(b"{")
 
 
+def _stages(steps: Iterable[NamedStep]) -> Iterator[Stage]:
+    """The steps in runs of those that can be done in one go."""
+    stage: Stage = []
+    for named in steps:
+        if named.step.decides and not named.step.only_discards:
+            yield from (run for run in (stage, [named]) if run)
+            stage = []
+        else:
+            stage.append(named)
+    if stage:
+        yield stage
+
+
 def _reads_event(rule: Rule | None) -> bool:
     """Whether a condition depends on more than attributes."""
     return rule is not None and not all(isinstance(reference, Meta | Resource) for reference in rule.references)
 
 
-def _placeholder(named: NamedStep) -> tuple[bytes, int]:
+def _decoded(payload: bytes, flags: int) -> Document:
+    return decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+
+
+def _placeholder(named: NamedStep) -> Event:
     """What stands for an event that a step must not let through."""
     return encode_document(named.step.placeholder), Flag.JSON | Flag.STEP_FAILED
 
 
-def _encoded(document: Document, payload: bytes, flags: int) -> tuple[bytes, int]:
+def _encoded(document: Document, payload: bytes, flags: int) -> Event:
     """Text stays text while nothing but its message is there."""
     if flags & Flag.JSON:
         return encode_document(document), flags

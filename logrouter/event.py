@@ -15,7 +15,9 @@ is stored once. What differs from event to event, and is not in the payload, is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,6 +29,17 @@ EVENT_OVERHEAD_BYTES = 60
 
 CHUNK_OVERHEAD_BYTES = 900
 """What a chunk costs beside its events: its own objects, what routing found out, its place in the spool."""
+
+
+def parts(payloads: Sequence[bytes], limit_bytes: int) -> Iterator[slice]:
+    """Where to cut events into runs that cost at most so much in memory, or are a single one."""
+    costs = list(accumulate((len(payload) + EVENT_OVERHEAD_BYTES for payload in payloads), initial=0))
+    start = 0
+    while start < len(payloads):
+        stop = max(start + 1, bisect_right(costs, costs[start] + limit_bytes) - 1)
+        yield slice(start, stop)
+        start = stop
+
 
 Attributes = Mapping[str, str | int | bool]
 """What is known of all events in a chunk (`meta.…` in rules). Never changed once made: chunks share it."""

@@ -11,12 +11,10 @@ nothing is done in Python in the usual case (whole lines, none empty, none over 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import Final, NamedTuple
 
-from logrouter.event import EVENT_OVERHEAD_BYTES, Flag
+from logrouter.event import EVENT_OVERHEAD_BYTES, Flag, parts
 
 IN_LINE: Final = b"+"
 """The memo of a framing that has given out pieces of the line which it holds."""
@@ -42,14 +40,14 @@ class Frame(NamedTuple):
         if len(self.block) + EVENT_OVERHEAD_BYTES * len(self.lines) <= limit_bytes:
             yield self
             return
-        costs = list(accumulate((len(line) + EVENT_OVERHEAD_BYTES for line in self.lines), initial=0))
-        start, empty, read_bytes = 0, self.empty, self.read_bytes
-        while start < len(self.lines):
-            stop = max(start + 1, bisect_right(costs, costs[start] + limit_bytes) - 1)
-            lines = self.lines[start:stop]
-            marks = {number - start: mark for number, mark in self.marks.items() if start <= number < stop}
+        empty, read_bytes = self.empty, self.read_bytes
+        for part in parts(self.lines, limit_bytes):
+            lines = self.lines[part]
+            marks = {
+                number - part.start: mark for number, mark in self.marks.items() if part.start <= number < part.stop
+            }
             yield Frame(lines, b"\n".join(lines), marks, empty, read_bytes, self.written_ns)
-            start, empty, read_bytes = stop, 0, 0
+            empty = read_bytes = 0
 
 
 class LineFraming:

@@ -15,7 +15,7 @@ from itertools import compress
 from typing import Final
 
 from logrouter.chain import Chain
-from logrouter.event import PLAIN, Attributes, Chunk, Flag
+from logrouter.event import PLAIN, Attributes, Chunk, Flag, parts
 from logrouter.facts import Facts
 from logrouter.framing import Frame
 from logrouter.parsing import AUTO, Parse
@@ -23,6 +23,8 @@ from logrouter.projection import Row, not_utf8
 from logrouter.routing import Router
 from logrouter.stepping import Events, Stepping
 
+_GROWTH: Final = 2
+"""How many times what its lines may cost a chunk may cost: parsers and steps that set fields make it that."""
 _TEXT_IS_ERROR: Final = bytes(byte if byte & Flag.JSON else byte | Flag.PARSE_ERROR for byte in range(256))
 _AS_JSON: Final = bytes(byte | Flag.JSON for byte in range(256))
 _IS_WHOLE_TEXT: Final = bytes(not byte & (Flag.JSON | Flag.PARTIAL_MIDDLE) for byte in range(256))
@@ -66,12 +68,18 @@ class Ingest:
         self._reads_whole = parse.reads_json and not parse.parsers and chain is not None and chain.changes_all
 
     def chunks(
-        self, frame: Frame, received_ns: int, attributes: Attributes | None = None, skip_events: int = 0
+        self,
+        frame: Frame,
+        received_ns: int,
+        attributes: Attributes | None = None,
+        skip_events: int = 0,
+        chunk_bytes: int | None = None,
     ) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left.
 
         `attributes`: those that are known of these events, where that is more than of all. `skip_events`: so many of
-        them, or as many as there are, are left out.
+        them, or as many as there are, are left out. `chunk_bytes`: what a chunk may cost in memory, and twice as much
+        where the lines did not; where steps have made more of them it is cut.
         """
         lines, block, marks, empty, read_bytes, written_ns = frame
         self.read_bytes += read_bytes
@@ -89,7 +97,15 @@ class Ingest:
             return []
         payload_bytes = len(block) - len(lines) + 1 if events.payloads is lines else None
         chunk = Chunk(events.payloads, events.flags, attributes, received_ns, payload_bytes)
-        return self._router.route(chunk, events.rows)
+        if chunk_bytes is None or chunk.size_bytes <= _GROWTH * chunk_bytes:
+            return self._router.route(chunk, events.rows)
+        return [
+            routed
+            for part in parts(events.payloads, chunk_bytes)
+            for routed in self._router.route(
+                Chunk(events.payloads[part], events.flags[part], attributes, received_ns), events.rows[part]
+            )
+        ]
 
     def _skip(self, events: Events, count: int) -> Events:
         self.skipped += min(count, len(events.payloads))

@@ -10,7 +10,7 @@ they are, but for examples, which are tests as well:
 
     - set: {alert: true}            how it is configured
     < {"level": "error"}            an event that comes in
-    > {"level": "error", "alert": true}    and as it leaves; or (discarded)
+    > {"level": "error", "alert": true}    and as it leaves; or (discarded); several, where it becomes several
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Example(NamedTuple):
     config: str
     """YAML, as it stands in the config."""
     events: tuple[tuple[str, str], ...]
-    """Each as it comes in, and as it leaves."""
+    """Each as it comes in, and as it leaves: a line for each event that it has become."""
 
 
 def page(kind: Kind, name: str) -> str:
@@ -284,7 +284,7 @@ def _markdown(block: str) -> str:
     example = _example(block)
     if example is None:
         return f"```text\n{_dedent(block)}\n```"
-    shown = "\n".join(f"in   {before}\nout  {after}" for before, after in example.events)
+    shown = "\n".join(f"in   {before}\nout  " + after.replace("\n", "\nout  ") for before, after in example.events)
     return f"```yaml\n{example.config}\n```\n\n```text\n{shown}\n```"
 
 
@@ -312,12 +312,11 @@ def _example(block: str) -> Example | None:
     if not block.startswith("    "):
         return None
     lines = _dedent(block).split("\n")
-    before = [line[2:] for line in lines if line.startswith("< ")]
-    after = [line[2:] for line in lines if line.startswith("> ")]
-    if not before or len(before) != len(after):
-        return None
     config = "\n".join(line for line in lines if not line.startswith(("< ", "> ")))
-    return Example(config, tuple(zip(before, after, strict=True)))
+    events = re.findall(r"^< (.*)\n((?:> .*\n)+)", "\n".join((*lines, "")), re.MULTILINE)
+    if not events or len(events) != sum(line.startswith("< ") for line in lines):
+        return None
+    return Example(config, tuple((before, after[2:-1].replace("\n> ", "\n")) for before, after in events))
 
 
 def _dedent(block: str) -> str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from logrouter import component
 from logrouter.assembly import make_chain, make_router, make_sink
-from logrouter.chain import is_unclear
+from logrouter.chain import NamedStep, is_unclear
 from logrouter.compression import Compression, decompress
 from logrouter.config.settings import Settings
 from logrouter.documents import Document, decode_document, decode_text, encode_document
@@ -44,11 +44,15 @@ class Stepped(NamedTuple):
     """What one step did to an event as those before it had left it."""
 
     name: str
-    effect: Literal["not asked", "unchanged", "changed", "failed", "withheld", "taken out"]
+    effect: Literal["not asked", "unchanged", "changed", "failed", "withheld", "taken out", "divided"]
     when: Rule | None = None
     """The condition, where it did not hold."""
     error: str = ""
     """Why it failed."""
+    made: int = 1
+    """Into how many events it was divided."""
+    place: int = 0
+    """Of the step among all."""
 
 
 class Leaving(NamedTuple):
@@ -79,6 +83,7 @@ class Passage(NamedTuple):
     parsed: Event
     """As the parsers have made it, before any step."""
     steps: Sequence[Stepped]
+    """In their order. Where one has made several events of it, those after it stand there once for each."""
     arrivals: Sequence[Arrival]
     """One; none where a step has taken it out; several where a step has made several of it."""
 
@@ -128,30 +133,12 @@ class Rehearsal:
 
     def _stepped(self, event: Event) -> Iterator[Stepped]:
         """What each step does to the event as those before it have left it: `Chain.apply`, told."""
-        payload, flags, document, facts = event
-        unclear = is_unclear(payload, flags)
-        for step in self._shown.steps:
-            when = step.when_unclear if unclear else step.when
-            if when is not None and not when.test(document, facts):
-                yield Stepped(step.name, "not asked", when)
-                continue
-            if unclear and step.step.withholds(payload, flags):
-                yield Stepped(step.name, "withheld")
-                return
-            before = encode_document(document)
-            try:
-                verdict = step.apply(document, facts)
-                after = encode_document(document)
-            except Exception as error:
-                yield Stepped(step.name, "failed", error=str(error))
-                if step.step.fails_closed:
-                    return
-                document = decode_document(before)
-                continue
-            if verdict is not None:
-                yield Stepped(step.name, "taken out")
-                return
-            yield Stepped(step.name, "unchanged" if after == before else "changed")
+        unclear = is_unclear(event.payload, event.flags)
+        documents = [event.document]
+        for place, step in enumerate(self._shown.steps):
+            done = [_applied(step, event._replace(document=document), unclear) for document in documents]
+            yield from (stepped._replace(place=place) for stepped, _ in done)
+            documents = [document for _, left in done for document in left]
 
     def _arrival(self, event: Event) -> Arrival:
         """An event's way from the spool on, which it goes alone."""
@@ -175,6 +162,30 @@ def _sink(name: str, settings: Settings) -> Sink[Any]:
     sink = settings.sinks[name]
     config = component.load("sinks", sink.type).for_rehearsal(sink.config)
     return make_sink(name, replace(settings, sinks={name: replace(sink, config=config)}))
+
+
+def _applied(step: NamedStep, event: Event, unclear: bool) -> tuple[Stepped, list[Document]]:
+    """What a step does to an event, and what is left for those after it."""
+    payload, flags, document, facts = event
+    when = step.when_unclear if unclear else step.when
+    if when is not None and not when.test(document, facts):
+        return Stepped(step.name, "not asked", when), [document]
+    if unclear and step.step.withholds(payload, flags):
+        return Stepped(step.name, "withheld"), []
+    before = encode_document(document)
+    try:
+        outcome = step.apply(document, facts)
+        made = [document] if outcome is None else [] if isinstance(outcome, str) else outcome
+        after = list(map(encode_document, made))
+    except Exception as error:
+        left = [] if step.step.fails_closed else [decode_document(before)]
+        return Stepped(step.name, "failed", error=str(error)), left
+    documents = list(map(decode_document, after))
+    if len(after) == 1:
+        return Stepped(step.name, "unchanged" if after == [before] else "changed"), documents
+    if not after:
+        return Stepped(step.name, "taken out"), []
+    return Stepped(step.name, "divided", made=len(after)), documents
 
 
 def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:

@@ -32,9 +32,6 @@ class Events(NamedTuple):
     rows: list[Row]
 
 
-Event = tuple[bytes, int, Row]
-
-
 class Stepping:
     """A chain of steps over the rows of one projection."""
 
@@ -77,7 +74,7 @@ class Stepping:
         done = [next(ready) if may_be and next(outcomes) is not None else None for may_be in may_be_json]
         others = self.run(recognise([line for line, event in zip(lines, done, strict=True) if event is None]), facts)
         following = zip(*others, strict=True)
-        return _events(event or next(following) for event in done)
+        return self._gathered(event or next(following) for event in done)
 
     def _all_json(self, payloads: list[bytes]) -> Events:
         flags = bytes((Flag.JSON,)) * len(payloads)
@@ -90,7 +87,7 @@ class Stepping:
         changed = self._all_json(list(filter(None, tried)))
         if len(changed.payloads) == len(verdicts):
             return changed
-        return _events(self._kept(events, verdicts, facts, together, tried, changed))
+        return self._gathered(self._kept(events, verdicts, facts, together, tried, changed))
 
     def _kept(
         self,
@@ -100,8 +97,9 @@ class Stepping:
         together: bytes,
         tried: Sequence[bytes | None],
         changed: Events,
-    ) -> Iterator[Event]:
-        """Each event as the steps leave it, but those that one takes out."""
+    ) -> Iterator[tuple[bytes, int, Row | None]]:
+        """Each event as the steps leave it, without those that one takes out. Rows of those done one by one are not
+        made yet."""
         outcomes, ready = iter(tried), zip(*changed, strict=True)
         for payload, flag, row, verdict, was_tried in zip(*events, verdicts, together, strict=True):
             if verdict == UNTOUCHED:
@@ -109,18 +107,19 @@ class Stepping:
             elif was_tried and next(outcomes) is not None:
                 yield next(ready)
             elif verdict == TOUCHED:
-                result = self._chain.apply(payload, flag, facts if flag in PLAIN else facts.marked(flag))
-                if result is not None:
-                    yield *result, self._projection.row(*result)
+                for result in self._chain.apply(payload, flag, facts if flag in PLAIN else facts.marked(flag)):
+                    yield *result, None
 
-
-def _events(kept: Iterable[Event]) -> Events:
-    payloads, flags, rows = list[bytes](), bytearray(), list[Row]()
-    for payload, flag, row in kept:
-        payloads.append(payload)
-        flags.append(flag)
-        rows.append(row)
-    return Events(payloads, bytes(flags), rows)
+    def _gathered(self, kept: Iterable[tuple[bytes, int, Row | None]]) -> Events:
+        """All of them, with the rows of those that have none yet."""
+        payloads, flags, rows = list[bytes](), bytearray(), list[Row | None]()
+        for payload, flag, row in kept:
+            payloads.append(payload)
+            flags.append(flag)
+            rows.append(row)
+        without = [row is None for row in rows]
+        made = iter(self._projection.rows(list(compress(payloads, without)), bytes(compress(flags, without))))
+        return Events(payloads, bytes(flags), [next(made) if row is None else row for row in rows])
 
 
 def _with_unclear(verdicts: bytes, events: Events) -> bytes:

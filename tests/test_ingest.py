@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from logrouter.chain import Chain
 from logrouter.documents import Document, decode_document, decode_text, encode_document
-from logrouter.event import Chunk, Flag
+from logrouter.event import CHUNK_OVERHEAD_BYTES, EVENT_OVERHEAD_BYTES, Chunk, Flag
 from logrouter.facts import Facts
 from logrouter.framing import Frame, LineFraming
 from logrouter.ingest import Ingest
@@ -23,7 +23,7 @@ from logrouter.projection import recognise_line
 from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.rules.patterns import Pattern
-from logrouter.steps import Step, StepConfig
+from logrouter.steps import Outcome, Step, StepConfig
 from tests.steps.conftest import steps_from
 from tests.strategies import chunked, lines, tens
 
@@ -49,7 +49,24 @@ class FragileClosed(Fragile):
     placeholder: ClassVar[Document] = {"message": "[failed]"}
 
 
-FRAGILE = {"fragile": Fragile(StepConfig()), "closed": FragileClosed(StepConfig())}
+class Doubling(Step[StepConfig]):
+    """Makes two events of those with a level, which are numbered, and none of others that have an `a`."""
+
+    Config = StepConfig
+    decides: ClassVar[bool] = True
+
+    def __init__(self, config: StepConfig) -> None:
+        super().__init__(config)
+        self.number = 0
+
+    def apply(self, document: Document, facts: Facts) -> Outcome:
+        self.number += 1
+        if "level" in document:
+            return [document | {"number": self.number}, {"level": "debug", "second": self.number}]
+        return [] if "a" in document else None
+
+
+OWN = {"fragile": Fragile(StepConfig()), "closed": FragileClosed(StepConfig()), "doubling": Doubling(StepConfig())}
 STEPS = (
     "",
     "- set: {a: 1}",
@@ -72,6 +89,10 @@ STEPS = (
     "- set: {seen: 1}\n- fragile\n- set: {after: 1, when: seen == 1}",
     "- discard: {when: level == 'info'}\n- fragile\n- discard: {when: level == 'error'}",
     "- closed\n- set: {a: 1}",
+    "- doubling",
+    "- split: a\n- split: {field: http, merge: true, number: n}\n- set: {x: 1, when: exists(b)}",
+    "- discard: {when: status == 1}\n- doubling\n- set: {x: 1, when: level == 'debug'}\n- discard: {when: a == 1}",
+    "- set: {seen: 1, when: exists(a)}\n- fragile\n- doubling\n- doubling\n- fragile\n- redact: {fields: [a]}",
     "- set: {message: '', when: meta.parse_error}\n- set: {message: 'x', when: len(message) > 4}",
 )
 some_lines = st.lists(lines, min_size=1, max_size=10)
@@ -92,7 +113,7 @@ def steps_of(yaml: str) -> tuple[tuple[str, Step[Any]], ...]:
     found: list[tuple[str, Step[Any]]] = []
     for line in yaml.splitlines():
         name = line.removeprefix("- ")
-        found += [(name, FRAGILE[name])] if name in FRAGILE else steps_from(line)
+        found += [(name, OWN[name])] if name in OWN else steps_from(line)
     return tuple(found)
 
 
@@ -141,9 +162,7 @@ def slowly(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int]]:
     found = []
     for place, line in enumerate(frame.lines):
         payload, flags = recognised(line, parse, frame.marks.get(place, 0))
-        result = chain.apply(payload, flags, Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags))
-        if result is not None:
-            found.append(result)
+        found += chain.apply(payload, flags, Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags))
     return found
 
 
@@ -155,15 +174,18 @@ def slowly(chain: Chain, frame: Frame, parse: Parse) -> list[tuple[bytes, int]]:
 @given(st.lists(some_lines, min_size=1, max_size=3), st.sampled_from(STEPS), parses)
 def test_chunks_become_what_their_lines_become_one_by_one(several: list[list[bytes]], yaml: str, parse: Parse) -> None:
     fast, slow = chain_of(yaml), chain_of(yaml)
-    ingest = ingest_of(fast, parse)
+    ingest, all_chunks = ingest_of(fast, parse), list[Chunk]()
     for some in several:
         frame = frame_of(some)
         chunks = ingest.chunks(frame, RECEIVED_NS)
+        all_chunks += chunks
         assert told(events_of(chunks)) == told(slowly(slow, frame, parse))
         for chunk in chunks:
             assert chunk.payload_bytes == sum(map(len, chunk.payloads))
             assert (chunk.attributes, chunk.received_ns) == (ATTRIBUTES, RECEIVED_NS)
-    assert (+fast.discarded, +fast.failed) == (+slow.discarded, +slow.failed)
+    assert (+fast.discarded, +fast.failed, fast.added) == (+slow.discarded, +slow.failed, slow.added)
+    appended = ingest.read_events - fast.discarded.total() + fast.added.total()
+    assert sum(map(len, all_chunks)) == appended
     event(tens("slow", ingest.slow_events, ingest.read_events))
     event(tens("discarded", fast.discarded.total(), ingest.read_events))
     event(tens("failed", fast.failed.total(), ingest.read_events))
@@ -334,6 +356,26 @@ def test_a_chunk_of_which_nothing_is_left_is_none() -> None:
     assert ingest.chunks(frame_of([b'{"level":1}', b"text", b'{"level":2}']), RECEIVED_NS) == []
     assert chain.discarded == {"discard": 3}
     assert ingest.read_events == 3
+
+
+def test_events_that_have_become_many_are_cut_into_chunks_that_fit() -> None:
+    chain = chain_of("\n".join(["- doubling"] * 5))
+    ingest = ingest_of(chain, match="level == 'debug'")
+    some = [b'{"level":"info"}'] * 20
+    limit = 20 * (len(some[0]) + EVENT_OVERHEAD_BYTES)
+    chunks = ingest.chunks(frame_of(some), RECEIVED_NS, chunk_bytes=limit)
+    assert events_of(chunks) == slowly(chain_of("\n".join(["- doubling"] * 5)), frame_of(some), AUTO)
+    assert len(events_of(chunks)) == 20 * 32
+    assert all(chunk.size_bytes - CHUNK_OVERHEAD_BYTES <= limit for chunk in chunks)
+    assert 32 <= len(chunks) <= 80
+    assert all(chunk.routed is not None for chunk in chunks)
+
+
+def test_events_that_have_grown_a_little_stay_one_chunk() -> None:
+    some = [b'{"level":"info"}'] * 20
+    limit = 20 * (len(some[0]) + EVENT_OVERHEAD_BYTES) + CHUNK_OVERHEAD_BYTES
+    (chunk,) = ingest_of(chain_of("- set: {more: text}")).chunks(frame_of(some), RECEIVED_NS, chunk_bytes=limit)
+    assert chunk.size_bytes > limit
 
 
 @pytest.mark.parametrize("written_ns", [RECEIVED_NS - 10**9, None, RECEIVED_NS + 1, 0, -5])

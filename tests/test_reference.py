@@ -137,6 +137,9 @@ Text.
     assert reference.examples("    - x\n\n    - y\n    < 1\n    > 2\n    < 3\n    > (discarded)") == [
         reference.Example("- x\n\n- y", (("1", "2"), ("3", "(discarded)")))
     ]
+    assert reference.examples("    - x\n    < 1\n    > 2\n    > 3\n    < 4\n    > 5") == [
+        reference.Example("- x", (("1", "2\n3"), ("4", "5")))
+    ]
 
 
 def test_pages_are_written_into_a_folder(tmp_path):

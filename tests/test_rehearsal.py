@@ -27,6 +27,7 @@ steps:
     when: exists(level)
   - redact: {patterns: [email]}
   - sample: {keep: 0.7}
+  - split: c
 routes:
   - {name: bad, match: 'severity >= "error"', steps: [{set: {alert: true}}], to: [errors], stop: true}
   - {name: rest, match: exists(b), to: [errors, all]}

@@ -8,8 +8,10 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import groupby
 from typing import Any
 
 from logrouter import severity, times
@@ -81,10 +83,12 @@ class Explanation:
             told += _row("fields", [_shown(passage.parsed.payload)])
         told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
         told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
-        told += _row("steps", [_step(step) for step in passage.steps])
+        told += _row("steps", list(_steps(passage.steps)))
         if not passage.arrivals:
             return [*told, *_row("sinks", ["none: a step has taken it out"]), ""]
-        for arrival in passage.arrivals:
+        for place, arrival in enumerate(passage.arrivals):
+            if (events := len(passage.arrivals)) > 1:
+                told += _row("event", [f"{place + 1} of {events}: {_shown(arrival.event.payload)}"])
             told += _row("routes", [self._route(route, arrival) for route in self._settings.routes])
             told += _row("sinks", [text for name in self._settings.sinks for text in self._sink(name, arrival)])
         return [*told, ""]
@@ -116,9 +120,20 @@ class Explanation:
         return told
 
 
+def _steps(steps: Sequence[Stepped]) -> Iterator[str]:
+    """What each did; where events have become several before it, to how many it did that."""
+    for _, of_one in groupby(steps, key=lambda step: step.place):
+        said = Counter(map(_step, of_one))
+        events = said.total()
+        for text, count in said.items():
+            yield f"{text} ({count} of {events} events)" if events > 1 else text
+
+
 def _step(step: Stepped) -> str:
     if step.effect == "not asked":
         return f"{step.name}: not for this event: {_rule(step.when)}"
+    if step.effect == "divided":
+        return f"{step.name}: makes {step.made} events of it"
     return f"{step.name}: {_EFFECTS.get(step.effect) or f'fails: {step.error}'}"
 
 

@@ -98,10 +98,10 @@ class RunningSource:
     def _taken_apart(self, frame: Frame, received_ns: int, stream: Stream | None) -> tuple[list[Chunk], int]:
         """The chunks of a frame, and how many of its events are left out, as they are in the spool already."""
         if stream is None:
-            return self.ingest.chunks(frame, received_ns), 0
+            return self.ingest.chunks(frame, received_ns, chunk_bytes=self._spool.chunk_bytes), 0
         before = self.ingest.skipped
         attributes, to_skip = self._attributes_of(stream), self._progress.to_skip(stream)
-        chunks = self.ingest.chunks(frame, received_ns, attributes, to_skip)
+        chunks = self.ingest.chunks(frame, received_ns, attributes, to_skip, self._spool.chunk_bytes)
         if skipped := self.ingest.skipped - before:
             self._progress.skipped(stream, skipped)
         return chunks, skipped
@@ -174,6 +174,7 @@ class RunningSource:
         """Make events of what is read from now on like this."""
         if chain is not self.chain:
             chain.discarded.update(self.chain.discarded)
+            chain.added.update(self.chain.added)
             chain.failed.update(self.chain.failed)
             self.chain = chain
         self.ingest.go_on(router, config.parse, chain, keep_original=config.keep_original)

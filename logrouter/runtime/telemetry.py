@@ -77,6 +77,7 @@ class Telemetry:
             "lost_events": running.source.lost_events,
             "lost_bytes": running.source.lost_bytes,
             "discarded": dict(chain.discarded),
+            "added": dict(chain.added),
             "step_failed": dict(chain.failed),
         }
 
@@ -171,6 +172,7 @@ def _source_metrics(sources: dict[str, Any]) -> Iterator[Metric]:
         yield family
     for key, text in {
         "discarded": "Events taken out by a step",
+        "added": "Events that a step made beside the one that came in",
         "step_failed": "Events on which a step failed",
     }.items():
         family = CounterMetricFamily(f"logrouter_source_{key}", text, labels=["source", "step"])

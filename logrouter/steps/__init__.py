@@ -1,14 +1,17 @@
 """The contract of a step: a change to an event, or a decision about it.
 
 A step works on an event's document (its JSON object; for a text line `{"message": …}`) and changes it in
-place. It is a pure function of the document, the facts and its config; only those that decide (`discard`,
-`sample`) may return DISCARD, and those are allowed before the spool only.
+place. It is a pure function of the document, the facts and its config.
+
+Steps that decide may do more: take an event out (`discard`, `sample`), make several of one (`split`), or remember what
+they have seen. They are allowed before the spool only, where everything happens once and in order: no event is shown
+to such a step twice, whatever fails before or after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,6 +22,10 @@ from logrouter.templates import Template
 
 DISCARD: Final = "discard"
 """What a step returns to take the event out."""
+
+Outcome: TypeAlias = Literal["discard"] | list[Document] | None
+"""What a step decides: None, the event goes on as it is now; DISCARD; or the events that it has become, in order. Of no
+events, it was taken out."""
 
 
 class StepConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +43,7 @@ class Step(Generic[ConfigT]):
 
     Config: ClassVar[type[StepConfig]]
     decides: ClassVar[bool] = False
-    """Whether it may discard. If so it is not allowed in a route."""
+    """Whether it may return something else than None, or remembers events. If so it is not allowed in a route."""
     only_discards: ClassVar[bool] = False
     """Whether all it does is to discard the events for which `when` holds."""
     fails_closed: ClassVar[bool] = False
@@ -66,8 +73,11 @@ class Step(Generic[ConfigT]):
         """
         return False
 
-    def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
-        """Change the document in place, or return DISCARD. `when` has been asked already."""
+    def apply(self, document: Document, facts: Facts) -> Outcome:
+        """Change the document in place, or decide what becomes of it. `when` has been asked already.
+
+        Documents that it returns share nothing that can change.
+        """
         raise NotImplementedError
 
     def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:

@@ -245,3 +245,27 @@ def test_a_file_is_not_named_by_what_the_config_masks(
     done = command("check")
     assert 'sinks.a.path: resource["stage"] is out of a file' in done.complaints
     assert "prod" not in done.complaints
+
+
+def test_a_line_of_which_a_step_makes_several_events(command: Command, write: Callable[..., None]) -> None:
+    write(
+        "steps: [{split: {field: a, merge: true}}, {discard: {when: n == 2}}, {set: {x: 1, when: n > 2}}]\n"
+        "routes: [{name: high, match: n > 2, to: [out]}]\n"
+        "sinks: {out: 'stdout:?format=json'}"
+    )
+    told = blocks(command("explain", stdin=b'{"a":[{"n":1},{"n":2},{"n":3}]}').output)[0]
+
+    assert told[4:] == [
+        "   steps    split: makes 3 events of it",
+        "            discard: not for this event: n == 2 (2 of 3 events)",
+        "            discard: takes the event out (1 of 3 events)",
+        "            set: not for this event: n > 2 (1 of 2 events)",
+        "            set: changes the event (1 of 2 events)",
+        '   event    1 of 2: {"n":1}',
+        "   routes   no  high → out: n > 2",
+        "   sinks    no  out: no route that names it holds",
+        '   event    2 of 2: {"n":3,"x":1}',
+        "   routes   yes high → out: n > 2",
+        "   sinks    yes out: everything",
+        '                  14 bytes: {"n":3,"x":1}',
+    ]

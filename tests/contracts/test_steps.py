@@ -27,6 +27,7 @@ FACTS = Facts({"source": "app", "stream": "stdin"}, 1_700_000_000_000_000_000, {
 
 EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     "discard": [{"when": Rule.parse('level == "debug"')}],
+    "flatten": [{}, {"lists": "number", "separator": "_"}, {"fields": ("http", "a.b"), "depth": 1}],
     "keep_only": [{"fields": ("level", "a")}, {"fields": ("a.b", "http.status", "http")}],
     "redact": [
         {"fields": ("a", "http.status"), "patterns": ("email", "card", "[0-9]+")},
@@ -39,15 +40,22 @@ EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"fields": {"a.b": "c", "path": "http.status"}},
     ],
     "sample": [{"keep": 0.5}, {"keep": 0.5, "by": "a"}, {"keep": 0.9, "by": "meta.stream", "rate_field": "a.b"}],
+    "split": [
+        {"field": "a"},
+        {"field": "a.b", "merge": True, "number": "c"},
+        {"field": "http", "merge": True, "max_events": 2},
+    ],
     "set": [{"fields": {"c": 1, "path": "x"}}, {"fields": {"a.b": "{level} {a}", "c": ["{http}", {"x": [None]}]}}],
     "throttle": [{"rate": Rate(2, "m")}, {"rate": Rate(1), "burst": 2, "by": "{a} {level}", "count_field": "a.b"}],
 }
 CONCERNS = {
     "discard": set(),
+    "flatten": None,
     "redact": None,
     "sample": {"sample_rate", "a", "a.b"},
     "throttle": {"throttled", "a", "a.b"},
     "keep_only": None,
+    "split": None,
 }
 """The top-level keys that a step may touch, where they are not all that its options name; None: any."""
 NOT_APPLICABLE = {"remove", "rename", "redact"}
@@ -78,8 +86,18 @@ def outcome(step: Step[Any], document: dict[str, Any]) -> tuple[str | None, str]
         verdict = step.apply(document, FACTS)
     except (ValueError, LogrouterError) as error:
         return "failed", str(error)
+    if isinstance(verdict, list):
+        return "several", "\n".join(encode_document(event).decode() for event in verdict)
     assert verdict in (None, DISCARD)
     return verdict, encode_document(document).decode()
+
+
+def left(step: Step[Any], document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The events that a step makes of one."""
+    verdict = step.apply(document, FACTS)
+    if verdict is None:
+        return [document]
+    return [] if verdict is DISCARD else list(verdict)
 
 
 @every_step
@@ -104,8 +122,8 @@ def test_what_it_leaves_is_json(name: str, options: dict[str, Any]) -> None:
     @given(documents)
     def check(document: dict[str, Any]) -> None:
         _, payload = outcome(step, document)
-        if payload[:1] == "{":
-            assert isinstance(json.loads(payload), dict)
+        for line in payload.split("\n") if payload[:1] == "{" else ():
+            assert isinstance(json.loads(line), dict)
 
     check()
 
@@ -122,14 +140,14 @@ def test_the_same_events_have_the_same_outcome(name: str, options: dict[str, Any
 
 
 @every_option
-def test_only_what_decides_discards(name: str, options: dict[str, Any]) -> None:
+def test_only_what_decides_returns_anything(name: str, options: dict[str, Any]) -> None:
     step = make(name, options)
 
     @few
     @given(documents)
     def check(document: dict[str, Any]) -> None:
         verdict, _ = outcome(step, document)
-        assert verdict != DISCARD or step.decides
+        assert verdict in (None, "failed") or step.decides
 
     check()
 
@@ -165,8 +183,9 @@ def test_no_two_events_share_what_can_change(name: str, options: dict[str, Any])
     step = make(name, options)
     one: dict[str, Any] = {"a": {"b": [1]}, "level": "debug", "http": {"status": 1}}
     other = copy.deepcopy(one)
-    if step.apply(one, FACTS) is None and step.apply(other, FACTS) is None:
-        assert not _containers(one) & _containers(other)
+    several = [event for first in (one, other) for event in left(step, first)]
+    for event in several:
+        assert not any(_containers(event) & _containers(another) for another in several if another is not event)
 
 
 @every_option
@@ -180,9 +199,8 @@ def test_any_line_passes_a_chain_of_it(name: str, options: dict[str, Any]) -> No
             is_json = isinstance(msgspec.json.decode(line), dict)
         except (ValueError, RecursionError):
             is_json = False
-        result = chain.apply(line, Flag.JSON if is_json else 0, FACTS)
-        if result is not None and result[1] & Flag.JSON:
-            assert isinstance(json.loads(result[0]), dict)
+        for payload, flags in chain.apply(line, Flag.JSON if is_json else 0, FACTS):
+            assert not flags & Flag.JSON or isinstance(json.loads(payload), dict)
 
     check()
 
