@@ -58,10 +58,10 @@ _DEVICE: Final = re.compile(
 _QUICK_PRIORITY: Final = b"<(0|[1-9][0-9]{0,2})>"
 _QUICK_YEARLESS: Final = b"([A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8})"
 _QUICK_SECOND: Final = b"([0-9T:-]{19})"
-_QUICK_FRACTION: Final = rb"(\.[0-9]{1,9})?"
+_QUICK_FRACTION: Final = rb"(\.[0-9]++)?"
 _QUICK_REST: Final = (
     b" " + _NO_HOST.encode() + rb"([A-Za-z0-9_][A-Za-z0-9_.-]*+) "
-    rb"([A-Za-z_/(][A-Za-z0-9_./()@+-]*+)(?:\[([0-9]{1,18})\])?:(?: ([^\n]*+))?"
+    rb"([A-Za-z_/(][A-Za-z0-9_./()@+-]*+)(?:\[([0-9]{1,18})\])?: ([^\n]*+)"
 )
 
 
@@ -147,7 +147,7 @@ class Rfc3164:
 
 
 _SHAPED: Final = re.compile(
-    rb"(<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-9][0-9] |[0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) )"
+    rb"(<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-9][0-9] |[0-9-]{10}T[0-9:]{8}(?:\.[0-9]++)?(Z|[+-][0-9]{2}:?[0-9]{2}) )"
 )
 """A priority, and the offset of the time."""
 

@@ -23,7 +23,7 @@ from logrouter.parsers._shapes import Column, Shape
 from logrouter.possessive import portable
 
 SECOND: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-FRACTION: Final = r"(?:\.\d{1,9})?"
+FRACTION: Final = r"(?:\.\d++)?"
 OFFSET: Final = r"(?:Z|[+-]\d\d:?\d\d)"
 _ELEMENT: Final = r'\[[^\s=\]"]++(?: ++[^\s=\]"]++="(?:[^"\\]++|\\.)*+")*+ *+\]'
 _LINE: Final = re.compile(
@@ -36,6 +36,7 @@ _LINE: Final = re.compile(
 _ELEMENTS: Final = re.compile(portable(r'\[([^\s=\]"]++)| ([^\s=\]"]++)="((?:[^"\\]++|\\.)*+)"'), re.DOTALL | re.ASCII)
 _ESCAPE: Final = re.compile(r'\\(["\\\]])')
 _BOM: Final = "\ufeff"
+_MARK: Final = _BOM.encode()
 NIL: Final = "-"
 
 
@@ -48,6 +49,8 @@ class _Skeleton(NamedTuple):
     """What stands before each value of the structured data, and at last what stands behind them all."""
     parts: tuple[bytes, ...]
     """The structured data as JSON, cut behind each value, which is `%b`."""
+    before_message: bytes | None
+    """A blank, and perhaps the mark; None where there is no message."""
 
 
 def read(line: str) -> bytes | None:
@@ -105,13 +108,18 @@ def shape_of(line: bytes) -> Shape | None:
     match = _LINE.fullmatch(line.decode("latin-1"))  # so that places are those of bytes
     if match is None:
         return None
-    skeleton = _skeleton_of(match[4], match[9])
-    return _SHAPES[skeleton] if skeleton else None
+    offset, data, message = match[4], match[9], match[10]
+    before_message = None
+    if message is not None:
+        before_message = b" " + _MARK if message.startswith(_MARK.decode("latin-1")) else b" "
+    cut = _cut(data)
+    return _SHAPES[_Skeleton(offset, *cut, before_message)] if cut else None
 
 
-def _skeleton_of(offset: str | None, data: str) -> _Skeleton | None:
+def _cut(data: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]] | None:
+    """Pieces and parts of structured data; None where a name comes twice, or an element is empty."""
     if data == NIL:
-        return _Skeleton(offset, (NIL.encode(),), ())
+        return (NIL.encode(),), ()
     pieces, parts, place = [], [], 0
     names: set[str] = set()
     elements: set[str] = set()
@@ -133,7 +141,7 @@ def _skeleton_of(offset: str | None, data: str) -> _Skeleton | None:
     if not names:
         return None
     pieces.append(data[place:].encode("latin-1"))
-    return _Skeleton(offset, tuple(pieces), (*parts[:-1], parts[-1] + b"}}"))
+    return tuple(pieces), (*parts[:-1], parts[-1] + b"}}")
 
 
 def _key(name: str) -> bytes:
@@ -143,12 +151,12 @@ def _key(name: str) -> bytes:
 
 def _shape(skeleton: _Skeleton) -> Shape:
     """Groups: priority, second and fraction, the words, the values of the structured data, the message."""
-    offset, pieces, parts = skeleton
+    offset, pieces, parts, before_message = skeleton
     expression, columns, group = b"<(0|[1-9][0-9]{0,2})>1 ", [], 1
     if offset is None:
         expression += b"-"
     else:
-        expression += rb"([0-9T:-]{19})(\.[0-9]{1,9})?" + re.escape(offset.encode())
+        expression += rb"([0-9T:-]{19})(\.[0-9]++)?" + re.escape(offset.encode())
         seconds = seconds_of_offset(offset)
         columns += [
             Column("time", seconds.__getitem__, group=1, part=b',"time":"%b'),
@@ -165,12 +173,12 @@ def _shape(skeleton: _Skeleton) -> Shape:
     values = [Column("structured_data", group=group + number, part=part) for number, part in enumerate(parts)]
     group += len(values)
     expression += len(words) * b" (?:-(?= )|([#-~]++))" + b" "
-    expression += b'([^"]*+)'.join(map(re.escape, pieces)) + rb"(?: (?:\xef\xbb\xbf)?([^\n]*+))?"
-    columns += [
-        Column("level", JSON_OF_LEVEL.__getitem__, group=0),
-        Column("message", may_lack=True, holds_quotes=True, group=group),
-        Column("facility", JSON_OF_FACILITY.__getitem__, group=0),
-    ]
+    expression += b'([^"]*+)'.join(map(re.escape, pieces))
+    columns.append(Column("level", JSON_OF_LEVEL.__getitem__, group=0))
+    if before_message is not None:
+        expression += before_message + b"(?!%b)([^\n]*+)" % _MARK
+        columns.append(Column("message", may_lack=True, holds_quotes=True, group=group))
+    columns.append(Column("facility", JSON_OF_FACILITY.__getitem__, group=0))
     return Shape(expression, columns + words + values)
 
 

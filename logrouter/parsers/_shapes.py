@@ -66,7 +66,7 @@ class Column(NamedTuple):
             return joined.replace(b'"', b'\\"').split(b"\n") if b'"' in joined else texts
         if self.value is None:
             return texts
-        if not self.may_lack:
+        if not self.may_lack or all(texts):
             return list(map(self.value, texts))
         return [self.value(text) if text else b"" for text in texts]
 

@@ -37,7 +37,7 @@ STAMP: Final = (
     rf"(?:(?P<year_before>{_YEAR}) )?(?P<month>{_MONTH}) {{1,2}}(?P<day>\d{{1,2}})(?: (?P<year>{_YEAR}))? "
     r"|(?P<date>\d{4}-\d\d-\d\d)[T ]"
     r")"
-    r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))?(?P<offset>Z|[+-]\d\d:?\d\d)?"
+    r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d++))?(?P<offset>Z|[+-]\d\d:?\d\d)?"
     rf"(?: (?P<zone>[A-Z]{{3,5}}(?=:| {_YEAR}[ :])"  # no name of a host
     rf"|(?(weekday)(?:{'|'.join(ZONES)})(?= )|(?!))|(?(year_before)TZ[+-]\d\d?(?= )|(?!))))?"
     rf"(?: (?P<year_behind>{_YEAR})(?=[ :]))?"

@@ -34,7 +34,7 @@ from logrouter.parsers._shapes import Column, Shape, ShapedParser
 LEVELS: Final = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 _LINE: Final = re.compile(
     r"(?P<level>[IWEF])(?P<day>(?:(?:19|20)\d\d)?\d{4}) (?P<clock>\d\d:\d\d:(?:\d\d|(?P<unix>\d{9,11})))"
-    r"(?P<fraction>\.\d{1,9})? +(?P<threadid>\d{1,18}) (?P<file>[^\s\]]{1,256}):(?P<line>\d{1,9}) ?\] ?(?P<message>.*)",
+    r"(?P<fraction>\.\d++)? +(?P<threadid>\d{1,18}) (?P<file>[^\s\]]{1,256}):(?P<line>\d{1,9}) ?\] ?(?P<message>.*)",
     re.DOTALL | re.ASCII,
 )
 """FormatHeaderPre of https://github.com/kubernetes/klog, internal/buffer/buffer.go; the year is of
@@ -137,7 +137,7 @@ class Klog(ShapedParser[KlogConfig]):
         has_year, pieces, keys = skeleton
         seconds = self._of_years if has_year else self._yearless
         expression = (
-            rb"([IWEF])([0-9]{%d} [0-9:]{8})(\.[0-9]{1,9})? +(0|[1-9][0-9]{0,17}) " % (8 if has_year else 4)
+            rb"([IWEF])([0-9]{%d} [0-9:]{8})(\.[0-9]++)? +(0|[1-9][0-9]{0,17}) " % (8 if has_year else 4)
             + rb'([^\s":\]]{1,256}):(0|[1-9][0-9]{0,8})\] '
         )
         columns = [

@@ -150,6 +150,24 @@ def _fields_of_ltsv(line: str) -> dict[str, Any]:
     return event | {key: int(event[key]) for key in ("status", "size")} | {"time": f"{time:%Y-%m-%dT%H:%M:%SZ}"}
 
 
+_SYSLOG = re.compile(
+    r"<(\d+)>1 (\S+) (?P<hostname>\S+) (?P<appname>\S+) (?P<procid>\d+) - "
+    r"(?:-|\[(?P<element>\S+)(?P<data>(?: \w+=\"[^\"]*\")+)\]) (?P<message>.*)\n"
+)
+_SYSLOG_LEVELS = ("fatal", "alert", "critical", "error", "warning", "notice", "info", "debug")
+
+
+def _fields_of_syslog(line: str) -> dict[str, Any]:
+    match = _SYSLOG.fullmatch(line)
+    assert match is not None
+    assert int(match[1]) // 8 == 16
+    event: dict[str, Any] = {"time": match[2], "level": _SYSLOG_LEVELS[int(match[1]) % 8], "facility": "local0"}
+    event |= {name: match[name] for name in ("hostname", "appname", "message")} | {"procid": int(match["procid"])}
+    if match["data"]:
+        event["structured_data"] = {match["element"]: dict(re.findall(r'(\w+)="([^"]*)"', match["data"]))}
+    return event
+
+
 _CSV_COLUMNS = ("time", "level", "service", "message", "path", "status", "duration_ms", "host")
 
 
@@ -234,6 +252,16 @@ CASES = (
         EVERY_ONE,
         parse="key_value",
         changed=_fields_of_logfmt,
+    ),
+    Case(
+        "syslog",
+        "syslog, RFC 5424, to fields",
+        "syslog",
+        ALL,
+        EVERY_ONE,
+        parse="syslog",
+        goal=450_000,
+        changed=_fields_of_syslog,
     ),
     Case(
         "ltsv",

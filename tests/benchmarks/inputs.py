@@ -5,6 +5,7 @@ text     about 100 bytes, a plain line of an app
 access   about 215 bytes, the combined format of nginx and Apache
 logfmt   about 175 bytes, an app's, with three sets of keys
 ltsv     about 245 bytes, an access log
+syslog   about 133 bytes, RFC 5424, one in four with structured data
 csv      about 101 bytes, eight columns of which one is quoted
 tracebacks  about 72 bytes: lines of text, one in eight an error with a traceback of eight lines: half of all
 """
@@ -90,6 +91,16 @@ def ltsv_lines(random: Random) -> Iterator[str]:
         )
 
 
+def syslog_lines(random: Random) -> Iterator[str]:
+    for number, draw in _draws(random):
+        priority = 128 + (3, 4, 6, 7)[draw & 3]
+        data = f'[req@32473 id="{draw >> 20 & 0xFFFFFF:06x}" shard="{draw >> 52 & 7}"]' if draw >> 60 & 3 == 0 else "-"
+        yield (
+            f"<{priority}>1 2026-11-23T{_clock(number)}.{draw >> 64 & 0x7FFFF:06d}Z shop-{draw >> 52 & 7} "
+            f"{_SERVICES[draw >> 8 & 7]} {1000 + (draw >> 8 & 7)} - {data} {_TEXTS[draw % 3]} {draw >> 16 & 0xFFFFFF}\n"
+        )
+
+
 def csv_lines(random: Random) -> Iterator[str]:
     for number, draw in _draws(random):
         yield (
@@ -117,6 +128,7 @@ KINDS: dict[str, Callable[[Random], Iterator[str]]] = {
     "access": access_lines,
     "logfmt": logfmt_lines,
     "ltsv": ltsv_lines,
+    "syslog": syslog_lines,
     "csv": csv_lines,
     "tracebacks": traceback_lines,
 }

@@ -20,7 +20,7 @@ COUNT = 2_000
 
 @pytest.mark.parametrize(
     ("kind", "usual_bytes"),
-    [("json", 280), ("text", 100), ("access", 210), ("logfmt", 175), ("ltsv", 245), ("csv", 101)],
+    [("json", 280), ("text", 100), ("access", 210), ("logfmt", 175), ("syslog", 133), ("ltsv", 245), ("csv", 101)],
 )
 def test_lines_are_as_long_as_the_tables_say(kind: str, usual_bytes: int) -> None:
     lines = [line.encode() for line in islice(inputs.KINDS[kind](Random(1)), COUNT)]

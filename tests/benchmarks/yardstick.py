@@ -108,6 +108,28 @@ def logfmt(folder: Path) -> None:
             all_events.write(orjson.dumps(event) + b"\n")
 
 
+def syslog(folder: Path) -> None:
+    header = re.compile(rb"<(\d+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (?:-|\[(\S+)((?: \w+=\"[^\"]*\")+)\]) (.*)")
+    pair = re.compile(r'(\w+)="([^"]*)"')
+    levels = ("fatal", "alert", "critical", "error", "warning", "notice", "info", "debug")
+    with open(folder / "all", "wb") as all_events:
+        for line in LINES:
+            if match := header.match(line):
+                priority, time, host, app, procid, _, element, data, message = match.groups()
+                event: dict[str, Any] = {
+                    "time": time.decode(),
+                    "level": levels[int(priority) % 8],
+                    "message": message.decode(),
+                    "facility": "local0",
+                    "hostname": host.decode(),
+                    "appname": app.decode(),
+                    "procid": int(procid),
+                }
+                if data:
+                    event["structured_data"] = {element.decode(): dict(pair.findall(data.decode()))}
+                all_events.write(orjson.dumps(event) + b"\n")
+
+
 def ltsv(folder: Path) -> None:
     times: dict[str, str] = {}
     with open(folder / "all", "wb") as all_events:
@@ -143,5 +165,5 @@ def change(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cases = (route, deep, text, multiline, access, clf, logfmt, ltsv, change)
+    cases = (route, deep, text, multiline, access, clf, logfmt, syslog, ltsv, change)
     ({case.__name__: case for case in cases} | {"key_value": logfmt, "csv": rows})[sys.argv[1]](Path(sys.argv[2]))

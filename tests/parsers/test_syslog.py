@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from time import process_time
@@ -17,6 +18,8 @@ from logrouter.parsers.syslog import Syslog, SyslogConfig
 
 RECEIVED_NS = int(datetime(2026, 11, 29, 23, 50, tzinfo=UTC).timestamp()) * 10**9
 SYSLOG = Syslog(SyslogConfig())
+assert Syslog.looks is not None
+LOOKS = Syslog.looks.begin
 
 
 def parsed(line: str | bytes, parser: Syslog = SYSLOG, received_ns: int = RECEIVED_NS) -> Any:
@@ -468,6 +471,42 @@ def test_devices_of_cisco(line: str, fields: dict[str, Any]) -> None:
 )
 def test_what_is_not_syslog(line: str) -> None:
     assert parsed(line) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(line for line, _ in (*RFC5424, *RFC3164) if line.startswith("<")),
+        *(DIALECTS[name][0] for name in DIALECTS if name.startswith("rsyslog")),
+        "Nov 29 23:44:26.123456 web7 kernel: text",
+        "Nov 29 23:44:26 app[12]:",
+        DIALECTS["OpenWrt"][0],
+        f"000019: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: {CONFIGURED}",
+        "%SYS-5-CONFIG_I: Configured",
+    ],
+)
+def test_it_is_recognised(line: str) -> None:
+    assert re.match(LOOKS, line.encode())
+    assert parsed(line) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hello",
+        "<html>",
+        "<200>1",
+        "Nov 29 was a Sunday",
+        "Nov 29 23:44:26 something went wrong",
+        "2026-11-29T23:44:26Z web7 app: others write so, too",
+        "2026-11-29T23:44:26.123Z stdout F app[12]: text",
+        "2026-11-29 23:44:26 web7 app[12]: text",
+        "Sun Nov 29 23:44:26 2026 it rained",
+        "100 %DONE-5-x",
+    ],
+)
+def test_it_is_not_taken_for_others(line: str) -> None:
+    assert re.match(LOOKS, line.encode()) is None
 
 
 @pytest.mark.parametrize(
