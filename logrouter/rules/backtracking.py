@@ -44,7 +44,7 @@ _SAMPLE: Final = (
 )  # fmt: skip
 _LOOPS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
 _SINGLE = (codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN)
-_LOOKS = (codes.ASSERT, codes.ASSERT_NOT)
+LOOKS = (codes.ASSERT, codes.ASSERT_NOT)
 
 Item = tuple[Any, Any]
 
@@ -52,16 +52,16 @@ Item = tuple[Any, Any]
 def ambiguity(pattern: str) -> str | None:
     """Why a pattern is refused, or None. It has been compiled by `re` already."""
     tree = parser.parse(pattern)
-    classes = _Classes(tree)
+    classes = Classes(tree)
     try:
         for item in _suspicious_loops(tree):
-            automaton = _Automaton(classes)
+            automaton = Automaton(classes)
             empties = automaton.loop(item).empties
             if automaton.is_ambiguous() or (empties > 1 and item[1][0] > 1):
                 return NESTED
-    except _TooComplex:
+    except TooComplex:
         return COMPLEX
-    return CHAINED if any(_longest_chain(sequence, classes) > MAX_CHAIN for sequence in _sequences(tree)) else None
+    return CHAINED if any(_longest_chain(sequence, classes) > MAX_CHAIN for sequence in sequences(tree)) else None
 
 
 # ── walking the tree that `re` makes ──
@@ -78,24 +78,24 @@ def _children(item: Item) -> Iterator[Any]:
         yield from value[1]
     elif code is codes.ATOMIC_GROUP:
         yield value
-    elif code in _LOOKS:
+    elif code in LOOKS:
         yield value[1]
     elif code is codes.GROUPREF_EXISTS:
         yield from (part for part in value[1:] if part is not None)
 
 
-def _sequences(tree: Iterable[Item]) -> Iterator[Any]:
+def sequences(tree: Iterable[Item]) -> Iterator[Any]:
     yield tree
     for item in tree:
         for child in _children(item):
-            yield from _sequences(child)
+            yield from sequences(child)
 
 
 def _is_loop(item: Item) -> bool:
     if item[0] not in _LOOPS:
         return False
     _, highest, body = item[1]
-    return bool(highest > FEW) if _is_open(body) else _rounds([item]) > MANY
+    return bool(highest > FEW) if is_open(body) else _rounds([item]) > MANY
 
 
 def _rounds(sequence: Iterable[Item]) -> int:
@@ -107,12 +107,12 @@ def _rounds(sequence: Iterable[Item]) -> int:
     return rounds
 
 
-def _is_open(sequence: Iterable[Item]) -> bool:
+def is_open(sequence: Iterable[Item]) -> bool:
     """Whether what it matches may be long."""
     return any(
         item[0] is codes.GROUPREF
         or (item[0] in _LOOPS and item[1][1] > MANY)
-        or any(_is_open(child) for child in _children(item))
+        or any(is_open(child) for child in _children(item))
         for item in sequence
     )
 
@@ -132,8 +132,8 @@ def _suspicious_loops(tree: Iterable[Item]) -> Iterator[Item]:
     for item in tree:
         if _is_loop(item) and _has_choice(item[1][2]):
             yield item
-            for sequence in _sequences(item[1][2]):
-                yield from (loop for look in sequence if look[0] in _LOOKS for loop in _suspicious_loops(look[1][1]))
+            for sequence in sequences(item[1][2]):
+                yield from (loop for look in sequence if look[0] in LOOKS for loop in _suspicious_loops(look[1][1]))
         else:
             for child in _children(item):
                 yield from _suspicious_loops(child)
@@ -142,13 +142,14 @@ def _suspicious_loops(tree: Iterable[Item]) -> Iterator[Item]:
 # ── characters ──
 
 
-class _Classes:
+class Classes:
     """Which of the sample's characters an item matches, as the bits of an int."""
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, *, without: str = "") -> None:
+        """`without`: a character that no text has."""
         self._state = tree.state
         self._flags = tree.state.flags | (re.IGNORECASE if _ignores_case(tree) else 0)
-        self._sample = [chr(code) for code in sorted({*_SAMPLE, *_named(tree)})]
+        self._sample = [chr(code) for code in sorted({*_SAMPLE, *_named(tree)}) if chr(code) != without]
         self._known: dict[str, int] = {}
 
     def mask(self, item: Item) -> int:
@@ -158,6 +159,9 @@ class _Classes:
             self._known[key] = sum(1 << index for index, character in enumerate(self._sample) if match(character))
         return self._known[key]
 
+    def __len__(self) -> int:
+        return len(self._sample)
+
     @property
     def everything(self) -> int:
         return (1 << len(self._sample)) - 1
@@ -166,13 +170,13 @@ class _Classes:
 def _ignores_case(tree: Iterable[Item]) -> bool:
     """Whether any part does: then all are taken to, which can only find more ambiguity."""
     return any(
-        item[0] is codes.SUBPATTERN and item[1][1] & re.IGNORECASE for sequence in _sequences(tree) for item in sequence
+        item[0] is codes.SUBPATTERN and item[1][1] & re.IGNORECASE for sequence in sequences(tree) for item in sequence
     )
 
 
 def _named(tree: Iterable[Item]) -> Iterator[int]:
     """The characters that a pattern names, ends of ranges too."""
-    for sequence in _sequences(tree):
+    for sequence in sequences(tree):
         for code, value in sequence:
             for part_code, part in value if code is codes.IN else [(code, value)]:
                 if part_code in (codes.LITERAL, codes.NOT_LITERAL):
@@ -184,58 +188,87 @@ def _named(tree: Iterable[Item]) -> Iterator[int]:
 # ── the automaton ──
 
 
-class _TooComplex(Exception):
+class TooComplex(Exception):
     """More states than are worth following."""
 
 
-class _Exit(NamedTuple):
-    """A state in which a part may end, and the characters that may not follow, as a possessive loop took them all."""
+class Exit(NamedTuple):
+    """A state in which a part may end."""
 
     state: int
     excluded: int = 0
+    """The characters that may not follow, as a possessive loop took them all."""
+    certain: bool = True
+    """Whether it may end there whatever follows: no anchor and no look-around is in the way."""
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
+    """A part of an expression, as states in which it may begin and end."""
+
     entries: list[int]
-    exits: list[_Exit]
+    exits: list[Exit]
     empties: int
     """In how many ways it matches nothing: each is a way past it."""
+    certain: bool = True
+    """Whether it matches nothing whatever follows, if it does."""
 
 
-_EMPTY: Final = _Part([], [], 1)
+_EMPTY: Final = Part([], [], 1)
+_ASSERTION: Final = Part([], [], 1, certain=False)
+_ENDS: Final = (codes.AT_END, codes.AT_END_STRING)
 
 
-class _Automaton:
-    def __init__(self, classes: _Classes) -> None:
+class Automaton:
+    """States and edges of an expression. Raises TooComplex where there are more than `most`."""
+
+    def __init__(self, classes: Classes, most: int = MAX_STATES) -> None:
         self._classes = classes
-        self._masks: list[int] = []
-        self._edges: list[list[tuple[int, int]]] = []
+        self._most = most
+        self.masks: list[int] = []
+        self.edges: list[list[tuple[int, int]]] = []
         """From each state: target, and the characters on which the edge is taken. Two alike are two ways."""
+        self.looping: set[int] = set()
+        """States in a loop of many rounds."""
 
-    def loop(self, item: Item) -> _Part:
+    def loop(self, item: Item) -> Part:
         """A repetition without counting: any number of rounds, at least one unless it may be none."""
-        lowest, _, body = item[1]
+        lowest, highest, body = item[1]
+        first = len(self.masks)
         part = self.sequence(body)
+        if highest > MANY:
+            self.looping.update(range(first, len(self.masks)))
         self._connect(part.exits, part.entries)
         exits = part.exits
         if item[0] is codes.POSSESSIVE_REPEAT and len(body) == 1 and body[0][0] in _SINGLE:
-            exits = [_Exit(end.state, self._masks[end.state]) for end in exits]
+            exits = [end._replace(excluded=self.masks[end.state]) for end in exits]
         empties = 2 if part.empties else int(lowest == 0)  # nothing, matched once or twice, is two ways
-        return _Part(part.entries, exits, empties)
+        return Part(part.entries, exits, empties, lowest == 0 or part.certain)
 
-    def sequence(self, items: Iterable[Item]) -> _Part:
+    def sequence(self, items: Iterable[Item]) -> Part:
         whole = _EMPTY
         for item in items:
-            whole = self._then(whole, self._item(item))
+            whole = (
+                self._ended(whole) if item[0] is codes.AT and item[1] in _ENDS else self._then(whole, self._item(item))
+            )
         return whole
 
-    def _then(self, first: _Part, second: _Part) -> _Part:
+    def _ended(self, whole: Part) -> Part:
+        """With the end of the text behind it: certain is what can go on to there, whatever the text."""
+        exits = [end._replace(certain=end.certain and self._swallows_all(end.state)) for end in whole.exits]
+        return whole._replace(exits=exits, certain=False)
+
+    def _swallows_all(self, state: int) -> bool:
+        everything = self._classes.everything
+        return self.masks[state] == everything and (state, everything) in self.edges[state]
+
+    def _then(self, first: Part, second: Part) -> Part:
         self._connect(first.exits, second.entries)
         entries = first.entries + second.entries * first.empties
-        exits = second.exits + first.exits * second.empties
-        return _Part(entries, exits, min(first.empties * second.empties, 2))  # two are as bad as many
+        ends = [end._replace(certain=end.certain and second.certain) for end in first.exits] * second.empties
+        empties = min(first.empties * second.empties, 2)  # two are as bad as many
+        return Part(entries, second.exits + ends, empties, first.certain and second.certain)
 
-    def _item(self, item: Item) -> _Part:
+    def _item(self, item: Item) -> Part:
         code, value = item
         if code in _SINGLE:
             return self._state(self._classes.mask(item))
@@ -244,49 +277,55 @@ class _Automaton:
         if code is codes.GROUPREF:  # any text at all
             state = self._state(self._classes.everything)
             self._connect(state.exits, state.entries)
-            return state._replace(empties=1)
+            self.looping.update(state.entries)
+            return Part(state.entries, [end._replace(certain=False) for end in state.exits], 1, certain=False)
         if code is codes.ATOMIC_GROUP and len(value) == 1 and value[0][0] is codes.MAX_REPEAT:
             return self._repetition((codes.POSSESSIVE_REPEAT, value[0][1]))
         if code is codes.BRANCH or code is codes.GROUPREF_EXISTS:
             parts = [self.sequence(child) for child in _children(item)]
-            return self._choice(parts if code is codes.BRANCH or len(parts) > 1 else [*parts, _EMPTY])
+            if code is codes.BRANCH:
+                return self._choice(parts)
+            return self._choice(parts if len(parts) > 1 else [*parts, _EMPTY])._replace(certain=False)
         if code in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
             return self.sequence(next(_children(item)))
-        return _EMPTY  # an anchor, a look-around
+        return _ASSERTION
 
-    def _repetition(self, item: Item) -> _Part:
+    def _repetition(self, item: Item) -> Part:
         lowest, highest, body = item[1]
         if highest > FEW and lowest != highest:
             return self.loop(item)
         whole = _EMPTY
         for number in range(int(highest)):
             part = self.sequence(body)
-            whole = self._then(whole, part if number < lowest else part._replace(empties=part.empties + 1))
+            whole = self._then(
+                whole, part if number < lowest else part._replace(empties=part.empties + 1, certain=True)
+            )
         return whole
 
-    def _choice(self, parts: list[_Part]) -> _Part:
+    def _choice(self, parts: list[Part]) -> Part:
         entries = [entry for part in parts for entry in part.entries]
         exits = [end for part in parts for end in part.exits]
-        return _Part(entries, exits, min(sum(part.empties for part in parts), 2))
+        certain = any(part.empties and part.certain for part in parts)
+        return Part(entries, exits, min(sum(part.empties for part in parts), 2), certain)
 
-    def _state(self, mask: int) -> _Part:
-        if len(self._masks) == MAX_STATES:
-            raise _TooComplex
-        self._masks.append(mask)
-        self._edges.append([])
-        state = len(self._masks) - 1
-        return _Part([state], [_Exit(state)], 0)
+    def _state(self, mask: int) -> Part:
+        if len(self.masks) == self._most:
+            raise TooComplex
+        self.masks.append(mask)
+        self.edges.append([])
+        state = len(self.masks) - 1
+        return Part([state], [Exit(state)], 0)
 
-    def _connect(self, exits: list[_Exit], entries: list[int]) -> None:
-        for state, excluded in exits:
+    def _connect(self, exits: list[Exit], entries: list[int]) -> None:
+        for state, excluded, _ in exits:
             for entry in entries:
-                if label := self._masks[entry] & ~excluded:
-                    self._edges[state].append((entry, label))
+                if label := self.masks[entry] & ~excluded:
+                    self.edges[state].append((entry, label))
 
     def is_ambiguous(self) -> bool:
         """Whether two walkers can part and meet again. All states are on the loop, so from there they can go on."""
         waiting: list[tuple[int, int]] = []
-        for edges in self._edges:
+        for edges in self.edges:
             for number, (one, label) in enumerate(edges):
                 waiting += [(one, other) for other, other_label in edges[:number] if label & other_label]
         seen: set[tuple[int, int]] = set()
@@ -299,8 +338,8 @@ class _Automaton:
             seen |= {pair, (other, one)}
             waiting += [
                 (next_one, next_other)
-                for next_one, label in self._edges[one]
-                for next_other, other_label in self._edges[other]
+                for next_one, label in self.edges[one]
+                for next_other, other_label in self.edges[other]
                 if label & other_label
             ]
         return False
@@ -309,7 +348,7 @@ class _Automaton:
 # ── chains ──
 
 
-def _longest_chain(sequence: Iterable[Item], classes: _Classes) -> int:
+def _longest_chain(sequence: Iterable[Item], classes: Classes) -> int:
     """How many open repetitions of one character follow each other with nothing between that stops them."""
     longest = chain = swallowed = 0
     for item in _flattened(sequence):

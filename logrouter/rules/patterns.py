@@ -29,10 +29,10 @@ class PatternError(ValueError):
         self.position = position
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
+def compile_pattern(text: str, max_length: int = MAX_LENGTH) -> re.Pattern[str]:
     """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError."""
-    if len(text) > MAX_LENGTH:
-        raise PatternError(f"a regular expression has at most {MAX_LENGTH:,} characters")
+    if len(text) > max_length:
+        raise PatternError(f"a regular expression has at most {max_length:,} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a later Python may read differently

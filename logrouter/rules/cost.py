@@ -1,0 +1,212 @@
+"""How long a text may be that a regular expression is searched for in, so that the search stays short.
+
+What `backtracking` lets through costs at worst a power of the text's length, n. For most expressions it is n itself;
+for the others a few thousand characters are too many. Which power it is tells the expression's automaton (Weber and
+Seidl 1991, "On the degree of ambiguity of finite automata"), of which the engine walks every way until one succeeds:
+
+    1. Where a loop p can be left for a later loop q, and one text w leads from p to p, from p to q and from q to q,
+       then in w repeated p can be left for q nearly anywhere: n ways.
+           (\\S+) (\\S+)#     none: a w would have a blank, and these loops have not
+           (.*),(.*)#       w = ","
+    2. A chain of d such pairs, each reachable from the one before, makes about n**d / d! ways, and each of them is
+       walked: n**(d+1) / (d+1)! steps.
+    3. An expression that is not anchored has a loop over everything before it: the place where it begins.
+    4. The way that succeeds ends the search. So where nothing can fail any more is no q, no way leads through it, and
+       no w counts of which several let q succeed:
+           (.*) (.*) (.*)   none: where there are two blanks, it matches
+
+Loops of at most ten rounds count as a constant. What cannot be followed to its end is taken for the worst.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from itertools import product
+from math import factorial
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, Final, NamedTuple
+
+from logrouter.errors import ExpressionError
+from logrouter.rules.backtracking import LOOKS, Automaton, Classes, TooComplex, is_open, sequences
+from logrouter.rules.patterns import compile_pattern
+
+WORK: Final = 2**25
+"""Steps of the engine for one text: a third of a second, or a whole one."""
+SHORTEST: Final = 256
+"""An expression for lines no longer than this is of no use."""
+MAX_LENGTH: Final = 65_536
+"""Characters in an expression that may be put together from others."""
+MOST_STATES: Final = 4_000
+_WORST: Final = 16
+"""The power that is believed of an expression of more states."""
+_MOST_LOOKS: Final = 200_000
+"""So many places are looked at in one automaton, and then the worst is believed: a tenth of a second."""
+
+
+class Longest(NamedTuple):
+    """How many characters a text may have; None: any number."""
+
+    line: int | None
+    """Of one line."""
+    lines: int | None
+    """Of several, as joining makes them: what is anchored at the end of a line can fail there."""
+
+
+class BoundedPattern:
+    """A regular expression that is searched for in texts which are not too long for it.
+
+    Raises ExpressionError where it is wrong, or would be too dear for texts of `SHORTEST` characters.
+    """
+
+    def __init__(self, text: str, shown: str | None = None) -> None:
+        """`shown`: the text that an error is about, where that is not the expression itself."""
+        self.compiled = compile_pattern(text, MAX_LENGTH)
+        self.longest = longest(text)
+        if self.longest.line is not None and self.longest.line < SHORTEST:
+            problem = "the regular expression can take very long: its repetitions can share out a text in too many ways"
+            hint = 'begin it with ^, and write [^ ]* or [^"]* for .* where there is an end to it'
+            raise ExpressionError(problem, shown or text, 0, hint)
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """The first match; None also where the text is too long to look for it."""
+        limit = self.longest.lines if "\n" in text else self.longest.line
+        return self.compiled.search(text) if limit is None or len(text) <= limit else None
+
+
+def longest(pattern: str) -> Longest:
+    """For an expression that `compile_pattern` takes."""
+    tree = parser.parse(pattern)
+    return Longest(_longest(_power(tree, Classes(tree, without="\n"))), _longest(_power(tree, Classes(tree))))
+
+
+def _longest(power: int) -> int | None:
+    return None if power == 1 else int((WORK * factorial(power)) ** (1 / power))
+
+
+def _power(tree: Any, classes: Classes) -> int:
+    """Of the length of a text, in what a search may cost."""
+    try:
+        power = _Search(tree, classes, is_anchored=_is_anchored(tree)).longest_chain() + 1
+        for sequence in sequences(tree):
+            for code, value in sequence:
+                if code in LOOKS and is_open(value[1]):  # walked along each way, and in each way to its end
+                    power += _Search(value[1], classes, is_anchored=True).longest_chain() + 1
+    except TooComplex:
+        return _WORST
+    return power
+
+
+def _is_anchored(tree: Any) -> bool:
+    """Whether it can match at the beginning of a text only."""
+    for code, value in tree:
+        if code is codes.AT:
+            return value is codes.AT_BEGINNING_STRING or (
+                value is codes.AT_BEGINNING and not tree.state.flags & re.MULTILINE
+            )
+        if code is codes.SUBPATTERN:
+            return not value[1] & re.MULTILINE and _is_anchored(value[3])
+        if code is codes.BRANCH:
+            return all(map(_is_anchored, value[1]))
+        return False
+    return False
+
+
+class _Pair(NamedTuple):
+    """Two loops that can share out a text between them."""
+
+    first: int
+    second: int
+
+
+class _Search:
+    """The automaton of a search, and what is ambiguous in it. Raises TooComplex."""
+
+    def __init__(self, tree: Any, classes: Classes, *, is_anchored: bool) -> None:
+        automaton = Automaton(classes, MOST_STATES)
+        part = automaton.sequence(tree)
+        self._loops = set(automaton.looping)
+        self._successes = {end.state for end in part.exits if end.certain}
+        self._next = [_merged(edges) for edges in automaton.edges]
+        if not is_anchored:
+            begin = len(self._next)
+            self._next.append({begin: classes.everything} | {entry: automaton.masks[entry] for entry in part.entries})
+            self._loops.add(begin)
+        self._letters = _letters(automaton.masks, len(classes))
+        self._reach = {state: self._reached_from(state, self._successes) for state in self._loops}
+        self._looks = 0
+
+    def _reached_from(self, start: int, closed: Set[int] = frozenset()) -> set[int]:
+        """Which states can be reached by way of no closed one."""
+        reached, waiting = {start}, [start]
+        while waiting:
+            new = self._next[waiting.pop()].keys() - reached - closed
+            reached |= new
+            waiting += new
+        return reached
+
+    def longest_chain(self) -> int:
+        """Of how many pairs."""
+        chains: dict[_Pair, int] = {}
+        for pair in sorted(self._pairs(), key=lambda pair: len(self._reach[pair.second])):  # what others reach is first
+            behind = [length for other, length in chains.items() if other.first in self._reach[pair.second]]
+            chains[pair] = 1 + max(behind, default=0)
+        return max(chains.values(), default=0)
+
+    def _pairs(self) -> Iterator[_Pair]:
+        for first in self._loops:
+            home = {state for state in self._reached_from(first) if first in self._reached_from(state)}
+            for second in self._reach[first] & self._loops - home:
+                if self._is_pair(first, home, second):
+                    yield _Pair(first, second)
+
+    def _is_pair(self, first: int, home: Set[int], second: int) -> bool:
+        """Whether one text leads from first to first and second, and from second to second, and never to success.
+
+        Three walkers go in step: two from `first`, of which one stays at home, and one from `second`; beside them goes
+        the set of all states where one from `second` could be. When they have arrived they set out again, with that
+        set, until it stays the same: then they can go round for ever.
+        """
+        goal = (first, second, second)
+        begin = (first, first, second, frozenset((second,)), frozenset((second,)))
+        seen, waiting = {begin}, [begin]
+        while waiting:
+            one, other, third, could_be, had_been = waiting.pop()
+            for letter in self._letters:
+                self._looks += 1
+                if self._looks > _MOST_LOOKS:
+                    return True
+                ones = [state for state in self._step(one, letter) if state in home]
+                thirds = [state for state in self._step(third, letter) if state in self._reach[second]] if ones else []
+                if not thirds:
+                    continue
+                now = frozenset(state for could in could_be for state in self._step(could, letter))
+                if not self._successes.isdisjoint(now):
+                    continue
+                others = [state for state in self._step(other, letter) if state in home or state not in self._successes]
+                for places in product(ones, others, thirds):
+                    if places == goal and now == had_been:
+                        return True
+                    new = (first, first, second, now, now) if places == goal else (*places, now, had_been)
+                    if new not in seen:
+                        seen.add(new)
+                        waiting.append(new)
+        return False
+
+    def _step(self, state: int, letter: int) -> list[int]:
+        return [other for other, label in self._next[state].items() if label >> letter & 1]
+
+
+def _merged(edges: list[tuple[int, int]]) -> dict[int, int]:
+    """Target → the characters on which it is reached."""
+    merged: dict[int, int] = {}
+    for target, label in edges:
+        merged[target] = merged.get(target, 0) | label
+    return merged
+
+
+def _letters(masks: list[int], count: int) -> list[int]:
+    """One character of each kind that the classes tell apart."""
+    kinds = {tuple(mask >> letter & 1 for mask in set(masks)): letter for letter in range(count)}
+    return list(kinds.values())
