@@ -73,6 +73,8 @@ class Arrival(NamedTuple):
     """By name, in order, whether each holds; those behind a route with `stop` that holds are not asked."""
     sinks: Mapping[str, Sequence[Leaving]]
     """By name, what leaves through each sink that gets it."""
+    refusals: Mapping[str, Rule | None]
+    """By name, for each other sink its own rule, which does not hold; None: no route that names the sink does."""
 
 
 class Passage(NamedTuple):
@@ -147,7 +149,8 @@ class Rehearsal:
         (routed,) = self._router.route(chunk)
         shares = {name: self._router.slice(routed, number) for name, number in self._numbers.items()}
         leaving = {name: list(_leaving(self.sinks[name], part)) for name, part in shares.items() if part is not None}
-        return Arrival(event, self._routes(event), leaving)
+        refusals = {name: self._refusal(name, event) for name in self.sinks if name not in leaving}
+        return Arrival(event, self._routes(event), leaving, refusals)
 
     def _routes(self, event: Event) -> dict[str, bool]:
         asked = {}
@@ -156,6 +159,10 @@ class Rehearsal:
             if asked[route.name] and route.stop:
                 break
         return asked
+
+    def _refusal(self, sink: str, event: Event) -> Rule | None:
+        match = self.sinks[sink].config.match
+        return None if match is None or match.test(event.document, event.facts) else match
 
 
 def _sink(name: str, settings: Settings) -> Sink[Any]:

@@ -108,13 +108,11 @@ class Explanation:
 
     def _sink(self, name: str, arrival: Arrival) -> list[str]:
         """What one sink would do with it: the very bytes."""
-        match = self._rehearsal.sinks[name].config.match
-        leaving = arrival.sinks.get(name)
-        if leaving is None:
-            refused = match is not None and not match.test(arrival.event.document, arrival.event.facts)
-            return [f"no  {name}: {_rule(match) if refused else 'no route that names it holds'}"]
-        told = [f"yes {name}: {_rule(match)}"]
-        for data, to, is_request in leaving:
+        if name in arrival.refusals:
+            refusal = arrival.refusals[name]
+            return [f"no  {name}: {'no route that names it holds' if refusal is None else _rule(refusal)}"]
+        told = [f"yes {name}: {_rule(self._settings.sinks[name].config.match)}"]
+        for data, to, is_request in arrival.sinks[name]:
             target = f" {'by' if is_request else 'to'} {to}" if to else ""
             told.append(f"      {len(data)} bytes{target}: " + _shown(data.removesuffix(b"\n")))
         return told

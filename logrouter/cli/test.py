@@ -32,9 +32,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     parser = _options.parser(
         "test",
-        "Run tests of the config: lines that come in, and what is expected to become of them. They stand in the\n"
-        "config itself, under 'tests', or in files of their own. Nothing is written or sent.",
-        "The exit code is 0 where all is as expected, 1 where something is not, 78 where config or tests are wrong.",
+        "Run tests of the config: lines that come in, and what is expected to become of\n"
+        "them. They stand in the config itself, under 'tests', or in files of their own.\n"
+        "Nothing is written or sent.",
+        "The exit code is 0 where all is as expected, 1 where something is not, 78 where\nconfig or tests are wrong.",
     )
     parser.add_argument(
         "tests",

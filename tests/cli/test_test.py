@@ -122,7 +122,7 @@ def test_each_thing_that_differs_is_told(test: Test) -> None:
         "routes  expected  bad",
         "got       none",
         "sinks  expected  errors, chat",
-        "got       none",
+        'got       none  (errors: no route that names it holds; chat: severity >= "fatal" does not hold)',
         "1 test: 1 failed",
     ]
 
@@ -155,9 +155,13 @@ def test_a_sink_that_does_not_get_it(test: Test) -> None:
     assert test(tests % "{errors: }").code == 0
     assert failures(test(tests % "[errors]"))[3:5] == ["sinks  expected  errors", "got       errors, chat"]
     assert failures(test(tests % "{all: }"))[3:5] == [
-        "sinks.all  expected  that it gets it",
-        "got       only errors, chat",
+        "sinks.all  expected  it gets the event",
+        "got       it does not: exists(ms) does not hold",
     ]
+    routed = "- {name: one, input: '{\"ms\":1}', expect: {sinks: [all, errors]}}"
+    assert failures(test(routed))[4] == (
+        "got       none  (all: no route that names it holds; errors: no route that names it holds)"
+    )
 
 
 def test_long_texts_get_a_mark_where_they_part(test: Test) -> None:
