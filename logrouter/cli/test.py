@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str]) -> int:
     """Run the tests. Exit 0 where all is as expected, 1 where something is not, 78 where config or tests are wrong."""
-    runner = Runner(make_parser().parse_args(argv))
+    options = make_parser().parse_args(argv)
+    if options.record:
+        return _record(options)
+    runner = Runner(options)
     if not runner.options.watch:
         return runner.run()
     from logrouter.cli._watch import watch
@@ -46,6 +50,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("-k", metavar="NAME", dest="name", help="only tests that have this in their name")
     parser.add_argument("--watch", action="store_true", help="run them again whenever one of the files changes")
     parser.add_argument("--junit", metavar="FILE", help="also write the results as JUnit XML, for CI systems")
+    parser.add_argument(
+        "--record", action="store_true", help="write tests instead, of what becomes of the lines on stdin now"
+    )
     _options.add_config_options(parser)
     return parser
 
@@ -97,6 +104,19 @@ class Runner:
     def _test_files(self) -> list[Path]:
         paths = [Path(name) for name in self.options.tests]
         return [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+
+
+def _record(options: argparse.Namespace) -> int:
+    from logrouter.cli import _options
+    from logrouter.errors import LogrouterError
+    from logrouter.fixtures.recording import record
+
+    if options.tests or options.name or options.watch or options.junit:
+        raise LogrouterError("--record runs no tests: it writes some of the lines on stdin")
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read()  # None: it was closed when we started
+    for line in record(_options.load(options), data):
+        print(line)
+    return 0
 
 
 def _nearest(name: str, cases: Sequence[Case]) -> str:

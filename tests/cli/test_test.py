@@ -259,6 +259,21 @@ def test_examples_have_tests_that_pass(command: Command, path: Path, monkeypatch
     assert (done.code, done.complaints) == (0, ""), done.output
 
 
+def test_lines_become_tests(command: Command, write: Callable[..., None]) -> None:
+    write(CONFIG)
+    done = command("test", "--record", stdin=b'{"level":"error"}\nplain\n')
+    assert (done.code, done.complaints) == (0, "")
+    assert done.output.splitlines()[:3] == ["tests:", "  - name: line 1", """    input: '{"level":"error"}'"""]
+    write(done.output, "tests.yaml")
+    assert command("test", "tests.yaml").output == "ok    line 1\nok    line 2\n2 tests: all passed\n"
+
+
+def test_recording_runs_nothing(command: Command) -> None:
+    done = command("test", "--record", "tests.yaml")
+    assert (done.code, done.output) == (2, "")
+    assert done.complaints == "logrouter: --record runs no tests: it writes some of the lines on stdin\n"
+
+
 def test_no_tests(command: Command) -> None:
     done = command("test")
     assert (done.code, done.output) == (2, "")
