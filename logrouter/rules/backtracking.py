@@ -85,6 +85,7 @@ def _children(item: Item) -> Iterator[Any]:
 
 
 def sequences(tree: Iterable[Item]) -> Iterator[Any]:
+    """The tree and every sequence in it."""
     yield tree
     for item in tree:
         for child in _children(item):
@@ -153,6 +154,7 @@ class Classes:
         self._known: dict[str, int] = {}
 
     def mask(self, item: Item) -> int:
+        """The characters that a class, a dot or a character matches."""
         key = repr(item)
         if key not in self._known:
             match = compiler.compile(parser.SubPattern(self._state, [item]), self._flags).match
@@ -164,6 +166,7 @@ class Classes:
 
     @property
     def everything(self) -> int:
+        """All characters."""
         return (1 << len(self._sample)) - 1
 
 
@@ -245,6 +248,7 @@ class Automaton:
         return Part(part.entries, exits, empties, lowest == 0 or part.certain)
 
     def sequence(self, items: Iterable[Item]) -> Part:
+        """Items one after the other."""
         whole = _EMPTY
         for item in items:
             whole = (
