@@ -191,7 +191,7 @@ def test_events_that_are_missing_and_too_many_are_told_apart(test: Test) -> None
     assert failures(done) == [
         "FAIL  shifted  logrouter.yaml:14:5",
         "event 1 of 4: a",
-        "is not expected: a goes to no sink",
+        "is not expected: it goes to no sink",
         'event 4 of 4: {"path":"/healthz"}',
         "not as expected at logrouter.yaml:19:9",
         "discarded  expected  false",
@@ -309,6 +309,31 @@ tests:
     first = command("test")
     told = [line.strip() for line in first.output.splitlines()]
     assert told.count("ok    half of them") == told.count("ok    the same again")
+
+
+def test_what_has_become_of_a_line_is_shown(command: Command, write: Callable[..., None]) -> None:
+    write("""\
+steps: [{split: items}]
+sinks: {o: 'stdout:'}
+tests: [{name: one, input: '{"items":[1,2]}', expect: {fields: {items: 1}}}]
+""")
+    assert failures(command("test"))[1:-1] == [
+        'event 2 of 2: {"items":[1,2]}',
+        'became {"items":2}',
+        "is not expected: it goes to o",
+    ]
+
+
+def test_steps_that_count_go_by_the_time_of_the_test(command: Command, write: Callable[..., None]) -> None:
+    write("""\
+steps: [{throttle: {rate: 2/m}}]
+sinks: {o: 'stdout:'}
+tests:
+  - name: two in a minute
+    input: [a, b, c, {after: 29s}, d, {after: 1s}, e]
+    expect: [{}, {}, {discarded: true, count: 2}, {fields: {message: e, throttled: 2}}]
+""")
+    assert command("test").output == "ok    two in a minute\n1 test: all passed\n"
 
 
 def test_time_that_passes_ends_what_is_joined(command: Command, write: Callable[..., None]) -> None:
