@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -257,6 +258,20 @@ def test_examples_have_tests_that_pass(command: Command, path: Path, monkeypatch
         monkeypatch.setenv(name, value)
     done = command("test", "--config", str(path))
     assert (done.code, done.complaints) == (0, ""), done.output
+
+
+PAGE = (CONFIGS.parent / "docs" / "testing.md").read_text(encoding="utf-8")
+EXAMPLES = [block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "\ntests:" in block]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_of_the_page_pass(command: Command, write: Callable[..., None], example: str) -> None:
+    write(example)
+    assert command("test")[::2] == (0, "")
+
+
+def test_there_are_examples_on_the_page() -> None:
+    assert len(EXAMPLES) == 2
 
 
 def test_lines_become_tests(command: Command, write: Callable[..., None]) -> None:
