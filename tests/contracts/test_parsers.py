@@ -35,6 +35,8 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{csv: {columns: [a, b, c], separator: ';', quote: \"'\", types: {a: float}}}",
     ],
     "docker": ["docker"],
+    "go": ["go", "{go: {timezone: Europe/Stockholm}}"],
+    "java": ["java", "{java: {timezone: Europe/Stockholm}}"],
     "json": ["json"],
     "klog": ["klog", "{klog: {timezone: Europe/Stockholm}}"],
     "key_value": [
@@ -49,11 +51,19 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{logfmt: {time_key: at, time_format: '%b %d %H:%M', timezone: Europe/Stockholm}}",
     ],
     "ltsv": ["{ltsv: {time_format: '%d/%b/%Y:%H:%M:%S %z'}}", "ltsv", "{ltsv: {types: {a: int, status: text}}}"],
+    "postgresql": [
+        "postgresql",
+        "{postgresql: {format: csv}}",
+        "{postgresql: {log_line_prefix: '%t %b[%p] %q%a '}}",
+    ],
+    "python": ["python", "{python: {timezone: America/New_York}}"],
+    "redis": ["redis", "{redis: {timezone: Europe/Stockholm}}"],
     "regex": [
         "{regex: '(?P<level>[a-z]+)=(?P<n>\\d+)?'}",
         "{regex: {pattern: '^(?P<a>\\d+) (?P<b>.*)', time_key: a, time_format: unix_ms}}",
         "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",
     ],
+    "rust": ["rust", "{rust: {timezone: Europe/Stockholm}}"],
     "syslog": ["syslog", "{syslog: {timezone: Europe/Stockholm}}"],
 }
 """As they stand in a list of parsers, each at least once."""

@@ -1,0 +1,246 @@
+r"""Lines that begin with what a logger writes before each message: time, level, name, thread, in an order of its own.
+
+A layout is an expression with the fields in angle brackets:
+
+    <time> \[<thread>\] <level> ++<logger> - <message>
+
+What a field looks like stands once (`KINDS`). The careful expression and the quick one, for a block (`_shapes.py`), are
+the same but for the message. Of an event of several lines the first is looked at; the rest belongs to the message.
+Colours of a terminal (`\x1b[32m`) are taken off before anything else.
+
+The layouts of one parser must exclude each other: no line is of two, so that it does not matter which is tried first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from logrouter.documents import Document, Names, encode_document
+from logrouter.memo import Memo
+from logrouter.parsers import Looks, ParserConfig
+from logrouter.parsers._local_times import LocalTimes
+from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser
+from logrouter.parsers._trailing import Trailing
+from logrouter.possessive import portable
+
+_COLOURS: Final = re.compile(rb"\x1b\[[0-9;:]*+m")
+_ESCAPE: Final = b"\x1b"
+_FIELD: Final = re.compile(r"<([a-z][\w.]*)(?::(\w+))?>")
+_FIRST: Final = ("time", "level", "message")
+"""These come first in every event."""
+_TIMES: Final = 4096
+"""So many texts of times are remembered: those of four seconds, in milliseconds."""
+
+
+class Kind(NamedTuple):
+    """How a field looks: neither of quotation marks, nor of control characters, and the same as UTF-8 and decoded."""
+
+    expression: str
+    """Without groups that capture."""
+    value: Callable[[str], Any] | None = None
+    """What the text becomes. Default: itself; None: it says that there is none. Of a time: ISO 8601, as `LocalTimes`
+    reads it. Raises ValueError where it is nothing of the kind."""
+    is_number: bool = False
+    is_time: bool = False
+    is_cut_short: bool = False
+    """It is a time without its date, or its year: which, depends on when the line was received."""
+    holds_quotes: bool = False
+    """There may be quotation marks, after all."""
+
+
+def number(expression: str = "0|[1-9][0-9]{0,17}") -> Kind:
+    """A number that JSON has too."""
+    return Kind(expression, is_number=True)
+
+
+def iso_time(expression: str, value: Callable[[str], str] | None = None, *, is_cut_short: bool = False) -> Kind:
+    """A time, and what makes ISO 8601 of it."""
+    return Kind(expression, value, is_time=True, is_cut_short=is_cut_short)
+
+
+CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?+"
+ZONE: Final = r"(?: ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)(?!\w))?+"
+WORD: Final = r'[^\s"\[\](){}<>|:,;=]++'
+KINDS: Final[Mapping[str, Kind]] = {
+    "time": iso_time(rf"\d{{4}}-\d\d-\d\d[T ]{CLOCK}{ZONE}"),
+    "clock": iso_time(CLOCK, "T".__add__, is_cut_short=True),
+    "level": Kind("TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|CRITICAL|FATAL"),
+    "logger": Kind(r"[\w.$/@#*-]++"),
+    "thread": Kind(r'[^\]"\n\t]*+'),
+    "message": Kind(""),
+    "line": number("0|[1-9][0-9]{0,8}"),
+    "pid": number(),
+}
+"""Of all layouts; a parser may say otherwise. What is not named here is a word."""
+_WORD: Final = Kind(WORD)
+_MESSAGE: Final = r"[^\n]*"
+
+
+class Layout:
+    """One of a parser's. Immutable."""
+
+    def __init__(self, text: str, kinds: Mapping[str, Kind] | None = None, trailing: Trailing | None = None) -> None:
+        """`trailing`: what may stand behind the message and becomes fields."""
+        self._trailing = trailing
+        self.lines = 1 + text.count(r"\n")
+        """So many of an event belong to it."""
+        self._between = [part for n, part in enumerate(_FIELD.split(text)) if n % 3 == 0]
+        known = {**KINDS, **(kinds or {})}
+        self._fields = [(name, known.get(kind or name, _WORD)) for name, kind in _FIELD.findall(text)]
+        names = [name for name, _ in self._fields]
+        self._order = sorted(range(len(names)), key=lambda n: _FIRST.index(names[n]) if names[n] in _FIRST else 3)
+
+    @cached_property
+    def _careful(self) -> re.Pattern[str]:
+        return re.compile(portable(self._expression(_MESSAGE, "(%s)")), re.ASCII)
+
+    def _expression(self, message: str, group: str) -> str:
+        whole = self._between[0]
+        for (name, kind), text in zip(self._fields, self._between[1:], strict=True):
+            whole += group % (message if name == "message" else kind.expression) + text
+        return whole
+
+    @property
+    def begin(self) -> str:
+        """What stands before the message, as an expression without groups that capture."""
+        whole = self._between[0]
+        for (name, kind), text in zip(self._fields, self._between[1:], strict=True):
+            if name == "message":
+                break
+            whole += f"(?:{kind.expression})" + text
+        return whole
+
+    def read(self, text: str, times: LocalTimes, received_ns: int) -> Document | None:
+        """The fields of an event, or None."""
+        head, rest = _split(text, self.lines)
+        match = self._careful.fullmatch(head)
+        if match is None:
+            return None
+        document: Document = {}
+        for number in self._order:
+            (name, kind), said = self._fields[number], match[number + 1]
+            if name == "message":
+                document[name] = said + rest
+            elif said:
+                try:
+                    value = _value(kind, said, times, received_ns)
+                except ValueError:
+                    return None
+                if value is not None:
+                    document[name] = value
+        if "message" not in document and rest:
+            document["message"] = rest[1:]
+        elif self._trailing is not None:
+            _add_trailing(self._trailing, document, len(rest))
+        return document
+
+    def shape(self, times: LocalTimes) -> Shape | None:
+        """The quick way, where there is one."""
+        if self.lines > 1 or any(kind.is_cut_short for _, kind in self._fields):
+            return None
+        never = self._trailing.mark if self._trailing else ""
+        message = rf"[^\n\t{never}]*" + ("(?<! )" if never else "")
+        expression = self._expression(message, "(%s)").encode()
+        return Shape(expression, [_column(*self._fields[group], group, times) for group in self._order])
+
+
+def _split(text: str, lines: int) -> tuple[str, str]:
+    """The first few lines, and the rest, which begins with its newline."""
+    end = -1
+    for _ in range(lines):
+        end = text.find("\n", end + 1)
+        if end < 0:
+            return text, ""
+    return text[:end], text[end:]
+
+
+def _value(kind: Kind, text: str, times: LocalTimes, received_ns: int) -> Any:
+    if kind.is_number:
+        return msgspec.Raw(text.encode())
+    made = kind.value(text) if kind.value else text
+    return times.utc_text(made, received_ns) if kind.is_time else made
+
+
+def _column(name: str, kind: Kind, group: int, times: LocalTimes) -> Column:
+    if name == "message":
+        return Column(name, holds_quotes=True, group=group)
+    if kind.value is None and not kind.is_time:
+        return Column(name, is_json=kind.is_number, may_lack=True, holds_quotes=kind.holds_quotes, group=group)
+
+    def json(text: bytes) -> bytes:
+        value = _value(kind, text.decode(), times, 0)
+        return b"" if value is None else msgspec.json.encode(value)
+
+    return Column(name, Memo(json, _TIMES).__getitem__, may_lack=True, group=group)
+
+
+def _add_trailing(trailing: Trailing, document: Document, rest: int) -> None:
+    """Make fields of what stands behind the message's first line, which `rest` letters follow."""
+    message = document["message"]
+    end = len(message) - rest
+    text, fields = trailing.read(message[:end])
+    document["message"] = text.rstrip(" ") + message[end:]
+    if fields:
+        names = Names(document)
+        for name, value in fields:
+            document[names.unused(name)] = value
+
+
+class LayoutsConfig(ParserConfig, frozen=True, kw_only=True):
+    """It knows the layout by the line."""
+
+    timezone: str = "UTC"
+    """The zone of times that do not say theirs, by its IANA name, such as `Europe/Stockholm`."""
+
+
+ConfigT = TypeVar("ConfigT", bound=LayoutsConfig)
+
+
+class LayoutsParser(ShapedParser[ConfigT]):
+    """Base of the parsers of layouts."""
+
+    layouts: Sequence[Layout]
+    controls = CONTROLS - {ord("\t")}  # which are in no field of the quick way: only lines that have one are slow
+
+    def __init__(self, config: ConfigT) -> None:
+        super().__init__(config)
+        self._times = LocalTimes(config.timezone)
+        self._shapes = Memo[Layout, Shape | None](lambda layout: layout.shape(self._times), len(self.layouts))
+
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
+        document = self.read(without_colours(line).decode("utf-8", "replace"), received_ns)
+        return None if document is None else encode_document(document)
+
+    def read(self, text: str, received_ns: int) -> Document | None:
+        """The fields of an event without colours, or None."""
+        for layout in self.layouts:
+            if (document := layout.read(text, self._times, received_ns)) is not None:
+                return document
+        return None
+
+    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
+        if _ESCAPE in block:
+            lines = list(map(without_colours, lines))
+        return super().parse_all(lines, block, received_ns)
+
+    def shape_of(self, line: bytes) -> Shape | None:
+        for layout in self.layouts:
+            shape = self._shapes[layout]
+            if shape is not None and shape.takes(line):
+                return shape
+        return None
+
+
+def without_colours(line: bytes) -> bytes:
+    """The line as a terminal would show it to somebody who sees no colours."""
+    return _COLOURS.sub(b"", line) if _ESCAPE in line else line
+
+
+def looks_of(layouts: Sequence[Layout], rank: int) -> Looks:
+    """How lines of one of these begin."""
+    return Looks(rb"(?:\x1b\[[0-9;:]*+m)*+(?:" + "|".join(layout.begin for layout in layouts).encode() + rb")", rank)

@@ -1,0 +1,212 @@
+"""What PostgreSQL's three ways of logging have in common: names, zones; and how each is written.
+
+https://www.postgresql.org/docs/current/runtime-config-logging.html; src/backend/utils/error/elog.c, csvlog.c, jsonlog.c
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from logrouter import times
+from logrouter.documents import Document, decode_document
+from logrouter.parsers._layouts import Kind, Layout, iso_time, number
+from logrouter.parsers._local_times import LocalTimes
+from logrouter.possessive import portable
+
+_ABBREVIATIONS: Final[Mapping[str, str]] = {
+    "UTC": "Z", "GMT": "Z", "WET": "Z", "WEST": "+01:00", "BST": "+01:00", "CET": "+01:00", "CEST": "+02:00",
+    "EET": "+02:00", "EEST": "+03:00", "IST": "+02:00", "MSK": "+03:00", "SGT": "+08:00", "HKT": "+08:00",
+    "JST": "+09:00", "KST": "+09:00", "NZST": "+12:00", "NZDT": "+13:00", "AST": "-04:00", "ADT": "-03:00",
+    "EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00",
+    "PST": "-08:00", "PDT": "-07:00", "AKST": "-09:00", "AKDT": "-08:00", "HST": "-10:00",
+}  # fmt: skip
+"""src/timezone/tznames/Default. What is not there is local to `timezone`."""
+_NUMERIC_ZONE: Final = re.compile(r"([+-]\d\d):?(\d\d)?(?::?\d\d)?")
+_TIME: Final = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?+ (?:[A-Z]{2,6}|[+-]\d\d(?::?\d\d)?)"
+CSV_BEGINS: Final = _TIME.encode() + rb',(?:"(?:[^"]++|"")*+")?+,(?:"(?:[^"]++|"")*+")?+,\d++,'
+_LEVELS: Final = (
+    "DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE"
+)
+
+
+def iso_text(text: str, *, is_local: bool) -> str:
+    """`2026-11-29 23:44:26.123 CET` as `LocalTimes` reads it. `is_local`: names of zones say nothing."""
+    clock, _, zone = text.rpartition(" ")
+    if match := _NUMERIC_ZONE.fullmatch(zone):
+        return f"{clock}{match[1]}:{match[2] or '00'}"
+    offset = _ABBREVIATIONS.get(zone, "")
+    return clock + (offset if not is_local or offset == "Z" else "")
+
+
+_UNKNOWN: Final = "[unknown]"
+_NUMBERS: Final = frozenset({
+    "pid", "leader_pid", "line_num", "remote_port", "txid", "query_id", "internal_position", "cursor_position",
+    "file_line_num",
+})  # fmt: skip
+_INTEGER: Final = "0|-?[1-9][0-9]{0,18}"
+
+
+def _known(text: str) -> str | None:
+    return text if text != _UNKNOWN else None
+
+
+def _iso_of_epoch(text: str) -> str:
+    return times.format_rfc3339(int(text.replace(".", "")) * 1_000_000)
+
+
+def _kinds(*, is_local: bool) -> dict[str, Kind]:
+    return {
+        "time": iso_time(_TIME, partial(iso_text, is_local=is_local)),
+        "epoch": iso_time(r"[1-9]\d{9}\.\d{3}", _iso_of_epoch),
+        "level": Kind(_LEVELS),
+        "session_start": Kind(_TIME),
+        "backend_type": Kind(r"[a-z]++(?: [a-z]++)*+"),
+        "session_id": Kind(r"[\da-f]++\.[\da-f]++"),
+        "vxid": Kind(r"(?:[\d-]++/\d++)?+"),
+        "state_code": Kind("[0-9A-Z]{5}"),
+        "user": _NAME,
+        "dbname": _NAME,
+        "application_name": Kind(r'(?:\[unknown\]|[^",\n\t=\]]*+)', _known),
+        "remote_host": _HOST,
+        "local_host": _HOST,
+        "short": Kind(r"[ !#-~]{0,64}?", _known),  # a name of at most 63 characters, of ASCII
+        **{name: number(_INTEGER) for name in _NUMBERS},
+    }
+
+
+_NAME: Final = Kind(r'(?:\[unknown\]|[^\s"\[\]@,:=()]*+)', _known)
+_HOST: Final = Kind(r"\[local\]|[\w.:%-]*")
+
+# ── stderr ──
+
+_SEVERITY: Final = "<level>:  (?:<state_code>: )?+<message>"
+_SESSION: Final = "user=<user>,db=<dbname>(?:,app=<application_name>)?+(?:,client=<remote_host>)?+"
+_USUAL: Final = (
+    # src/backend/utils/misc/postgresql.conf.sample: '%m [%p] '; Debian: '%m [%p] %q%u@%d '; CloudNativePG
+    rf"<time> \[<pid>\] (?:<user>@<dbname> |\[{_SESSION}\] )?+",
+    # https://pgbadger.darold.net/documentation.html: '%t [%p]: user=%u,db=%d,app=%a,client=%h ', with [%l-1] before
+    rf"<time> \[<pid>\]: (?:\[<line_num>-\d++\] )?+(?:{_SESSION} )?+",
+    # Google Cloud SQL: '%m [%p]: [%l-1] db=%d,user=%u '
+    r"<time> \[<pid>\]: \[<line_num>-\d++\] db=<dbname>,user=<user> ",
+    # Amazon RDS: '%t:%r:%u@%d:[%p]:'
+    r"<time>:<remote_host>(?:\(<remote_port>\))?:<user>@<dbname>:\[<pid>\]:",
+    # Azure: '%t-%c-'
+    "<time>-<session_id>-",
+    "<time> ",
+)
+
+
+def usual_layouts(*, is_local: bool) -> list[Layout]:
+    """Those that users have without choosing."""
+    kinds = _kinds(is_local=is_local)
+    return [Layout(prefix + _SEVERITY, kinds) for prefix in _USUAL]
+
+
+_ESCAPES: Final[Mapping[str, str]] = {
+    "a": "<application_name:short>", "u": "<user:UNTIL>", "d": "<dbname:UNTIL>", "i": "<ps:UNTIL>",
+    "h": "<remote_host>", "L": "<local_host>", "r": r"<remote_host>(?:\(<remote_port>\))?", "b": "<backend_type>",
+    "p": "<pid>", "P": "(?:<leader_pid>)?+", "t": "<time>", "m": "<time>", "n": "<time:epoch>", "e": "<state_code>",
+    "c": "<session_id>",
+    "l": "<line_num>", "s": "<session_start>", "v": "<vxid>", "x": "<txid>", "Q": "<query_id>", "%": "%",
+}  # fmt: skip
+"""https://www.postgresql.org/docs/current/runtime-config-logging.html#GUC-LOG-LINE-PREFIX"""
+_ESCAPE: Final = re.compile(r"%(-?\d+)?(.)|%\Z", re.DOTALL)
+
+
+def layout_of_prefix(prefix: str, *, is_local: bool) -> Layout:
+    """The layout of lines with such a `log_line_prefix`. Raises ValueError where it is none."""
+    kinds = _kinds(is_local=is_local)
+    always, _, of_sessions = prefix.partition("%q")
+    text = _expression(always, kinds)
+    if of_sessions:
+        text += f"(?:{_expression(of_sessions, kinds)})?"
+    return Layout(text + _SEVERITY, kinds)
+
+
+def _expression(prefix: str, kinds: dict[str, Kind]) -> str:
+    """The expression, and in `kinds` those of fields that may hold anything but what follows them."""
+    written, place = "", 0
+    for match in _ESCAPE.finditer(prefix):
+        width, letter = match.groups()
+        if letter not in _ESCAPES:
+            raise ValueError(f"log_line_prefix: PostgreSQL knows no {match[0]!r}")
+        until = prefix[match.end() : match.end() + 1].replace("%", "") or " "
+        kinds[f"until_{ord(until)}"] = Kind(rf'(?:\[unknown\]|[^"\n\t{re.escape(until)}]*+)', _known)
+        padding = " *+" if width else ""
+        field = _ESCAPES[letter].replace("UNTIL", f"until_{ord(until)}")
+        field = field + padding if width and width[0] == "-" else padding + field
+        written += re.escape(prefix[place : match.start()]) + field
+        place = match.end()
+    return written + re.escape(prefix[place:])
+
+
+# ── csvlog ──
+
+_COLUMNS: Final = (
+    "time", "user", "dbname", "pid", "connection_from", "session_id", "line_num", "ps", "session_start", "vxid",
+    "txid", "level", "state_code", "message", "detail", "hint", "internal_query", "internal_position", "context",
+    "statement", "cursor_position", "location", "application_name", "backend_type", "leader_pid", "query_id",
+)  # fmt: skip
+"""https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG. The last three
+came with PostgreSQL 13 and 14."""
+_OLDEST_COLUMNS: Final = 23
+_VALUE: Final = re.compile(portable(r'(?:"((?:[^"]++|"")*+)"|([^",\n]*+))(,|\Z)'))
+_CSV_BEGINS: Final = re.compile(portable(CSV_BEGINS.decode()), re.ASCII)
+
+
+def csv_document(text: str, local: LocalTimes, *, is_local: bool) -> Document | None:
+    """The fields of an event of csvlog, or None."""
+    values = _csv_values(text) if _CSV_BEGINS.match(text) else None
+    if values is None:
+        return None
+    said = {name: value for name, value in zip(_COLUMNS, values, strict=False) if value}
+    host, colon, port = said.pop("connection_from", "").rpartition(":")
+    said |= {"remote_host": host, "remote_port": port} if colon else {"remote_host": port} if port else {}
+    return _document(said, local, is_local=is_local)
+
+
+def _csv_values(text: str) -> list[str] | None:
+    values: list[str] = []
+    place, end = 0, ","
+    while end and len(values) < len(_COLUMNS):
+        match = _VALUE.match(text, place)
+        if match is None:
+            return None
+        values.append(match[2] or (match[1] or "").replace('""', '"'))
+        place, end = match.end(), match[3]
+    return values if not end and len(values) >= _OLDEST_COLUMNS else None
+
+
+# ── jsonlog ──
+
+
+def json_document(text: str, local: LocalTimes, *, is_local: bool) -> Document | None:
+    """The fields of an event of jsonlog, or None."""
+    try:
+        said = decode_document(text.encode())
+    except (ValueError, RecursionError):
+        return None
+    time, level = said.pop("timestamp", None), said.pop("error_severity", None)
+    if not isinstance(time, str) or not isinstance(level, str):
+        return None
+    return _document({"time": time, "level": level, **said}, local, is_local=is_local)
+
+
+def _document(said: Mapping[str, Any], local: LocalTimes, *, is_local: bool) -> Document | None:
+    """Time, level and message first, and numbers for what are numbers."""
+    document = {name: said[name] for name in ("time", "level", "message") if name in said}
+    document |= said
+    try:
+        document["time"] = local.utc_text(iso_text(said["time"], is_local=is_local), 0)
+    except ValueError:
+        return None
+    for name in _NUMBERS & document.keys():
+        if isinstance(document[name], str) and _NUMBER.fullmatch(document[name]):
+            document[name] = int(document[name])
+    return document
+
+
+_NUMBER: Final = re.compile(_INTEGER)

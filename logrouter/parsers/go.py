@@ -1,0 +1,136 @@
+r"""What Go's loggers write for people to read: `log`, slog, logrus, zap, hclog, zerolog, Gin.
+
+    - parse: go
+    < 2026/11/29 23:44:26 main.go:12: listening on :80
+    > {"time":"2026-11-29T23:44:26Z","message":"listening on :80","file":"main.go","line":12}
+    < 2026-11-29T23:44:26.123Z [WARN]  agent: slow: took=3s
+    > {"time":"2026-11-29T23:44:26.123Z","level":"WARN","message":"slow","logger":"agent","took":"3s"}
+
+It knows, whichever it is, line by line:
+
+    log       2026/11/29 23:44:26 main.go:12: x              with microseconds, and [INFO] before x
+    slog      2026/11/29 23:44:26 INFO x key=value           its default; its TextHandler writes logfmt
+    logrus    INFO[0012] x                     key=value     on a terminal, or with ForceColors; else logfmt
+    zap       TIME⇥INFO⇥app⇥app/main.go:12⇥x⇥{"key": 1}      its console encoder
+    hclog     TIME [INFO]  app: x: key=value                 Consul, Nomad, Vault, Terraform
+    zerolog   11:44PM INF main.go:12 > x key=value           its ConsoleWriter, also with other times
+    Gin       [GIN] 2026/11/29 - 23:44:26 | 200 | 1.2ms | 127.0.0.1 | GET "/a"
+
+What stands behind the message as `key=value` or as a JSON object becomes fields; values of the former stay texts, as in
+logfmt. The short levels of logrus are written out. Times are local, of `timezone`, unless they say theirs; one without
+a date is the last such time before the line was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from logrouter import times
+from logrouter.parsers._layouts import CLOCK, Kind, Layout, LayoutsConfig, LayoutsParser, iso_time, looks_of, number
+from logrouter.parsers._trailing import OBJECT, PAIRS, Trailing
+
+
+def _iso_of_log(text: str) -> str:
+    return text.replace("/", "-", 2)
+
+
+def _iso_of_gin(text: str) -> str:
+    return text.replace("/", "-").replace(" - ", "T")
+
+
+def _iso_of_kitchen(text: str) -> str:
+    hour, minute = text[:-2].split(":")
+    if not 1 <= int(hour) <= 12:
+        raise ValueError
+    return f"T{int(hour) % 12 + 12 * (text[-2] == 'P'):02d}:{minute}:00"
+
+
+def _iso_of_epoch(text: str) -> str:
+    try:
+        time_ns = times.parse(Decimal(text))
+    except InvalidOperation as error:
+        raise ValueError from error
+    if time_ns is None:
+        raise ValueError
+    return times.format_rfc3339(time_ns)
+
+
+_LEVELS: Final = "DEBUG|ERROR|ERR|FATAL|INFO|PANIC|TRACE|WARN"
+_SLOG_LEVELS: Final = r"(?:DEBUG|ERROR|INFO|WARN)(?:[+-]\d{1,3})?"
+_LOGRUS_LEVELS: Final = {
+    "TRAC": "trace", "DEBU": "debug", "INFO": "info", "WARN": "warning", "ERRO": "error", "FATA": "fatal",
+    "PANI": "panic",
+}  # fmt: skip
+"""Logrus writes the first four letters."""
+_KINDS: Final = {
+    "log": iso_time(rf"\d{{4}}/\d\d/\d\d {CLOCK}", _iso_of_log),
+    "gin": iso_time(rf"\d{{4}}/\d\d/\d\d - {CLOCK}", _iso_of_gin),
+    "kitchen": iso_time(r"\d{1,2}:\d\d[AP]M", _iso_of_kitchen, is_cut_short=True),
+    "epoch": iso_time(r"\d\.\d{1,20}e\+0?9|\d{10}(?:\.\d{1,9})?+", _iso_of_epoch),
+    "file": Kind(r'[^\s":]+\.go'),
+    "level": Kind(_LEVELS),
+    "slog_level": Kind(_SLOG_LEVELS),
+    "any_level": Kind("DEBUG|ERROR|INFO|WARN|DPANIC|PANIC|FATAL|debug|error|info|warn|dpanic|panic|fatal"),
+    "logrus_level": Kind("|".join(_LOGRUS_LEVELS), _LOGRUS_LEVELS.__getitem__),
+    "zerolog_level": Kind("TRC|DBG|INF|WRN|ERR|FTL|PNC"),
+    "elapsed": Kind(r"\d{4,9}", int),
+    "function": Kind(r"[\w./*()-]+\(\)"),
+    "logger": Kind(r"[\w./@-]++"),
+    "status": number("[1-9][0-9]{2}"),
+    "latency": Kind(r'[^\s"|]++'),
+    "client": Kind(r'[^\s"|]*+'),
+    "method": Kind("[A-Z]{1,32}+"),
+    "path": Kind(r'[^"\n\t]*+'),
+}
+
+
+def _pairs_behind_a_colon(text: str) -> tuple[str, Sequence[tuple[str, Any]]]:
+    message, pairs = PAIRS.read(text)
+    return (message.removesuffix(":") if pairs else message), pairs
+
+
+_LOCATION: Final = "(?:<file>:<line>: )?+"
+LAYOUTS: Final = [
+    # https://pkg.go.dev/log#pkg-constants
+    Layout(rf"<time:log> {_LOCATION}(?!(?:{_SLOG_LEVELS}) )(?:\[<level>\]:?+ ++)?+<message>", _KINDS),
+    # https://pkg.go.dev/log/slog: the default handler
+    Layout(rf"<time:log> {_LOCATION}<level:slog_level> <message>", _KINDS, PAIRS),
+    # https://github.com/sirupsen/logrus, text_formatter.go, printColored
+    Layout(
+        r"<level:logrus_level>\[(?:<elapsed>|<time>)\](?:<file>:<line> (?:<function> )?+)?+ ?+<message>",
+        _KINDS,
+        PAIRS,
+    ),
+    # https://pkg.go.dev/go.uber.org/zap/zapcore#NewConsoleEncoder
+    *(
+        Layout(
+            rf"<time:{kind}>\t<level:any_level>\t(?:(?!\S++\.go:\d)<logger>\t(?!\{{))?+(?:<file>:<line>\t)?+<message>",
+            _KINDS,
+            OBJECT,
+        )
+        for kind in ("time", "epoch")
+    ),
+    # https://github.com/hashicorp/go-hclog, intlogger.go, logPlain
+    Layout(
+        r"<time> \[<level>\] ++(?:<file>:<line>: )?+(?:<logger>: )?+<message>",
+        _KINDS,
+        Trailing(_pairs_behind_a_colon, PAIRS.mark),
+    ),
+    # https://github.com/rs/zerolog, console.go
+    *(
+        Layout(rf"<time:{kind}> <level:zerolog_level> (?:<file>:<line> > )?+<message>", _KINDS, PAIRS)
+        for kind in ("time", "kitchen")
+    ),
+    # https://github.com/gin-gonic/gin, logger.go, defaultLogFormatter
+    Layout(r'\[GIN\] <time:gin> \| ++<status> \| ++<latency> \| ++<client> \| <method> ++"<path>"', _KINDS),
+]
+
+
+class Go(LayoutsParser[LayoutsConfig]):
+    """Knows the layouts of `LAYOUTS`."""
+
+    Config = LayoutsConfig
+    layouts = LAYOUTS
+    looks = looks_of(LAYOUTS, 43)
