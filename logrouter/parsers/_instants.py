@@ -23,7 +23,7 @@ _MEMORY: Final = 256
 
 def utc_second(second: str, offset: str) -> str:
     """`2026-11-29T23:44:26`, `+01:00` → `2026-11-29T22:44:26`. Raises ValueError where it is no time."""
-    return second_of(times.WHOLE_SECONDS[second] + times.TAILS[offset])
+    return _UTC_SECONDS[second, offset]
 
 
 def seconds_of_offset(offset: str) -> Memo[bytes, bytes]:
@@ -79,6 +79,11 @@ def second_of(time_ns: int) -> str:
     if len(text) != len("2026-11-29T22:44:26Z") or text.startswith("0000"):
         raise ValueError
     return text[:-1]
+
+
+_UTC_SECONDS: Final = Memo[tuple[str, str], str](
+    lambda pair: second_of(times.WHOLE_SECONDS[pair[0]] + times.TAILS[pair[1]]), _MEMORY
+)
 
 
 def _ns(year: int, month: int, day: int, clock: str, zone: tzinfo) -> int:

@@ -1,7 +1,7 @@
 r"""Structured messages of klog: `"Sync failed" pod="a/b" retry=3 status={"phase":"Ready"} diff=<⏎⇥line⏎ >`.
 
 (https://github.com/kubernetes/klog, internal/serialize/keyvalues.go: texts and errors are quoted as Go quotes them; of
-several lines they stand as they are, each behind a tab; all else is as Go's `%+v` prints it, or as JSON.)
+several lines they stand as they are, each behind a tab; all else is as Go's `%+v` prints it, or as JSON, by version.)
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ _LINES: Final = re.compile(portable(r"<\n((?:\t[^\n]*+\n)*+) >"))
 _PIECE: Final = re.compile(portable(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}" ]'), re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?(?:e[+-][0-9]{2})?")
 _WORDS: Final = {"true": True, "false": False, "<nil>": None, "null": None}
-_BEGINS_JSON: Final = ('{"', '["', '[{"')
-"""`%+v` prints no quotation marks."""
 
 
 class Pair(NamedTuple):
@@ -87,7 +85,7 @@ def value_of(text: str) -> Any:
         return _WORDS[text]
     if _NUMBER.fullmatch(text):
         return msgspec.Raw(text.encode())
-    if text.startswith(_BEGINS_JSON):
+    if text.startswith(("{", "[")):
         try:
             msgspec.json.decode(text)
         except NOT_JSON:

@@ -35,8 +35,9 @@ _LINE: Final = re.compile(
 )
 _ELEMENTS: Final = re.compile(portable(r'\[([^\s=\]"]++)| ([^\s=\]"]++)="((?:[^"\\]++|\\.)*+)"'), re.DOTALL | re.ASCII)
 _ESCAPE: Final = re.compile(r'\\(["\\\]])')
-_BOM: Final = "\ufeff"
-_MARK: Final = _BOM.encode()
+_BEFORE: Final = re.compile("\\A(?:\ufeff| )")
+"""What does not belong to a message: the mark of UTF-8, or the blank that rsyslog takes for a part of it."""
+_MARK: Final = "\ufeff".encode()
 NIL: Final = "-"
 
 
@@ -50,7 +51,7 @@ class _Skeleton(NamedTuple):
     parts: tuple[bytes, ...]
     """The structured data as JSON, cut behind each value, which is `%b`."""
     before_message: bytes | None
-    """A blank, and perhaps the mark; None where there is no message."""
+    """A blank, and perhaps the mark or another one; None where there is no message."""
 
 
 def read(line: str) -> bytes | None:
@@ -66,7 +67,7 @@ def read(line: str) -> bytes | None:
         fields["level"], facility = named(priority)
     except ValueError:
         return None
-    fields["message"] = (message or "").removeprefix(_BOM)
+    fields["message"] = _BEFORE.sub("", message or "", count=1)
     fields["facility"] = facility
     words = {"hostname": hostname, "appname": appname, "procid": procid_of(procid), "msgid": msgid}
     fields |= {name: word for name, word in words.items() if word != NIL}
@@ -111,7 +112,9 @@ def shape_of(line: bytes) -> Shape | None:
     offset, data, message = match[4], match[9], match[10]
     before_message = None
     if message is not None:
-        before_message = b" " + _MARK if message.startswith(_MARK.decode("latin-1")) else b" "
+        before_message = b" " + next(
+            (each for each in (_MARK, b" ") if message.startswith(each.decode("latin-1"))), b""
+        )
     cut = _cut(data)
     return _SHAPES[_Skeleton(offset, *cut, before_message)] if cut else None
 
@@ -176,7 +179,8 @@ def _shape(skeleton: _Skeleton) -> Shape:
     expression += b'([^"]*+)'.join(map(re.escape, pieces))
     columns.append(Column("level", JSON_OF_LEVEL.__getitem__, group=0))
     if before_message is not None:
-        expression += before_message + b"(?!%b)([^\n]*+)" % _MARK
+        not_before = b"(?!%b| )" % _MARK if len(before_message) == 1 else b""
+        expression += before_message + not_before + rb"([^\n]*+)"
         columns.append(Column("message", may_lack=True, holds_quotes=True, group=group))
     columns.append(Column("facility", JSON_OF_FACILITY.__getitem__, group=0))
     return Shape(expression, columns + words + values)

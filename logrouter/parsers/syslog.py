@@ -10,7 +10,8 @@ r"""Syslog: RFC 5424, RFC 3164 and its dialects, as daemons send them and as fil
 
 It tells by the line what it is, with or without a priority. The fields are named as Vector names them; the structured
 data is one object, so that no sender can write your `level`: `structured_data["exampleSDID@32473"].iut` in a rule. A
-parameter that comes several times is a list. What is `-` is no field; neither is the mark (BOM) before a message.
+parameter that comes several times is a list. What is `-` is no field. The mark (BOM) before a message is left out, or
+the blank that rsyslog puts there.
 
 `level` is fatal (syslog's emergency), alert, critical, error, warning, notice, info or debug; a file without priorities
 has none. `facility` is kern, user, mail, daemon, auth … local7.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from time import process_time
 from typing import Any
@@ -121,7 +122,7 @@ def test_headers(line: str, fields: dict[str, Any]) -> None:
         ),
         ('"m" s={Name:long Data:[1 2] M:map[a:1]} k=1', {"s": "{Name:long Data:[1 2] M:map[a:1]}", "k": 1}),
         ('"m" s={"a":{"b":[1,2]},"c":" d"} k=1', {"s": {"a": {"b": [1, 2]}, "c": " d"}, "k": 1}),
-        ('"m" l=["a","b"] n=[1 2] o={}', {"l": ["a", "b"], "n": "[1 2]", "o": "{}"}),
+        ('"m" l=["a","b"] n=[1 2] o={}', {"l": ["a", "b"], "n": "[1 2]", "o": {}}),
         ('"m" s={ a="x y" b=2 } k=1', {"s": '{ a="x y" b=2 }', "k": 1}),
         ('"m" line=7 k=1 k=2', {"line#2": 7, "k": 1, "k#2": 2}),
         ('"m" diff=<\n\tline 1\n\t line 2\n > k=1', {"diff": "line 1\n line 2", "k": 1}),
@@ -133,6 +134,33 @@ def test_structured_messages(message: str, fields: dict[str, Any]) -> None:
     text = found.pop("message")
     assert found == {**FIELDS, "line": 51, **fields}
     assert text == ('a "b"\n\x01' if message.startswith('"a') else "m" if message.startswith('"m') else text)
+
+
+# What a program printed with klog 2.130.1: texts, numbers, an error, structs, slices, a map, bytes, KObjSlice, a time
+PRINTED = r"""
+I1129 23:44:26.799342    4158 main.go:24] "Pod status updated" pod="kube-system/kubedns" n=3 f=1.5 ok=true nothing=null
+E1129 23:44:26.799459    4158 main.go:25] "Failed to update pod status" err="time\"out" took="1.5s" big=1e+21 neg=-4
+I1129 23:44:26.799559    4158 main.go:26] "structs" p={"X":1,"Name":"a b"} list=["a","b c"] ints=[1,2] bytes="ab\x00"
+I1129 23:44:26.799604    4158 main.go:27] "lines" text=<
+|line 1
+|line 2
+ > after=1
+I1129 23:44:26.799611    4158 main.go:28] "multi\nline message é\x01" k="tab\there é"
+I1129 23:44:26.799628    4158 main.go:29] "objs" o=["a/b"] when="1970-01-01 00:00:00 +0000 UTC"
+"""
+PAIRS: list[dict[str, Any]] = [
+    {"pod": "kube-system/kubedns", "n": 3, "f": 1.5, "ok": True, "nothing": None},
+    {"err": 'time"out', "took": "1.5s", "big": 1e21, "neg": -4},
+    {"p": {"X": 1, "Name": "a b"}, "list": ["a", "b c"], "ints": [1, 2], "bytes": "ab\x00"},
+    {"text": "line 1\nline 2", "after": 1},
+    {"k": "tab\there é"},
+    {"o": ["a/b"], "when": "1970-01-01 00:00:00 +0000 UTC"},
+]
+
+
+def test_what_a_program_printed() -> None:
+    events = re.split(r"\n(?=[IE]1129)", PRINTED.strip().replace("\n|", "\n\t"))
+    assert [list(parsed(event).items())[6:] for event in events] == [list(pairs.items()) for pairs in PAIRS]
 
 
 @pytest.mark.parametrize(

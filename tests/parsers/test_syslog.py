@@ -130,6 +130,88 @@ def test_examples_of_rfc5424(line: str, fields: dict[str, Any]) -> None:
     assert is_quick(line)
 
 
+REAL = [
+    # what `logger` of util-linux 2.38.1 sent, and rsyslog 8.2302.0 made of it by its own templates
+    (
+        (
+            "<131>1 2026-11-29T23:44:26.641825+00:00 web7 myapp 3854 M1 "
+            '[timeQuality tzKnown="1" isSynced="0"][zoo@123 tiger="hungry" zebra="run"] hello "world"'
+        ),
+        {
+            "time": "2026-11-29T23:44:26.641825Z",
+            "level": "error",
+            "message": 'hello "world"',
+            "facility": "local0",
+            "hostname": "web7",
+            "appname": "myapp",
+            "procid": 3854,
+            "msgid": "M1",
+            "structured_data": {
+                "timeQuality": {"tzKnown": "1", "isSynced": "0"},
+                "zoo@123": {"tiger": "hungry", "zebra": "run"},
+            },
+        },
+    ),
+    ("<14>1 - - root - - - hi", {"level": "info", "message": "hi", "facility": "user", "appname": "root"}),
+    (
+        "<12>1 2026-11-29T23:44:26.965906+00:00 web7 kernel - - -  [   12.3] usb",
+        {
+            "time": "2026-11-29T23:44:26.965906Z",
+            "level": "warning",
+            "message": "[   12.3] usb",
+            "facility": "user",
+            "hostname": "web7",
+            "appname": "kernel",
+        },
+    ),
+    (
+        "<28>Nov 29 23:44:26 root[4131]: x",
+        {
+            "time": "2026-11-29T23:44:26Z",
+            "level": "warning",
+            "message": "x",
+            "facility": "daemon",
+            "appname": "root",
+            "procid": 4131,
+        },
+    ),
+    (
+        "<131>2026-11-29T23:44:26.936993+00:00 web7 myapp[4553]: hello",
+        {
+            "time": "2026-11-29T23:44:26.936993Z",
+            "level": "error",
+            "message": "hello",
+            "facility": "local0",
+            "hostname": "web7",
+            "appname": "myapp",
+            "procid": 4553,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "fields"), REAL)
+def test_what_programs_wrote(line: str, fields: dict[str, Any]) -> None:
+    assert parsed(line) == fields
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("\ufefftext", "text"),
+        (" text", "text"),
+        ("  text", " text"),
+        ("\ufeff text", " text"),
+        (" \ufefftext", "\ufefftext"),
+        ("\ufeff\ufefftext", "\ufefftext"),
+        (" ", None),
+        ("", None),
+    ],
+)
+def test_what_stands_before_a_message_is_left_out_once(written: str, message: str | None) -> None:
+    assert parsed(f"<13>1 - - - - - - {written}").get("message") == message
+
+
 @pytest.mark.parametrize(
     ("data", "found"),
     [
@@ -650,7 +732,7 @@ def test_what_rfc3164_prints_is_what_is_parsed(
     assert parsed(line) == expected
 
 
-KNOWN = [line for line, _ in (*RFC5424, *RFC3164, *DIALECTS.values())]
+KNOWN = [line for line, _ in (*RFC5424, *REAL, *RFC3164, *DIALECTS.values())]
 PUT_IN = [b"", b'"', b"\\", b" ", b"-", b"\xff", b"\t", b"[", b"]", b":", b": ", b"<", b"%", b"\xc3\xa9", b"0", b"\n"]
 WORDS = [b"UTC ", b"2026 ", b"%SYS-5-CONFIG_I: ", b"kern.crit ", b"<kern.crit> ", b"INFO ", b"237: ", b"\xef\xbb\xbf"]
 
