@@ -5,7 +5,7 @@ r"""Lines of RFC 5424: their fields, and the shapes of such lines for the quick 
 
 A shape is all lines whose times have the same offset, with the same names in the same order in their structured data:
 an app writes few. More lenient than the standard is what is read: names of any length, offsets without a colon,
-nanoseconds, and `]` without a backslash in values.
+nanoseconds, `]` without a backslash in values, and messages without structured data before them, as Heroku sends them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ OFFSET: Final = r"(?:Z|[+-]\d\d:?\d\d)"
 _ELEMENT: Final = r'\[[^\s=\]"]++(?: ++[^\s=\]"]++="(?:[^"\\]++|\\.)*+")*+ *+\]'
 _LINE: Final = re.compile(
     portable(
-        rf"<(\d{{1,3}})>1 (?:-|({SECOND})({FRACTION})({OFFSET})) (\S++) (\S++) (\S++) (\S++) (-|(?:{_ELEMENT})++)"
-        r"(?: (.*))?"
+        rf"<(\d{{1,3}})>1 (?:-|({SECOND})({FRACTION})({OFFSET})) (\S++) (\S++) (\S++) (\S++) "
+        rf"(?:(-|(?:{_ELEMENT})++)(?: (.*))?|(?![-\[])(.+))"
     ),
     re.DOTALL | re.ASCII,
 )
@@ -51,7 +51,7 @@ class _Skeleton(NamedTuple):
     parts: tuple[bytes, ...]
     """The structured data as JSON, cut behind each value, which is `%b`."""
     before_message: bytes | None
-    """A blank, and perhaps the mark or another one; None where there is no message."""
+    """A blank, and perhaps the mark or another one; None where there is no message, nothing where no data is either."""
 
 
 def read(line: str) -> bytes | None:
@@ -59,7 +59,7 @@ def read(line: str) -> bytes | None:
     match = _LINE.fullmatch(line)
     if match is None:
         return None
-    priority, second, fraction, offset, hostname, appname, procid, msgid, data, message = match.groups()
+    priority, second, fraction, offset, hostname, appname, procid, msgid, data, message, bare = match.groups()
     fields: dict[str, Any] = {"time": None}
     try:
         if second:
@@ -67,11 +67,11 @@ def read(line: str) -> bytes | None:
         fields["level"], facility = named(priority)
     except ValueError:
         return None
-    fields["message"] = _BEFORE.sub("", message or "", count=1)
+    fields["message"] = bare or _BEFORE.sub("", message or "", count=1)
     fields["facility"] = facility
     words = {"hostname": hostname, "appname": appname, "procid": procid_of(procid), "msgid": msgid}
     fields |= {name: word for name, word in words.items() if word != NIL}
-    if data != NIL:
+    if data not in (None, NIL):
         fields["structured_data"] = _structured(data)
     return encode_document({name: value for name, value in fields.items() if value not in (None, "")})
 
@@ -110,6 +110,8 @@ def shape_of(line: bytes) -> Shape | None:
     if match is None:
         return None
     offset, data, message = match[4], match[9], match[10]
+    if data is None:
+        return _SHAPES[_Skeleton(offset, (b"",), (), b"")]
     before_message = None
     if message is not None:
         before_message = b" " + next(
@@ -179,8 +181,8 @@ def _shape(skeleton: _Skeleton) -> Shape:
     expression += b'([^"]*+)'.join(map(re.escape, pieces))
     columns.append(Column("level", JSON_OF_LEVEL.__getitem__, group=0))
     if before_message is not None:
-        not_before = b"(?!%b| )" % _MARK if len(before_message) == 1 else b""
-        expression += before_message + not_before + rb"([^\n]*+)"
+        not_before = {b"": rb"(?![-\[])", b" ": b"(?!%b| )" % _MARK}.get(before_message, b"")
+        expression += before_message + not_before + (rb"([^\n]*+)" if before_message else rb"([^\n]++)")
         columns.append(Column("message", may_lack=True, holds_quotes=True, group=group))
     columns.append(Column("facility", JSON_OF_FACILITY.__getitem__, group=0))
     return Shape(expression, columns + words + values)

@@ -190,6 +190,23 @@ REAL = [
 ]
 
 
+HEROKU = "<40>1 2012-11-30T06:45:29+00:00 host app web.3 - State changed from starting to up"
+
+
+def test_heroku_leaves_out_the_structured_data() -> None:
+    """https://devcenter.heroku.com/articles/log-drains#https-drains."""
+    assert is_quick(HEROKU)
+    assert parsed(HEROKU) == {
+        "time": "2012-11-30T06:45:29Z",
+        "level": "fatal",
+        "message": "State changed from starting to up",
+        "facility": "syslog",
+        "hostname": "host",
+        "appname": "app",
+        "procid": "web.3",
+    }
+
+
 @pytest.mark.parametrize(("line", "fields"), REAL)
 def test_what_programs_wrote(line: str, fields: dict[str, Any]) -> None:
     assert parsed(line) == fields
@@ -250,7 +267,8 @@ def test_structured_data(data: str, found: dict[str, Any]) -> None:
         "<13>1 2003-13-11T22:14:15Z - - - - - no month",
         "<13>1 0001-01-01T00:00:00+23:00 - - - - - before the year 0",
         "<13>1 9999-12-31T23:59:60Z - - - - - the year 10,000",
-        "<13>1 - - - - text without structured data",
+        "<13>1 - - - -",
+        "<13>1 - - - - - ",
         '<13>1 - - - - - [x a="1" text',
         "<13>1 -",
     ],
@@ -732,7 +750,7 @@ def test_what_rfc3164_prints_is_what_is_parsed(
     assert parsed(line) == expected
 
 
-KNOWN = [line for line, _ in (*RFC5424, *REAL, *RFC3164, *DIALECTS.values())]
+KNOWN = [HEROKU] + [line for line, _ in (*RFC5424, *REAL, *RFC3164, *DIALECTS.values())]
 PUT_IN = [b"", b'"', b"\\", b" ", b"-", b"\xff", b"\t", b"[", b"]", b":", b": ", b"<", b"%", b"\xc3\xa9", b"0", b"\n"]
 WORDS = [b"UTC ", b"2026 ", b"%SYS-5-CONFIG_I: ", b"kern.crit ", b"<kern.crit> ", b"INFO ", b"237: ", b"\xef\xbb\xbf"]
 
