@@ -17,7 +17,7 @@ from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.references import Meta, Reference, Resource
 from logrouter.rules import Rule
-from logrouter.steps import DISCARD, Outcome, Step
+from logrouter.steps import DISCARD, Incomplete, Outcome, Step
 
 UNTOUCHED: Final = 0
 TOUCHED: Final = 1
@@ -126,11 +126,14 @@ class Chain:
         documents, refused = decode_each(decode_plain, payloads, nothing)
         for place in reversed(refused):
             del documents[place]
+        failed: set[int] = set()
         for named in self.steps[self._leading :]:
             when = named.when
             meant = documents if when is None else [document for document in documents if when.test(document, facts)]
-            named.step.apply_all(meant, facts)
+            failed.update(map(id, named.step.apply_all(meant, facts)))
         changed: list[bytes | None] = list(map(encode_document, documents))
+        if failed:
+            changed = [None if id(one) in failed else made for one, made in zip(documents, changed, strict=True)]
         for place in refused:
             changed.insert(place, None)
         return changed
@@ -157,6 +160,7 @@ class Chain:
         document, payload, flags = event
         if document is None:
             return [event]
+        incomplete: list[str] = []
         try:
             for named in stage:
                 when = named.when_unclear if unclear else named.when
@@ -164,10 +168,19 @@ class Chain:
                     continue
                 if unclear and named.step.withholds(*unclear):
                     return [self._withheld(named)]
-                outcome = named.apply(document, facts)
+                try:
+                    outcome = named.apply(document, facts)
+                except Incomplete:
+                    if named.step.fails_closed:
+                        raise
+                    incomplete.append(named.name)
+                    continue
                 if outcome is not None:
+                    self.failed.update(incomplete)
                     return self._decided(named, outcome, payload, flags)
-            return [(document, *_encoded(document, payload, flags))]
+            after = _encoded(document, payload, flags | Flag.STEP_FAILED if incomplete else flags)
+            self.failed.update(incomplete)
+            return [(document, *after)]
         except Exception:
             if len(stage) == 1:
                 return [self._after_failure(stage[0], payload, flags)]
@@ -196,16 +209,23 @@ class Chain:
                 return [self._withheld(named)]
             before = deepcopy(document)
             try:
-                if named.apply(document, facts) is DISCARD:
+                if self._is_taken_out(named, document, facts):
                     return self._decided(named, DISCARD, payload, flags)
-                encode_document(document)
-            except Exception:
+            except Exception as error:
                 if named.step.fails_closed:
                     return [self._withheld(named)]
                 self.failed[named.name] += 1
-                document = before
                 flags |= Flag.STEP_FAILED
+                if not isinstance(error, Incomplete):
+                    document = before
         return [(document, *_encoded(document, payload, flags))]
+
+    def _is_taken_out(self, named: NamedStep, document: Document, facts: Facts) -> bool:
+        """Do a step, and see whether what it leaves can be written, also where it is incomplete. Raises if not."""
+        try:
+            return named.apply(document, facts) is DISCARD
+        finally:
+            encode_document(document)
 
     def _after_failure(self, named: NamedStep, payload: bytes, flags: int) -> Passing:
         """The event as a step has got it that failed; but nothing of it where it fails closed."""

@@ -25,6 +25,7 @@ from logrouter.ingest import Ingest
 from logrouter.rules import Rule
 from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
 from logrouter.sources import LinesConfig
+from logrouter.steps import Incomplete
 
 _MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """How what is compressed begins: RFC 1952 §2.3.1, RFC 8878 §3.1.1."""
@@ -185,7 +186,9 @@ def _applied(step: NamedStep, event: Event, unclear: bool) -> tuple[Stepped, lis
         made = [document] if outcome is None else [] if isinstance(outcome, str) else outcome
         after = list(map(encode_document, made))
     except Exception as error:
-        left = [] if step.step.fails_closed else [decode_document(before)]
+        left = (
+            [] if step.step.fails_closed else [document if isinstance(error, Incomplete) else decode_document(before)]
+        )
         return Stepped(step.name, "failed", error=str(error)), left
     documents = list(map(decode_document, after))
     if len(after) == 1:

@@ -16,7 +16,7 @@ from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.projection import Projection
 from logrouter.rules import Rule
-from logrouter.steps import DISCARD, Outcome, Step, StepConfig
+from logrouter.steps import DISCARD, Incomplete, Outcome, Step, StepConfig
 from tests.steps.conftest import steps_from
 from tests.strategies import documents
 
@@ -82,10 +82,28 @@ class Dividing(Step[StepConfig]):
         return [document | {"a": element if element != "bad" else object()} for element in elements]
 
 
+class Halting(Step[StepConfig]):
+    """Does a part of what there is to do."""
+
+    Config = StepConfig
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        document["half"] = "done"
+        raise Incomplete
+
+
+class HaltingClosed(Halting):
+    """The same, where nothing of the event may pass."""
+
+    fails_closed: ClassVar[bool] = True
+    placeholder: ClassVar[Document] = {"message": "[half done]"}
+
+
 REFUSING = ("refusing", Refusing(StepConfig()))
 REFUSING_CLOSED = ("closed", RefusingClosed(StepConfig()))
 UNWRITABLE = ("unwritable", Unwritable(StepConfig()))
 DIVIDING = ("dividing", Dividing(StepConfig()))
+HALTING = ("halting", Halting(StepConfig()))
 
 
 def chain_of(yaml: str) -> Chain:
@@ -160,6 +178,28 @@ def test_a_failing_step_leaves_the_event_as_it_got_it(failing: tuple[str, Step[A
     ]
     assert chain.failed == {failing[0]: 1}
     assert chain.discarded == {}
+
+
+@pytest.mark.parametrize("others", [[], [REFUSING]], ids=["alone", "beside one that fails"])
+def test_a_step_that_could_do_a_part_leaves_that(others: list[tuple[str, Step[Any]]]) -> None:
+    chain = Chain([*others, HALTING, *steps_from("- set: {after: 1, when: half == 'done'}")])
+    assert chain.apply(b'{"level":"error"}', Flag.JSON, FACTS) == [
+        (b'{"level":"error","half":"done","after":1}', Flag.JSON | Flag.STEP_FAILED)
+    ]
+    assert chain.failed == dict.fromkeys([*(name for name, _ in others), "halting"], 1)
+    assert chain.change_all([b"{}"], FACTS) == [None]
+
+
+def test_where_it_fails_closed_a_part_is_not_enough() -> None:
+    chain = Chain([("closed", HaltingClosed(StepConfig())), *steps_from("- set: {after: 1}")])
+    assert chain.apply(b"{}", Flag.JSON, FACTS) == [(b'{"message":"[half done]"}', Flag.JSON | Flag.STEP_FAILED)]
+    assert chain.failed == {"closed": 1}
+
+
+def test_it_is_counted_though_the_event_is_discarded_then() -> None:
+    chain = with_failing("- set: {before: 1}", HALTING, "- discard: {when: half == 'done'}")
+    assert chain.apply(b"{}", Flag.JSON, FACTS) == []
+    assert (chain.failed, chain.discarded) == ({"halting": 1}, {"discard": 1})
 
 
 def test_a_failing_step_leaves_text_as_it_was() -> None:
@@ -314,8 +354,10 @@ def test_events_that_cannot_be_read_or_on_which_a_step_fails_do_not_keep_others_
     payloads = [b"{}", UNREADABLE, b'{"b":2}', b"[]", b"text"]
     assert chain_of("- set: {a: 1}").change_all(payloads, FACTS) == [b'{"a":1}', None, b'{"b":2,"a":1}', None, None]
     failing = [b'{"http":1}', *[b"{}"] * 300]
-    changed = chain_of("- set: {http.status: 1}").change_all(failing, FACTS)
-    assert changed == [*[None] * 128, *[b'{"http":{"status":1}}'] * 173]
+    changed = chain_of("- set: {http.status: 1}\n- set: {a: 1}").change_all(failing, FACTS)
+    assert changed == [None, *[b'{"http":{"status":1},"a":1}'] * 300]
+    unwritable = with_failing("", UNWRITABLE, "- set: {a: 1}").change_all([b"{}"] * 130, FACTS)
+    assert unwritable == [None] * 130
 
 
 @pytest.mark.parametrize(

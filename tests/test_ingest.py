@@ -23,7 +23,7 @@ from logrouter.projection import recognise_line
 from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.rules.patterns import Pattern
-from logrouter.steps import Outcome, Step, StepConfig
+from logrouter.steps import Incomplete, Outcome, Step, StepConfig
 from tests.steps.conftest import steps_from
 from tests.strategies import chunked, lines, tens
 
@@ -49,6 +49,18 @@ class FragileClosed(Fragile):
     placeholder: ClassVar[Document] = {"message": "[failed]"}
 
 
+class Halting(Step[StepConfig]):
+    """Does a part of what there is to do where there is an `a`."""
+
+    Config = StepConfig
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        document["half"] = "done"
+        if "a" in document:
+            raise Incomplete
+        document["whole"] = "done"
+
+
 class Doubling(Step[StepConfig]):
     """Makes two events of those with a level, which are numbered, and none of others that have an `a`."""
 
@@ -66,7 +78,12 @@ class Doubling(Step[StepConfig]):
         return [] if "a" in document else None
 
 
-OWN = {"fragile": Fragile(StepConfig()), "closed": FragileClosed(StepConfig()), "doubling": Doubling(StepConfig())}
+OWN = {
+    "fragile": Fragile(StepConfig()),
+    "closed": FragileClosed(StepConfig()),
+    "doubling": Doubling(StepConfig()),
+    "halting": Halting(StepConfig()),
+}
 STEPS = (
     "",
     "- set: {a: 1}",
@@ -89,6 +106,8 @@ STEPS = (
     "- set: {seen: 1}\n- fragile\n- set: {after: 1, when: seen == 1}",
     "- discard: {when: level == 'info'}\n- fragile\n- discard: {when: level == 'error'}",
     "- closed\n- set: {a: 1}",
+    "- halting",
+    "- set: {seen: 1}\n- halting\n- fragile\n- remove: [a]\n- halting",
     "- doubling",
     "- split: a\n- split: {field: http, merge: true, number: n}\n- set: {x: 1, when: exists(b)}",
     "- discard: {when: status == 1}\n- doubling\n- set: {x: 1, when: level == 'debug'}\n- discard: {when: a == 1}",

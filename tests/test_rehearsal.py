@@ -26,6 +26,8 @@ steps:
   - set: {b: 2}
     when: exists(level)
   - redact: {patterns: [email]}
+  - convert: {status: int, ok: bool}
+  - set: {converted: true, when: status > 1 and exists(ok)}
   - sample: {keep: 0.7}
   - split: c
 routes:
@@ -90,3 +92,10 @@ def test_routes_behind_one_with_stop_are_not_asked() -> None:
     ).arrivals
     assert arrival.routes == {"bad": True}
     assert arrival.sinks.keys() == {"errors", "raw"}
+
+
+def test_what_a_step_could_do_is_there_for_the_next() -> None:
+    config = "steps: [{convert: {a: int, b: int}}, {set: {c: 1, when: a == 1}}]"
+    passage = Rehearsal(load((), {"LOGROUTER_CONFIG_YAML": config}), "stdin", {}).passage(b'{"a":"1","b":"x"}', 0)
+    assert [(step.name, step.effect) for step in passage.steps] == [("convert", "failed"), ("set", "changed")]
+    assert [arrival.event.payload for arrival in passage.arrivals] == [b'{"a":1,"b":"x","c":1}']

@@ -28,6 +28,11 @@ Outcome: TypeAlias = Literal["discard"] | list[Document] | None
 events, it was taken out."""
 
 
+class Incomplete(Exception):
+    """Raised by a step that has done to an event what it could, and that was not all. The event goes on as it is then,
+    marked `meta.step_failed` and counted; after any other exception it goes on as it was before the step."""
+
+
 class StepConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options that every step has."""
 
@@ -76,11 +81,19 @@ class Step(Generic[ConfigT]):
     def apply(self, document: Document, facts: Facts) -> Outcome:
         """Change the document in place, or decide what becomes of it. `when` has been asked already.
 
-        Documents that it returns share nothing that can change.
+        Documents that it returns share nothing that can change. Where it raises, the event is marked and counted.
         """
         raise NotImplementedError
 
-    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
-        """Change several documents. Not asked of steps that decide. Raises where one fails, and all are done anew."""
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
+        """Change several documents. Not asked of steps that decide.
+
+        Gives those on which it failed, whatever they are now: their events are done anew, each by itself.
+        """
+        failed = []
         for document in documents:
-            self.apply(document, facts)
+            try:
+                self.apply(document, facts)
+            except Exception:
+                failed.append(document)
+        return failed

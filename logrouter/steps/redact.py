@@ -55,20 +55,17 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from logrouter.documents import Document, encode_document
+from logrouter.documents import Document
 from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.redaction import Scrubber, StandIn, detector
 from logrouter.references import MISSING
 from logrouter.steps import Step, StepConfig
+from logrouter.steps._hashing import DIGITS, digest_by, text_of, warnings_of
 from logrouter.steps._paths import Path, field_path
 from logrouter.values import Secret
 
 MASK: Final = "[redacted]"
-SHORT_KEY: Final = 16
-"""Characters below which a key is worth a warning: whoever has the hashes can try all keys."""
-HASH_DIGITS: Final = 20
-"""80 bits: among a billion different values, two have the same hash with a probability of one in two million."""
 
 Replace = Callable[[Any], Any]
 """What to put in the place of a field's value; MISSING to take the field out."""
@@ -111,11 +108,7 @@ class Redact(Step[RedactConfig]):
         found = []
         if any(name != "message" for name in config.fields):
             found.append("fields cannot be found in lines of text; patterns can")
-        if config.key is not None and len(config.key.reveal()) < SHORT_KEY:
-            found.append(
-                f"the key has fewer than {SHORT_KEY} characters: hashes made with it can be undone by guessing"
-            )
-        return found
+        return [*found, *warnings_of(config.key)]
 
     def withholds(self, text: bytes, flags: int) -> bool:
         """An object that is not quite JSON, or a piece of a line, may hold the fields that cannot be found in it."""
@@ -132,14 +125,14 @@ class Redact(Step[RedactConfig]):
         if self._scrubber is not None:
             self._scrubber.document(document)
 
-    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
         if not self._masks_keys:
-            super().apply_all(documents, facts)
-            return
+            return super().apply_all(documents, facts)
         for key in self._keys:
             for document in documents:
                 if key in document:
                     document[key] = MASK
+        return ()
 
 
 def _check(config: RedactConfig) -> None:
@@ -163,20 +156,8 @@ def _replacements(config: RedactConfig) -> tuple[Replace, StandIn]:
 
 
 def _hasher(secret: Secret) -> Callable[[Any], str]:
-    import hmac  # here, as few configs hash
-
-    key = secret.reveal().encode()
-
-    def hashed(value: Any) -> str:
-        text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else _json(value)
-        return f"[hash:{hmac.digest(key, text, 'sha256').hex()[:HASH_DIGITS]}]"
-
-    return hashed
-
-
-def _json(value: Any) -> bytes:
-    """Compact JSON of any value: `encode_document` takes objects."""
-    return encode_document({"": value})[len('{"":') : -1]
+    digest = digest_by(secret)
+    return lambda value: f"[hash:{digest(text_of(value)).hex()[:DIGITS]}]"
 
 
 def _put(holder: Document, key: str, replace: Replace) -> None:

@@ -53,11 +53,11 @@ class Remove(Step[RemoveConfig]):
             while place := parent_and_key(document, path):
                 del place[0][place[1]]
 
-    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
         if self._paths:
-            super().apply_all(documents, facts)
-            return
+            return super().apply_all(documents, facts)
         for key in self._keys:
             for document in documents:
                 if key in document:
                     del document[key]
+        return ()

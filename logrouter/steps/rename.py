@@ -69,14 +69,14 @@ class Rename(Step[RenameConfig]):
         if self._pairs:
             self._rename_at_once(document)
 
-    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
         if self._pairs:
-            super().apply_all(documents, facts)
-            return
+            return super().apply_all(documents, facts)
         for old, new in self._simple:
             for document in documents:
                 if old in document:
                     document[new] = document.pop(old)
+        return ()
 
     def _rename_at_once(self, document: Document) -> None:
         places = [(parent_and_key(document, old), new) for old, new in self._pairs]

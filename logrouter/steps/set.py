@@ -95,12 +95,12 @@ class Set(Step[SetConfig]):
             else:
                 put(document, path, value)
 
-    def apply_all(self, documents: Sequence[Document], facts: Facts) -> None:
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
         if self._made:
-            super().apply_all(documents, facts)
-            return
+            return super().apply_all(documents, facts)
         for document in documents:
             document |= self._plain
+        return ()
 
 
 def _templates(value: Any) -> Iterator[Template]:

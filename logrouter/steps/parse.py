@@ -1,0 +1,103 @@
+r"""Parse a field again, by any of the parsers that a source has: what it holds becomes fields.
+
+    - parse: {with: [json, logfmt]}
+    < {"time": "2026-11-23T10:00:00Z", "message": "{\"level\": \"warn\", \"took\": 12}"}
+    > {"time": "2026-11-23T10:00:00Z", "level": "warn", "took": 12}
+    < {"time": "2026-11-23T10:00:00Z", "message": "level=info msg=ready"}
+    > {"time": "2026-11-23T10:00:00Z", "level": "info", "msg": "ready"}
+
+`with` is what `parse` of a source is: the name of a parser, a parser with its options, or a list of them that are tried
+in turn. The field is `message` where none is named. What is found takes its place: a field that the event has already
+gets the value that was found. To keep both apart, put it `into` an object, or give the names a `prefix`.
+
+    - parse: {field: log.query, with: {key_value: {field_separator: '&'}}, into: query}
+    < {"log": {"query": "page=2&sort=asc", "size": 7}, "sort": "none"}
+    > {"log": {"size": 7}, "sort": "none", "query": {"page": "2", "sort": "asc"}}
+
+With `keep` the field stays as well:
+
+    - parse: {with: logfmt, prefix: app_, keep: true}
+    < {"message": "a=1"}
+    > {"message": "a=1", "app_a": "1"}
+
+An event without the field, or in which it is no text, is left alone. So is one whose text no parser takes, but marked
+`meta.step_failed` and counted, unless `on_error` says `keep`.
+
+    - parse: {with: json, on_error: keep}
+    < {"message": "plain text"}
+    > {"message": "plain text"}
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from logrouter.documents import Document, decode_document
+from logrouter.event import Flag
+from logrouter.facts import Facts
+from logrouter.parsing import NONE, Parse
+from logrouter.projection import recognise_line
+from logrouter.references import parent_and_key
+from logrouter.steps import Incomplete, Step, StepConfig
+from logrouter.steps._paths import field_path, put, settable_path
+
+
+class ParseConfig(StepConfig, frozen=True, kw_only=True):
+    """`with` must be given."""
+
+    parsers: Parse = msgspec.field(name="with")
+    """The parser, or the parsers to try, as `parse` of a source has them."""
+    field: str = "message"
+    """The field to parse."""
+    into: str = ""
+    """The object to put what is found into. Default: the event itself."""
+    prefix: str = ""
+    """What the names of the fields that are found begin with."""
+    keep: bool = False
+    """Whether the field stays as well. Default: what is found in it takes its place."""
+    on_error: Literal["mark", "keep"] = "mark"
+    """What is done with an event whose field no parser takes: it is marked and counted, or kept as if nothing were."""
+
+
+class ParseStep(Step[ParseConfig]):
+    """Shows the text to the parsers, and takes over what they make of it."""
+
+    Config: ClassVar[type[StepConfig]] = ParseConfig
+
+    def __init__(self, config: ParseConfig) -> None:
+        super().__init__(config)
+        if config.parsers == NONE:
+            raise ValueError("with: expected a parser, not none")
+        self._path = field_path(config.field, "parsed")
+        self._into = settable_path(config.into) if config.into else None
+
+    def apply(self, document: Document, facts: Facts) -> None:
+        place = parent_and_key(document, self._path)
+        text = None if place is None else place[0][place[1]]
+        if place is None or not isinstance(text, str):
+            return
+        found = self._found(text.encode("utf-8", "replace"), facts)
+        if found is None:
+            if self.config.on_error == "mark":
+                raise Incomplete(f"{self.config.field} is nothing that {self.config.parsers} takes")
+            return
+        if not self.config.keep:
+            del place[0][place[1]]
+        if self.config.prefix:
+            found = {f"{self.config.prefix}{name}": value for name, value in found.items()}
+        if self._into is None:
+            document |= found
+        else:
+            put(document, self._into, found)
+
+    def _found(self, line: bytes, facts: Facts) -> Document | None:
+        """The fields of a text; None where it is of no format that is asked for."""
+        parsers = self.config.parsers
+        if parsers.reads_json and recognise_line(line) & Flag.JSON:
+            return decode_document(line)
+        if not parsers.parsers or not line:
+            return None
+        (made,) = parsers.parsed([line], line, facts.time_ns)
+        return None if made is None else decode_document(made)
