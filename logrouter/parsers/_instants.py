@@ -11,13 +11,10 @@ from typing import Final
 
 from logrouter import times
 from logrouter.memo import Memo
-from logrouter.parsers._dates import utc_ns
+from logrouter.parsers._dates import in_latest_year, utc_ns
 
 _SECOND_NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60 * _SECOND_NS
-_DAY_NS: Final = 86_400 * _SECOND_NS
-_BETWEEN_LEAP_YEARS: Final = 8
-"""At most so many years, as from 2096 to 2104."""
 _MEMORY: Final = 256
 
 
@@ -41,16 +38,19 @@ def recent_second(month: int, day: int, clock: str, zone: tzinfo, received_ns: i
 
     So at New Year a clock may be ahead or a line late, and 29 February is that of the last leap year.
     """
-    latest_ns = received_ns - received_ns % _MINUTE_NS + _DAY_NS  # so that a result holds for a minute
-    this_year = int(times.format_rfc3339(latest_ns)[:4])
-    for year in range(this_year + 1, this_year - _BETWEEN_LEAP_YEARS - 1, -1):  # in its zone it may be the next one
+
+    def of_year(year: int) -> int | None:
         try:
-            time_ns = _ns(year, month, day, clock, zone)
+            return _ns(year, month, day, clock, zone)
         except ValueError:  # no leap year
-            continue
-        if time_ns <= latest_ns:
-            return second_of(time_ns)
-    raise ValueError
+            return None
+
+    time_ns = in_latest_year(
+        of_year, received_ns - received_ns % _MINUTE_NS
+    )  # so that what is found holds for a minute
+    if time_ns is None:
+        raise ValueError
+    return second_of(time_ns)
 
 
 class RecentSeconds(Memo[bytes, bytes]):

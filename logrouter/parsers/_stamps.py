@@ -9,14 +9,16 @@ r"""The times of old syslog lines, and what they are in UTC.
     2026-10-11T22:14:15+02:00  rsyslog's high-precision format; with a blank for the T macOS
     Sun 2026-10-11 22:14:15 CEST   journalctl -o short-full
 
-A zone's letters count where they have one meaning; else the time is a local one of the option `timezone`.
+A zone's letters mean the option `timezone` where it has them, as Asia/Shanghai has CST; else what they mean to nearly
+all. Where they are unknown, the time is a local one of the option.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from logrouter import times
@@ -57,9 +59,7 @@ def split_yearless(text: str) -> tuple[int, int, str]:
 def utc_text(stamp: re.Match[str], zone: tzinfo, received_ns: int) -> str:
     """What `STAMP` has found, in UTC, with the digits that it has. Raises ValueError where it is no time."""
     fraction = f".{stamp['fraction']}Z" if stamp["fraction"] else "Z"
-    offset = stamp["offset"] or _offset_of(stamp["zone"])
-    if offset is not None:
-        zone = timezone(timedelta(microseconds=-times.TAILS[offset] // 1000))
+    zone = _zone_of(stamp, zone)
     clock = stamp["clock"]
     if stamp["date"]:
         year, month, day = map(int, stamp["date"].split("-"))
@@ -71,8 +71,16 @@ def utc_text(stamp: re.Match[str], zone: tzinfo, received_ns: int) -> str:
     return local_second(int(said), month, day, clock, zone) + fraction
 
 
-def _offset_of(zone: str | None) -> str | None:
-    """Of a zone's letters, or of `TZ-6`, as RFC 3164 has it in an example."""
-    if zone is not None and zone.startswith("TZ"):
-        return f"{zone[2]}{int(zone[3:]):02d}:00"
-    return ZONES.get(zone or "")
+def _zone_of(stamp: re.Match[str], zone: tzinfo) -> tzinfo:
+    """Of an offset, a zone's letters, or `TZ-6`, as RFC 3164 has it in an example."""
+    offset, letters = stamp["offset"], stamp["zone"] or ""
+    if letters.startswith("TZ"):
+        offset = f"{letters[2]}{int(letters[3:]):02d}:00"
+    elif letters not in _letters_of(zone):
+        offset = offset or ZONES.get(letters)
+    return timezone(timedelta(microseconds=-times.TAILS[offset] // 1000)) if offset else zone
+
+
+@lru_cache(maxsize=16)
+def _letters_of(zone: tzinfo) -> tuple[str | None, ...]:
+    return tuple(datetime(2026, month, 1, tzinfo=zone).tzname() for month in (1, 7))

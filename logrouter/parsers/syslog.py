@@ -16,8 +16,9 @@ the blank that rsyslog puts there.
 `level` is fatal (syslog's emergency), alert, critical, error, warning, notice, info or debug; a file without priorities
 has none. `facility` is kern, user, mail, daemon, auth … local7.
 
-A time without a year is the latest such time that is at most a day ahead; without a zone it is one of `timezone`. Of an
-hour that comes twice as clocks go back, the first is taken.
+A time without a year is the latest such time that is at most a day ahead; without a zone it is one of `timezone`, which
+also says what the letters of a zone mean that several have, as CST. Of an hour that comes twice as clocks go back, the
+first is taken.
 
 The dialects: the time with a year, before or behind, with a fraction, or as RFC 3339 has it (rsyslog, journalctl); no
 hostname (glibc); `<kern.crit>` and `daemon.info` (FreeBSD, BusyBox, OpenWrt); `app[12] <Notice>:` (macOS); a priority

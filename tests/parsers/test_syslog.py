@@ -645,6 +645,21 @@ def test_local_times(stamp: str, time: str) -> None:
     assert parsed(f"{stamp} web7 app: text", of_zone("Europe/Stockholm"))["time"] == time
 
 
+@pytest.mark.parametrize(
+    ("zone", "letters", "time"),
+    [
+        ("UTC", "CST", "2026-11-29T18:00:00Z"),
+        ("Asia/Shanghai", "CST", "2026-11-29T04:00:00Z"),
+        ("Asia/Shanghai", "UTC", "2026-11-29T12:00:00Z"),
+        ("Asia/Kolkata", "IST", "2026-11-29T06:30:00Z"),
+        ("Europe/Stockholm", "XYZ", "2026-11-29T11:00:00Z"),  # nobody's
+    ],
+)
+def test_letters_of_zones(zone: str, letters: str, time: str) -> None:
+    line = f"*Nov 29 12:00:00 {letters}: %SYS-5-CONFIG_I: Configured"
+    assert parsed(line, of_zone(zone))["time"] == time
+
+
 def test_new_year_comes_earlier_in_the_east() -> None:
     """There it is January while it is still December in UTC."""
     received_ns = int(datetime(2026, 12, 31, 10, 0, tzinfo=UTC).timestamp()) * 10**9
