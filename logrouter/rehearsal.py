@@ -7,7 +7,8 @@ more on its own, by a chain of its own, to tell what it did. So steps that remem
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from logrouter.facts import Facts
 from logrouter.framing import Frame, LineFraming
 from logrouter.ingest import Ingest
 from logrouter.rules import Rule
+from logrouter.runtime.tailing import FileFraming, FileLines, Part
 from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
 from logrouter.sources import LinesConfig
 from logrouter.steps import Incomplete
@@ -109,24 +111,37 @@ class Rehearsal:
         self._parsing = Ingest(self._router, self._attributes, config.parse, keep_original=keep_original)
         self._ingest = Ingest(self._router, self._attributes, config.parse, chain, keep_original=keep_original)
 
-    def framing(self) -> LineFraming:
+    def framing(self) -> FileFraming:
         """What makes lines of the source's bytes, those joined that belong together."""
         config = self.source.config
-        return config.framing() if isinstance(config, LinesConfig) else LineFraming(config.max_line)
+        kind = component.load("sources", self.source.type)
+        if hasattr(kind, "framing_of"):  # it reads files, of lines or of what containers wrote
+            framing: FileFraming = kind(config).framing_of("", {})
+            return framing
+        if isinstance(config, LinesConfig):
+            return FileLines(config.framing(), config.quiet_seconds)
+        return FileLines(LineFraming(config.max_line), inf)
 
-    def passages(self, frame: Frame, received_ns: int) -> Iterator[Passage]:
-        """The way of each line of a frame."""
-        for place, line in enumerate(frame.lines):
-            yield self.passage(line, received_ns, frame.marks.get(place, 0))
+    def passages(self, parts: Iterable[Part], received_ns: int) -> Iterator[Passage]:
+        """The way of each line."""
+        for part in parts:
+            for place, line in enumerate(part.frame.lines):
+                mark = part.frame.marks.get(place)
+                frame = Frame([line], line, {} if mark is None else {0: mark}, 0, written_ns=part.frame.written_ns)
+                yield self._passage(frame, received_ns, part.stream)
 
-    def passage(self, line: bytes, received_ns: int, mark: int = 0) -> Passage:
-        """The way of one line. `mark`: which piece of a longer one it is (`Frame.marks`)."""
-        frame = Frame([line], line, {0: mark} if mark else {}, 0)
-        (parsed,) = self._events(self._parsing.chunks(frame, received_ns))
+    def passage(self, line: bytes, received_ns: int) -> Passage:
+        """The way of one whole line."""
+        return self._passage(Frame([line], line, {}, 0), received_ns, "")
+
+    def _passage(self, frame: Frame, received_ns: int, stream: str) -> Passage:
+        """The way of the one line of a frame."""
+        attributes = {**self._attributes, "stream": stream} if stream else self._attributes
+        (parsed,) = self._events(self._parsing.chunks(frame, received_ns, attributes))
         # These are given a document of their own, as steps change it in place.
         steps = list(self._stepped(parsed._replace(document=document_of(parsed.payload, parsed.flags))))
-        arrivals = [self._arrival(event) for event in self._events(self._ingest.chunks(frame, received_ns))]
-        return Passage(line, received_ns, parsed, steps, arrivals)
+        events = self._events(self._ingest.chunks(frame, received_ns, attributes))
+        return Passage(frame.lines[0], received_ns, parsed, steps, [self._arrival(event) for event in events])
 
     def _events(self, chunks: Sequence[Chunk]) -> Iterator[Event]:
         for chunk in chunks:

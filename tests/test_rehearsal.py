@@ -16,6 +16,7 @@ from logrouter.event import Flag
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.rehearsal import Passage, Rehearsal
+from logrouter.runtime.tailing import Part
 from logrouter.sinks import Append, Batch, Write
 from tests.strategies import lines
 
@@ -78,7 +79,7 @@ def rehearsed(passages: Iterable[Passage]) -> tuple[list[tuple[bytes, int]], Lef
 )
 def test_it_shows_what_would_become_of_all(some: list[bytes], marks: dict[int, int]) -> None:
     frame = Frame(some, b"\n".join(some), {place: mark for place, mark in marks.items() if place < len(some)}, 0)
-    passages = list(Rehearsal(settings(), "app", {}).passages(frame, RECEIVED_NS))
+    passages = list(Rehearsal(settings(), "app", {}).passages([Part(frame)], RECEIVED_NS))
     assert [passage.line for passage in passages] == some
     assert rehearsed(passages) == in_earnest(frame)
     for passage in passages:

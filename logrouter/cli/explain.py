@@ -19,11 +19,11 @@ from logrouter.config.settings import RouteSettings, Settings
 from logrouter.documents import Document
 from logrouter.event import Flag
 from logrouter.formats.values import escape_controls
-from logrouter.framing import Frame
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, Field, lookup
 from logrouter.rehearsal import Arrival, Passage, Rehearsal, Stepped
 from logrouter.rules import Rule
+from logrouter.runtime.tailing import Part
 
 _KINDS = {0: "text", Flag.JSON: "JSON object", Flag.INVALID_UTF8: "text, with bytes that are not UTF-8"}
 _EFFECTS = {
@@ -45,8 +45,8 @@ def main(argv: Sequence[str]) -> int:
     explanation = Explanation(_options.load(parser.parse_args(argv)))
     stream = sys.stdin.buffer if sys.stdin is not None else BytesIO()  # None: it was closed when we started
     number = 0
-    for frame in explanation.frames(stream):
-        for told in explanation.explain(frame, number):
+    for parts in explanation.parts(stream):
+        for told in explanation.explain(parts, number):
             number += 1
             print("\n".join(told), flush=True)
     return 0
@@ -61,16 +61,16 @@ class Explanation:
         self._rehearsal = Rehearsal(settings, source, {"host": socket.gethostname(), "stream": "stdin"})
         self._parse = self._rehearsal.source.config.parse
 
-    def frames(self, stream: Any) -> Iterator[Frame]:
+    def parts(self, stream: Any) -> Iterator[Sequence[Part]]:
         """The lines of a stream, framed as the source would."""
         framing = self._rehearsal.framing()
         while data := stream.read1(65536):
             yield framing.feed(data)
         yield framing.finish()
 
-    def explain(self, frame: Frame, number: int) -> Iterator[list[str]]:
+    def explain(self, parts: Sequence[Part], number: int) -> Iterator[list[str]]:
         """Everything about each line, as lines for people. `number`: how many there were before."""
-        for passage in self._rehearsal.passages(frame, time.time_ns()):
+        for passage in self._rehearsal.passages(parts, time.time_ns()):
             number += 1
             yield self._told(passage, number)
 

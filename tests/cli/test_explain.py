@@ -212,6 +212,18 @@ def test_lines_that_are_joined_are_explained_as_one(command: Command, write: Cal
     assert other[:2] == ["── line 2 · text · 4 bytes", "   fine"]
 
 
+def test_files_of_containers_are_taken_apart(command: Command, write: Callable[..., None]) -> None:
+    write("sources: {in: {type: docker, include: ['/none/*-json.log']}}\nsinks: {o: 'stdout:'}\n")
+    lines = (
+        b'{"log":"{\\"level\\":","stream":"stderr","time":"2026-01-31T12:00:00Z"}\n'
+        b'{"log":"1}\\n","stream":"stderr","time":"2026-01-31T12:00:00Z"}\n'
+    )
+
+    (told,) = blocks(command("explain", stdin=lines).output)
+
+    assert told[:2] == ["── line 1 · JSON object · 11 bytes", '   {"level":1}']
+
+
 def test_no_lines(command: Command) -> None:
     assert command("explain") == (0, "", "")
 

@@ -365,6 +365,31 @@ tests:
     assert command("test") == (0, "ok    joined\n1 test: all passed\n", "")
 
 
+def test_files_of_containers_are_taken_apart(command: Command, write: Callable[..., None]) -> None:
+    """Lines that the runtime has cut are joined, each stream's for itself; what is no line of a runtime is one."""
+    write("""\
+sources: {pods: {type: cri, include: ['/none/*.log']}}
+sinks: {o: 'stdout:'}
+tests:
+  - name: pods
+    received: 2026-01-31T12:00:01Z
+    meta: {pod: shop-1}
+    input: |
+      2026-01-31T12:00:00.5Z stderr P {"level":
+      2026-01-31T12:00:00.6Z stdout F served
+      2026-01-31T12:00:00.7Z stderr F "error"}
+      started
+    expect:
+      - {fields: {message: served}, match: meta.stream == "stdout"}
+      - fields: {level: error}
+        time: 2026-01-31T12:00:00.7Z
+        match: meta.stream == "stderr" and meta.pod == "shop-1"
+      - {fields: {message: started}, time: 2026-01-31T12:00:01Z}
+""")
+    done = command("test")
+    assert (done.code, done.complaints) == (0, ""), done.output
+
+
 def test_what_the_source_knows(command: Command, write: Callable[..., None]) -> None:
     write("""\
 sources: {a: stdin, b: {type: file, include: ['*.log']}}
