@@ -112,13 +112,15 @@ def shape_of(line: bytes) -> Shape | None:
     offset, data, message = match[4], match[9], match[10]
     if data is None:
         return _SHAPES[_Skeleton(offset, (b"",), (), b"")]
-    before_message = None
-    if message is not None:
-        before_message = b" " + next(
-            (each for each in (_MARK, b" ") if message.startswith(each.decode("latin-1"))), b""
-        )
     cut = _cut(data)
-    return _SHAPES[_Skeleton(offset, *cut, before_message)] if cut else None
+    return _SHAPES[_Skeleton(offset, *cut, _before(message))] if cut else None
+
+
+def _before(message: str | None) -> bytes | None:
+    if message is None:
+        return None
+    text = message.encode("latin-1")
+    return next((b" " + left_out for left_out in (_MARK, b" ") if text.startswith(left_out)), b" ")
 
 
 def _cut(data: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]] | None:
