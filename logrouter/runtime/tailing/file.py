@@ -9,7 +9,7 @@ from typing import Final
 from logrouter.runtime.tailing import FileFraming, Part, Start, Treatment
 from logrouter.runtime.tailing.globs import Identity
 from logrouter.runtime.tailing.opened import OpenFile
-from logrouter.runtime.tailing.place import HEAD_BYTES, Head, Place, encode, head_of
+from logrouter.runtime.tailing.place import HEAD_BYTES, Head, Place, encode, head_of, may_be_one
 from logrouter.sources import Stream
 
 READ_BYTES: Final = 512 * 1024
@@ -24,8 +24,8 @@ class TailedFile:
     """A file, as long as it is the same one."""
 
     __slots__ = (
-        "_framing", "_reached", "changed", "due", "head", "identity", "key", "left_at", "open", "path", "read_at",
-        "read_to", "seen_at", "streams", "where", "written_at", "written_ns",
+        "_framing", "_reached", "changed", "due", "generation", "head", "identity", "key", "left_at", "open", "path",
+        "read_at", "read_to", "seen_at", "streams", "where", "written_at", "written_ns",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +46,8 @@ class TailedFile:
         self.seen_at = path
         """The path that was looked for at which it was last."""
         self.identity = identity
+        self.generation = 0
+        """Which of the files with its inode it is; 0: not known."""
         self.open: OpenFile | None = None
         self.changed: tuple[int, int] | None = None
         """Its size and time of change, when it was looked at last."""
@@ -62,6 +64,7 @@ class TailedFile:
         else:
             first = min(places.values(), key=lambda place: place.read_to)
             self.head, self.read_to, self.written_ns = first.head, first.read_to, first.written_ns
+            self.generation = first.generation
             starts = {name: Start(place.read_to - first.read_to, place.memo) for name, place in places.items()}
         self._framing: FileFraming = treatment.framing_of(path, starts)
         begin = {name: starts.get(name, Start()) for name in attributes}
@@ -137,14 +140,18 @@ class TailedFile:
 
     def _place(self, read_to: int, memo: bytes) -> bytes:
         path, where = os.fsencode(self.path), os.fsencode(self.where)
-        return encode(Place(read_to, memo, *self.identity, self.head, path, where, self.written_ns))
+        return encode(Place(read_to, memo, *self.identity, self.head, path, where, self.written_ns, self.generation))
 
     def opened(self, opened: OpenFile) -> None:
         """It can be read now, be it a copy of what it was."""
         self.open = opened
-        self.identity = opened.identity
+        self.identity, self.generation = opened.identity, opened.generation
         self.where = opened.real_path() or self.where
         self._tell_streams()
+
+    def is_in(self, opened: OpenFile) -> bool:
+        """Whether what was read is there, under its inode. Raises OSError."""
+        return may_be_one(opened.generation, self.generation) and opened.holds(self.read_to, self.head)
 
     @property
     def is_at_beginning(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from logrouter.runtime.tailing.globs import Identity
-from logrouter.runtime.tailing.place import Place, decode
+from logrouter.runtime.tailing.place import Place, decode, may_be_one
 
 Places = dict[str, Place]
 """How far the streams of one file were read, by their names."""
@@ -35,7 +35,7 @@ class Known:
         """Whether a file of this identity was read."""
         return identity[1] in self._by_inode
 
-    def take(self, identity: Identity, head: bytes) -> tuple[str, Places] | None:
+    def take(self, identity: Identity, head: bytes, generation: int = 0) -> tuple[str, Places] | None:
         """The file of this identity that begins so: its key, and how far it was read. It is not known any more.
 
         The number of a device may be another one after a restart of the machine: then its beginning must tell it.
@@ -43,7 +43,8 @@ class Known:
         keys = self._by_inode.get(identity[1], set())
         for key in sorted(keys, key=lambda key: any_of(self._places[key]).identity != identity):
             place = any_of(self._places[key])
-            if place.head.is_of(head) and (place.identity == identity or place.head.length):
+            is_it = may_be_one(place.generation, generation) and place.head.is_of(head)
+            if is_it and (place.identity == identity or place.head.length):
                 return key, self._pop(key)
         return None
 

@@ -1,7 +1,8 @@
 """How far a file has been read, and how it is known again: what is kept in the spool as the position of a stream.
 
     device, inode      the same file, whatever its name
-    head               … unless its first bytes are others: the inode was given to a new file, or it was begun anew
+    generation         … unless it is another: the inode was given to a new file
+    head               … or its first bytes are others: it was begun anew
     read_to            the start of the next event, in bytes (of what is in it, where the file is compressed)
 
 The head grows with the file: of a short file it is all there was when it was read last. Two files that begin with the
@@ -52,11 +53,18 @@ class Place(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What it was called last, without symbolic links: where it is looked for."""
     written_ns: int = 0
     """No later than what was read last was written, by its file system; 0: not known, or not needed to tell it."""
+    generation: int = 0
+    """Which of the files with this inode it is; 0: not known."""
 
     @property
     def identity(self) -> tuple[int, int]:
         """As `stat` gives it."""
         return self.device, self.inode
+
+
+def may_be_one(generation: int, other: int) -> bool:
+    """Whether an inode of these generations is that of one file, as far as both are known."""
+    return generation == other or 0 in (generation, other)
 
 
 encode = msgspec.msgpack.Encoder().encode

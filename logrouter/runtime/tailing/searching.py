@@ -11,12 +11,12 @@ import os
 import re
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from logrouter.runtime.tailing.file import TailedFile
 from logrouter.runtime.tailing.globs import Identity
 from logrouter.runtime.tailing.opened import OpenFile, compression_of, open_file
-from logrouter.runtime.tailing.place import HEAD_BYTES, Head
+from logrouter.runtime.tailing.place import HEAD_BYTES, Head, may_be_one
 
 _NUMBERS: Final = re.compile(r"[-_.]\d[-_.:TZ\d]*(?=\.|$)")
 _SECOND_NS: Final = 1_000_000_000
@@ -32,20 +32,29 @@ def family_of(path: str) -> Family:
     return folder, _NUMBERS.sub("", name) or name
 
 
-def find_again(
-    where: str, inode: int, head: Head, read_to: int, taken: Container[Identity], written_ns: int
-) -> OpenFile | None:
-    """The file that was `where` and was read so far; None: it is gone. To be called in a thread.
+class Sought(NamedTuple):
+    """A file that is not where it was: see `place.Place`."""
+
+    where: str
+    inode: int
+    generation: int
+    head: Head
+    read_to: int
+    written_ns: int
+    """When what was read had been written. With a short head, what is older only begins with the same words."""
+
+
+def find_again(sought: Sought, taken: Container[Identity]) -> OpenFile | None:
+    """The file, read so far; None: it is gone. To be called in a thread.
 
     `taken`: files of which it is known that they are others. What cannot be read is none of these.
-    `written_ns`: when what was read had been written. With a short head, what is older only begins with the same words.
     """
-    for entry in _candidates(where, inode):
+    for entry in _candidates(sought.where, sought.inode):
         with suppress(OSError):
             file = open_file(entry.path)
             is_it = False
             try:
-                is_it = file.identity not in taken and _is_same(file, inode, head, read_to, written_ns)
+                is_it = file.identity not in taken and _is_same(file, sought)
             finally:
                 if not is_it:
                     file.close()
@@ -54,12 +63,13 @@ def find_again(
     return None
 
 
-def _is_same(file: OpenFile, inode: int, head: Head, read_to: int, written_ns: int) -> bool:
-    if file.identity[1] == inode:
-        return file.holds(read_to, head)
-    if head.length < HEAD_BYTES and file.written_ns() < written_ns // _SECOND_NS * _SECOND_NS:
+def _is_same(file: OpenFile, sought: Sought) -> bool:
+    head = sought.head
+    if file.identity[1] == sought.inode:
+        return may_be_one(file.generation, sought.generation) and file.holds(sought.read_to, head)
+    if head.length < HEAD_BYTES and file.written_ns() < sought.written_ns // _SECOND_NS * _SECOND_NS:
         return False
-    return head.length > 0 and file.holds(read_to, head)
+    return head.length > 0 and file.holds(sought.read_to, head)
 
 
 def _candidates(where: str, inode: int) -> Iterator[os.DirEntry[str]]:
@@ -84,7 +94,7 @@ def is_copy(data: bytes, where: str, original: TailedFile) -> bool:
     if len(where) <= len(original.where) or not head.length or (len(data) >= head.length and not head.is_of(data)):
         return False
     with _opened(original) as file:
-        if file is None or not file.holds(original.read_to, head):  # it was truncated, or deleted, a moment ago
+        if file is None or not original.is_in(file):  # it was truncated, or deleted, a moment ago
             return len(data) >= head.length
         return file.head(len(data)) == data
 

@@ -131,5 +131,5 @@ def _is_replaced(file: TailedFile, seen: Seen) -> bool:
     if file.open is not None or file.is_at_beginning or seen.path == file.seen_at:
         return False
     with suppress(OSError), closing(open_file(seen.path)) as opened:
-        return opened.identity == file.identity and not opened.holds(file.read_to, file.head)
+        return opened.identity == file.identity and not file.is_in(opened)
     return False

@@ -28,9 +28,8 @@ from logrouter.runtime.tailing.globs import Identity, Look, Patterns, Seen
 from logrouter.runtime.tailing.known import Known, Places, any_of, is_reachable
 from logrouter.runtime.tailing.opened import Damaged, OpenFile, open_file
 from logrouter.runtime.tailing.options import Options
-from logrouter.runtime.tailing.place import Head
 from logrouter.runtime.tailing.schedule import Schedule
-from logrouter.runtime.tailing.searching import find_again
+from logrouter.runtime.tailing.searching import Sought, find_again
 from logrouter.runtime.tailing.table import Table
 from logrouter.runtime.tailing.unreadable import Unreadable
 from logrouter.runtime.tailing.watching import GATHER_SECONDS, Watching
@@ -207,6 +206,8 @@ class Tail:
     async def _begin_if_readable(self, seen: Seen) -> None:
         try:
             await self._begin(seen)
+        except FileNotFoundError:  # it was renamed since somebody looked: that is seen, and no trouble
+            await trio.lowlevel.checkpoint()
         except OSError as error:
             self._unreadable.cannot_open(seen.path, error)
             await trio.lowlevel.checkpoint()
@@ -219,7 +220,7 @@ class Tail:
                 self._want_look()
                 opened.close()
                 return
-            known = self._known.take(seen.identity, opened.head()) if self._known.may_be(seen.identity) else None
+            known = self._recognised(opened)
             if known is not None and not opened.holds(any_of(known[1]).read_to, any_of(known[1]).head):
                 await self._search_known(*known, None)
                 known = None
@@ -236,6 +237,12 @@ class Tail:
         await self._read_on(file, opened)
         if known is None:
             await self._start(file)
+
+    def _recognised(self, opened: OpenFile) -> tuple[str, Places] | None:
+        """The file as it was read before, if it was. Raises OSError."""
+        if not self._known.may_be(opened.identity):
+            return None
+        return self._known.take(opened.identity, opened.head(), opened.generation)
 
     def _made(self, path: str, identity: Identity, known: tuple[str, Places] | None) -> TailedFile | None:
         """The file, named as when it was found first; None: it is not wanted."""
@@ -318,7 +325,7 @@ class Tail:
                 opened = open_file(path)
                 closing.callback(opened.close)
                 if opened.identity == file.identity:
-                    if not opened.holds(file.read_to, file.head):
+                    if not file.is_in(opened):
                         raise BegunAnew
                     closing.pop_all()
                     await self._read_on(file, opened)
@@ -389,7 +396,9 @@ class Tail:
 
     async def _search(self, file: TailedFile) -> bool:
         """Read a file on that is not where it was. False: it is nowhere."""
-        opened = await self._found(file.where, file.identity[1], file.head, file.read_to, file.written_ns)
+        inode = file.identity[1]
+        sought = Sought(file.where, inode, file.generation, file.head, file.read_to, file.written_ns)
+        opened = await self._found(sought)
         if opened is None:
             return False
         self._let_go(file)
@@ -403,7 +412,8 @@ class Tail:
         if self._patterns.matches(os.fsdecode(place.path)):
             read_to = max(place.read_to for place in places.values())
             where = os.fsdecode(place.where)
-            opened = await self._found(where, place.inode, place.head, read_to, place.written_ns)
+            sought = Sought(where, place.inode, place.generation, place.head, read_to, place.written_ns)
+            opened = await self._found(sought)
         file = self._made("", place.identity, (key, places)) if opened is not None else None
         if opened is not None and file is not None:
             await self._settle(file, opened, look)
@@ -413,8 +423,8 @@ class Tail:
         for name in places:
             await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
-    async def _found(self, where: str, inode: int, head: Head, read_to: int, written_ns: int) -> OpenFile | None:
-        return await self._aside(partial(find_again, where, inode, head, read_to, self._table.begun(), written_ns))
+    async def _found(self, sought: Sought) -> OpenFile | None:
+        return await self._aside(partial(find_again, sought, self._table.begun()))
 
     async def _settle(self, file: TailedFile, opened: OpenFile, look: Look | None = None) -> None:
         """Read a file on by a descriptor of what it is now."""

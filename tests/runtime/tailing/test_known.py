@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from logrouter.runtime.tailing.known import Known
-from logrouter.runtime.tailing.place import Place, decode, encode, head_of
+from logrouter.runtime.tailing.place import Head, Place, decode, encode, head_of
 
 DEVICE = os.stat("/").st_dev
 
 
-def place(folder: str, *, inode: int = 7, device: int = DEVICE, head: bytes = b"one\n") -> bytes:
+def place(folder: str, *, inode: int = 7, device: int = DEVICE, head: bytes = b"one\n", generation: int = 0) -> bytes:
     path = f"{folder}/a.log".encode()
-    return encode(Place(4, b"", device, inode, head_of(head), path, path))
+    return encode(Place(4, b"", device, inode, head_of(head), path, path, 0, generation))
 
 
 def known(*positions: bytes) -> Known:
@@ -38,6 +41,18 @@ def test_a_file_is_known_by_its_inode_and_what_it_begins_with() -> None:
     assert found is not None
     assert found[0] == "0"
     assert not places
+
+
+@pytest.mark.parametrize(("before", "now", "is_it"), [(5, 5, True), (5, 6, False), (0, 6, True), (5, 0, True)])
+def test_an_inode_of_another_generation_is_another_file(before: int, now: int, is_it: bool) -> None:
+    """Where it is not told, the beginning alone must do."""
+    found = known(place("/logs", generation=before)).take((DEVICE, 7), b"one\ntwo\n", now)
+    assert (found is not None) == is_it
+
+
+def test_what_was_written_before_there_were_generations_is_read() -> None:
+    found = decode(msgspec.msgpack.encode([4, b"", 1, 7, [0, b""], b"/a", b"/a"]))
+    assert found == Place(4, b"", 1, 7, Head(), b"/a", b"/a")
 
 
 def test_a_device_may_have_another_number_after_a_restart_of_the_machine() -> None:

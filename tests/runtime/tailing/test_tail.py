@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from logrouter.event import Attributes
 from logrouter.instructions import ContentCoding
 from logrouter.joining.options import MultilineOptions
 from logrouter.rules.patterns import Pattern
-from logrouter.runtime.tailing import FileFraming, FileLines, Start, descriptors, tail
+from logrouter.runtime.tailing import FileFraming, FileLines, Start, descriptors, opened, tail
 from logrouter.runtime.tailing.file import READ_BYTES
 from logrouter.runtime.tailing.opened import CompressedFile, OpenFile, open_file
 from logrouter.runtime.tailing.place import HEAD_BYTES
@@ -425,10 +426,10 @@ async def test_one_that_is_damaged_is_told_once(tmp_path: Path, autojump_clock: 
 async def test_what_stands_before_the_damage_is_read_and_the_rest_once_it_is_written_anew(
     tmp_path: Path, watch: str, suffix: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[str] = []
+    names: list[str] = []
 
     def open_and_note(name: str) -> OpenFile:
-        opened.append(name)
+        names.append(name)
         return open_file(name)
 
     monkeypatch.setattr(tail, "open_file", open_and_note)
@@ -441,7 +442,7 @@ async def test_what_stands_before_the_damage_is_read_and_the_rest_once_it_is_wri
         await trio.sleep(1000)
         assert emitted.lines == [b"one"]
         assert len(emitted.warnings) == 1
-        assert opened == [str(path)]
+        assert names == [str(path)]
         path.write_bytes(first + second)
         await trio.sleep(5)
         assert emitted.lines == [b"one", b"two"]
@@ -548,6 +549,49 @@ async def test_an_inode_that_was_given_to_a_new_file_while_it_was_down(
     assert emitted.lines == [b"one", b"two", b"three"]
 
 
+@pytest.mark.parametrize("running", [False, True])
+async def test_a_new_file_with_the_inode_and_the_beginning_of_one_that_was_deleted(
+    tmp_path: Path, running: bool, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file system tells of generations. Looked at while logrouter is down, or has it closed."""
+    generations = {"a.log": 1}
+
+    def generation_of(fd: int) -> int:
+        return generations.get(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")), 0)
+
+    def make_anew() -> None:
+        generations["a.log"] = 2
+        path.write_bytes(b"started\none\ntwo\n")
+
+    monkeypatch.setattr(opened, "generation_of", generation_of)
+    monkeypatch.setattr(descriptors, "LEAST", 1)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (2, 2))
+    path, other = tmp_path / "a.log", tmp_path / "b.log"
+    path.write_bytes(b"started\none\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        if running:
+            other.write_bytes(b"other\n")
+            await trio.sleep(100)
+            make_anew()
+            await trio.sleep(100)
+    if not running:
+        make_anew()
+    async with following(tmp_path, emitted):
+        await trio.sleep(100)
+    assert emitted.by_file["a.log"] == [b"started", b"one", b"started", b"one", b"two"]
+
+
+def test_a_file_system_that_tells_of_generations_tells_new_files_apart(tmp_path: Path) -> None:
+    told = []
+    for _ in range(2):
+        (tmp_path / "a").write_bytes(b"")
+        with closing(open_file(str(tmp_path / "a"))) as file:
+            told.append((file.identity, file.generation))
+        (tmp_path / "a").unlink()
+    assert told[0] != told[1] or told[0][1] == 0
+
+
 async def test_what_cannot_be_read_is_told_once_and_when_it_is_well_again(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -564,6 +608,23 @@ async def test_what_cannot_be_read_is_told_once_and_when_it_is_well_again(
         await trio.sleep(1)
     assert emitted.lines == [b"one"]
     assert [message.split()[-1] for message, _ in emitted.warnings] == ["again", "gone"]
+
+
+async def test_what_is_renamed_while_somebody_looks_is_no_trouble(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_too_late(name: str) -> OpenFile:
+        if name.endswith("a.log"):
+            os.rename(name, f"{name}.1")
+        return open_file(name)
+
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    emitted = Emitted()
+    with monkeypatch.context() as racing:
+        racing.setattr(tail, "open_file", open_too_late)
+        async with following(tmp_path, emitted, "a.log*"):
+            await trio.sleep(2 * SAFETY_SECONDS)
+    assert (emitted.lines, emitted.warnings) == ([b"one"], [])
 
 
 async def test_a_named_folder_or_pipe_in_the_place_of_a_file(tmp_path: Path, autojump_clock: MockClock) -> None:
