@@ -87,8 +87,8 @@ def children(pid: int) -> dict[str, int]:
     """The processes that a supervisor has started: `router` and `app`."""
     found = {}
     for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-        in_own_session = os.getsid(child) == child
-        found["router" if in_own_session else "app"] = child
+        with suppress(ProcessLookupError):  # it has ended just now
+            found["router" if os.getsid(child) == child else "app"] = child
     return found
 
 
