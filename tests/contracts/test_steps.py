@@ -21,7 +21,7 @@ from logrouter.parsers.logfmt import Logfmt, LogfmtConfig
 from logrouter.parsing import Parse
 from logrouter.rules import Rule
 from logrouter.steps import DISCARD, Incomplete, Step
-from logrouter.values import Rate, Secret
+from logrouter.values import Rate, Secret, Size
 from tests.strategies import documents, lines
 
 NAMES = component.names("steps")
@@ -63,6 +63,11 @@ EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "set": [{"fields": {"c": 1, "path": "x"}}, {"fields": {"a.b": "{level} {a}", "c": ["{http}", {"x": [None]}]}}],
     "throttle": [{"rate": Rate(2, "m")}, {"rate": Rate(1), "burst": 2, "by": "{a} {level}", "count_field": "a.b"}],
+    "truncate": [
+        {"fields": ("a", "message"), "size": Size(25)},
+        {"characters": 3, "marker": "…", "count": "a.b"},
+        {"event": Size(40), "marker": ""},
+    ],
 }
 CONCERNS = {
     "discard": set(),
@@ -74,6 +79,7 @@ CONCERNS = {
     "throttle": {"throttled", "a", "a.b"},
     "keep_only": None,
     "split": None,
+    "truncate": None,
 }
 """The top-level keys that a step may touch, where they are not all that its options name; None: any."""
 NOT_APPLICABLE = {"remove", "rename", "redact"}
