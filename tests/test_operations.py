@@ -41,7 +41,7 @@ def names_on_the_page() -> set[str]:
     found = set()
     for row in re.findall(r"^\| (`logrouter_.*?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE):
         first, *others = re.findall(r"`([^`]+)`", row)
-        kind = re.match(r"logrouter_(?:source|spool|sink|dead_letters)", first)
+        kind = re.match(r"logrouter_(?:source|step|spool|sink|dead_letters)", first)
         found |= {first, *(other.replace("…", kind[0] if kind else "") for other in others)}
     return found
 
