@@ -1,7 +1,8 @@
 """Real journals: written by systemd-journal-remote, read by journalctl and logrouter.
 
 What is proven with them: the export format, cursors, boots, units and matches as journalctl means them, and that
-entries written meanwhile are noticed. What is not: journald itself, its permissions and its vacuuming.
+entries written meanwhile are noticed. What is not: journald itself, its permissions and its vacuuming. These are in
+`test_systemd.py`.
 """
 
 from __future__ import annotations
