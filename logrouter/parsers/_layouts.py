@@ -25,7 +25,7 @@ from logrouter.memo import Memo
 from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._local_times import LocalTimes
 from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser
-from logrouter.parsers._trailing import Trailing
+from logrouter.parsers._trailing import Tail, Trailing
 from logrouter.possessive import portable
 
 _COLOURS: Final = re.compile(rb"\x1b\[[0-9;:]*+m")
@@ -33,6 +33,8 @@ _ESCAPE: Final = b"\x1b"
 _FIELD: Final = re.compile(r"<([a-z][\w.]*)(?::(\w+))?>")
 _FIRST: Final = ("time", "level", "message")
 """These come first in every event."""
+SHAPES: Final = 256
+"""So many are remembered of a parser: layouts, and the keys of pairs behind their messages."""
 _TIMES: Final = 4096
 """So many texts of times are remembered: those of four seconds, in milliseconds."""
 
@@ -67,7 +69,7 @@ CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?+"
 ZONE: Final = r"(?: ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)(?!\w))?+"
 WORD: Final = r'[^\s"\[\](){}<>|:,;=]++'
 KINDS: Final[Mapping[str, Kind]] = {
-    "time": iso_time(rf"\d{{4}}-\d\d-\d\d[T ]{CLOCK}{ZONE}"),
+    "time": iso_time(rf"\d\d\d\d-\d\d-\d\d[T ]{CLOCK}{ZONE}"),
     "clock": iso_time(CLOCK, "T".__add__, is_cut_short=True),
     "level": Kind("TRACE|DEBUG|INFO|NOTICE|WARNING|WARN|ERROR|CRITICAL|FATAL"),
     "logger": Kind(r"[\w.$/@#*-]++"),
@@ -106,16 +108,19 @@ class Layout:
         return whole
 
     @property
-    def begin(self) -> str:
-        """What stands before the message, as an expression without groups that capture."""
-        whole = self._between[0]
+    def begin(self) -> tuple[str, str]:
+        """What a line begins with, up to its first field; and what else stands before the message, or around it, as
+        expressions without groups that capture. Where the first field may lack, all is one."""
+        pieces = [self._between[0]]
         for (name, kind), text in zip(self._fields, self._between[1:], strict=True):
-            if name == "message":
+            if name == "message" and not text:
                 break
-            whole += f"(?:{kind.expression})" + text
-        return whole
+            pieces += [_MESSAGE if name == "message" else f"(?:{_quick_to_fail(kind.expression)})", text]
+        if "(?" in pieces[0]:
+            return "".join(pieces), ""
+        return "".join(pieces[:2]), "".join(pieces[2:])
 
-    def read(self, text: str, times: LocalTimes, received_ns: int) -> Document | None:
+    def read(self, text: str, times: LocalTimes) -> Document | None:
         """The fields of an event, or None."""
         head, rest = _split(text, self.lines)
         match = self._careful.fullmatch(head)
@@ -128,7 +133,7 @@ class Layout:
                 document[name] = said + rest
             elif said:
                 try:
-                    value = _value(kind, said, times, received_ns)
+                    value = _value(kind, said, times)
                 except ValueError:
                     return None
                 if value is not None:
@@ -139,14 +144,36 @@ class Layout:
             _add_trailing(self._trailing, document, len(rest))
         return document
 
-    def shape(self, times: LocalTimes) -> Shape | None:
+    def tail_of(self, line: str) -> tuple[bool, Tail | None]:
+        """Whether a line is of this layout, and what stands behind its message."""
+        match = self._careful.fullmatch(line)
+        if match is None or self._trailing is None:
+            return match is not None, None
+        place = next(n for n, (name, _) in enumerate(self._fields, 1) if name == "message")
+        tail = self._trailing.tail_of(match[place])
+        names = {name for name, _ in self._fields}
+        return True, tail if tail and names.isdisjoint(tail.names) else None
+
+    def shape(self, times: LocalTimes, tail: Tail | None) -> Shape | None:
         """The quick way, where there is one."""
-        if self.lines > 1 or any(kind.is_cut_short for _, kind in self._fields):
+        if self.lines > 1:
             return None
-        never = self._trailing.mark if self._trailing else ""
-        message = rf"[^\n\t{never}]*" + ("(?<! )" if never else "")
-        expression = self._expression(message, "(%s)").encode()
-        return Shape(expression, [_column(*self._fields[group], group, times) for group in self._order])
+        message = r"[^\n\t]*"
+        if self._trailing is not None:
+            message = rf"[^\n\t{self._trailing.mark}]*" + ("?" if tail else "(?<! )")
+        expression = self._expression(message, "(%s)") + (tail.expression if tail else "")
+        columns = [_column(*self._fields[group], group, times) for group in self._order]
+        if tail:
+            columns += tail.columns(len(self._fields), {name for name, _ in self._fields})
+        return Shape(expression.encode(), columns)
+
+
+def _quick_to_fail(expression: str) -> str:
+    """Of words, `DEBUG|ERROR`, the first letters as a set, `[DE](?:EBUG|RROR)`: most texts go no further."""
+    if not re.fullmatch(r"\w+(?:\|\w+)+", expression):
+        return expression
+    words = sorted(expression.split("|"))
+    return f"[{''.join(dict.fromkeys(word[0] for word in words))}](?:{'|'.join(word[1:] for word in words)})"
 
 
 def _split(text: str, lines: int) -> tuple[str, str]:
@@ -159,11 +186,11 @@ def _split(text: str, lines: int) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
-def _value(kind: Kind, text: str, times: LocalTimes, received_ns: int) -> Any:
+def _value(kind: Kind, text: str, times: LocalTimes) -> Any:
     if kind.is_number:
         return msgspec.Raw(text.encode())
     made = kind.value(text) if kind.value else text
-    return times.utc_text(made, received_ns) if kind.is_time else made
+    return times.utc_text(made) if kind.is_time else made
 
 
 def _column(name: str, kind: Kind, group: int, times: LocalTimes) -> Column:
@@ -173,10 +200,11 @@ def _column(name: str, kind: Kind, group: int, times: LocalTimes) -> Column:
         return Column(name, is_json=kind.is_number, may_lack=True, holds_quotes=kind.holds_quotes, group=group)
 
     def json(text: bytes) -> bytes:
-        value = _value(kind, text.decode(), times, 0)
+        value = _value(kind, text.decode(), times)
         return b"" if value is None else msgspec.json.encode(value)
 
-    return Column(name, Memo(json, _TIMES).__getitem__, may_lack=True, group=group)
+    look_up = json if kind.is_cut_short else Memo(json, _TIMES).__getitem__
+    return Column(name, look_up, may_lack=True, group=group)
 
 
 def _add_trailing(trailing: Trailing, document: Document, rest: int) -> None:
@@ -210,30 +238,42 @@ class LayoutsParser(ShapedParser[ConfigT]):
     def __init__(self, config: ConfigT) -> None:
         super().__init__(config)
         self._times = LocalTimes(config.timezone)
-        self._shapes = Memo[Layout, Shape | None](lambda layout: layout.shape(self._times), len(self.layouts))
+        self._latest: Layout | None = None
+        self._shapes = Memo[tuple[Layout, Tail | None], Shape | None](self._shape, SHAPES)
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
-        document = self.read(without_colours(line).decode("utf-8", "replace"), received_ns)
+        self._times.are_received(received_ns)
+        document = self.read(without_colours(line).decode("utf-8", "replace"))
         return None if document is None else encode_document(document)
 
-    def read(self, text: str, received_ns: int) -> Document | None:
+    def read(self, text: str) -> Document | None:
         """The fields of an event without colours, or None."""
+        if self._latest is not None and (document := self._latest.read(text, self._times)) is not None:
+            return document
         for layout in self.layouts:
-            if (document := layout.read(text, self._times, received_ns)) is not None:
+            if (document := layout.read(text, self._times)) is not None:
+                self._latest = layout  # as no line is of two, it does not matter which is tried first
                 return document
         return None
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
+        self._times.are_received(received_ns)
         if _ESCAPE in block:
             lines = list(map(without_colours, lines))
         return super().parse_all(lines, block, received_ns)
 
     def shape_of(self, line: bytes) -> Shape | None:
+        text = line.decode()
         for layout in self.layouts:
-            shape = self._shapes[layout]
-            if shape is not None and shape.takes(line):
-                return shape
+            is_of_it, tail = layout.tail_of(text)
+            if is_of_it:
+                shape = self._shapes[layout, tail]
+                return shape if shape is not None and shape.takes(line) else None
         return None
+
+    def _shape(self, key: tuple[Layout, Tail | None]) -> Shape | None:
+        layout, tail = key
+        return layout.shape(self._times, tail)
 
 
 def without_colours(line: bytes) -> bytes:
@@ -242,5 +282,10 @@ def without_colours(line: bytes) -> bytes:
 
 
 def looks_of(layouts: Sequence[Layout], rank: int) -> Looks:
-    """How lines of one of these begin."""
-    return Looks(rb"(?:\x1b\[[0-9;:]*+m)*+(?:" + "|".join(layout.begin for layout in layouts).encode() + rb")", rank)
+    """How lines of one of these begin. What several begin with is tried once."""
+    after: dict[str, list[str]] = {}
+    for layout in layouts:
+        first, rest = layout.begin
+        after.setdefault(first, []).append(rest)
+    alternatives = [first + (f"(?:{'|'.join(rests)})" if any(rests) else "") for first, rests in after.items()]
+    return Looks("|".join(alternatives).encode(), rank)

@@ -25,7 +25,7 @@ _ABBREVIATIONS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """src/timezone/tznames/Default. What is not there is local to `timezone`."""
 _NUMERIC_ZONE: Final = re.compile(r"([+-]\d\d):?(\d\d)?(?::?\d\d)?")
-_TIME: Final = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?+ (?:[A-Z]{2,6}|[+-]\d\d(?::?\d\d)?)"
+_TIME: Final = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?+ (?:[A-Z]{2,6}|[+-]\d\d(?::?\d\d)?)"
 CSV_BEGINS: Final = _TIME.encode() + rb',(?:"(?:[^"]++|"")*+")?+,(?:"(?:[^"]++|"")*+")?+,\d++,'
 _LEVELS: Final = (
     "DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE"
@@ -200,7 +200,7 @@ def _document(said: Mapping[str, Any], local: LocalTimes, *, is_local: bool) -> 
     document = {name: said[name] for name in ("time", "level", "message") if name in said}
     document |= said
     try:
-        document["time"] = local.utc_text(iso_text(said["time"], is_local=is_local), 0)
+        document["time"] = local.utc_text(iso_text(said["time"], is_local=is_local))
     except ValueError:
         return None
     for name in _NUMBERS & document.keys():

@@ -23,13 +23,12 @@ a date is the last such time before the line was read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Final
 
 from logrouter import times
 from logrouter.parsers._layouts import CLOCK, Kind, Layout, LayoutsConfig, LayoutsParser, iso_time, looks_of, number
-from logrouter.parsers._trailing import OBJECT, PAIRS, Trailing
+from logrouter.parsers._trailing import OBJECT, PAIRS, PAIRS_OF_HCLOG
 
 
 def _iso_of_log(text: str) -> str:
@@ -65,8 +64,8 @@ _LOGRUS_LEVELS: Final = {
 }  # fmt: skip
 """Logrus writes the first four letters."""
 _KINDS: Final = {
-    "log": iso_time(rf"\d{{4}}/\d\d/\d\d {CLOCK}", _iso_of_log),
-    "gin": iso_time(rf"\d{{4}}/\d\d/\d\d - {CLOCK}", _iso_of_gin),
+    "log": iso_time(rf"\d\d\d\d/\d\d/\d\d {CLOCK}", _iso_of_log),
+    "gin": iso_time(rf"\d\d\d\d/\d\d/\d\d - {CLOCK}", _iso_of_gin),
     "kitchen": iso_time(r"\d{1,2}:\d\d[AP]M", _iso_of_kitchen, is_cut_short=True),
     "epoch": iso_time(r"\d\.\d{1,20}e\+0?9|\d{10}(?:\.\d{1,9})?+", _iso_of_epoch),
     "file": Kind(r'[^\s":]+\.go'),
@@ -84,13 +83,6 @@ _KINDS: Final = {
     "method": Kind("[A-Z]{1,32}+"),
     "path": Kind(r'[^"\n\t]*+'),
 }
-
-
-def _pairs_behind_a_colon(text: str) -> tuple[str, Sequence[tuple[str, Any]]]:
-    message, pairs = PAIRS.read(text)
-    return (message.removesuffix(":") if pairs else message), pairs
-
-
 _LOCATION: Final = "(?:<file>:<line>: )?+"
 LAYOUTS: Final = [
     # https://pkg.go.dev/log#pkg-constants
@@ -116,7 +108,7 @@ LAYOUTS: Final = [
     Layout(
         r"<time> \[<level>\] ++(?:<file>:<line>: )?+(?:<logger>: )?+<message>",
         _KINDS,
-        Trailing(_pairs_behind_a_colon, PAIRS.mark),
+        PAIRS_OF_HCLOG,
     ),
     # https://github.com/rs/zerolog, console.go
     *(

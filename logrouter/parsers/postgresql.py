@@ -59,11 +59,11 @@ class Postgresql(LayoutsParser[PostgresqlConfig]):
             self.layouts = usual_layouts(is_local=self._is_local)
         super().__init__(config)
 
-    def read(self, text: str, received_ns: int) -> Document | None:
+    def read(self, text: str) -> Document | None:
         if self.config.format in ("auto", "json") and text[:1] == "{":
             return json_document(text, self._times, is_local=self._is_local)
         if self.config.format in ("auto", "csv") and (
             (document := csv_document(text, self._times, is_local=self._is_local)) is not None
         ):
             return document
-        return super().read(text, received_ns)
+        return super().read(text)

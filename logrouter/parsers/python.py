@@ -17,6 +17,7 @@ It knows, whichever it is, line by line:
                 TIME INFO app: x                     also [INFO] for INFO, without the name, or the name first
                 [TIME] INFO in app: x                Flask; also [TIME] INFO: x, [TIME] [INFO] x
                 INFO TIME app 12 140120 x            verbose in Django's documentation
+    Alembic     INFO  [app] x
     Airflow     [TIME] {file.py:12} INFO - x
     Celery      [TIME: INFO/MainProcess] x           and with the task
     Django      [29/Nov/2026 23:44:26] "GET / HTTP/1.1" 200 1234
@@ -65,7 +66,7 @@ _KINDS: Final = {
     ),
     "small_level": Kind("critical|debug|error|exception|info|notset|warning|warn"),
     "logger": Kind(r"\w[\w.-]*+"),
-    "asctime": iso_time(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"),
+    "asctime": iso_time(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"),
     "common": iso_time(rf"\d\d/(?:{'|'.join(MONTHS)})/\d{{4}} {CLOCK}", _iso),
     "file": Kind(r"[\w./-]+\.py"),
     "function": Kind(r"[\w.<>]++"),
@@ -76,7 +77,7 @@ _KINDS: Final = {
     "task_id": Kind(r"[\w-]++"),
     "context": Kind(r'[^\]"\n\t]*+'),
     "database": Kind(r"[\w.?-]++"),
-    "client": Kind(r"[\w.:%-]++"),
+    "client": Kind(r"[\d:f][\w.:%-]*+"),
     "address": Kind(r"(?:[\w.%-]++|\[?[\da-fA-F:.%]+\]?)(?=:\d)"),
     "port": number("0|[1-9][0-9]{0,4}"),
     "method": Kind("[A-Z]{1,32}+"),
@@ -95,6 +96,8 @@ _TEXTS: Final = (
     r"<time> \[<level> *+\] ++(?:<logger>: )?+<message>",
     rf"<time:asctime> {_NO_LEVEL}(?!\d++ )<logger> ++<level> ++<message>",
     "<time>:<level>:(?:<logger>:)?+<message>",
+    # https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file
+    r"<level> ++\[<logger>\] <message>",
     # https://docs.scrapy.org/en/latest/topics/settings.html#log-format
     r"<time> \[<logger>\] <level>: <message>",
     # https://flask.palletsprojects.com/en/stable/logging/#basic-configuration

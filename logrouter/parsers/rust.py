@@ -37,9 +37,9 @@ def _iso_of_fern(text: str) -> str:
 _PATH: Final = r"[A-Za-z_][\w-]*+(?:::[\w<>{}#-]++)*+"
 _SPAN: Final = r'[\w.\-]++(?:\{(?:[^"{}\n\t]++|"(?:[^"\\\n\t]++|\\[^\n\t])*+")*+\})?+'
 _KINDS: Final = {
-    "time": iso_time(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?+(?:Z|[+-]\d\d:?\d\d)?+"),
-    "spaced": iso_time(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?+(?: ?[+-]\d\d:?\d\d)?+"),
-    "fern": iso_time(r"\d{4}-\d\d-\d\d\]\[\d\d:\d\d:\d\d", _iso_of_fern),
+    "time": iso_time(r"\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?+(?:Z|[+-]\d\d:?\d\d)?+"),
+    "spaced": iso_time(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?+(?: ?[+-]\d\d:?\d\d)?+"),
+    "fern": iso_time(r"\d\d\d\d-\d\d-\d\d\]\[\d\d:\d\d:\d\d", _iso_of_fern),
     "level": Kind("TRACE|DEBUG|INFO|WARN|ERROR"),
     "target": Kind(_PATH),
     "spans": Kind(rf"{_SPAN}(?::{_SPAN})*+", holds_quotes=True),

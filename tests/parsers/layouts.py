@@ -92,7 +92,7 @@ def keeps_to_it(parser: LayoutsParser[Any], vectors: Vectors) -> None:
         for line, one in zip(lines, made, strict=True):
             plain = without_colours(line)
             text = plain.decode("utf-8", "replace")
-            read = [layout.read(text, parser._times, RECEIVED_NS) is not None for layout in parser.layouts]
+            read = [layout.read(text, parser._times) is not None for layout in parser.layouts]
             assert sum(read) <= 1
             if one is not None and begin is not None and text[:1] != "{":
                 assert begin.match(plain)
