@@ -32,6 +32,31 @@ FILE_NAME: Final = re.compile(rf"({'|'.join(STREAMS)})-([0-9a-f]{{16}})\.log")
 """Of which stream, and where it begins."""
 
 
+class Discarded:
+    """Output that nobody will read: the first is told at once, then all of a minute together."""
+
+    def __init__(self) -> None:
+        self._bytes = dict.fromkeys(STREAMS, 0)
+        self._told = log.Seldom()
+
+    def add(self, stream: str, count: int, now: float) -> None:
+        """So much of a stream."""
+        self._bytes[stream] += count
+        self.tell(now)
+
+    def tell(self, now: float) -> None:
+        """Say what was not said yet, if it is time to."""
+        if any(self._bytes.values()) and self._told.is_due(now):
+            self.tell_rest()
+
+    def tell_rest(self) -> None:
+        """Say it, as nobody will later."""
+        for stream, count in self._bytes.items():
+            if count:
+                log.complain("output of the app is discarded before it was read", stream=stream, bytes=count)
+        self._bytes = dict.fromkeys(STREAMS, 0)
+
+
 class Room:
     """The folder, and how much room is left in it for both streams together."""
 
@@ -39,6 +64,7 @@ class Room:
         """`block_seconds`: how long the app waits for it; None: for ever."""
         self.folder = folder
         self.rotate_bytes = min(ROTATE_BYTES, max(1, max_bytes // _SHARE))
+        self.discarded = Discarded()
         self.discards = False
         """Whether what comes cannot be kept even by discarding what came before."""
         self._max_bytes = max_bytes
@@ -47,6 +73,7 @@ class Room:
         self._full_since: float | None = None
         self._refused_since: float | None = None
         self._retry_at = float("-inf")
+        self._told_full, self._told_refused = log.Seldom(), log.Seldom()
         self._look()
 
     def size(self) -> int:
@@ -69,6 +96,7 @@ class Room:
         When the folder is full it is waited once for `block_seconds`. From then on the oldest is discarded, until the
         router has made room. Raises OSError where the folder cannot be looked at.
         """
+        self.discarded.tell(now)
         if now < self._retry_at:
             return 0
         if self._used_bytes >= self._max_bytes:
@@ -77,9 +105,10 @@ class Room:
                 self._full_since = None
             elif self._full_since is None:
                 self._full_since = now
-                log.warn("the capture files take all the room they may: the app waits", folder=self.folder)
+                if self._told_full.is_due(now):
+                    log.warn("the capture files take all the room they may: the app waits", folder=self.folder)
             elif now - self._full_since >= self._block_seconds:
-                self._discard_oldest()
+                self._discard_oldest(now)
         if self._used_bytes >= self._max_bytes:
             self._retry_at = now + RETRY_SECONDS
         return max(0, self._max_bytes - self._used_bytes)
@@ -94,12 +123,13 @@ class Room:
         """The disk has not taken what should have fitted: it is waited, and discarded, as for room."""
         if self._refused_since is None:
             self._refused_since = now
-            log.complain("what the app writes cannot be captured", folder=self.folder, reason=error.strerror)
+            if self._told_refused.is_due(now):
+                log.complain("what the app writes cannot be captured", folder=self.folder, reason=error.strerror)
         elif now - self._refused_since >= self._block_seconds:
-            self.discards = not self._discard_oldest()
+            self.discards = not self._discard_oldest(now)
         self._retry_at = now + RETRY_SECONDS
 
-    def _discard_oldest(self) -> bool:
+    def _discard_oldest(self, now: float) -> bool:
         """Delete the oldest file of the stream that takes most. Whether there was one: the router counts it as lost."""
         taken = dict.fromkeys(STREAMS, 0)
         try:
@@ -114,7 +144,7 @@ class Room:
                 with suppress(OSError):
                     os.unlink(path)
                 self._used_bytes -= size
-                log.complain("output of the app is discarded before it was read", stream=stream, bytes=size)
+                self.discarded.add(stream, size, now)
                 return True
         return False
 
@@ -156,7 +186,7 @@ class Capture:
             self.splices = error.errno not in _CANNOT_SPLICE
             if self.splices:
                 self._room.refused(error, now)
-            return self._skip(len(os.read(source, self._room.rotate_bytes))) if self._room.discards else None
+            return self._skip(len(os.read(source, self._room.rotate_bytes)), now) if self._room.discards else None
         return self._took(moved)
 
     def write(self, data: memoryview, now: float) -> memoryview:
@@ -169,7 +199,7 @@ class Capture:
             except OSError as error:
                 self._room.refused(error, now)
                 if self._room.discards:
-                    data = data[self._skip(len(data)) :]
+                    data = data[self._skip(len(data), now) :]
         return data
 
     def close(self) -> None:
@@ -203,11 +233,11 @@ class Capture:
         self._room.took(count)
         return count
 
-    def _skip(self, count: int) -> int:
+    def _skip(self, count: int, now: float) -> int:
         """What is discarded leaves a gap behind it."""
         self.close()
         self._offset += count
-        log.complain("output of the app is discarded before it was read", stream=self._stream, bytes=count)
+        self._room.discarded.add(self._stream, count, now)
         return count
 
     def _end_of_leftovers(self, read_to: int) -> int:

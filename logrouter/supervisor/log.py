@@ -6,6 +6,10 @@ import json
 import os
 import select
 import time
+from typing import Final
+
+INTERVAL_SECONDS: Final = 60.0
+"""As `runtime/log.py` has it."""
 
 
 def warn(message: str, **fields: object) -> None:
@@ -16,6 +20,20 @@ def warn(message: str, **fields: object) -> None:
 def complain(message: str, **fields: object) -> None:
     """What goes wrong now, or has cost something."""
     _say("error", message, fields)
+
+
+class Seldom:
+    """What would be said again and again is said once a minute."""
+
+    def __init__(self) -> None:
+        self._said_at = float("-inf")
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be said now. Who asks says it."""
+        if now < self._said_at + INTERVAL_SECONDS:
+            return False
+        self._said_at = now
+        return True
 
 
 def _say(level: str, message: str, fields: dict[str, object]) -> None:

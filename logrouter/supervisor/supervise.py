@@ -82,7 +82,10 @@ class Supervisor:
 
     def tell_what_is_left(self) -> None:
         """What the app wrote and the router has not come to: the next run goes on with it."""
-        if self._room and (left := self._room.size()):
+        if self._room is None:
+            return
+        self._room.discarded.tell_rest()
+        if left := self._room.size():
             log.complain("output of the app is left for the next run", folder=self._room.folder, bytes=left)
 
     def _wait(self, now: float) -> Set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -156,9 +157,10 @@ def test_when_there_is_no_room_it_waits_once_and_then_discards_the_oldest(
     stream = reader(tmp_path)
     assert lines_of(stream) == [bytes(block[:-1]) for block in blocks[2:10]]
     assert stream.take_lost() == 20
+    room.discarded.tell_rest()
     complaints = capfd.readouterr().err
     assert complaints.count("the app waits") == 1
-    assert complaints.count("discarded") == 2
+    assert complaints.count("discarded") == 2  # the first at once
 
     stream.is_safe(b"100")  # the router has got on: it waits again
     assert names(tmp_path) == [f"stdout-{90:016x}.log"]
@@ -196,6 +198,36 @@ def test_what_the_disk_refuses_is_tried_again_and_discarded_at_last(
     stream = reader(tmp_path)
     assert lines_of(stream) == [b"two"]
     assert stream.take_lost() == 4
+
+
+def test_what_is_discarded_is_told_at_once_and_then_once_a_minute_all_together(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    room = Room(str(tmp_path), 80, 0.0)
+    capture = Capture(room, "stdout", 0)
+
+    def told() -> list[tuple[str, int]]:
+        found = map(json.loads, capfd.readouterr().err.splitlines())
+        return [(event["message"].partition(":")[0], event.get("bytes", 0)) for event in found]
+
+    full, discarded = (
+        "the capture files take all the room they may",
+        "output of the app is discarded before it was read",
+    )
+    left = 0
+    for number in range(100):  # ten files of ten bytes a second
+        left += len(capture.write(memoryview(b"%09d\n" % number), number / 10))
+    ((first, _), (second, first_bytes)) = told()
+    assert (first, second) == (full, discarded)
+    for number in range(100, 110):
+        left += len(capture.write(memoryview(b"%09d\n" % number), 60.0 + number / 10))
+    ((message, more_bytes),) = (told_now for told_now in told() if told_now[0] == discarded)
+    room.discarded.tell_rest()
+    ((message, last_bytes),) = told()
+    assert message == discarded
+    assert first_bytes + more_bytes + last_bytes == 110 * 10 - left - room.size()
+    room.discarded.tell_rest()
+    assert told() == []
 
 
 def test_a_disk_that_stays_full_is_not_filled_with_empty_files(
