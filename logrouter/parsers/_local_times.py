@@ -39,7 +39,7 @@ class LocalTimes:
         date, and one that begins with `--` no year: it is the last such time before the line was received, as `_dates`
         says. Raises ValueError.
         """
-        if text[:1] in "T-":
+        if text.startswith(("T", "-")):
             end = _LENGTH_OF_A_CLOCK if text[0] == "T" else _LENGTH_WITHOUT_YEAR
             return times.format_rfc3339(self._guessed[text[:end]] + times.TAILS[text[end:]])
         time_ns = self._utc_ns(text)

@@ -1,6 +1,6 @@
-"""What PostgreSQL's three ways of logging have in common: names, zones; and how each is written.
+"""What PostgreSQL's three ways of logging have in common, names and zones; its stderr, and its jsonlog.
 
-https://www.postgresql.org/docs/current/runtime-config-logging.html; src/backend/utils/error/elog.c, csvlog.c, jsonlog.c
+https://www.postgresql.org/docs/current/runtime-config-logging.html; src/backend/utils/error/elog.c, jsonlog.c
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from logrouter import times
 from logrouter.documents import Document, decode_document
 from logrouter.parsers._layouts import Kind, Layout, iso_time, number
 from logrouter.parsers._local_times import LocalTimes
-from logrouter.possessive import portable
 
 _ABBREVIATIONS: Final[Mapping[str, str]] = {
     "UTC": "Z", "GMT": "Z", "WET": "Z", "WEST": "+01:00", "BST": "+01:00", "CET": "+01:00", "CEST": "+02:00",
@@ -25,8 +24,7 @@ _ABBREVIATIONS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """src/timezone/tznames/Default. What is not there is local to `timezone`."""
 _NUMERIC_ZONE: Final = re.compile(r"([+-]\d\d):?(\d\d)?(?::?\d\d)?")
-_TIME: Final = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?+ (?:[A-Z]{2,6}|[+-]\d\d(?::?\d\d)?)"
-CSV_BEGINS: Final = _TIME.encode() + rb',(?:"(?:[^"]++|"")*+")?+,(?:"(?:[^"]++|"")*+")?+,\d++,'
+TIME: Final = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?+ (?:[A-Z]{2,6}|[+-]\d\d(?::?\d\d)?)"
 _LEVELS: Final = (
     "DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE"
 )
@@ -42,7 +40,7 @@ def iso_text(text: str, *, is_local: bool) -> str:
 
 
 _UNKNOWN: Final = "[unknown]"
-_NUMBERS: Final = frozenset({
+NUMBERS: Final = frozenset({
     "pid", "leader_pid", "line_num", "remote_port", "txid", "query_id", "internal_position", "cursor_position",
     "file_line_num",
 })  # fmt: skip
@@ -59,10 +57,10 @@ def _iso_of_epoch(text: str) -> str:
 
 def _kinds(*, is_local: bool) -> dict[str, Kind]:
     return {
-        "time": iso_time(_TIME, partial(iso_text, is_local=is_local)),
+        "time": iso_time(TIME, partial(iso_text, is_local=is_local)),
         "epoch": iso_time(r"[1-9]\d{9}\.\d{3}", _iso_of_epoch),
         "level": Kind(_LEVELS),
-        "session_start": Kind(_TIME),
+        "session_start": Kind(TIME),
         "backend_type": Kind(r"[a-z]++(?: [a-z]++)*+"),
         "session_id": Kind(r"[\da-f]++\.[\da-f]++"),
         "vxid": Kind(r"(?:[\d-]++/\d++)?+"),
@@ -73,7 +71,7 @@ def _kinds(*, is_local: bool) -> dict[str, Kind]:
         "remote_host": _HOST,
         "local_host": _HOST,
         "short": Kind(r"[ !#-~]{0,64}?", _known),  # a name of at most 63 characters, of ASCII
-        **{name: number(_INTEGER) for name in _NUMBERS},
+        **{name: number(_INTEGER) for name in NUMBERS},
     }
 
 
@@ -143,43 +141,6 @@ def _expression(prefix: str, kinds: dict[str, Kind]) -> str:
     return written + re.escape(prefix[place:])
 
 
-# ── csvlog ──
-
-_COLUMNS: Final = (
-    "time", "user", "dbname", "pid", "connection_from", "session_id", "line_num", "ps", "session_start", "vxid",
-    "txid", "level", "state_code", "message", "detail", "hint", "internal_query", "internal_position", "context",
-    "statement", "cursor_position", "location", "application_name", "backend_type", "leader_pid", "query_id",
-)  # fmt: skip
-"""https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG. The last three
-came with PostgreSQL 13 and 14."""
-_OLDEST_COLUMNS: Final = 23
-_VALUE: Final = re.compile(portable(r'(?:"((?:[^"]++|"")*+)"|([^",\n]*+))(,|\Z)'))
-_CSV_BEGINS: Final = re.compile(portable(CSV_BEGINS.decode()), re.ASCII)
-
-
-def csv_document(text: str, local: LocalTimes, *, is_local: bool) -> Document | None:
-    """The fields of an event of csvlog, or None."""
-    values = _csv_values(text) if _CSV_BEGINS.match(text) else None
-    if values is None:
-        return None
-    said = {name: value for name, value in zip(_COLUMNS, values, strict=False) if value}
-    host, colon, port = said.pop("connection_from", "").rpartition(":")
-    said |= {"remote_host": host, "remote_port": port} if colon else {"remote_host": port} if port else {}
-    return _document(said, local, is_local=is_local)
-
-
-def _csv_values(text: str) -> list[str] | None:
-    values: list[str] = []
-    place, end = 0, ","
-    while end and len(values) < len(_COLUMNS):
-        match = _VALUE.match(text, place)
-        if match is None:
-            return None
-        values.append(match[2] or (match[1] or "").replace('""', '"'))
-        place, end = match.end(), match[3]
-    return values if not end and len(values) >= _OLDEST_COLUMNS else None
-
-
 # ── jsonlog ──
 
 
@@ -192,21 +153,25 @@ def json_document(text: str, local: LocalTimes, *, is_local: bool) -> Document |
     time, level = said.pop("timestamp", None), said.pop("error_severity", None)
     if not isinstance(time, str) or not isinstance(level, str):
         return None
-    return _document({"time": time, "level": level, **said}, local, is_local=is_local)
+    return event_of({"time": time, "level": level, **said}, local, is_local=is_local)
 
 
-def _document(said: Mapping[str, Any], local: LocalTimes, *, is_local: bool) -> Document | None:
-    """Time, level and message first, and numbers for what are numbers."""
+def event_of(said: Mapping[str, Any], local: LocalTimes, *, is_local: bool) -> Document | None:
+    """Time, level and message first, the time in UTC, and numbers for what are numbers; None where there is no time."""
     document = {name: said[name] for name in ("time", "level", "message") if name in said}
     document |= said
     try:
-        document["time"] = local.utc_text(iso_text(said["time"], is_local=is_local))
+        document["time"] = local.utc_text(iso_text(said.get("time", ""), is_local=is_local))
     except ValueError:
         return None
-    for name in _NUMBERS & document.keys():
-        if isinstance(document[name], str) and _NUMBER.fullmatch(document[name]):
-            document[name] = int(document[name])
+    for name in NUMBERS & document.keys():
+        document[name] = number_of(document[name])
     return document
+
+
+def number_of(value: Any) -> Any:
+    """A text that is an integer as one; all else as it is."""
+    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 _NUMBER: Final = re.compile(_INTEGER)

@@ -66,6 +66,7 @@ _LOGRUS_LEVELS: Final = {
 _KINDS: Final = {
     "log": iso_time(rf"\d\d\d\d/\d\d/\d\d {CLOCK}", _iso_of_log),
     "gin": iso_time(rf"\d\d\d\d/\d\d/\d\d - {CLOCK}", _iso_of_gin),
+    "hclog": iso_time(r"\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d{4})"),
     "kitchen": iso_time(r"\d{1,2}:\d\d[AP]M", _iso_of_kitchen, is_cut_short=True),
     "epoch": iso_time(r"\d\.\d{1,20}e\+0?9|\d{10}(?:\.\d{1,9})?+", _iso_of_epoch),
     "file": Kind(r'[^\s":]+\.go'),
@@ -106,7 +107,7 @@ LAYOUTS: Final = [
     ),
     # https://github.com/hashicorp/go-hclog, intlogger.go, logPlain
     Layout(
-        r"<time> \[<level>\] ++(?:<file>:<line>: )?+(?:<logger>: )?+<message>",
+        r"<time:hclog> \[<level>\] ++(?:<file>:<line>: )?+(?:<logger>: )?+<message>",
         _KINDS,
         PAIRS_OF_HCLOG,
     ),

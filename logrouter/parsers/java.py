@@ -65,7 +65,7 @@ _KINDS: Final = {
     "logger": Kind(r"[\w.$/@\[\]*-]++"),
     "class": Kind(r"[\w$]++(?:[./][\w$]++)*"),
     "qualified": Kind(r"[a-z]\w*+(?:\.[\w$-]++)++"),
-    "java_class": Kind(r"(?:[a-z]\w*+\.)*+[A-Z][\w$]*+"),
+    "java_class": Kind(r"(?:[a-z]\w*+\.)++[A-Z][\w$]*+"),
     "parenthesised": Kind(r'(?:[^)"\n\t]++|\)(?! ))*+'),
     "before_slash": Kind(r'[^\]/"\n\t]++'),
     "before_class": Kind(r'[^"\n\t]*?'),
@@ -87,7 +87,7 @@ _DATED: Final = (
         r"\[ *+<thread>\] (?:\[(?:<trace>| *+)\] ?+)?+<logger> *+: <message>"
     ),
     # https://hadoop.apache.org, hadoop-common/src/main/conf/log4j.properties: %d{ISO8601} %p %c: %m%n
-    r"<time> ++<level> ++<logger:qualified>: <message>",
+    r"<time> ++<level> ++<logger:java_class>: <message>",
     # https://zookeeper.apache.org, conf/logback.xml: %d{ISO8601} [myid:%X{myid}] - %-5p [%t:%logger{36}@%L] - %m%n
     r"<time> \[myid:<myid:pid>?\] - <level> ++\[<thread:before_class>:<logger:class>@<line>\] - <message>",
     # OpenSearch and Elasticsearch, config/log4j2.properties: [%d{ISO8601}][%-5p][%-25c{1.}] [%node_name]%marker %m%n

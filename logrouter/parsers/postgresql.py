@@ -25,8 +25,10 @@ from typing import Literal
 
 from logrouter.documents import Document
 from logrouter.parsers import Looks
+from logrouter.parsers._csvlog import BEGINS, CsvShapes, csv_document
 from logrouter.parsers._layouts import LayoutsConfig, LayoutsParser, looks_of
-from logrouter.parsers._postgresql import CSV_BEGINS, csv_document, json_document, layout_of_prefix, usual_layouts
+from logrouter.parsers._postgresql import json_document, layout_of_prefix, usual_layouts
+from logrouter.parsers._shapes import Shape
 
 
 class PostgresqlConfig(LayoutsConfig, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ class Postgresql(LayoutsParser[PostgresqlConfig]):
     """Asks csvlog and jsonlog first: their lines are of no prefix."""
 
     Config = PostgresqlConfig
-    looks = Looks(rb"%b|%b" % (_LOOKS.begin, CSV_BEGINS), _LOOKS.rank)
+    looks = Looks(rb"%b|%b" % (_LOOKS.begin, BEGINS), _LOOKS.rank)
 
     def __init__(self, config: PostgresqlConfig) -> None:
         self._is_local = config.timezone != "UTC"
@@ -58,6 +60,7 @@ class Postgresql(LayoutsParser[PostgresqlConfig]):
         else:
             self.layouts = usual_layouts(is_local=self._is_local)
         super().__init__(config)
+        self._csv_shapes = CsvShapes(self._times, is_local=self._is_local)
 
     def read(self, text: str) -> Document | None:
         if self.config.format in ("auto", "json") and text[:1] == "{":
@@ -67,3 +70,8 @@ class Postgresql(LayoutsParser[PostgresqlConfig]):
         ):
             return document
         return super().read(text)
+
+    def shape_of(self, line: bytes) -> Shape | None:
+        if self.config.format in ("auto", "csv") and (shape := self._csv_shapes.of(line.decode())) is not None:
+            return shape if shape.takes(line) else None
+        return super().shape_of(line)

@@ -50,6 +50,8 @@ def test_the_quick_way_takes_what_is_usual() -> None:
     assert len(stderr) > 8
     for line in stderr:
         assert is_quick(Postgresql(PostgresqlConfig()), [line] * 9), line
+    csvlog = next(line for line, _ in VECTORS if ',LOG,00000,"starting"' in line)
+    assert is_quick(Postgresql(PostgresqlConfig()), [csvlog] * 9)
 
 
 @pytest.mark.parametrize(
