@@ -11,6 +11,7 @@ routed chunk; 1.2 µs where four steps change it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import compress
 from typing import Final
 
@@ -65,7 +66,7 @@ class Ingest:
         self._parse = parse
         self._keep_original = keep_original
         self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
-        self._reads_whole = parse.reads_json and not parse.parsers and chain is not None and chain.changes_all
+        self._reads_whole = parse.reads_json and chain is not None and chain.changes_all
 
     def chunks(
         self,
@@ -115,11 +116,11 @@ class Ingest:
         if self._stepping is None:
             return self._recognise(lines, block, marks, facts.time_ns)
         if self._reads_whole and not marks:
-            return self._stepping.run_on_lines(lines, self._recognise_some, facts)
+            return self._stepping.run_on_lines(lines, partial(self._recognise_some, facts.time_ns), facts)
         return self._stepping.run(self._recognise(lines, block, marks, facts.time_ns), facts)
 
-    def _recognise_some(self, lines: list[bytes]) -> Events:
-        return self._recognise(lines, b"\n".join(lines), {}, 0)  # no parser is asked
+    def _recognise_some(self, received_ns: int, lines: list[bytes]) -> Events:
+        return self._recognise(lines, b"\n".join(lines), {}, received_ns)
 
     def _recognise(self, lines: list[bytes], block: bytes, marks: Mapping[int, int], received_ns: int) -> Events:
         flags, rows = self._recognised(lines, block) if self._parse.reads_json else self._as_text(lines, block)
@@ -150,12 +151,12 @@ class Ingest:
     def _parsed(self, events: Events, block: bytes, received_ns: int) -> Events:
         """The events after the parsers have been asked about those that are text, and no pieces of lines."""
         asked = events.flags.translate(_IS_WHOLE_TEXT)
-        lines = events.payloads
-        if asked.count(1) < len(lines):
+        lines, count = events.payloads, asked.count(1)
+        if not count:
+            return events
+        if count < len(lines):
             lines = list(compress(lines, asked))
             block = b"\n".join(lines)
-        if not lines:
-            return events
         made = self._parse.parsed(lines, block, received_ns, keep_original=self._keep_original)
         taken = list(filter(None, made))
         if not taken:

@@ -1,8 +1,9 @@
 """What `parse` says of a source: which parsers its lines of text are shown to, in order. The first that takes one wins.
 
-    parse: auto                      JSON objects are events as they are, all else is text
+    parse: auto                      JSON objects are events as they are, of text is recognised what it is
+    parse: json_or_text              JSON objects are events as they are, all else is text
     parse: none                      all is text
-    parse: json                      as auto; text is marked `meta.parse_error`, and counted
+    parse: json                      as json_or_text; text is marked `meta.parse_error`, and counted
     parse: logfmt                    a parser, by its name
     parse: [json, logfmt, {regex: …}]
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from logrouter.documents import encode_document
 from logrouter.parsers import Parser
+from logrouter.parsers.auto import Auto, AutoConfig
 
 ORIGINAL = "original"
 """The key of the line itself, beside the fields of it, with `keep_original`."""
@@ -46,10 +48,7 @@ class Parse:
 
     def name_of_taker(self, line: bytes, received_ns: int) -> str | None:
         """The name of the parser that takes a line of text."""
-        for parser in self.parsers:
-            if parser.parse(line, received_ns) is not None:
-                return parser.__class__.__module__.rpartition(".")[2]
-        return None
+        return next(filter(None, (parser.taker(line, received_ns) for parser in self.parsers)), None)
 
     def parsed(
         self, lines: list[bytes], block: bytes, received_ns: int, *, keep_original: bool = False
@@ -71,11 +70,12 @@ class Parse:
         return found
 
 
-AUTO = Parse("auto", reads_json=True, marks=False)
+AUTO = Parse("auto", reads_json=True, marks=False, parsers=[Auto(AutoConfig())])
+JSON_OR_TEXT = Parse("json_or_text", reads_json=True, marks=False)
 NONE = Parse("none", reads_json=False, marks=False)
 JSON = Parse("json", reads_json=True, marks=True)
-WORDS = {"auto": AUTO, "none": NONE, "json": JSON}
-"""What stands alone and is no parser's name."""
+WORDS = {"auto": AUTO, "json_or_text": JSON_OR_TEXT, "none": NONE, "json": JSON}
+"""What stands alone; `auto` and `json` are also names of parsers in a list."""
 
 
 def _with_original(made: bytes, line: bytes) -> bytes:

@@ -24,6 +24,7 @@ def main(argv: Sequence[str]) -> int:
         help="also try each destination that is reached by HTTP, without sending it an event: its name, TLS, the "
         "credentials, rights, index or bucket; exit 69 where one would take nothing now",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="also say what follows from other options")
     _options.add_config_options(parser)
     options = parser.parse_args(argv)
     settings, tests = config.load_tested(*_options.given(options))
@@ -39,6 +40,8 @@ def main(argv: Sequence[str]) -> int:
         *([_counted(tests, "test")] if tests else []),
     ]
     print(f"the config is right: {', '.join(parts)}")
+    if options.verbose:
+        print("".join(f"note: {note}\n" for note in settings.provenance.notes), end="")
     return _connect(settings) if options.connect else 0
 
 

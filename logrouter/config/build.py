@@ -12,7 +12,7 @@ from logrouter.config.components import Components
 from logrouter.config.conversion import WRONG, Converter, fields_of
 from logrouter.config.files import SCALARS, Document
 from logrouter.config.mistakes import Mistakes, shown
-from logrouter.config.nodes import DEFAULT, Node, Path, dotted
+from logrouter.config.nodes import DEFAULT, Node, Origin, Path, dotted
 from logrouter.config.settings import (
     SHUTDOWN_TIMEOUT,
     AdminSettings,
@@ -26,6 +26,7 @@ from logrouter.config.settings import (
     SpoolSettings,
 )
 from logrouter.errors import Mistake, did_you_mean
+from logrouter.parsing import JSON_OR_TEXT
 from logrouter.values import Duration, MaybeSecret, Secret, Size
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -56,12 +57,13 @@ def build(
         spool = replace(spool, durability="memory" if spool.directory is None else "disk")
     sources = _fitted(sources, spool, converter)
     sinks = _sinks(document, components, mistakes)
+    sources, notes = _with_lines_kept(sources, sinks, converter)
     routes = _routes(document, components, converter)
     dead_letters = _section(document, "dead_letters", DeadLetterSettings, converter)
     admin = _section(document, "admin", AdminSettings, converter)
     run = _run(document, spool, scalars.get("shutdown_timeout", SHUTDOWN_TIMEOUT), converter)
     told = (*warnings, *components.warnings, *_warnings_of_letters(document, spool, sinks, converter))
-    provenance = Provenance(origins=converter.origins, warnings=told, conventions=conventions)
+    provenance = Provenance(origins=converter.origins, warnings=told, notes=notes, conventions=conventions)
     return Settings(
         resource=resource,
         sources=sources,
@@ -142,6 +144,24 @@ def _sinks(document: Document, components: Components, mistakes: Mistakes) -> di
     _check_names("sinks", nodes, mistakes)
     found = {name: components.sink(name, node) for name, node in nodes.items()}
     return {name: sink for name, sink in found.items() if sink is not None}
+
+
+def _with_lines_kept(
+    sources: dict[str, SourceSettings], sinks: dict[str, SinkSettings], converter: Converter
+) -> tuple[dict[str, SourceSettings], tuple[str, ...]]:
+    """The sources, of which those that do not say `parse` leave text whole where a sink writes lines as they came."""
+    keeping = [name for name, sink in sinks.items() if component.load("sinks", sink.type).keeps_lines(sink.config)]
+    if not keeping:
+        return sources, ()
+    why = f"as sinks.{keeping[0]} writes lines as they came"
+    notes, found = [], dict(sources)
+    for name, source in sources.items():
+        path = ("sources", name, "parse")
+        if path not in converter.origins:
+            converter.origins[path] = Origin(f"default, {why}")
+            found[name] = replace(source, config=replace(source.config, parse=JSON_OR_TEXT))
+            notes.append(f"{dotted(path)} is json_or_text, {why}: `parse: auto` makes fields of text in any case")
+    return found, tuple(notes)
 
 
 def _warnings_of_letters(

@@ -11,6 +11,7 @@ from logrouter.config.mistakes import shown
 from logrouter.config.nodes import Node, Path, dotted, plain, rewrap
 from logrouter.errors import did_you_mean
 from logrouter.parsers import Parser
+from logrouter.parsers.auto import Auto
 from logrouter.parsing import WORDS, Parse
 
 _JSON = "json"
@@ -35,12 +36,13 @@ def convert_parse(converter: Converter, node: Node, path: Path) -> Any:
     parsers = [_parser(converter, item, path if item is node else (*path, str(n))) for n, item in numbered]
     if WRONG in parsers:
         return WRONG
-    reads_json = _is_json(items[0])
-    return Parse(plain(node), reads_json=reads_json, marks=True, parsers=parsers[1:] if reads_json else parsers)
-
-
-def _is_json(node: Node) -> bool:
-    return node.text == _JSON
+    is_json, is_auto = items[0].text == _JSON, isinstance(parsers[0], Auto)
+    return Parse(
+        plain(node),
+        reads_json=is_json or is_auto,
+        marks=not (is_auto and len(parsers) == 1),
+        parsers=parsers[1:] if is_json else parsers,
+    )
 
 
 def _parser(converter: Converter, node: Node, path: Path) -> Parser[Any] | Any:
@@ -49,6 +51,9 @@ def _parser(converter: Converter, node: Node, path: Path) -> Parser[Any] | Any:
         return WRONG
     name, value = entry
     known = component.names("parsers")
+    if name in WORDS and name not in known:
+        converter.mistakes.add(value.place_of_key, f"{dotted(path)}: {name} stands alone, not in a list of parsers")
+        return WRONG
     if name not in known:
         hint = did_you_mean(name, (*known, *WORDS)) or f"known are: {', '.join(sorted({*known, *WORDS}))}"
         converter.mistakes.add(value.place_of_key, f"{dotted(path)}: unknown parser {name!r}", hint)

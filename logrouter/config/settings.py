@@ -181,6 +181,8 @@ class Provenance(_Settings, kw_only=True, frozen=True):
     """Where each value came from; what is not in it is a default."""
     warnings: tuple[Mistake, ...] = ()
     """What is allowed and probably not meant."""
+    notes: tuple[str, ...] = ()
+    """What follows from other options, and somebody may wonder about."""
     conventions: dict[str, Secret] = msgspec.field(default_factory=dict)
     """Environment variables that are conventions of destinations, which sinks read themselves: `AWS_REGION`."""
 

@@ -26,7 +26,8 @@ class Looks(NamedTuple):
     """What lines of a format look like."""
 
     begin: bytes
-    """How every line of it begins, as an expression without groups that capture: cheap, and seldom of other lines."""
+    """How every line of it begins, as an expression without groups that capture: cheap, and seldom of other lines. It
+    matches no newline: where one ends the line, write `(?![^\n])`."""
     rank: int = 50
     """Where lines of two formats begin alike, the parser of the lower rank is asked first: the stricter one."""
 
@@ -53,6 +54,10 @@ class Parser(Generic[ConfigT]):
         for formats that leave out the year.
         """
         raise NotImplementedError
+
+    def taker(self, line: bytes, received_ns: int) -> str | None:
+        """The name of the parser that takes a line, which is this one; None where none does."""
+        return None if self.parse(line, received_ns) is None else self.__class__.__module__.rpartition(".")[2]
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         """The same for each of several lines. `block` is the lines joined by newlines; a line may hold some itself."""

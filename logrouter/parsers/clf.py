@@ -28,13 +28,23 @@ from __future__ import annotations
 
 from typing import Literal
 
-from logrouter.parsers import ParserConfig
+from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._access import FORMATS, AccessFormat
 from logrouter.parsers._dates import zone_named
 from logrouter.parsers._server_errors import apache_error, nginx_error
 from logrouter.parsers._shapes import Shape, ShapedParser
 
 _ERRORS = {"nginx_error": nginx_error, "apache_error": apache_error}
+_HOST = rb"[0-9A-Za-z_.:%-]++"
+_USER = rb'[^\["\n]{1,256}+'
+_BEGIN = b"|".join(
+    (
+        rb"%b (?:- %b|(?<=[0-9] )%b - %b)\[[0-9][0-9]/[A-Z][a-z][a-z]/[0-9]" % (_HOST, _USER, _HOST, _USER),
+        rb"[0-9][0-9]{3}/[0-9][0-9]/[0-9][0-9] [0-9:]{8}+ \[[a-z]{4,6}+\] [0-9]++#[0-9]++: ",
+        rb"\[[A-Z][a-z][a-z] [A-Z][a-z][a-z] [0-9 ][0-9] [0-9:.]{8,18}+ [0-9]{4}\] \[",
+    )
+)
+"""A client, perhaps behind vhost and port, whom nobody has asked who he is, and the time; nginx's errors; Apache's."""
 
 
 class ClfConfig(ParserConfig, frozen=True, kw_only=True):
@@ -60,6 +70,7 @@ class Clf(ShapedParser[ClfConfig]):
     """Asks the formats in their order. No line is of two."""
 
     Config = ClfConfig
+    looks = Looks(_BEGIN, rank=10)
 
     def __init__(self, config: ClfConfig) -> None:
         super().__init__(config)

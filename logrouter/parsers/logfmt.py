@@ -15,7 +15,17 @@ comes twice gets a number, `key#2`.
 
 from __future__ import annotations
 
+from logrouter.parsers import Looks
 from logrouter.parsers._pairs import Grammar, PairsConfig, PairsParser
+
+_KEY = rb"[A-Za-z_][0-9A-Za-z_.-]*+="
+_VALUE = rb'(?:"(?:[^"\\\n]++|\\[^\n])*+"|[!#-~\x80-\xff]*+) ++'
+_KNOWN = rb"(?:at|caller|err|error|level|lvl|logger|message|msg|sev|severity|time|timestamp|ts)="
+_BEGIN = rb"[acelmst](?<=(?=%b)[a-z])[a-z]++=%b%b|%b%b(?:(?!%b)%b%b){0,14}+%b" % (
+    *(_KNOWN, _VALUE, _KEY),
+    *(_KEY, _VALUE, _KNOWN, _KEY, _VALUE, _KNOWN),
+)
+"""Two pairs, and the key of one of the first 16 is one that those who write logs use: nobody else writes so."""
 
 
 class LogfmtConfig(PairsConfig, frozen=True, kw_only=True):
@@ -29,6 +39,7 @@ class Logfmt(PairsParser[LogfmtConfig]):
     """The grammar of github.com/go-logfmt/logfmt, and more lenient: it lets `=` and quotation marks be in values."""
 
     Config = LogfmtConfig
+    looks = Looks(_BEGIN, rank=5)
 
     def __init__(self, config: LogfmtConfig) -> None:
         super().__init__(config, Grammar(bare_keys=config.bare_keys))

@@ -145,6 +145,11 @@ class Sink(Generic[ConfigT]):
         return config
 
     @classmethod
+    def keeps_lines(cls, config: ConfigT) -> bool:
+        """Whether a line of text is written as it came: then a source makes fields of it only where it says so."""
+        return getattr(config, "format", None) == "raw"
+
+    @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
         """The options that a URL stands for, without its query, which the config adds itself: here none.
 

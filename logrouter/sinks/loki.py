@@ -149,6 +149,10 @@ class LokiSink(HttpSink[LokiConfig]):
         """Of all that Loki has taken, at least so new."""
 
     @classmethod
+    def keeps_lines(cls, config: LokiConfig) -> bool:
+        return True
+
+    @classmethod
     def options_from_url(cls, url: str) -> dict[str, Any]:
         return {"url": http_url(url, "loki")}
 

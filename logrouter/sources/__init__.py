@@ -73,9 +73,11 @@ class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """The options that every source has."""
 
     parse: Parse = AUTO
-    """How lines become events. `auto`: JSON objects are recognised, all else is text. `none`: all is text. `json`, or
-    the name of another parser: a line that it does not take stays text, is marked `meta.parse_error`, and counted. A
-    list: each in turn, until one takes the line."""
+    """How lines become events. `auto`: JSON objects are recognised, and in text the formats that the parser `auto`
+    knows; all else is text. `json_or_text`: JSON objects are recognised, and text stays whole;
+    the default where a sink keeps lines as they came (Loki, `format: raw`). `none`: all is text. `json`, or the name of
+    another parser: a line that it does not take stays text, is marked `meta.parse_error`, and counted. A list: each in
+    turn, until one takes the line."""
     keep_original: bool = False
     """Whether a line that a parser took stays beside its fields, as `original`."""
     max_line: Size = Size(1024 * 1024)

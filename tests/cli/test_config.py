@@ -43,7 +43,7 @@ def test_each_value_and_where_it_came_from(command: Command) -> None:
         "sources:",
         "  stdin:",
         "    type: stdin  # default",
-        "    parse: auto  # default",
+        "    parse: json_or_text  # default, as sinks.errors writes lines as they came",
         "    keep_original: false  # default",
         "    max_line: 1MiB  # default",
         "    multiline: none  # default",

@@ -40,7 +40,7 @@ def test_every_value_tells_its_origin(load_text: Loader, environ: dict[str, str]
         "resource.service.name": ("shop", "logrouter.yaml:1:26"),
         "resource.pod": ("a-1", "logrouter.yaml:1:37 ${POD}"),
         "sources.stdin.type": ("stdin", "default"),
-        "sources.stdin.parse": ("auto", "default"),
+        "sources.stdin.parse": ("json_or_text", "default, as sinks.errors writes lines as they came"),
         "steps.0.when": ('"level == \\"x\\""', "logrouter.yaml:4:11"),
         "steps.0.set.a": ("1", "logrouter.yaml:3:14"),
         "steps.0.set.b": ('"{x}"', "logrouter.yaml:3:20"),

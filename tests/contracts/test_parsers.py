@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -17,6 +18,7 @@ from logrouter.documents import decode_document
 from logrouter.event import Flag
 from logrouter.parsers import Parser
 from logrouter.parsing import Parse
+from logrouter.possessive import portable
 from logrouter.projection import recognise_line
 from tests.strategies import lines
 
@@ -26,6 +28,7 @@ RECEIVED_NS = 1_790_000_000_000_000_000
 NAMES = component.names("parsers")
 
 EXAMPLE_OPTIONS: dict[str, list[str]] = {
+    "auto": ["auto", "{auto: {formats: [clf, logfmt], timezone: Europe/Stockholm}}"],
     "clf": ["clf", "{clf: {format: combined}}", "{clf: {format: apache_error, timezone: Europe/Stockholm}}"],
     "cri": ["cri"],
     "csv": [
@@ -79,6 +82,17 @@ examples = [
 ]
 
 
+recognised = [
+    pytest.param(name, before.encode(), id=f"{name}-{before[:30]}")
+    for name in NAMES
+    if component.load("parsers", name).looks
+    for example in reference.examples(component.load_module("parsers", name).__doc__ or "")
+    if example.config == f"- parse: {name}"
+    for before, _ in example.events
+]
+"""Those of the parsers that `auto` knows, without options."""
+
+
 def parse_of(said: str) -> Parse:
     """What a config makes of the option `parse`."""
     text = f"sources: {{app: {{type: stdin, parse: {said}}}}}"
@@ -108,6 +122,26 @@ def test_examples_on_its_page(config: str, before: str, after: str) -> None:
     made = parser_of(config.removeprefix("- parse: ")).parse(before.encode(), RECEIVED_NS)
     assert made is not None, "it is not taken"
     assert json.dumps(json.loads(made)) == json.dumps(json.loads(after)), "also the order of the fields"
+
+
+@pytest.mark.parametrize(("name", "line"), recognised)
+def test_auto_recognises_the_examples_on_its_page(name: str, line: bytes) -> None:
+    """And none that is asked before takes them, or even has to be asked: that costs time."""
+    auto = parser_of("auto")
+    assert auto.taker(line, RECEIVED_NS) == name
+    looks = {other: kind.looks for other in NAMES if (kind := component.load("parsers", other)).looks}
+    alike = [other for other in looks if re.match(portable(looks[other].begin), line)]
+    assert min(alike, key=lambda other: (looks[other].rank, other)) == name, alike
+
+
+@pytest.mark.parametrize(("name", "line"), recognised)
+def test_how_its_lines_begin_holds_no_newline(name: str, line: bytes) -> None:
+    begin = re.compile(portable(component.load("parsers", name).looks.begin))
+    assert begin.groups == 0
+    for place in range(1, len(line)):
+        match = begin.match(line[:place] + b"\n" + line[place:])
+        assert match is None or match.end() <= place
+        assert (match is None) == (begin.match(line[:place]) is None), "what follows the line makes a difference"
 
 
 @every_option

@@ -36,7 +36,7 @@ def test_multiline(workplace: Workplace) -> None:
     put_on_path(workplace)
     assert workplace.start(["sh", "-c", beginning_of("multiline.md")]).wait(TOO_LONG_SECONDS) == 0
     messages = [json.loads(line)["message"] for line in workplace.lines("events.ndjson")]
-    assert [message.splitlines()[0] for message in messages] == ["ERROR:app:cannot serve /a", "INFO:app:served /b"]
+    assert [message.splitlines()[0] for message in messages] == ["cannot serve /a", "served /b"]
     assert messages[0].splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 

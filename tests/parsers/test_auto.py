@@ -1,0 +1,205 @@
+"""What is recognised, what stays text, and that looking at whole blocks gives what looking at single lines does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from logrouter import component, reference
+from logrouter.config import load
+from logrouter.errors import ConfigError
+from logrouter.framing import Frame
+from logrouter.ingest import Ingest
+from logrouter.parsers import Looks, Parser, ParserConfig
+from logrouter.parsers.auto import Auto, AutoConfig, _Format, _Formats
+from logrouter.parsing import Parse
+from logrouter.policy import SinkRouting
+from logrouter.routing import Router
+
+RECEIVED_NS = 1_790_000_000_000_000_000
+NOWHERE = Path("/nonexistent")
+AUTO = Auto(AutoConfig())
+PROSE = (Path(__file__).parent / "prose.txt").read_bytes().splitlines()
+"""What programs print that is of no format."""
+OF_FORMATS = [
+    before.encode()
+    for name in component.names("parsers")
+    if component.load("parsers", name).looks
+    for example in reference.examples(component.load_module("parsers", name).__doc__ or "")
+    for before, _ in example.events
+]
+ACCESS = b'::1 - - [23/Nov/2026:10:00:00 +0100] "GET /a HTTP/1.1" 304 -'
+LOGFMT = b"level=info msg=ready"
+
+
+def together(lines: list[bytes], parser: Parser[Any] = AUTO) -> list[bytes | None]:
+    return list(parser.parse_all(lines, b"\n".join(lines), RECEIVED_NS))
+
+
+# ── what it takes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("line", [line for line in PROSE if line], ids=range(len([line for line in PROSE if line])))
+def test_prose_stays_text(line: bytes) -> None:
+    assert AUTO.taker(line, RECEIVED_NS) is None
+
+
+def test_prose_together_stays_text() -> None:
+    lines = [line for line in PROSE if line]
+    assert together(lines) == [None] * len(lines)
+
+
+def test_formats_may_be_mixed() -> None:
+    lines = [b"starting", ACCESS, LOGFMT, b'{"a": 1}', ACCESS, b"done"]
+    made = together(lines)
+    assert made == [AUTO.parse(line, RECEIVED_NS) for line in lines]
+    assert [one and next(iter(json.loads(one))) for one in made] == [None, "client", "level", "a", "client", None]
+
+
+def test_a_json_object_is_an_event_as_it_is() -> None:
+    assert AUTO.parse(b' {"level" : 1.50}', RECEIVED_NS) == b' {"level" : 1.50}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"level=info the server is ready",
+        ACCESS.replace(b"23/Nov", b"41/Nov"),
+        b"time=5",
+        b"server=a port=80",
+        b"a=1 b=2 c=3 d=4 e=5 f=6 g=7 h=8 i=9 j=0 k=1 l=2 m=3 n=4 o=5 p=6 q=7 level=info",
+    ],
+)
+def test_what_begins_like_a_format_and_is_none_stays_text(line: bytes) -> None:
+    assert AUTO.parse(line, RECEIVED_NS) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"level=info msg=ready",
+        b"msg=ready took=5ms",
+        b'host=a dyno="web 1" at=info',
+        b'time="2026-11-29T10:00:00Z" level=info msg="say \\"hi\\""',
+        b"ts=2026-11-29T10:00:00Z caller=main.go:12 component=web",
+    ],
+)
+def test_logfmt_is_known_by_a_key_that_logs_have(line: bytes) -> None:
+    assert AUTO.taker(line, RECEIVED_NS) == "logfmt"
+
+
+def test_only_the_formats_that_are_named() -> None:
+    parser = Auto(AutoConfig(formats=("logfmt",)))
+    assert together([ACCESS, LOGFMT, b"{}"], parser) == [None, b'{"level":"info","msg":"ready"}', b"{}"]
+
+
+def test_the_zone_is_for_parsers_that_need_one() -> None:
+    line = b"2026/11/23 10:00:00 [error] 3#3: *1 timed out"
+    made = Auto(AutoConfig(timezone="Asia/Tokyo")).parse(line, RECEIVED_NS)
+    assert made is not None
+    assert json.loads(made)["time"] == "2026-11-23T01:00:00Z"
+
+
+# ── in which order ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Even(Parser[ParserConfig]):
+    """Takes lines of an even length."""
+
+    looks = Looks(rb"[ab]", rank=1)
+
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
+        return None if len(line) % 2 else b'{"even":1}'
+
+
+class Short(Even):
+    looks = Looks(rb"[bc](?![^\n]{3})", rank=2)
+
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
+        return b'{"short":1}' if len(line) < 3 else None
+
+
+class Whatever(Even):
+    looks = Looks(rb"[c-e]|bb", rank=3)
+
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
+        return b'{"any":1}'
+
+
+KINDS = (Even, Short, Whatever)
+SOME = _Formats([_Format(kind.__name__, kind, "UTC") for kind in KINDS])
+
+
+def by_definition(line: bytes) -> bytes | None:
+    """The first that takes it, of those that it begins like."""
+    for kind in KINDS:
+        assert kind.looks is not None
+        if re.match(kind.looks.begin, line) and (made := kind(ParserConfig()).parse(line, 0)) is not None:
+            return made
+    return None
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("abcdex\n", min_size=1, max_size=4).map(str.encode), min_size=1, max_size=8))
+def test_the_first_that_takes_a_line_of_those_that_it_begins_like(lines: list[bytes]) -> None:
+    expected = [by_definition(line) for line in lines]
+    assert [SOME.parse(line, 0) for line in lines] == expected
+    assert SOME.parse_all(lines, b"\n".join(lines), 0) == expected
+
+
+def test_a_refused_line_is_asked_of_those_behind() -> None:
+    assert SOME.parse(b"bbb", 0) == b'{"any":1}'
+    assert SOME.parse_all([b"bbb", b"bb", b"bbb"], b"bbb\nbb\nbbb", 0) == [b'{"any":1}', b'{"even":1}', b'{"any":1}']
+
+
+some_lines = st.sampled_from([*OF_FORMATS, *filter(None, PROSE)])
+cut_lines = st.builds(lambda line, length: line[: 1 + length % len(line)], some_lines, st.integers(0, 300))
+joined_lines = st.lists(some_lines, min_size=2, max_size=3).map(b"\n".join)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(some_lines | cut_lines | joined_lines, min_size=1, max_size=8))
+def test_lines_together_are_what_each_is_alone(lines: list[bytes]) -> None:
+    assert together(lines) == [AUTO.parse(line, RECEIVED_NS) for line in lines]
+
+
+# ── in its place ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_app_that_writes_json_alone_loads_no_parser() -> None:
+    parser = Auto(AutoConfig())
+    ingest = Ingest(Router([SinkRouting("s", None)]), {}, Parse("auto", reads_json=True, marks=False, parsers=[parser]))
+    ingest.chunks(Frame([b"{}", b'{"a":1}'], b'{}\n{"a":1}', {}, 0), RECEIVED_NS)
+    assert "_formats" not in vars(parser)
+    ingest.chunks(Frame([b"{}", LOGFMT], b"{}\n" + LOGFMT, {}, 0), RECEIVED_NS)
+    assert "_formats" in vars(parser)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("{formats: [clg]}", "sources.app.parse: formats: unknown parser 'clg' (did you mean 'clf'?)"),
+        ("{formats: [auto]}", "sources.app.parse: formats: unknown parser 'auto'"),
+        (
+            "{formats: [csv]}",
+            "sources.app.parse: formats: nearly any line could be csv: name it in the list beside auto",
+        ),
+        (
+            "{timezone: Europe/Stokholm}",
+            "sources.app.parse: timezone: expected an IANA name such as Europe/Stockholm, not 'Europe/Stokholm'",
+        ),
+        ("{format: clf}", "unknown key 'format' in sources.app.parse"),
+    ],
+)
+def test_wrong_options(said: str, told: str) -> None:
+    text = f"sources: {{app: {{type: stdin, parse: {{auto: {said}}}}}}}"
+    with pytest.raises(ConfigError) as caught:
+        load(environ={"LOGROUTER_CONFIG_YAML": text}, folder=NOWHERE, system_folder=NOWHERE)
+    (mistake,) = caught.value.mistakes
+    assert mistake.problem == told
