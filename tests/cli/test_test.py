@@ -119,7 +119,7 @@ def test_each_thing_that_differs_is_told(test: Test) -> None:
         "time  expected  2026-01-01T00:00:01Z",
         "got       2026-01-01T00:00:00Z",
         "match  expected  ms > 100",
-        "got       it does not hold",
+        "got       it does not hold: ms = 1",
         "routes  expected  bad",
         "got       none",
         "sinks  expected  errors, chat",
@@ -147,6 +147,31 @@ def test_what_leaves_differs(test: Test) -> None:
         "got       errors-shop.ndjson",
         'sinks.chat.fields.text  expected  "n"',
         'got       "m"',
+    ]
+
+
+def test_what_a_rule_has_read_is_told(test: Test) -> None:
+    done = test("""\
+        - name: one
+          input: '{"level":"warn","a":{"b":1},"c":"\\u001b"}'
+          expect:
+            match: >-
+              severity > "error" and resource.x != "" and exists(a) and c == 1 and x == 1 and meta.host == "h"
+              and time > "2027-01-01" and meta.received > "2027-01-01"
+        """)
+    assert failures(done)[4] == (
+        'got       it does not hold: a = an object, c = "\\u001b", meta.host = "localhost", '
+        "meta.received = 2026-01-01T00:00:00Z, severity = warning, time = 2026-01-01T00:00:00Z, x = nothing"
+    )
+
+
+def test_a_line_of_text_has_no_fields(test: Test) -> None:
+    done = test("- {name: one, input: a=1, expect: {fields: {a: 1, message: b}}}")
+    assert failures(done)[3:7] == [
+        "fields.a  expected  1",
+        "got       nothing  (it is text, of which no parser has made fields)",
+        'fields.message  expected  "b"',
+        'got       "a=1"',
     ]
 
 
