@@ -49,6 +49,12 @@ class Frame(NamedTuple):
             yield Frame(lines, b"\n".join(lines), marks, empty, read_bytes, self.written_ns)
             empty = read_bytes = 0
 
+    def without(self, count: int) -> Frame:
+        """The same without its first lines."""
+        lines = self.lines[count:]
+        marks = {number - count: mark for number, mark in self.marks.items() if number >= count}
+        return self._replace(lines=lines, block=b"\n".join(lines), marks=marks)
+
 
 class LineFraming:
     """One stream's framing. Holds the unfinished line between reads, never more than `max_line` of it."""

@@ -54,7 +54,7 @@ class Ingest:
         self.pieces = 0
         self.parse_errors = 0
         self.skipped = 0
-        """Events that were in the spool already, when they were read again."""
+        """Lines, and events of some, that were in the spool already when they were read again."""
         self.slow_events = 0
         """How many of those read had to be recognised the slow way."""
 
@@ -73,21 +73,27 @@ class Ingest:
         frame: Frame,
         received_ns: int,
         attributes: Attributes | None = None,
+        skip_lines: int = 0,
         skip_events: int = 0,
+        *,
         chunk_bytes: int | None = None,
     ) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left.
 
-        `attributes`: those that are known of these events, where that is more than of all. `skip_events`: so many of
-        them, or as many as there are, are left out. `chunk_bytes`: what a chunk may cost in memory, and twice as much
+        `attributes`: those that are known of these events, where that is more than of all. `skip_lines`: so many are
+        left out, before any step, and then of the events so many as `skip_events` says, or as many as there are.
+        `chunk_bytes`: what a chunk may cost in memory, and twice as much
         where the lines did not; where steps have made more of them it is cut.
         """
-        lines, block, marks, empty, read_bytes, written_ns = frame
-        self.read_bytes += read_bytes
-        self.empty_lines += empty
+        self.read_bytes += frame.read_bytes
+        self.empty_lines += frame.empty
+        self.read_events += len(frame.lines)
+        if skip_lines:
+            self.skipped += skip_lines
+            frame = frame.without(skip_lines)
+        lines, block, marks, _, _, written_ns = frame
         if not lines:
             return []
-        self.read_events += len(lines)
         attributes = attributes or self.attributes
         if written_ns is not None and 0 < written_ns < received_ns:  # no clock is believed that is ahead
             attributes = {**attributes, "written": written_ns}

@@ -3,11 +3,13 @@
 A source reads one or more *streams* (a file, an app's stdout), each with a position of its own, which only the source
 understands. The runtime keeps it by the names of both, and cuts what one read gave into several chunks exactly:
 
-    chunk 1   reached A, and 300 events of what follows
-    chunk 2   reached A, and 550 events
+    chunk 1   reached A, and 300 lines of what follows
+    chunk 2   reached A, and 550 lines
     chunk 3   reached B                     all that one read gave, from A to B, is in the spool
 
-After a crash behind chunk 2 the source reads again from A, and the first 550 events are left out.
+After a crash behind chunk 2 the source reads again from A, and the first 550 lines are left out, before any step: what
+those have become is in the spool, or was taken out, and steps that remember have forgotten why. Where lines have become
+so many events that these take several chunks, it is so many lines and so many events of those that follow.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ class Position(NamedTuple):
     reached: bytes
     """What the source says of it."""
     events: int = 0
-    """How many events behind that have been appended as well."""
+    """How many events of the lines that come then have been appended as well."""
+    lines: int = 0
+    """How many lines behind that need not be read again, as they are done with."""
 
 
 Begun = tuple[str, Position]
@@ -71,8 +75,8 @@ def encode_some(changes: dict[str, Position | None]) -> tuple[bytes, list[str]]:
 
 def encode_behind(begun: Begun, events: int) -> bytes:
     """What the first so many events of a chunk carry, where it is cut in pieces."""
-    key, (reached, before) = begun
-    return encode({key: Position(reached, before + events)})
+    key, (reached, before, lines) = begun
+    return encode({key: Position(reached, before + events, lines)})
 
 
 def merge(table: dict[str, bytes], carried: bytes) -> None:

@@ -73,6 +73,14 @@ def test_pieces_say_where_they_stand() -> None:
     assert framed.marks == [Flag.PARTIAL_START, Flag.PARTIAL_MIDDLE, Flag.PARTIAL_END, 0]
 
 
+def test_without_its_first_lines_a_frame_has_the_others_as_they_were() -> None:
+    frame = LineFraming(5).feed(b"one\n\n0123456789ab\nshort\n")
+    marks = {0: Flag.PARTIAL_MIDDLE, 1: Flag.PARTIAL_END}
+    assert frame.without(2) == frame._replace(lines=[b"56789", b"ab", b"short"], block=b"56789\nab\nshort", marks=marks)
+    assert frame.without(0) == frame
+    assert frame.without(5) == frame._replace(lines=[], block=b"", marks={})
+
+
 def test_a_character_is_never_cut() -> None:
     framed = Framed(["aa😀😀b\n".encode()], 5)
     assert framed.lines == [b"aa", "😀".encode(), "😀b".encode()]

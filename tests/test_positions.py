@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from logrouter.positions import Position, encode, key_of, merge, of_source
 
 names = st.sampled_from(["app", "app2", "a", ""])
 streams = st.sampled_from(["", "x", "/var/log/x", "x\0y"])
-positions = st.none() | st.builds(Position, st.binary(max_size=5), st.integers(0, 2**40))
+positions = st.none() | st.builds(Position, st.binary(max_size=5), st.integers(0, 2**40), st.integers(0, 2**40))
 changes = st.dictionaries(st.tuples(names, streams), positions, max_size=6)
 
 
@@ -26,6 +27,11 @@ def test_a_table_holds_what_was_carried_last_of_each_stream(
         assert of_source(table, source) == {
             stream: position for (its, stream), position in expected.items() if its == source and position is not None
         }
+
+
+def test_what_was_written_when_only_events_were_counted_is_read() -> None:
+    table = {key_of("app", "x"): msgspec.msgpack.encode([b"A", 300])}
+    assert of_source(table, "app") == {"x": Position(b"A", events=300, lines=0)}
 
 
 def test_what_cannot_be_read_changes_nothing() -> None:

@@ -21,7 +21,7 @@ from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
-from logrouter.runtime.progress import Progress
+from logrouter.runtime.progress import Progress, Skip
 from logrouter.runtime.spool import Spool
 from logrouter.sources import Source, SourceConfig, Stream
 
@@ -68,25 +68,28 @@ class RunningSource:
         parts = deque(frame.cut(self._spool.chunk_bytes))
         del frame  # the block in it need not be held while there is no room
         moving = stream if position is not None else None
-        done = 0  # events behind the stream's position that are in the spool
+        done = 0  # lines behind the stream's position whose events are in the spool
         while parts:
-            self.in_hand -= len(parts[0].lines)
-            chunks, skipped = self._taken_apart(parts.popleft(), received_ns, stream)
+            part = parts.popleft()
+            self.in_hand -= len(part.lines)
+            chunks, events = self._taken_apart(part, received_ns, stream)
             self.in_hand += sum(map(len, chunks))
-            done += skipped
             if self._last is not None:  # while that became safe, this one was read and taken apart
                 await self._make_safe(self._last)
             for chunk in chunks:
-                begun, done = done, done + len(chunk)
+                begun, events = events, events + len(chunk)
                 if moving is not None and position is not None:
-                    chunk.begun = self._progress.begun(moving, begun)
-                    if parts or chunk is not chunks[-1]:
-                        self._progress.is_at(moving, done)
+                    chunk.begun = self._progress.begun(moving, done, begun)
+                    if chunk is not chunks[-1]:
+                        self._progress.is_at(moving, done, events)
+                    elif parts:
+                        self._progress.is_at(moving, done + len(part.lines), 0)
                     else:
                         self._progress.has_reached(moving, position)
                         moving = None
                 chunk.position = self._progress.carried()
                 await self._append(chunk)
+            done += len(part.lines)
         if moving is not None and position is not None:
             self._progress.has_reached(moving, position)
         if self._last == before:
@@ -96,15 +99,20 @@ class RunningSource:
         self._look_for_failed()
 
     def _taken_apart(self, frame: Frame, received_ns: int, stream: Stream | None) -> tuple[list[Chunk], int]:
-        """The chunks of a frame, and how many of its events are left out, as they are in the spool already."""
+        """The chunks of a frame, and how many of its events are in the spool already, and left out. Lines that are done
+        with are left out before anything is made of them."""
         if stream is None:
             return self.ingest.chunks(frame, received_ns, chunk_bytes=self._spool.chunk_bytes), 0
         before = self.ingest.skipped
         attributes, to_skip = self._attributes_of(stream), self._progress.to_skip(stream)
-        chunks = self.ingest.chunks(frame, received_ns, attributes, to_skip, self._spool.chunk_bytes)
-        if skipped := self.ingest.skipped - before:
-            self._progress.skipped(stream, skipped)
-        return chunks, skipped
+        lines = min(to_skip.lines, len(frame.lines))
+        chunks = self.ingest.chunks(
+            frame, received_ns, attributes, lines, to_skip.events, chunk_bytes=self._spool.chunk_bytes
+        )
+        events = self.ingest.skipped - before - lines
+        if lines or events:
+            self._progress.skipped(stream, Skip(lines, events))
+        return chunks, events
 
     def _attributes_of(self, stream: Stream) -> Attributes:
         """What is known of its events: made once, as chunks share it."""

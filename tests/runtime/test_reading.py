@@ -18,6 +18,7 @@ from logrouter.chain import Chain
 from logrouter.config.settings import Settings, SinkSettings, SpoolSettings
 from logrouter.crashing import Killed
 from logrouter.cursors import Gap, Tally
+from logrouter.documents import Document
 from logrouter.event import Chunk
 from logrouter.facts import Facts
 from logrouter.framing import LineFraming
@@ -37,6 +38,7 @@ from logrouter.runtime.spool.opening import spool_over
 from logrouter.runtime.spool.store import Store
 from logrouter.sinks import SinkConfig
 from logrouter.sources import Emit, Source, SourceConfig, Stream
+from logrouter.steps import DISCARD, Outcome, Step, StepConfig
 from logrouter.steps.discard import Discard, DiscardConfig
 from logrouter.steps.split import Split, SplitConfig
 from logrouter.testing import CrashingDisk
@@ -129,6 +131,49 @@ MANY = b'{"many":[%s],"n":%%d}' % b",".join(b"%d" % n for n in range(70))
 
 def splitting() -> Chain:
     return Chain([("split", Split(SplitConfig(field="many", number="number")))])
+
+
+class EveryThird(Step[StepConfig]):
+    """Takes out every third event that it sees. How many these were it knows only while the process lives."""
+
+    Config = StepConfig
+    decides = True
+
+    def __init__(self, passed: dict[int, bool]) -> None:
+        """`passed`: what it has decided last of each event, over all lives."""
+        super().__init__(StepConfig())
+        self._passed = passed
+        self._seen = 0
+
+    def apply(self, document: Document, facts: Facts) -> Outcome:
+        self._seen += 1
+        self._passed[document["n"]] = passes = self._seen % 3 != 0
+        return None if passes else DISCARD
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40)
+@given(
+    count=st.integers(1, 150),
+    lives=st.lists(st.integers(1, 3_000), min_size=1, max_size=6),
+    random=st.randoms(use_true_random=False),
+)
+def test_no_line_is_decided_about_again_once_its_events_are_in_the_spool(
+    count: int, lives: Sequence[int], random: Random
+) -> None:
+    """Else what a step lets pass now would be taken for what it let pass before it was killed."""
+    disk = CrashingDisk()
+    passed: dict[int, bool] = {}
+    texts = {"one": b"".join(b'{"n":%d}\n' % n for n in range(count))}
+    for epoch, steps in enumerate([*lives, 0]):
+        if steps:
+            disk.kill_after(steps)
+        with suppress(Killed, BaseExceptionGroup):
+            chain = Chain([("third", EveryThird(passed))])
+            trio.run(running(open_spool(disk, epoch), TextSource(texts, random), chain).run)
+        if steps:
+            disk.crash()
+    assert everything(disk)["one"] == [b'{"n":%d}' % n for n in range(count) if passed[n]]
 
 
 @pytest.mark.slow

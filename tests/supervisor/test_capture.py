@@ -19,7 +19,7 @@ from trio.testing import MockClock
 
 from logrouter.framing import Frame, LineFraming
 from logrouter.positions import Position
-from logrouter.runtime.progress import Progress
+from logrouter.runtime.progress import NOTHING, Progress, Skip
 from logrouter.sources import LinesConfig, Stream
 from logrouter.sources._captured import CapturedStream, FromFiles
 from logrouter.sources._wake import Wake
@@ -273,13 +273,13 @@ def test_behind_what_was_discarded_nothing_is_taken_for_read(tmp_path: Path) -> 
     for name in names(folder)[:3]:
         (folder / name).unlink()
     stream = reader(folder, b"0")
-    progress = Progress("app", {"stdout": Position(b"0", 1)})
-    assert progress.to_skip(stream.stream) == 1
+    progress = Progress("app", {"stdout": Position(b"0", events=1)})
+    assert progress.to_skip(stream.stream) == Skip(0, 1)
     frame = stream.read()
     assert frame is not None
     assert frame.lines == []
     progress.has_reached(stream.stream, stream.position)
-    assert progress.to_skip(stream.stream) == 0
+    assert progress.to_skip(stream.stream) == NOTHING
     assert lines_of(stream) == [b"behind1", b"behind2"]
 
 
