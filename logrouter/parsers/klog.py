@@ -10,6 +10,8 @@ The fields are named as klog names the parts of its header. Where the message st
 values follow (`InfoS`, `ErrorS`), these are fields: what klog writes in quotation marks is text, all else a number, a
 truth or JSON where it is one. A key that comes twice, or is one of the header's, gets a number, `line#2`.
 
+Values and messages of several lines are one event with `multiline: {start: '^[IWEF]\d{4} '}`.
+
 A time without a year is the latest such time that is at most a day ahead; `I20261129`, of newer versions of glog, has
 one. It is a local time of `timezone`. `I0000 00:00:1732923866.123456`, what Abseil writes before it knows its zone, is
 one in seconds since 1970.
