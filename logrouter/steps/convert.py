@@ -11,7 +11,7 @@ A field is converted to one of these:
     bool          true, yes, on, 1 and false, no, off, 0
     text          the text of a number or a truth; of an object or a list, its JSON
     time          RFC 3339 in UTC: of text that has it, of seconds, milliseconds, micro- or nanoseconds since 1970,
-                  which it is told by how many they are, or of what `time_format` describes
+                  which it is told by how many they are, or of what time_format describes
     unix          the time as seconds since 1970; unix_ms, unix_us, unix_ns as milli-, micro- and nanoseconds
     seconds       a length of time as a number of seconds: 250ms, 1.5s, 1m30s, 2 h, 12µs, 00:01:30.5; a number alone is
                   taken for seconds
