@@ -8,16 +8,16 @@ whole, and leaves as the bytes that came in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final, TypeAlias
 
 from logrouter.documents import Document, decode_document, decode_each, decode_plain, decode_text, encode_document
-from logrouter.event import Flag
+from logrouter.event import PLAIN, Attributes, Flag
 from logrouter.facts import Facts
 from logrouter.references import Meta, Reference, Resource
 from logrouter.rules import Rule
-from logrouter.steps import DISCARD, Incomplete, Outcome, Step
+from logrouter.steps import DISCARD, KEEP, Incomplete, Outcome, Step, StepFailed
 
 UNTOUCHED: Final = 0
 TOUCHED: Final = 1
@@ -25,7 +25,7 @@ TOUCHED: Final = 1
 FIRST_DISCARD: Final = 2
 """2 + n: taken out by the step n, one of those that lead the chain and only discard."""
 
-_TOGETHER: Final = 128
+TOGETHER: Final = 128
 """Events that are changed together: where more documents are held at once, Python's garbage collector looks through
 them again and again, which takes as long as parsing them; where one fails, so many are done one by one."""
 
@@ -37,6 +37,8 @@ Event: TypeAlias = tuple[bytes, int]
 """A payload and its flags."""
 Passing: TypeAlias = tuple[Document | None, bytes, int]
 """An event between two stages: its document and the same as payload and flags. None: no step may see it any more."""
+Traveller: TypeAlias = tuple[Passing, Facts, Event | None]
+"""One of several events between two stages, what is known of it, and, if its fields cannot be read, how it came in."""
 
 
 class NamedStep:
@@ -67,9 +69,13 @@ class Chain:
         self.added: Counter[str] = Counter()
         """Events that were made beside the one that came in."""
         self.failed: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
+        """Why each failed last: nothing of the event."""
         self._stages = list(_stages(self.steps))
         self._leading = self._count_leading_discards()
         self._decides = any(named.step.decides for named in self.steps[self._leading :])
+        self.batches = any(named.step.batches for named in self.steps)
+        """Whether some step is to be given many events at once: `apply_all`."""
         self._closing = [named for named in self.steps if named.step.fails_closed]
         self.changes_all = not self._leading and not self._decides and any(named.when is None for named in self.steps)
         """Whether every event is changed, and none taken out."""
@@ -113,8 +119,8 @@ class Chain:
         if self._decides:
             return [None] * len(payloads)
         changed: list[bytes | None] = []
-        for start in range(0, len(payloads), _TOGETHER):
-            some = payloads[start : start + _TOGETHER]
+        for start in range(0, len(payloads), TOGETHER):
+            some = payloads[start : start + TOGETHER]
             try:
                 changed += self._changed(some, facts)
             except Exception:
@@ -150,6 +156,44 @@ class Chain:
             passing = [after for event in passing for after in self._through(stage, event, facts, unclear)]
         return [(payload, flags) for _, payload, flags in passing]
 
+    def apply_all(self, events: Sequence[Event], facts: Facts) -> list[Event]:
+        """The same for several events, where some step is to be given many of them at once; at most TOGETHER."""
+        travellers: list[Traveller] = []
+        for payload, flags in events:
+            own = facts if flags in PLAIN else facts.marked(flags)
+            unclear = (payload, flags) if is_unclear(payload, flags) else None
+            try:
+                travellers.append(((_decoded(payload, flags), payload, flags), own, unclear))
+            except (ValueError, RecursionError):
+                travellers.append(((None, *self._unreadable(payload, flags)), own, unclear))
+        for stage in self._stages:
+            if stage[0].step.batches:
+                travellers = self._through_together(stage[0], travellers, facts)
+            else:
+                travellers = [
+                    (after, own, unclear)
+                    for event, own, unclear in travellers
+                    for after in self._through(stage, event, own, unclear)
+                ]
+        return [(payload, flags) for (_, payload, flags), _, _ in travellers]
+
+    def overdue(
+        self, now_ns: int, resource: Mapping[str, str], *, ending: bool = False, kept: Collection[AnyStep] = ()
+    ) -> Iterator[tuple[Event, Attributes]]:
+        """Events that steps make by themselves, after the steps behind these. `ending`: no more events come, but for
+        the steps that are `kept`."""
+        for number, stage in enumerate(self._stages):
+            named = stage[0]
+            if not named.step.tells:
+                continue
+            for document, attributes in named.step.overdue(now_ns, ending=ending and named.step not in kept):
+                self.added[named.name] += 1
+                facts = Facts(attributes, now_ns, resource)
+                passing: list[Passing] = [(document, encode_document(document), Flag.JSON)]
+                for behind in self._stages[number + 1 :]:
+                    passing = [after for event in passing for after in self._through(behind, event, facts, None)]
+                yield from (((payload, flags), attributes) for _, payload, flags in passing)
+
     def change(self, payload: bytes, flags: int, facts: Facts) -> Event:
         """The same for a chain in a route, whose steps make one event of one."""
         (event,) = self.apply(payload, flags, facts)
@@ -161,6 +205,7 @@ class Chain:
         if document is None:
             return [event]
         incomplete: list[str] = []
+        changed = False
         try:
             for named in stage:
                 when = named.when_unclear if unclear else named.when
@@ -170,20 +215,27 @@ class Chain:
                     return [self._withheld(named)]
                 try:
                     outcome = named.apply(document, facts)
-                except Incomplete:
+                except Incomplete as error:
                     if named.step.fails_closed:
                         raise
+                    self.reasons[named.name] = _reason(error)
                     incomplete.append(named.name)
+                    changed = True
+                    continue
+                if outcome is KEEP:
                     continue
                 if outcome is not None:
                     self.failed.update(incomplete)
                     return self._decided(named, outcome, payload, flags)
+                changed = True
+            if not changed:
+                return [event]
             after = _encoded(document, payload, flags | Flag.STEP_FAILED if incomplete else flags)
             self.failed.update(incomplete)
             return [(document, *after)]
-        except Exception:
+        except Exception as error:
             if len(stage) == 1:
-                return [self._after_failure(stage[0], payload, flags)]
+                return [self._after_failure(stage[0], payload, flags, error)]
             return self._through_guarded(stage, payload, flags, facts, unclear)
 
     def _decided(self, named: NamedStep, outcome: Outcome, payload: bytes, flags: int) -> list[Passing]:
@@ -212,6 +264,7 @@ class Chain:
                 if self._is_taken_out(named, document, facts):
                     return self._decided(named, DISCARD, payload, flags)
             except Exception as error:
+                self.reasons[named.name] = _reason(error)
                 if named.step.fails_closed:
                     return [self._withheld(named)]
                 self.failed[named.name] += 1
@@ -227,8 +280,57 @@ class Chain:
         finally:
             encode_document(document)
 
-    def _after_failure(self, named: NamedStep, payload: bytes, flags: int) -> Passing:
+    def _through_together(self, named: NamedStep, events: Iterable[Traveller], facts: Facts) -> list[Traveller]:
+        """Events after a step that is given as many of them at once as stand next to each other."""
+        after: list[Traveller] = []
+        together: list[Traveller] = []
+        for event in events:
+            (document, _, _), own, unclear = event
+            when = named.when_unclear if unclear else named.when
+            if document is not None and (when is None or when.test(document, own)):
+                together.append(event)
+                continue
+            after += self._batch(named, together, facts)
+            after.append(event)
+            together = []
+        return after + self._batch(named, together, facts)
+
+    def _batch(self, named: NamedStep, events: list[Traveller], facts: Facts) -> list[Traveller]:
+        """These events after a step; where it fails, each after that step alone, as far as it may be tried."""
+        if not events:
+            return []
+        try:
+            after = self._made_of(named, events, facts)
+        except Exception as error:
+            if len(events) == 1 or not getattr(error, "again", True):
+                failed = (((payload, flags), own, unclear) for (_, payload, flags), own, unclear in events)
+                return [(self._after_failure(named, *event, error), own, unclear) for event, own, unclear in failed]
+            alone = (
+                ((_decoded(payload, flags), payload, flags), own, unclear)
+                for (_, payload, flags), own, unclear in events
+            )
+            return [after for event in alone for after in self._batch(named, [event], facts)]
+        if (more := len(after) - len(events)) > 0:
+            self.added[named.name] += more
+        elif more:
+            self.discarded[named.name] -= more
+        return after
+
+    def _made_of(self, named: NamedStep, events: list[Traveller], facts: Facts) -> list[Traveller]:
+        """What a step makes of several events. Those that it has changed keep what is known of them. Raises."""
+        documents = [document for (document, _, _), _, _ in events if document is not None]
+        places = {id(document): place for place, document in enumerate(documents)}
+        made: list[Traveller] = []
+        for document in named.step.apply_batch(documents):
+            new: Traveller = ((None, b"", Flag.JSON), facts, None)
+            (_, payload, flags), own, unclear = events[places[id(document)]] if id(document) in places else new
+            event = _encoded(document, payload, flags)
+            made.append(((_decoded(*event), *event), own, unclear))
+        return made
+
+    def _after_failure(self, named: NamedStep, payload: bytes, flags: int, error: Exception) -> Passing:
         """The event as a step has got it that failed; but nothing of it where it fails closed."""
+        self.reasons[named.name] = _reason(error)
         if named.step.fails_closed:
             return self._withheld(named)
         self.failed[named.name] += 1
@@ -277,6 +379,13 @@ def _stages(steps: Iterable[NamedStep]) -> Iterator[Stage]:
 def _reads_event(rule: Rule | None) -> bool:
     """Whether a condition depends on more than attributes."""
     return rule is not None and not all(isinstance(reference, Meta | Resource) for reference in rule.references)
+
+
+def _reason(error: Exception) -> str:
+    """Why a step failed. Errors' own texts may quote the event, which is nothing for a log."""
+    if isinstance(error, Incomplete):
+        return "a part of it could not be done"
+    return str(error) if isinstance(error, StepFailed) else type(error).__name__
 
 
 def _decoded(payload: bytes, flags: int) -> Document:

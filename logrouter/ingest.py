@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import compress
+from itertools import compress, groupby
+from operator import itemgetter
 from typing import Final
 
-from logrouter.chain import Chain
+from logrouter.chain import Chain, Event
 from logrouter.event import PLAIN, Attributes, Chunk, Flag, parts
 from logrouter.facts import Facts
 from logrouter.framing import Frame
@@ -62,10 +63,11 @@ class Ingest:
         """From now on so, with the same counters."""
         self._router = router
         self._projection = router.projection
-        self._resource: Mapping[str, str] = router.resource
+        self.resource: Mapping[str, str] = router.resource
+        """Static attributes of this process."""
         self._parse = parse
         self._keep_original = keep_original
-        self._stepping = Stepping(chain, self._projection, self._resource) if chain and chain.steps else None
+        self._stepping = Stepping(chain, self._projection, self.resource) if chain and chain.steps else None
         self._reads_whole = parse.reads_json and chain is not None and chain.changes_all
 
     def chunks(
@@ -97,12 +99,35 @@ class Ingest:
         attributes = attributes or self.attributes
         if written_ns is not None and 0 < written_ns < received_ns:  # no clock is believed that is ahead
             attributes = {**attributes, "written": written_ns}
-        events = self._events(lines, block, marks, Facts(attributes, received_ns, self._resource))
+        events = self._events(lines, block, marks, Facts(attributes, received_ns, self.resource))
         if skip_events:
             events = self._skip(events, skip_events)
         if not events.payloads:
             return []
         payload_bytes = len(block) - len(lines) + 1 if events.payloads is lines else None
+        return self._routed(events, attributes, received_ns, payload_bytes, chunk_bytes)
+
+    def told(
+        self, events: Iterable[tuple[Event, Attributes]], received_ns: int, chunk_bytes: int | None = None
+    ) -> list[Chunk]:
+        """Events that steps have made by themselves (`Chain.overdue`) as routed chunks."""
+        chunks = []
+        for attributes, same in groupby(events, key=itemgetter(1)):
+            made = [event for event, _ in same]
+            payloads, flags = [payload for payload, _ in made], bytes(flag for _, flag in made)
+            told = Events(payloads, flags, self._projection.rows(payloads, flags))
+            chunks += self._routed(told, attributes, received_ns, None, chunk_bytes)
+        return chunks
+
+    def _routed(
+        self,
+        events: Events,
+        attributes: Attributes,
+        received_ns: int,
+        payload_bytes: int | None,
+        chunk_bytes: int | None,
+    ) -> list[Chunk]:
+        """The chunk of some events, routed; or several, where it would be much larger than a chunk may be."""
         chunk = Chunk(events.payloads, events.flags, attributes, received_ns, payload_bytes)
         if chunk_bytes is None or chunk.size_bytes <= _GROWTH * chunk_bytes:
             return self._router.route(chunk, events.rows)

@@ -27,7 +27,7 @@ from logrouter.rules import Rule
 from logrouter.runtime.tailing import FileFraming, FileLines, Part
 from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
 from logrouter.sources import LinesConfig
-from logrouter.steps import Incomplete
+from logrouter.steps import KEEP, Incomplete
 
 _MAGIC: Final[dict[bytes, Compression]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """How what is compressed begins: RFC 1952 §2.3.1, RFC 8878 §3.1.1."""
@@ -198,7 +198,7 @@ def _applied(step: NamedStep, event: Event, unclear: bool) -> tuple[Stepped, lis
     before = encode_document(document)
     try:
         outcome = step.apply(document, facts)
-        made = [document] if outcome is None else [] if isinstance(outcome, str) else outcome
+        made = [document] if outcome is None or outcome is KEEP else [] if isinstance(outcome, str) else outcome
         after = list(map(encode_document, made))
     except Exception as error:
         left = (

@@ -9,11 +9,11 @@ lines are parsed whole before they are recognised, as those that can be parsed a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import compress
-from operator import and_
+from itertools import compress, groupby
+from operator import and_, itemgetter
 from typing import Final, NamedTuple
 
-from logrouter.chain import FIRST_DISCARD, TOUCHED, UNTOUCHED, Chain, is_unclear
+from logrouter.chain import FIRST_DISCARD, TOGETHER, TOUCHED, UNTOUCHED, Chain, is_unclear
 from logrouter.compiling import Generator
 from logrouter.event import PLAIN, Flag
 from logrouter.facts import Facts
@@ -82,6 +82,8 @@ class Stepping:
 
     def _changed(self, events: Events, verdicts: bytes, facts: Facts) -> Events:
         """JSON events are changed together, where that does; texts, and those on which a step fails, one by one."""
+        if self._chain.batches:
+            return self._gathered(self._in_runs(events, verdicts, facts))
         together = bytes(map(and_, verdicts.translate(_TOUCHED), events.flags.translate(_PLAIN_JSON)))
         tried = self._chain.change_all(list(compress(events.payloads, together)), facts)
         changed = self._all_json(list(filter(None, tried)))
@@ -109,6 +111,17 @@ class Stepping:
             elif verdict == TOUCHED:
                 for result in self._chain.apply(payload, flag, facts if flag in PLAIN else facts.marked(flag)):
                     yield *result, None
+
+    def _in_runs(self, events: Events, verdicts: bytes, facts: Facts) -> Iterator[tuple[bytes, int, Row | None]]:
+        """The same, where a step is given as many events at once as stand next to each other."""
+        for verdict, same in groupby(zip(*events, verdicts, strict=True), key=itemgetter(3)):
+            if verdict == UNTOUCHED:
+                yield from ((payload, flag, row) for payload, flag, row, _ in same)
+            elif verdict == TOUCHED:
+                run = [(payload, flag) for payload, flag, _, _ in same]
+                for start in range(0, len(run), TOGETHER):
+                    for result in self._chain.apply_all(run[start : start + TOGETHER], facts):
+                        yield *result, None
 
     def _gathered(self, kept: Iterable[tuple[bytes, int, Row | None]]) -> Events:
         """All of them, with the rows of those that have none yet."""

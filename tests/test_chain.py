@@ -37,7 +37,7 @@ class Refusing(Step[StepConfig]):
 class RefusingClosed(Refusing):
     """The same, where nothing of the event may pass."""
 
-    fails_closed: ClassVar[bool] = True
+    fails_closed = True
     placeholder: ClassVar[Document] = {"message": "[out of order]"}
 
 

@@ -45,7 +45,7 @@ class Fragile(Step[StepConfig]):
 
 
 class FragileClosed(Fragile):
-    fails_closed: ClassVar[bool] = True
+    fails_closed = True
     placeholder: ClassVar[Document] = {"message": "[failed]"}
 
 

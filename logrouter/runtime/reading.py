@@ -7,15 +7,16 @@ appended before to be safe, so that no more than one chunk is ever on its way.
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import trio
 
-from logrouter.chain import Chain
+from logrouter.chain import AnyStep, Chain, Event
 from logrouter.event import Attributes, Chunk, Offset
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
@@ -59,12 +60,15 @@ class RunningSource:
         self._has_to_stop = False
         self._told_unmatched = False
         self._told_failed = 0
+        self._to_tell: list[tuple[Event, Attributes]] = []
+        """Events that steps have made by themselves before they went."""
 
     async def emit(
         self, frame: Frame, received_ns: int, stream: Stream | None = None, position: bytes | None = None
     ) -> None:
         """Make events of a frame and append them, once there is room."""
-        self.in_hand, before = len(frame.lines), self._last
+        self.in_hand += len(frame.lines)
+        was_appended = False
         parts = deque(frame.cut(self._spool.chunk_bytes))
         del frame  # the block in it need not be held while there is no room
         moving = stream if position is not None else None
@@ -89,10 +93,11 @@ class RunningSource:
                         moving = None
                 chunk.position = self._progress.carried()
                 await self._append(chunk)
+                was_appended = True
             done += len(part.lines)
         if moving is not None and position is not None:
             self._progress.has_reached(moving, position)
-        if self._last == before:
+        if not was_appended:
             if stream is not None:
                 self._keep_position(stream)
             await trio.lowlevel.checkpoint()  # nothing was appended, which yields
@@ -120,6 +125,17 @@ class RunningSource:
         if attributes is None:
             attributes = self._attributes[stream] = {**self.ingest.attributes, **stream.attributes}
         return attributes
+
+    async def tell_overdue(self, *, ending: bool = False, kept: Collection[AnyStep] = ()) -> None:
+        """Append the events that steps make by themselves, as far as it is time. `ending`: no more events come, but for
+        the steps that are `kept`. These events are behind no position, as nobody could read them again."""
+        now_ns = time.time_ns()
+        told, self._to_tell = self._to_tell, []
+        told += self.chain.overdue(now_ns, self.ingest.resource, ending=ending, kept=kept)
+        chunks = self.ingest.told(told, now_ns, self._spool.chunk_bytes)
+        self.in_hand += sum(map(len, chunks))
+        for chunk in chunks:
+            await self._append(chunk)
 
     async def _append(self, chunk: Chunk) -> None:
         await self._spool.append(chunk, live=self.source.live)
@@ -157,7 +173,9 @@ class RunningSource:
     def _look_for_failed(self) -> None:
         if (failed := self.chain.failed.total()) != self._told_failed:
             self._told_failed = failed
-            self._log.warning("steps fail on some events", source=self.name, failed=dict(self.chain.failed))
+            failed_by, reasons = dict(self.chain.failed), dict(self.chain.reasons)
+            told = {"source": self.name, "failed": failed_by, "reasons": reasons}
+            self._log.warning("steps fail on some events", about=", ".join(reasons.values()), **told)
 
     async def run(self) -> None:
         """Read until it ends."""
@@ -181,9 +199,12 @@ class RunningSource:
     def go_on(self, router: Router, config: SourceConfig, chain: Chain) -> None:
         """Make events of what is read from now on like this."""
         if chain is not self.chain:
+            kept = [named.step for named in chain.steps]
+            self._to_tell += self.chain.overdue(time.time_ns(), self.ingest.resource, ending=True, kept=kept)
             chain.discarded.update(self.chain.discarded)
             chain.added.update(self.chain.added)
             chain.failed.update(self.chain.failed)
+            chain.reasons.update(self.chain.reasons)
             self.chain = chain
         self.ingest.go_on(router, config.parse, chain, keep_original=config.keep_original)
 

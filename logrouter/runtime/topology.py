@@ -31,6 +31,7 @@ from logrouter.runtime.reading import RunningSource, attributes_of
 from logrouter.runtime.reloading import Load, Reloading
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.spool.opening import open_spool
+from logrouter.runtime.telling import Telling
 from logrouter.runtime.transports import Transport, transport_for
 from logrouter.runtime.transports.syncing import GroupSync
 from logrouter.sinks import Sink
@@ -69,6 +70,7 @@ class Topology:
         self.leaving: list[Delivery] = []
         """To sinks that were removed, as long as something is left for them."""
         self.sources = [self.make_source(name) for name in settings.sources]
+        self._telling = Telling(self.sources)
         self.reloading = Reloading(self, load, connected_sinks)
         self.unread = len(self.sources)
         """How many of them have not come to their end."""
@@ -148,7 +150,9 @@ class Topology:
                     self.reading = True
                     self._notifier.ready(self)
                     with self._until_read:
-                        await self.reloading.serve(delivering, reading)
+                        async with trio.open_nursery() as meanwhile:
+                            meanwhile.start_soon(self._telling.run)
+                            await self.reloading.serve(delivering, reading)
                 self.reading = False
                 self._begin_end()
                 self.spool.end()
@@ -173,9 +177,12 @@ class Topology:
         if running.source.leads:
             self._stop_sources()
         if running.was_removed:
+            await self._telling.conclude(running)
             self.sources.remove(running)
         self.unread -= 1
         if not self.unread:
+            await self._telling.conclude()
+        if not self.unread:  # nor has a reload brought another one meanwhile
             self._until_read.cancel()
 
     async def _obey(self, signals: AsyncIterator[int]) -> None:

@@ -10,12 +10,13 @@ to such a step twice, whatever fails before or after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 from logrouter.documents import Document
+from logrouter.event import Attributes
 from logrouter.facts import Facts
 from logrouter.rules import Rule
 from logrouter.templates import Template
@@ -23,9 +24,29 @@ from logrouter.templates import Template
 DISCARD: Final = "discard"
 """What a step returns to take the event out."""
 
-Outcome: TypeAlias = Literal["discard"] | list[Document] | None
-"""What a step decides: None, the event goes on as it is now; DISCARD; or the events that it has become, in order. Of no
-events, it was taken out."""
+KEEP: Final = "keep"
+"""What a step may return that has changed nothing: the event stays the bytes that it was."""
+
+Outcome: TypeAlias = Literal["discard", "keep"] | list[Document] | None
+"""What a step decides: None, the event goes on as it is now; KEEP; DISCARD; or the events that it has become, in order.
+Of no events, it was taken out."""
+
+
+class Overdue(NamedTuple):
+    """An event that a step has made by itself, to tell of those it has left out."""
+
+    document: Document
+    attributes: Attributes
+    """Of the events that it tells of."""
+
+
+class StepFailed(Exception):
+    """A step cannot do what it should. Its text is told in our own log: it quotes nothing of the event."""
+
+    def __init__(self, reason: str, *, again: bool = True) -> None:
+        """`again`: whether it may be tried with each event alone, where there were several."""
+        super().__init__(reason)
+        self.again = again
 
 
 class Incomplete(Exception):
@@ -51,7 +72,13 @@ class Step(Generic[ConfigT]):
     """Whether it may return something else than None, or remembers events. If so it is not allowed in a route."""
     only_discards: ClassVar[bool] = False
     """Whether all it does is to discard the events for which `when` holds."""
-    fails_closed: ClassVar[bool] = False
+    batches: ClassVar[bool] = False
+    """Whether it decides about several events at once, `apply_batch`."""
+    tells: ClassVar[bool] = False
+    """Whether it makes events by itself, `overdue`."""
+    runs_own_code: ClassVar[bool] = False
+    """Whether it runs what the user has written: not with `allow_plugins: false`."""
+    fails_closed: bool = False
     """What to do with an event on which it raises: False passes it on as it was, marked; True replaces it."""
     placeholder: ClassVar[Document] = {}
     """What replaces the event on which a step that fails closed has raised."""
@@ -97,3 +124,19 @@ class Step(Generic[ConfigT]):
             except Exception:
                 failed.append(document)
         return failed
+
+    def apply_batch(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """What has become of several events, in order: some of these documents, changed, and new ones.
+
+        Asked of steps that batch. Raises where it fails; then all are made anew, and given to it one by one.
+        """
+        raise NotImplementedError
+
+    def overdue(self, now_ns: int, *, ending: bool = False) -> Iterable[Overdue]:
+        """Events that it makes by itself, as it is time. Asked of steps that tell, once a second. `ending`: no more
+        events come, so that it is time for all."""
+        return ()
+
+    def tried(self) -> str | None:
+        """What goes wrong with an event that is made up, in words; asked by `logrouter check`. None: nothing."""
+        return None

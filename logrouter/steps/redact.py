@@ -88,7 +88,7 @@ class Redact(Step[RedactConfig]):
     """Fields first, then patterns in what is left."""
 
     Config: ClassVar[type[StepConfig]] = RedactConfig
-    fails_closed: ClassVar[bool] = True
+    fails_closed = True
     placeholder: ClassVar[Document] = {"message": "[redaction failed]", "redact_failed": True}
 
     def __init__(self, config: RedactConfig) -> None:

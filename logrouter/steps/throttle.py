@@ -42,7 +42,7 @@ import msgspec
 from logrouter.documents import Document
 from logrouter.facts import Facts
 from logrouter.references import lookup
-from logrouter.steps import DISCARD, Step, StepConfig
+from logrouter.steps import DISCARD, KEEP, Step, StepConfig
 from logrouter.steps._keys import key_of
 from logrouter.steps._paths import put, settable_path
 from logrouter.values import Rate
@@ -100,7 +100,7 @@ class Throttle(Step[ThrottleConfig]):
     def figures(self) -> dict[str, int]:
         return {"keys": len(self._buckets), "forgotten_keys": self._forgotten}
 
-    def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
+    def apply(self, document: Document, facts: Facts) -> Literal["discard", "keep"] | None:
         bucket = self._bucket("" if self._key is None else self._key(document, facts) or "")
         now = facts.received_ns * self._ticks_in_ns
         owed = max(bucket.full_at - now, 0)
@@ -109,8 +109,9 @@ class Throttle(Step[ThrottleConfig]):
             bucket.left_out += 1
             return DISCARD
         bucket.full_at = now + owed + self._token_ticks
-        if bucket.left_out:
-            self._tell(document, bucket)
+        if not bucket.left_out:
+            return KEEP
+        self._tell(document, bucket)
         return None
 
     def _bucket(self, key: str) -> _Bucket:

@@ -39,6 +39,7 @@ from logrouter.runtime.spool.store import Store
 from logrouter.sinks import SinkConfig
 from logrouter.sources import Emit, Source, SourceConfig, Stream
 from logrouter.steps import DISCARD, Outcome, Step, StepConfig
+from logrouter.steps.dedupe import Dedupe, DedupeConfig
 from logrouter.steps.discard import Discard, DiscardConfig
 from logrouter.steps.split import Split, SplitConfig
 from logrouter.testing import CrashingDisk
@@ -228,6 +229,34 @@ def test_killed_between_the_pieces_of_a_chunk_each_line_is_in_the_spool_once(liv
         if steps:
             disk.crash()
     assert everything(disk) == {"one": events}
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40)
+@given(
+    lines=st.lists(st.sampled_from([b"a", b"b", b"c", b"d" * 200, b"%d", b"e%d"]), max_size=80),
+    lives=st.lists(st.integers(1, 6_000), max_size=6),
+    random=st.randoms(use_true_random=False),
+)
+def test_what_a_step_remembers_is_gone_when_it_is_killed_and_no_line_with_it(
+    lines: Sequence[bytes], lives: Sequence[int], random: Random
+) -> None:
+    """It may pass a repeat once more for that; but what is read again is never taken for more than it was."""
+    numbered = [line % (number // 3) if b"%d" in line else line for number, line in enumerate(lines)]
+    texts = {"one": b"".join(line + b"\n" for line in numbered)}
+    disk = CrashingDisk()
+    for epoch, steps in enumerate([*lives, 0]):
+        if steps:
+            disk.kill_after(steps)
+        with suppress(Killed, BaseExceptionGroup):
+            chain = Chain([("dedupe", Dedupe(DedupeConfig()))])
+            trio.run(running(open_spool(disk, epoch), TextSource(texts, random), chain).run)
+        if steps:
+            disk.crash()
+    found = everything(disk).get("one", [])
+    assert list(dict.fromkeys(found)) == list(dict.fromkeys(numbered))
+    if not lives:
+        assert found == list(dict.fromkeys(numbered))
 
 
 def test_a_source_is_told_what_is_safe_once_the_next_is_read_and_at_the_end() -> None:

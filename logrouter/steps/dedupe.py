@@ -1,0 +1,254 @@
+"""Pass the first of events that are the same, and leave out its repeats for a while; tell how many there were.
+
+    - dedupe: {window: 30s}
+    < {"time": "2026-03-01T12:00:00Z", "level": "error", "message": "connection refused"}
+    > {"time": "2026-03-01T12:00:00Z", "level": "error", "message": "connection refused"}
+    < {"time": "2026-03-01T12:00:01Z", "level": "error", "message": "connection refused"}
+    > (discarded)
+    < {"time": "2026-03-01T12:00:01Z", "level": "error", "message": "no route to host"}
+    > {"time": "2026-03-01T12:00:01Z", "level": "error", "message": "no route to host"}
+
+Two events are the same if they have the same fields with the same values, whatever their time (`time`, `timestamp` and
+the like: what rules call `time`), and come from the same place: source, stream, file, container. `ignore` names other
+fields that differ each time. Or say yourself what makes them the same, with `by`:
+
+    - dedupe: {by: [message, user.id]}
+    < {"message": "wrong password", "user": {"id": 7}, "ip": "10.1.2.3"}
+    > {"message": "wrong password", "user": {"id": 7}, "ip": "10.1.2.3"}
+    < {"message": "wrong password", "user": {"id": 7}, "ip": "10.9.9.9"}
+    > (discarded)
+    < {"message": "wrong password", "user": {"id": 8}, "ip": "10.9.9.9"}
+    > {"message": "wrong password", "user": {"id": 8}, "ip": "10.9.9.9"}
+    < {"other": true}
+    > {"other": true}
+
+An event that has nothing in any of the fields of `by` passes. So do the pieces of lines over `max_line`.
+
+**What was left out is told**, at most a second after `window` has passed since the first, also if nothing else comes;
+and when the source ends. The last repeat is written once, with `repeated`: how many were left out, itself among them.
+
+    {"time": "2026-03-01T12:00:29Z", "level": "error", "message": "connection refused", "repeated": 41}
+
+With that a new window begins, so that of a message that never stops one event in each `window` remains; and the first
+and all `repeated` add up to what the app wrote. All that are left out are also counted, by step, in `/metrics` and
+`/status`.
+
+The window is counted from when logrouter received the event. What is known stays in memory, and begins anew with the
+process: `kill -9` loses what was to be told of the windows that are open, and a repeat may pass once more. It goes on
+over a reload as long as the step is the same. Where more than `max_keys` events are known, the one that came first is
+told and forgotten (`logrouter_step_forgotten_keys_total`); where repeats that are to be told take more than `memory`,
+of others the number alone is told.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from hashlib import blake2b
+from typing import Annotated, ClassVar, Final, Literal
+
+import msgspec
+
+from logrouter import times
+from logrouter.documents import Document, decode_document, encode_document
+from logrouter.event import Attributes
+from logrouter.facts import Facts
+from logrouter.references import parent_and_key
+from logrouter.steps import DISCARD, KEEP, Overdue, Step, StepConfig
+from logrouter.steps._keys import KeyOf, key_of, shortened
+from logrouter.steps._paths import Path, PathError, field_path, put, settable_path
+from logrouter.values import Duration, Size
+
+_BARE: Final = "events were left out, as they repeated others"
+"""Says so where no repeat was kept."""
+_OF_MOMENTS: Final = ("written", "partial", "invalid_utf8", "parse_error", "step_failed")
+"""Attributes of an event alone, not of the place that it comes from."""
+
+
+class DedupeConfig(StepConfig, frozen=True, kw_only=True):
+    """What is the same, and for how long."""
+
+    by: tuple[str, ...] = ()
+    """Fields, attributes or templates: events that are alike in all of them are the same. Default: the whole event but
+    its time, and the place that it comes from."""
+    ignore: tuple[str, ...] = ()
+    """Fields that do not matter, beside the time. Not together with `by`."""
+    window: Duration = Duration(30.0)
+    """For how long repeats are left out."""
+    count_field: str = "repeated"
+    """The field of the event that tells of repeats which has their number."""
+    max_keys: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    """How many different events are remembered; some 300 bytes each."""
+    memory: Size = Size(4 * 2**20)
+    """How much the repeats that are still to be told may take beside that."""
+
+
+class _Seen:
+    """An event that has passed, and its repeats."""
+
+    __slots__ = ("attributes", "last", "last_ns", "repeats", "until_ns")
+
+    def __init__(self) -> None:
+        self.until_ns = 0
+        self.repeats = 0
+        """That are still to be told."""
+        self.last = b""
+        """The last of them, as JSON. Empty: there was no room for it."""
+        self.last_ns = 0
+        self.attributes: Attributes = {}
+
+
+class Dedupe(Step[DedupeConfig]):
+    """Knows events by a hash, in the order in which their windows end. Repeats are never told while it is asked about
+    an event: what it makes of lines that are read again after a crash must not be less than it was, or other events
+    would be taken for those that are in the spool already."""
+
+    Config: ClassVar[type[StepConfig]] = DedupeConfig
+    decides: ClassVar[bool] = True
+    tells: ClassVar[bool] = True
+
+    def __init__(self, config: DedupeConfig) -> None:
+        super().__init__(config)
+        if config.window <= 0:
+            raise ValueError("window: must be more than 0")
+        if config.by and config.ignore:
+            raise ValueError("ignore: what is not in `by` does not matter anyway")
+        self._window_ns = int(config.window * 1e9)
+        found = [key_of(text) for text in config.by]
+        self.templates = tuple(template for _, template in found if template is not None)
+        self._key: KeyOf = _by([key for key, _ in found]) if found else _Whole(config.ignore)
+        self._count_path = settable_path(config.count_field)
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._forgotten: list[_Seen] = []
+        """Whose repeats are still to be told."""
+        self._bare_repeats = 0
+        """Of those forgotten for which there was no room."""
+        self._forgotten_keys = 0
+        self._held_bytes = 0
+
+    @property
+    def figures(self) -> dict[str, int]:
+        return {"keys": len(self._seen), "forgotten_keys": self._forgotten_keys, "held_bytes": self._held_bytes}
+
+    def apply(self, document: Document, facts: Facts) -> Literal["discard", "keep"]:
+        key = None if "partial" in facts.attributes else self._key(document, facts)
+        if key is None:
+            return KEEP
+        seen = self._seen.get(key)
+        if seen is None:
+            if len(self._seen) >= self.config.max_keys:
+                self._forget(facts.received_ns)
+            seen = self._seen[key] = _Seen()
+        elif seen.repeats or not self._is_over(seen, facts.received_ns):
+            self._leave_out(seen, document, facts)
+            return DISCARD
+        self._open(key, seen, facts.received_ns)
+        return KEEP
+
+    def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
+        for seen in self._forgotten:
+            yield self._told(seen)
+        self._forgotten.clear()
+        if self._bare_repeats:
+            yield Overdue(self._summary({"message": _BARE}, self._bare_repeats), {})
+            self._bare_repeats = 0
+        while self._seen:
+            key, seen = next(iter(self._seen.items()))
+            if not (ending or self._is_over(seen, now_ns)):
+                return
+            repeats = seen.repeats
+            if repeats:
+                yield self._told(seen)
+            if repeats and not ending:
+                self._open(key, seen, now_ns)
+            else:
+                del self._seen[key]
+
+    def _is_over(self, seen: _Seen, now_ns: int) -> bool:
+        """Whether its window has ended; or the clock was set back, so that it would end too late."""
+        return not now_ns < seen.until_ns <= now_ns + self._window_ns
+
+    def _open(self, key: str, seen: _Seen, now_ns: int) -> None:
+        seen.until_ns = now_ns + self._window_ns
+        self._seen.move_to_end(key)
+
+    def _leave_out(self, seen: _Seen, document: Document, facts: Facts) -> None:
+        last = encode_document(document)
+        self._held_bytes -= len(seen.last)
+        seen.last = last if self._held_bytes + len(last) <= self.config.memory else b""
+        self._held_bytes += len(seen.last)
+        seen.last_ns = facts.received_ns
+        seen.attributes = facts.attributes
+        seen.repeats += 1
+
+    def _forget(self, now_ns: int) -> None:
+        """Forget what has passed first."""
+        _, seen = self._seen.popitem(last=False)
+        if seen.repeats or not self._is_over(seen, now_ns):
+            self._forgotten_keys += 1
+        if not seen.repeats:
+            return
+        if len(self._forgotten) < self.config.max_keys:
+            self._forgotten.append(seen)
+        else:
+            self._bare_repeats += seen.repeats
+            self._held_bytes -= len(seen.last)
+
+    def _told(self, seen: _Seen) -> Overdue:
+        document = decode_document(seen.last) if seen.last else {"message": _BARE}
+        attributes = seen.attributes
+        if "written" not in attributes and not any(field.path[0] in document for field in times.FIELDS):
+            attributes = {**attributes, "written": seen.last_ns}  # it happened then, not now
+        told = Overdue(self._summary(document, seen.repeats), attributes)
+        self._held_bytes -= len(seen.last)
+        seen.last, seen.repeats, seen.attributes = b"", 0, {}
+        return told
+
+    def _summary(self, document: Document, repeats: int) -> Document:
+        try:
+            put(document, self._count_path, repeats)
+        except PathError:  # what is no object stands in the way
+            document = {"message": _BARE}
+            put(document, self._count_path, repeats)
+        return document
+
+
+def _by(keys: Sequence[KeyOf]) -> KeyOf:
+    """The key of events that are the same where they are alike in all of these; None where they have none of them."""
+    if len(keys) == 1:
+        return keys[0]
+
+    def key(document: Document, facts: Facts) -> str | None:
+        parts = [of(document, facts) for of in keys]
+        return shortened("\0".join(part or "" for part in parts)) if any(parts) else None
+
+    return key
+
+
+class _Whole:
+    """The key of the whole event, without its time and what is ignored, and of the place that it comes from."""
+
+    def __init__(self, ignore: Sequence[str]) -> None:
+        paths = [*(field.path for field in times.FIELDS), *(field_path(name, "ignored") for name in ignore)]
+        self._names = frozenset(path[0] for path in paths if len(path) == 1)
+        self._paths: list[Path] = [path for path in paths if len(path) > 1]
+        self._attributes: Attributes | None = None
+        self._place = b""
+
+    def __call__(self, document: Document, facts: Facts) -> str:
+        if facts.attributes is not self._attributes:
+            self._attributes = facts.attributes
+            place = {name: value for name, value in facts.attributes.items() if name not in _OF_MOMENTS}
+            self._place = encode_document(place)
+        rest = {name: value for name, value in document.items() if name not in self._names}
+        if any(parent_and_key(rest, path) for path in self._paths):
+            rest = self._without_nested(rest)
+        return blake2b(encode_document(rest) + self._place, digest_size=16).hexdigest()
+
+    def _without_nested(self, document: Document) -> Document:
+        rest = deepcopy(document)
+        for path in self._paths:
+            while found := parent_and_key(rest, path):
+                del found[0][found[1]]
+        return rest
