@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> int:
     """Check the config. Exit 0 where it is right, 78 where it is not; 69 where a destination is not as it should be."""
     from logrouter import config
     from logrouter.cli import _options
-    from logrouter.runtime.preflight import check_places, warnings_about_places
+    from logrouter.runtime.preflight import check_places, warnings_about_places, warnings_about_steps
 
     parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
     parser.add_argument(
@@ -31,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
     check_places(settings)
     main_process = os.environ.get("MAINPID", "")  # for ExecReload= alone: systemd.exec(5)
     reloading = int(main_process) if main_process.isdecimal() else None
-    _options.show_warnings([*settings.warnings, *warnings_about_places(settings, reloading)])
+    about_places = warnings_about_places(settings, reloading)
+    _options.show_warnings([*settings.warnings, *about_places, *warnings_about_steps(settings)])
     parts = [
         _counted(settings.sources, "source"),
         _counted(settings.steps, "step"),

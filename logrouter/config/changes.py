@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from logrouter import component
-from logrouter.config.effective import describe_effective
+from logrouter.config.effective import code_digests, describe_effective
 from logrouter.config.nodes import Path, dotted
 from logrouter.config.settings import RunSettings, Settings, SourceSettings
 from logrouter.errors import Mistake
@@ -81,6 +81,8 @@ def describe_changes(before: Settings, after: Settings) -> list[str]:
     old, new = _values(before), _values(after)
     keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key) and not key.startswith(told)]
     lines = [f"{key}: {_cut(old.get(key, 'none'))} → {_cut(new.get(key, 'none'))}" for key in keys]
+    held, holds = code_digests(before), code_digests(after)
+    lines += [f"{key}: what the file holds has changed" for key in holds if held.get(key, holds[key]) != holds[key]]
     if not whole and not lines and _without_origins(before) != _without_origins(after):
         return ["a secret has changed"]
     return [*whole, *lines]

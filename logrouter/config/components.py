@@ -266,6 +266,10 @@ class Components:
         if step.decides and not may_decide:
             problem = f"{dotted(path)}: {name!r} decides about events, which a route's steps cannot"
             self._mistakes.add(value.place_of_key, problem, "put it under the top-level steps")
+        if step.runs_own_code and not self._plugins:
+            problem = f"{dotted(path)}: {name!r} runs code of yours, and allow_plugins is false"
+            self._mistakes.add(value.place_of_key, problem)
+            return None
         return self._build_step(name, step, value, when, (*path, name))
 
     def _step_entry(self, node: Node, path: Path) -> tuple[str, Node, Node | None] | None:

@@ -4,8 +4,8 @@ msgspec's own conversion stops at the first error and knows nothing of places. T
 and adds a mistake for each thing that is wrong. What it cannot convert is WRONG, and so is all that holds it.
 
 Understood: str int float bool Any, Literal, unions, lists, tuples, mappings, structs, `Annotated[…, Meta]`, and
-every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from. What came out
-of `${file:…}` is taken by `Secret` and `MaybeSecret` alone.
+every class with a `parse(text)`. For a field `x: Secret` the key `x_file` names a file to read it from; a `CodeFile` is
+read as well. What came out of `${file:…}` is taken by `Secret` and `MaybeSecret` alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from logrouter.config.assignments import parse_text
-from logrouter.config.files import read_secret
+from logrouter.config.files import read_code, read_secret
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Origin, Path, dotted, plain
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
 from logrouter.errors import ExpressionError, did_you_mean
 from logrouter.parsing import Parse
-from logrouter.values import Secret
+from logrouter.values import CodeFile, Secret
 
 
 class _Wrong:
@@ -183,6 +183,8 @@ class Converter:
         try:
             if kind in _SCALARS:
                 return _SCALARS[kind](node)
+            if kind is CodeFile:
+                return read_code(read_str(node))
             if get_origin(kind) is Literal:
                 return read_literal(node, kind)
             return read_parsed(node, kind)

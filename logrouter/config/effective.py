@@ -16,7 +16,7 @@ from logrouter.config.conversion import fields_of
 from logrouter.config.nodes import DEFAULT, Origin, Path, dotted, resolve_plain
 from logrouter.config.settings import Settings, SinkSettings, SourceSettings, StepSettings
 from logrouter.parsing import Parse
-from logrouter.values import MASK, Secret
+from logrouter.values import MASK, CodeFile, Secret
 
 
 class Leaf(NamedTuple):
@@ -55,10 +55,21 @@ def render_effective(settings: Settings) -> str:
 
 
 def config_hash(settings: Settings) -> str:
-    """12 hexadecimal digits that tell one effective configuration from another; secrets have no part in it."""
+    """12 hexadecimal digits that tell one effective configuration from another, and the code that it names; secrets
+    have no part in it."""
     from hashlib import sha256
 
-    return sha256(json.dumps(_values(_tree(settings)), sort_keys=True).encode()).hexdigest()[:12]
+    values, code = _values(_tree(settings)), code_digests(settings)
+    return sha256(json.dumps([values, code] if code else values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def code_digests(settings: Settings) -> dict[str, str]:
+    """What the files of code hold that a config names: a digest, by the option."""
+    walk = _Walk({})
+    walk.tree(settings.steps, ("steps",), DEFAULT)
+    for name, source in settings.sources.items():
+        walk.tree(source.steps, ("sources", name, "steps"), DEFAULT)
+    return walk.code
 
 
 def _tree(settings: Settings) -> dict[str, Tree]:
@@ -76,6 +87,8 @@ class _Walk:
 
     def __init__(self, origins: Mapping[Path, Origin]) -> None:
         self._origins = origins
+        self.code: dict[str, str] = {}
+        """Digests of the files of code that were met, by the option."""
 
     def tree(self, value: Any, path: Path, inherited: Origin) -> Tree:
         origin = self._origins.get(path, inherited)
@@ -93,6 +106,8 @@ class _Walk:
             return {str(key): self.tree(item, (*path, str(key)), origin) for key, item in value.items()}
         if isinstance(value, list | tuple) and value:
             return [self.tree(item, (*path, str(index)), origin) for index, item in enumerate(value)]
+        if isinstance(value, CodeFile):
+            self.code[dotted(path)] = value.digest
         return Leaf(_scalar(value), origin)
 
     def _step(self, value: StepSettings, path: Path, origin: Origin) -> Tree:

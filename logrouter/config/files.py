@@ -20,6 +20,7 @@ from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, dotted
 from logrouter.config.yaml_nodes import MAX_BYTES, parse_yaml
 from logrouter.errors import did_you_mean
+from logrouter.values import CodeFile
 
 MAPPINGS = ("resource", "sources", "sinks", "spool", "dead_letters", "admin", "run")
 LISTS = ("steps", "routes")
@@ -36,6 +37,7 @@ SYSTEM_FOLDER = Path("/etc/logrouter")
 """Where a service's config is looked for."""
 _MAX_SECRET_BYTES = 64 * 1024
 _MAX_SAMPLE_BYTES = 4 * 2**20
+_MAX_CODE_BYTES = 1024 * 1024
 _WRITER_SECONDS = 5.0
 """How long a named pipe is waited for until somebody writes: long enough for two programs started at once."""
 
@@ -156,11 +158,20 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def read_secret(path: str) -> str:
     """The text of a file of secrets, without one newline at its end. Raises ValueError with the reason."""
+    return _read_text(path, _MAX_SECRET_BYTES, "64KiB").removesuffix("\n").removesuffix("\r")
+
+
+def read_code(path: str) -> CodeFile:
+    """A file of code. Raises ValueError with the reason."""
+    return CodeFile(path, _read_text(path, _MAX_CODE_BYTES, "1MiB"))
+
+
+def _read_text(path: str, most: int, named: str) -> str:
     try:
-        data = _read_bytes(Path(path), _MAX_SECRET_BYTES + 1)
-        if len(data) > _MAX_SECRET_BYTES:
-            raise ValueError("it is larger than 64KiB")
-        return data.decode().removesuffix("\n").removesuffix("\r")
+        data = _read_bytes(Path(path), most + 1)
+        if len(data) > most:
+            raise ValueError(f"it is larger than {named}")
+        return data.decode()
     except UnicodeDecodeError:
         raise ValueError(f"{path!r} cannot be read: it is not UTF-8") from None
     except (OSError, ValueError) as error:

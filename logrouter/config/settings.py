@@ -214,7 +214,8 @@ class Settings(_Settings, kw_only=True, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     """From which level on logrouter writes its own events to stderr."""
     allow_plugins: bool = True
-    """Whether a type that is not built in may come from another installed package. What it does then is its own."""
+    """Whether a type that is not built in may come from another installed package, and the step `python` may run a
+    function of yours. What these do is their own affair."""
     provenance: Provenance = Provenance()
     """Not an option: where all of this came from."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from logrouter import component
 from logrouter.assembly import make_sink
-from logrouter.config.settings import Address, Settings
+from logrouter.config.settings import Address, Settings, StepSettings
 from logrouter.endpoint import Tls
 from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
@@ -119,6 +119,20 @@ def warnings_about_places(settings: Settings, reloading: int | None = None) -> l
     if address is not None and reloading is None and (problem := _problem_with_address(address)):
         odd.append(("admin", "listen", problem))
     return [Mistake(_origin(settings, (part, option)), f"{part}.{option}: {warning}") for part, option, warning in odd]
+
+
+def warnings_about_steps(settings: Settings) -> list[Mistake]:
+    """What goes wrong with events that are made up, in steps that try it: where these run code of the user's."""
+    places: list[tuple[tuple[str, ...], StepSettings]]
+    places = [(("steps", str(place)), step) for place, step in enumerate(settings.steps)]
+    for name, source in settings.sources.items():
+        places += [(("sources", name, "steps", str(place)), step) for place, step in enumerate(source.steps)]
+    found = []
+    for path, step in places:
+        if problem := component.load("steps", step.name)(step.config).tried():
+            where = (*path, step.name)
+            found.append(Mistake(_origin(settings, where, path), f"{'.'.join(where)}: {problem}"))
+    return found
 
 
 def _problem_with_address(address: Address) -> str | None:

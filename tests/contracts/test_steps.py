@@ -20,12 +20,21 @@ from logrouter.facts import Facts
 from logrouter.parsers.logfmt import Logfmt, LogfmtConfig
 from logrouter.parsing import Parse
 from logrouter.rules import Rule
-from logrouter.steps import DISCARD, Incomplete, Step
+from logrouter.steps import DISCARD, KEEP, Incomplete, Step, StepFailed
 from logrouter.values import Rate, Secret, Size
 from tests.strategies import documents, lines
 
 NAMES = component.names("steps")
 FACTS = Facts({"source": "app", "stream": "stdin"}, 1_700_000_000_000_000_000, {"service.name": "checkout"})
+
+PYTHON = """
+def transform(events):
+    return [{**event, "a": [event.get("a"), event.get("level")]} for event in events if event.get("level") != "debug"]
+
+def one_by_one(events):
+    for event in events:
+        event["a"] = event["a"]["b"]
+"""
 
 EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     "convert": [
@@ -33,6 +42,7 @@ EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"fields": {"a.b": "seconds", "b": "bytes", "c": "float", "message": "time"}, "on_error": "remove"},
         {"fields": {"a": "milliseconds", "time": "time"}, "on_error": "keep", "time_format": "%Y-%m-%d"},
     ],
+    "dedupe": [{}, {"by": ("a", "{level}")}, {"ignore": ("level", "a.b"), "max_keys": 1}],
     "discard": [{"when": Rule.parse('level == "debug"')}],
     "flatten": [{}, {"lists": "number", "separator": "_"}, {"fields": ("http", "a.b"), "depth": 1}],
     "hash": [
@@ -45,6 +55,7 @@ EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"parsers": Parse("logfmt", reads_json=False, marks=True, parsers=[Logfmt(LogfmtConfig())]), "into": "a.b"},
         {"parsers": parsing.AUTO, "field": "a", "prefix": "b", "keep": True, "on_error": "keep"},
     ],
+    "python": [{"code": PYTHON}, {"code": PYTHON, "function": "one_by_one", "on_failure": "withhold"}],
     "redact": [
         {"fields": ("a", "http.status"), "patterns": ("email", "card", "[0-9]+")},
         {"fields": ("a.b",), "patterns": ("e(?P<secret>r+)",), "method": "remove"},
@@ -70,10 +81,12 @@ EXAMPLE_OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 CONCERNS = {
+    "dedupe": set(),
     "discard": set(),
     "flatten": None,
     "hash": {"a", "b", "http", "http.status", "a.b"},
     "parse": None,
+    "python": None,
     "redact": None,
     "sample": {"sample_rate", "a", "a.b"},
     "throttle": {"throttled", "a", "a.b"},
@@ -105,13 +118,16 @@ def make(name: str, options: dict[str, Any]) -> Step[Any]:
 
 def outcome(step: Step[Any], document: dict[str, Any]) -> tuple[str | None, str]:
     """What a step makes of a document, to be compared: with kinds told apart, and the order of keys."""
-    document = copy.deepcopy(document)
+    before, document = document, copy.deepcopy(document)
     try:
         verdict = step.apply(document, FACTS)
-    except (ValueError, LogrouterError, Incomplete) as error:
+    except (ValueError, LogrouterError, Incomplete, StepFailed) as error:
         return "failed", str(error)
     if isinstance(verdict, list):
         return "several", "\n".join(encode_document(event).decode() for event in verdict)
+    if verdict is KEEP:
+        assert repr(document) == repr(before)
+        return None, encode_document(document).decode()
     assert verdict in (None, DISCARD)
     return verdict, encode_document(document).decode()
 
@@ -122,7 +138,7 @@ def left(step: Step[Any], document: dict[str, Any]) -> list[dict[str, Any]]:
         verdict = step.apply(document, FACTS)
     except Incomplete:
         return [document]
-    if verdict is None:
+    if verdict is None or verdict is KEEP:
         return [document]
     return [] if verdict is DISCARD else list(verdict)
 
@@ -137,7 +153,7 @@ def test_it_is_documented(name: str) -> None:
 @every_step
 def test_what_fails_closed_has_something_to_put_in_the_events_place(name: str) -> None:
     step = component.load("steps", name)
-    assert bool(step.placeholder) is step.fails_closed
+    assert step.placeholder or not step.fails_closed
     assert json.loads(encode_document(step.placeholder)) == step.placeholder
 
 
