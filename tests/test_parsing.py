@@ -152,3 +152,14 @@ def test_mistakes(said: str, told: list[str]) -> None:
 def test_a_costly_expression_is_refused() -> None:
     (told,) = mistakes_of("{regex: '(?P<a>(x+)+y)'}")
     assert told.startswith("sources.app.parse.pattern")
+
+
+def test_an_unknown_pattern_is_told_with_its_place_and_the_nearest_known() -> None:
+    text = "sources:\n  app:\n    type: stdin\n    parse: {grok: {match: 'x %{WORDD:a}', patterns: {A: 'y%{B}'}}}"
+    with pytest.raises(ConfigError) as raised:
+        load(environ={"LOGROUTER_CONFIG_YAML": text}, folder=NOWHERE, system_folder=NOWHERE)
+    (mistake,) = raised.value.mistakes
+    assert mistake.place.endswith(":4:32")
+    assert (mistake.problem, mistake.hint) == ("sources.app.parse: there is no pattern WORDD", "did you mean 'WORD'?")
+    assert mistake.excerpt == "x %{WORDD:a}\n    ^"
+    assert "there is no pattern B" in mistakes_of("{grok: {match: '%{A:a}', patterns: {A: 'y%{B}'}}}")[0]

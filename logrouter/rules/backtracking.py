@@ -49,8 +49,8 @@ LOOKS = (codes.ASSERT, codes.ASSERT_NOT)
 Item = tuple[Any, Any]
 
 
-def ambiguity(pattern: str) -> str | None:
-    """Why a pattern is refused, or None. It has been compiled by `re` already."""
+def ambiguity(pattern: str, *, chains: bool = False) -> str | None:
+    """Why a pattern is refused, or None. It has been compiled by `re` already. `chains`: whether these are taken."""
     tree = parser.parse(pattern)
     classes = Classes(tree)
     try:
@@ -61,7 +61,11 @@ def ambiguity(pattern: str) -> str | None:
                 return NESTED
     except TooComplex:
         return COMPLEX
-    return CHAINED if any(_longest_chain(sequence, classes) > MAX_CHAIN for sequence in sequences(tree)) else None
+    return (
+        CHAINED
+        if not chains and any(_longest_chain(sequence, classes) > MAX_CHAIN for sequence in sequences(tree))
+        else None
+    )
 
 
 # ── walking the tree that `re` makes ──

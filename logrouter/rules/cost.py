@@ -21,9 +21,11 @@ Loops of at most ten rounds count as a constant. What cannot be followed to its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Mapping, Sequence, Set
+from functools import reduce
 from itertools import product
 from math import factorial
+from operator import or_
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final, NamedTuple
@@ -41,8 +43,8 @@ MAX_LENGTH: Final = 65_536
 MOST_STATES: Final = 4_000
 _WORST: Final = 16
 """The power that is believed of an expression of more states."""
-_MOST_LOOKS: Final = 200_000
-"""So many places are looked at in one automaton, and then the worst is believed: a tenth of a second."""
+_MOST_LOOKS: Final = 2_000
+"""So many places of walkers are looked at for two loops, and then they are believed to be a pair."""
 
 
 class Longest(NamedTuple):
@@ -62,7 +64,7 @@ class BoundedPattern:
 
     def __init__(self, text: str, shown: str | None = None) -> None:
         """`shown`: the text that an error is about, where that is not the expression itself."""
-        self.compiled = compile_pattern(text, MAX_LENGTH)
+        self.compiled = compile_pattern(text, MAX_LENGTH, chains=True)
         self.longest = longest(text)
         if self.longest.line is not None and self.longest.line < SHORTEST:
             problem = "the regular expression can take very long: its repetitions can share out a text in too many ways"
@@ -113,11 +115,13 @@ def _is_anchored(tree: Any) -> bool:
     return False
 
 
-class _Pair(NamedTuple):
-    """Two loops that can share out a text between them."""
+class _Loop(NamedTuple):
+    """A state that can be come back to."""
 
-    first: int
-    second: int
+    home: Set[int]
+    """The states by way of which."""
+    alphabet: int
+    """The characters that may be read on the way."""
 
 
 class _Search:
@@ -126,76 +130,94 @@ class _Search:
     def __init__(self, tree: Any, classes: Classes, *, is_anchored: bool) -> None:
         automaton = Automaton(classes, MOST_STATES)
         part = automaton.sequence(tree)
-        self._loops = set(automaton.looping)
+        loops = set(automaton.looping)
         self._successes = {end.state for end in part.exits if end.certain}
         self._next = [_merged(edges) for edges in automaton.edges]
         if not is_anchored:
             begin = len(self._next)
             self._next.append({begin: classes.everything} | {entry: automaton.masks[entry] for entry in part.entries})
-            self._loops.add(begin)
+            loops.add(begin)
+        self._before: list[dict[int, int]] = [{} for _ in self._next]
+        for state, edges in enumerate(self._next):
+            for other, label in edges.items():
+                self._before[other][state] = label
         self._letters = _letters(automaton.masks, len(classes))
-        self._reach = {state: self._reached_from(state, self._successes) for state in self._loops}
-        self._looks = 0
+        self._loops = {state: self._loop(state) for state in loops}
+        self._reach = {state: _reached(self._next, state, closed=self._successes) for state in loops}
 
-    def _reached_from(self, start: int, closed: Set[int] = frozenset()) -> set[int]:
-        """Which states can be reached by way of no closed one."""
-        reached, waiting = {start}, [start]
-        while waiting:
-            new = self._next[waiting.pop()].keys() - reached - closed
-            reached |= new
-            waiting += new
-        return reached
+    def _loop(self, state: int) -> _Loop:
+        home = _reached(self._next, state) & _reached(self._before, state)
+        labels = [label for one in home for other, label in self._next[one].items() if other in home]
+        return _Loop(home, reduce(or_, labels, 0))
 
     def longest_chain(self) -> int:
-        """Of how many pairs."""
-        chains: dict[_Pair, int] = {}
-        for pair in sorted(self._pairs(), key=lambda pair: len(self._reach[pair.second])):  # what others reach is first
-            behind = [length for other, length in chains.items() if other.first in self._reach[pair.second]]
-            chains[pair] = 1 + max(behind, default=0)
-        return max(chains.values(), default=0)
+        """Of how many pairs: from the end to the beginning, as what a loop can reach comes after it."""
+        longest: dict[int, int] = {}
+        for first in sorted(self._loops, key=lambda state: len(self._reach[state])):
+            longest[first] = 0
+            seconds = self._loops.keys() & self._reach[first] - self._loops[first].home
+            behind = {
+                second: max(longest[third] for third in longest.keys() & self._reach[second]) for second in seconds
+            }
+            for second in sorted(seconds, key=lambda second: (-behind[second], second)):
+                if self._is_pair(first, second):
+                    longest[first] = 1 + behind[second]
+                    break  # no other can make it longer
+        return max(longest.values(), default=0)
 
-    def _pairs(self) -> Iterator[_Pair]:
-        for first in self._loops:
-            home = {state for state in self._reached_from(first) if first in self._reached_from(state)}
-            for second in self._reach[first] & self._loops - home:
-                if self._is_pair(first, home, second):
-                    yield _Pair(first, second)
-
-    def _is_pair(self, first: int, home: Set[int], second: int) -> bool:
+    def _is_pair(self, first: int, second: int) -> bool:
         """Whether one text leads from first to first and second, and from second to second, and never to success.
 
-        Three walkers go in step: two from `first`, of which one stays at home, and one from `second`; beside them goes
-        the set of all states where one from `second` could be. When they have arrived they set out again, with that
-        set, until it stays the same: then they can go round for ever.
+        Three walkers go in step: two from `first`, of which one stays at home and one takes the `ways`, and one from
+        `second`; beside them goes the set of all states where one from `second` could be. When they have arrived they
+        set out again, with that set, until it stays the same: then they can go round for ever.
         """
+        shared = self._loops[first].alphabet & self._loops[second].alphabet
+        ways = _reached(self._next, first, shared, self._successes - self._loops[first].home)
+        if second not in ways:
+            return False
+        ways &= _reached(self._before, second, shared)
+        letters = [letter for letter in self._letters if shared >> letter & 1]
+        homes = self._loops[first].home, ways, self._loops[second].home
         goal = (first, second, second)
         begin = (first, first, second, frozenset((second,)), frozenset((second,)))
-        seen, waiting = {begin}, [begin]
-        while waiting:
-            one, other, third, could_be, had_been = waiting.pop()
-            for letter in self._letters:
-                self._looks += 1
-                if self._looks > _MOST_LOOKS:
-                    return True
-                ones = [state for state in self._step(one, letter) if state in home]
-                thirds = [state for state in self._step(third, letter) if state in self._reach[second]] if ones else []
-                if not thirds:
-                    continue
-                now = frozenset(state for could in could_be for state in self._step(could, letter))
+        seen: set[tuple[Any, ...]] = {begin}
+        waiting: list[tuple[Any, ...]] = [begin]
+        while waiting and len(seen) < _MOST_LOOKS:
+            *walkers, could_be, had_been = waiting.pop()
+            for letter in letters:
+                steps = [self._steps(walker, letter, home) for walker, home in zip(walkers, homes, strict=True)]
+                now = frozenset(state for could in could_be for state in self._steps(could, letter))
                 if not self._successes.isdisjoint(now):
                     continue
-                others = [state for state in self._step(other, letter) if state in home or state not in self._successes]
-                for places in product(ones, others, thirds):
+                for places in product(*steps):
                     if places == goal and now == had_been:
                         return True
                     new = (first, first, second, now, now) if places == goal else (*places, now, had_been)
                     if new not in seen:
                         seen.add(new)
                         waiting.append(new)
-        return False
+        return bool(waiting)
 
-    def _step(self, state: int, letter: int) -> list[int]:
-        return [other for other, label in self._next[state].items() if label >> letter & 1]
+    def _steps(self, state: int, letter: int, home: Set[int] | None = None) -> list[int]:
+        return [
+            other
+            for other, label in self._next[state].items()
+            if label >> letter & 1 and (home is None or other in home)
+        ]
+
+
+def _reached(
+    edges: Sequence[Mapping[int, int]], start: int, alphabet: int = -1, closed: Set[int] = frozenset()
+) -> set[int]:
+    """Which states can be reached by texts of some characters, by way of no closed one."""
+    reached, waiting = {start}, [start]
+    while waiting:
+        for other, label in edges[waiting.pop()].items():
+            if label & alphabet and other not in reached and other not in closed:
+                reached.add(other)
+                waiting.append(other)
+    return reached
 
 
 def _merged(edges: list[tuple[int, int]]) -> dict[int, int]:

@@ -29,8 +29,11 @@ class PatternError(ValueError):
         self.position = position
 
 
-def compile_pattern(text: str, max_length: int = MAX_LENGTH) -> re.Pattern[str]:
-    """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError."""
+def compile_pattern(text: str, max_length: int = MAX_LENGTH, *, chains: bool = False) -> re.Pattern[str]:
+    """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError.
+
+    `chains`: whether long chains of open repetitions are taken, as whoever asks bounds what they cost.
+    """
     if len(text) > max_length:
         raise PatternError(f"a regular expression has at most {max_length:,} characters")
     try:
@@ -38,7 +41,7 @@ def compile_pattern(text: str, max_length: int = MAX_LENGTH) -> re.Pattern[str]:
             warnings.simplefilter("ignore")  # of what a later Python may read differently
             re.compile(text)  # an error counts the characters of what was written
             pattern = re.compile(portable(text))
-            reason = ambiguity(text)
+            reason = ambiguity(text, chains=chains)
     except re.error as error:
         raise PatternError(f"the regular expression is wrong: {error.msg}", error.pos or 0) from None
     except (OverflowError, RecursionError, MemoryError):

@@ -40,6 +40,11 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
     "docker": ["docker"],
     "go": ["go", "{go: {timezone: Europe/Stockholm}}"],
     "java": ["java", "{java: {timezone: Europe/Stockholm}}"],
+    "grok": [
+        "{grok: '^%{TIMESTAMP_ISO8601:time} %{LOGLEVEL:level} %{GREEDYDATA:message}'}",
+        "{grok: {match: ['^%{COMBINEDAPACHELOG}', '%{WORD:a}=%{INT:[b][c]:int}', '%{DATA:a} - %{DATA:a}$']}}",
+        "{grok: {match: '%{SYSLOGBASE}', fields: legacy, time_key: timestamp, time_format: '%b %e %H:%M:%S'}}",
+    ],
     "json": ["json"],
     "klog": ["klog", "{klog: {timezone: Europe/Stockholm}}"],
     "key_value": [
