@@ -10,7 +10,8 @@ Seidl 1991, "On the degree of ambiguity of finite automata"), of which the engin
            (.*),(.*)#       w = ","
     2. A chain of d such pairs, each reachable from the one before, makes about n**d / d! ways, and each of them is
        walked: n**(d+1) / (d+1)! steps.
-    3. An expression that is not anchored has a loop over everything before it: the place where it begins.
+    3. An expression that is not anchored has a loop over everything before it: the place where it begins. (One that
+       begins with `.*` needs none: where it matches in a line, it matches from the beginning of that.)
     4. The way that succeeds ends the search. So where nothing can fail any more is no q, no way leads through it, and
        no w counts of which several let q succeed:
            (.*) (.*) (.*)   none: where there are two blanks, it matches
@@ -66,6 +67,7 @@ class BoundedPattern:
         """`shown`: the text that an error is about, where that is not the expression itself."""
         self.compiled = compile_pattern(text, MAX_LENGTH, chains=True)
         self.longest = longest(text)
+        self._search_line = self.compiled.match if _takes_anything(parser.parse(text)) else self.compiled.search
         if self.longest.line is not None and self.longest.line < SHORTEST:
             problem = "the regular expression can take very long: its repetitions can share out a text in too many ways"
             hint = 'begin it with ^, and write [^ ]* or [^"]* for .* where there is an end to it'
@@ -73,24 +75,29 @@ class BoundedPattern:
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match; None also where the text is too long to look for it."""
-        limit = self.longest.lines if "\n" in text else self.longest.line
-        return self.compiled.search(text) if limit is None or len(text) <= limit else None
+        if "\n" in text:
+            limit, search = self.longest.lines, self.compiled.search
+        else:
+            limit, search = self.longest.line, self._search_line
+        return search(text) if limit is None or len(text) <= limit else None
 
 
 def longest(pattern: str) -> Longest:
     """For an expression that `compile_pattern` takes."""
     tree = parser.parse(pattern)
-    return Longest(_longest(_power(tree, Classes(tree, without="\n"))), _longest(_power(tree, Classes(tree))))
+    is_anchored = _is_anchored(tree)
+    line = _power(tree, Classes(tree, without="\n"), is_anchored=is_anchored or _takes_anything(tree))
+    return Longest(_longest(line), _longest(_power(tree, Classes(tree), is_anchored=is_anchored)))
 
 
 def _longest(power: int) -> int | None:
     return None if power == 1 else int((WORK * factorial(power)) ** (1 / power))
 
 
-def _power(tree: Any, classes: Classes) -> int:
+def _power(tree: Any, classes: Classes, *, is_anchored: bool) -> int:
     """Of the length of a text, in what a search may cost."""
     try:
-        power = _Search(tree, classes, is_anchored=_is_anchored(tree)).longest_chain() + 1
+        power = _Search(tree, classes, is_anchored=is_anchored).longest_chain() + 1
         for sequence in sequences(tree):
             for code, value in sequence:
                 if code in LOOKS and is_open(value[1]):  # walked along each way, and in each way to its end
@@ -111,6 +118,18 @@ def _is_anchored(tree: Any) -> bool:
             return not value[1] & re.MULTILINE and _is_anchored(value[3])
         if code is codes.BRANCH:
             return all(map(_is_anchored, value[1]))
+        return False
+    return False
+
+
+def _takes_anything(tree: Any) -> bool:
+    """Whether it begins with `.*`: a match in a line is one from its beginning, and is looked for there alone."""
+    for code, value in tree:
+        if code is codes.SUBPATTERN:
+            return _takes_anything(value[3])
+        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+            lowest, highest, body = value
+            return lowest == 0 and highest is codes.MAXREPEAT and [item[0] for item in body] == [codes.ANY]
         return False
     return False
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logrouter.errors import ExpressionError
 from logrouter.rules.cost import MOST_STATES, SHORTEST, BoundedPattern, Longest, longest
@@ -40,7 +43,9 @@ CUBE = 586
         (r"^(?=.*foo)x", SQUARE),
         (r"^a{1,200}a{1,200}b", SQUARE),
         (r"^(['\"]).*\1x", SQUARE),
-        (r"(.*),(.*),x", CUBE),
+        (r"(.*),(.*),x", SQUARE),
+        (r"(?:(.*?)),(.*),x", SQUARE),
+        (r"x(.*),(.*),x", CUBE),
         (r"^(.*),(.*),(.*)x", CUBE),
         (r"^(.*?) (.*?) (.*?) x(.*)", CUBE),
         (r"(['\"]).*\1", CUBE),
@@ -60,7 +65,7 @@ def test_of_several_lines_the_end_of_one_may_be_missing() -> None:
 
 
 def test_an_expression_that_is_too_dear_is_refused() -> None:
-    for text in (".*a.*b.*c.*", "a*a*a*a*b"):
+    for text in ("a.*a.*b.*c.*x", "a*a*a*a*b"):
         assert (longest(text).line or 0) < SHORTEST
         with pytest.raises(ExpressionError, match=r"can take very long: .*begin it with"):
             BoundedPattern(text)
@@ -74,7 +79,7 @@ def test_an_expression_of_too_many_states_is_refused() -> None:
 DEAR = [
     (r"(?P<path>\S+) took (?P<ms>\d+)", ["a", "1"]),
     (r"^(.*),(.*),(.*)x", [",", "a,", ",,,b"]),
-    (r"(.*),(.*),x", [",", "a,"]),
+    (r"x(.*),(.*),x", [",", "a,", "x,"]),
     (r"^(\S+ \S+) \[(.*?)\] (\w+) (.*?) - (.*)x$", ["a b [c] d e - ", "[] a - ", " - "]),
     (r"^\S+?[ab]*\S{2}[ab]?x", ["a", "aba"]),
     (r"(?:(?:a|b)[^ ]*?\S){2}(?: a)+?x", ["b", "abb", "a b"]),
@@ -98,3 +103,12 @@ def test_the_longest_text_takes_seconds_at_most(pattern: str, units: list[str]) 
             began = process_time()
             bounded.search(text)
             assert process_time() - began < 15, (unit, tail)
+
+
+TEXTS = st.text(alphabet="ab,", max_size=8)
+
+
+@given(st.sampled_from(["(.*)b", "(.*?),(a)", "(?:.*)(a|b)b", "((.*),)?", ".*$", "(?:.*a|b)"]), TEXTS)
+def test_what_begins_with_anything_is_found_at_the_beginning(pattern: str, text: str) -> None:
+    found, searched = BoundedPattern(pattern).search(text), re.search(pattern, text)
+    assert (found and (found.span(), found.groups())) == (searched and (searched.span(), searched.groups()))
