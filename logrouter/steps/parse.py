@@ -21,7 +21,8 @@ With `keep` the field stays as well:
     > {"message": "a=1", "app_a": "1"}
 
 An event without the field, or in which it is no text, is left alone. So is one whose text no parser takes, but marked
-`meta.step_failed` and counted, unless `on_error` says `keep`.
+`meta.step_failed` and counted, unless `on_error` says `keep`. With `auto`, which recognises what it can, as it does for
+a source, it is not marked.
 
     - parse: {with: json, on_error: keep}
     < {"message": "plain text"}
@@ -30,6 +31,7 @@ An event without the field, or in which it is no text, is left alone. So is one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import msgspec
@@ -39,9 +41,9 @@ from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.parsing import NONE, Parse
 from logrouter.projection import recognise_line
-from logrouter.references import parent_and_key
+from logrouter.references import lookup, parent_and_key
 from logrouter.steps import Incomplete, Step, StepConfig
-from logrouter.steps._paths import field_path, put, settable_path
+from logrouter.steps._paths import PathError, field_path, put, settable_path
 
 
 class ParseConfig(StepConfig, frozen=True, kw_only=True):
@@ -57,8 +59,9 @@ class ParseConfig(StepConfig, frozen=True, kw_only=True):
     """What the names of the fields that are found begin with."""
     keep: bool = False
     """Whether the field stays as well. Default: what is found in it takes its place."""
-    on_error: Literal["mark", "keep"] = "mark"
-    """What is done with an event whose field no parser takes: it is marked and counted, or kept as if nothing were."""
+    on_error: Literal["mark", "keep"] | None = None
+    """What is done with an event whose field no parser takes: it is marked and counted, or kept as if nothing were.
+    Default: `mark`; with `auto`, which expects nothing, `keep`."""
 
 
 class ParseStep(Step[ParseConfig]):
@@ -72,18 +75,51 @@ class ParseStep(Step[ParseConfig]):
             raise ValueError("with: expected a parser, not none")
         self._path = field_path(config.field, "parsed")
         self._into = settable_path(config.into) if config.into else None
+        self._marks = config.parsers.marks if config.on_error is None else config.on_error == "mark"
 
     def apply(self, document: Document, facts: Facts) -> None:
-        place = parent_and_key(document, self._path)
-        text = None if place is None else place[0][place[1]]
-        if place is None or not isinstance(text, str):
-            return
-        found = self._found(text.encode("utf-8", "replace"), facts)
+        text = self._text(document)
+        if text is not None:
+            self._put(document, *self._found([text.encode("utf-8", "replace")], facts))
+
+    def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
+        texts = list(map(self._text, documents))
+        lines = [text.encode("utf-8", "replace") for text in texts if text is not None]
+        found = iter(self._found(lines, facts))
+        failed = []
+        for document, text in zip(documents, texts, strict=True):
+            if text is not None:
+                try:
+                    self._put(document, next(found))
+                except (Incomplete, PathError):
+                    failed.append(document)
+        return failed
+
+    def _text(self, document: Document) -> str | None:
+        """What there is to parse."""
+        value = lookup(document, self._path)
+        return value if isinstance(value, str) else None
+
+    def _found(self, lines: list[bytes], facts: Facts) -> list[Document | None]:
+        """The fields of each text; None where it is of no format that is asked for."""
+        parsers = self.config.parsers
+        found: list[bytes | None] = [None] * len(lines)
+        if parsers.reads_json:
+            found = [line if recognise_line(line) & Flag.JSON else None for line in lines]
+        asked = [place for place, line in enumerate(lines) if found[place] is None and line]
+        if parsers.parsers and asked:
+            others = [lines[place] for place in asked]
+            for place, made in zip(asked, parsers.parsed(others, b"\n".join(others), facts.time_ns), strict=True):
+                found[place] = made
+        return [None if made is None else decode_document(made) for made in found]
+
+    def _put(self, document: Document, found: Document | None) -> None:
+        """Put the fields where the config says. Raises Incomplete where there are none, PathError where they cannot."""
         if found is None:
-            if self.config.on_error == "mark":
+            if self._marks:
                 raise Incomplete(f"{self.config.field} is nothing that {self.config.parsers} takes")
             return
-        if not self.config.keep:
+        if not self.config.keep and (place := parent_and_key(document, self._path)) is not None:
             del place[0][place[1]]
         if self.config.prefix:
             found = {f"{self.config.prefix}{name}": value for name, value in found.items()}
@@ -91,13 +127,3 @@ class ParseStep(Step[ParseConfig]):
             document |= found
         else:
             put(document, self._into, found)
-
-    def _found(self, line: bytes, facts: Facts) -> Document | None:
-        """The fields of a text; None where it is of no format that is asked for."""
-        parsers = self.config.parsers
-        if parsers.reads_json and recognise_line(line) & Flag.JSON:
-            return decode_document(line)
-        if not parsers.parsers or not line:
-            return None
-        (made,) = parsers.parsed([line], line, facts.time_ns)
-        return None if made is None else decode_document(made)

@@ -196,6 +196,26 @@ def test_only_what_decides_returns_anything(name: str, options: dict[str, Any]) 
 
 
 @every_option
+def test_several_are_changed_as_each_of_them(name: str, options: dict[str, Any]) -> None:
+    step = make(name, options)
+    if step.decides:
+        pytest.skip("it is asked of single events")
+
+    @few
+    @given(st.lists(documents, max_size=5))
+    def check(several: list[dict[str, Any]]) -> None:
+        together = copy.deepcopy(several)
+        failed = set(map(id, step.apply_all(together, FACTS)))
+        for document, changed in zip(several, together, strict=True):
+            verdict, payload = outcome(step, document)
+            assert (verdict == "failed") is (id(changed) in failed)
+            if verdict is None:
+                assert encode_document(changed).decode() == payload
+
+    check()
+
+
+@every_option
 def test_it_leaves_other_fields_alone(name: str, options: dict[str, Any]) -> None:
     step = make(name, options)
     concerns = CONCERNS.get(name, _named(options))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logrouter.documents import Document, encode_document
 from logrouter.event import Flag
+from logrouter.parsers.logfmt import Logfmt, LogfmtConfig
+from logrouter.parsing import Parse
+from logrouter.steps import Incomplete
+from logrouter.steps._paths import PathError
+from logrouter.steps.parse import ParseConfig, ParseStep
 from tests.steps.conftest import FACTS
+
+line_texts = st.sampled_from(['{"a":1}', "level=info a=2", "plain", "", "a=1\nb=2", '{"a":', "é=ü", 'a="b'])
 
 
 @pytest.mark.parametrize(
@@ -46,6 +56,30 @@ def test_what_no_parser_takes_is_marked_and_counted_and_stays(chain: Any, text: 
     quiet = chain("- parse: {with: json, on_error: keep}\n- set: {b: 2}")
     assert quiet.apply(payload, Flag.JSON, FACTS) == [(after, Flag.JSON)]
     assert quiet.failed == {}
+
+
+def test_auto_takes_what_it_recognises_and_expects_nothing(chain: Any) -> None:
+    steps = chain("- parse: {with: auto}")
+    assert steps.apply(b'{"message":"level=info x=1"}', Flag.JSON, FACTS) == [(b'{"level":"info","x":"1"}', Flag.JSON)]
+    assert steps.apply(b'{"message":"plain"}', Flag.JSON, FACTS) == [(b'{"message":"plain"}', Flag.JSON)]
+    marking = chain("- parse: {with: auto, on_error: mark}")
+    assert marking.apply(b'{"message":"x"}', Flag.JSON, FACTS) == [(b'{"message":"x"}', Flag.JSON | Flag.STEP_FAILED)]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["message", "b", "c"]), line_texts, max_size=3), max_size=6))
+def test_several_are_parsed_as_each_of_them(documents: list[Document]) -> None:
+    json_or_logfmt = Parse("x", reads_json=True, marks=True, parsers=[Logfmt(LogfmtConfig())])
+    step = ParseStep(ParseConfig(parsers=json_or_logfmt, into="b.found"))
+    together = copy.deepcopy(documents)
+    failed = set(map(id, step.apply_all(together, FACTS)))
+    for document, changed in zip(documents, together, strict=True):
+        try:
+            step.apply(document, FACTS)
+        except (Incomplete, PathError):
+            assert id(changed) in failed
+        else:
+            assert id(changed) not in failed
+            assert changed == document
 
 
 def test_a_line_of_text_can_be_parsed_too(chain: Any) -> None:
