@@ -86,7 +86,7 @@ class RouteSettings(_Settings, kw_only=True, frozen=True):
     match: Rule | None = None
     """Which events take this route, as a rule. Default: all."""
     steps: tuple[StepSettings, ...] = ()
-    """Changes to this route's copy of the event; no other route sees them. Not `discard` or `sample`, which decide."""
+    """Changes to this route's copy of the event; no other route sees them. Not those that decide, such as `sample`."""
     to: tuple[str, ...]
     """The sinks it feeds, by name. At least one."""
     stop: bool = False

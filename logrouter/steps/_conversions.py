@@ -33,8 +33,13 @@ _UNITS: Final[Mapping[str, Decimal]] = {
 }  # fmt: skip
 """Both letters that look like a µ: the micro sign and the Greek letter, which Go writes and reads."""
 _PART: Final = re.compile(r"(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}) ?([a-zµμ]{1,7})(?:, | |(?=[\d.])|$)")
+_ONE_PART: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,12}))?(ns|us|µs|ms|s)", re.ASCII)
+"""What most lengths of time look like."""
+_ZEROS: Final = {"s": 0, "ms": 3, "us": 6, "µs": 6, "ns": 9}
 _CLOCK: Final = re.compile(r"(\d{1,6}):([0-5]\d):([0-5]\d(?:\.\d{0,9})?)", re.ASCII)
 _SIZE: Final = re.compile(r"(\d{1,18}(?:\.\d{0,18})?) ?(?:([kKMGTPE])(i?)(B?)|B|b|bytes?)?", re.ASCII)
+_SHORT: Final = 19
+"""Fewer digits are an integer of 64 bits."""
 _TOO_LARGE: Final = 10**30
 """No whole number of anything: what decimals can be divided by without rounding."""
 _LETTERS: Final = "KMGTPE"
@@ -46,6 +51,8 @@ def _number(value: Any) -> int | float | Decimal:
     """A number, or what a text says. Raises ValueError."""
     if isinstance(value, int | float | Decimal):
         return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _SHORT:
+        return int(value)
     if isinstance(value, str) and len(value) <= _LONGEST and _IS_NUMBER.fullmatch(text := value.strip()):
         return Decimal(text)
     raise ValueError(f"{_shown(value)} is no number")
@@ -74,10 +81,9 @@ def _int(value: Any, time_ns: int) -> int:
 
 
 def _float(value: Any, time_ns: int) -> float | int:
-    number = _number(value)
-    if isinstance(number, float) or (isinstance(number, int) and not isinstance(number, bool)):
-        return number
-    return _finite(float(number))
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    return _finite(float(_number(value)))
 
 
 def _bool(value: Any, time_ns: int) -> bool:
@@ -95,11 +101,24 @@ def _text(value: Any, time_ns: int) -> str:
 
 
 def _seconds(value: Any, time_ns: int) -> int | float:
+    if isinstance(value, str) and (one := _ONE_PART.fullmatch(value)):
+        return _of_one_part(one, 0)
     return _json_number(_length(value, Decimal(1)))
 
 
 def _milliseconds(value: Any, time_ns: int) -> int | float:
+    if isinstance(value, str) and (one := _ONE_PART.fullmatch(value)):
+        return _of_one_part(one, 3)
     return _json_number(_length(value, Decimal("0.001")) * 1000)
+
+
+def _of_one_part(one: re.Match[str], zeros: int) -> int | float:
+    """What `_ONE_PART` has matched, in seconds followed by so many zeros: the quotient of whole numbers is exact, or
+    rounded once, as the decimal number would be."""
+    whole, fraction, unit = one.groups("")
+    number = int(whole + fraction + "0" * zeros)
+    divisor = int("1" + "0" * (len(fraction) + _ZEROS[unit]))
+    return number // divisor if number % divisor == 0 else number / divisor
 
 
 def _length(value: Any, unit: Decimal) -> Decimal:

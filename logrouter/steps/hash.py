@@ -6,7 +6,7 @@
 
 Equal values have the same hash: here, in other processes, and after updates. So what a user did can still be counted
 and followed. With a key nobody who has not got it can find out which value it was by trying; without one anybody can
-try e-mail addresses, telephone numbers and the like, and `check -v` says so. The hash is that of `redact` with `hash`:
+try e-mail addresses, telephone numbers and the like, and `check` says so. The hash is that of `redact` with `hash`:
 HMAC-SHA-256, in hexadecimal, of a string's UTF-8 or another value's compact JSON; without a key SHA-256.
 
 With `into` one hash of all the fields together is written there, and they stay: a fingerprint of what is the same, or,

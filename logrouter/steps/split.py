@@ -80,8 +80,11 @@ class Split(Step[SplitConfig]):
             return None
         if len(elements) > self.config.max_events:
             raise ValueError(f"{self.config.field} has {len(elements)} elements, more than {self.config.max_events}")
-        place[0][place[1]] = None
+        holder, key = place
+        holder[key] = None
         copies = _copies(document, len(elements))
+        if holder is document and not self.config.merge and self._number is None:
+            return [_with(event, key, element) for event, element in zip(copies, elements, strict=True)]
         return [self._event(event, *each) for event, each in zip(copies, enumerate(elements), strict=True)]
 
     def _event(self, document: Document, number: int, element: Any) -> Document:
@@ -96,6 +99,11 @@ class Split(Step[SplitConfig]):
         if self._number is not None:
             put(document, self._number, number)
         return document
+
+
+def _with(document: Document, key: str, element: Any) -> Document:
+    document[key] = element
+    return document
 
 
 def _copies(document: Document, count: int) -> Iterator[Document]:

@@ -152,13 +152,13 @@ def _texts(document: Document) -> Iterator[_Text]:
 
 def _level(costs: list[int], excess: int) -> int:
     """To what the largest must be cut so that so much is gone. `costs`: the largest first."""
-    total = 0
-    for count, (cost, following) in enumerate(zip(costs, [*costs[1:], 0], strict=True), 1):
+    total = level = 0
+    for count, cost in enumerate(costs, 1):
+        if level >= cost:
+            break
         total += cost
         level = (total - excess) // count
-        if level >= following:
-            return level
-    return 0
+    return level
 
 
 def _cut_to(text: str, size: int, marker: str) -> tuple[str, int]:
@@ -175,7 +175,7 @@ def _cut_to(text: str, size: int, marker: str) -> tuple[str, int]:
 
 def _length_kept(length: int, limit: int, ending: Callable[[int], int]) -> int:
     """How much of a text is kept, so that with its end it is no longer than the limit. `ending`: how long that is."""
-    kept = limit
+    kept = limit - ending(length - limit)
     while kept + ending(length - kept + 3) > limit:  # 3: a character of UTF-8 may have to go whole
         kept -= 1
     return kept

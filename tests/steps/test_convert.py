@@ -130,6 +130,18 @@ def test_what_cannot_be_converted_stays_and_is_marked_and_counted(chain: Any, ki
     assert removing.failed == {"convert": 1}
 
 
+@given(
+    st.decimals(0, 10**11, places=9, allow_nan=False) | st.integers(0, 10**12),
+    st.sampled_from(["ns", "us", "µs", "ms", "s"]),
+    st.sampled_from(["seconds", "milliseconds"]),
+)
+def test_the_quick_way_with_lengths_of_time_gives_what_the_careful_one_gives(number: Any, unit: str, kind: Any) -> None:
+    quick, careful = {"a": f"{number:f}{unit}"}, {"a": f"{number:f} {unit}"}
+    for document in (quick, careful):
+        Convert(ConvertConfig(fields={"a": kind})).apply(document, FACTS)
+    assert repr(quick) == repr(careful)
+
+
 @given(values, st.sampled_from(sorted({kind for kind, _, _ in MADE})))
 def test_whatever_there_is_it_becomes_that_or_stays_and_is_json(value: Any, kind: Any) -> None:
     document = {"a": value}
