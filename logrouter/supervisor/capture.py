@@ -94,7 +94,7 @@ class Room:
         """How many bytes may be written now; 0: none, ask again after RETRY_SECONDS.
 
         When the folder is full it is waited once for `block_seconds`. From then on the oldest is discarded, until the
-        router has made room. Raises OSError where the folder cannot be looked at.
+        router has made room. Raises OSError where the folder cannot be looked at, or nothing be deleted.
         """
         self.discarded.tell(now)
         if now < self._retry_at:
@@ -126,25 +126,28 @@ class Room:
             if self._told_refused.is_due(now):
                 log.complain("what the app writes cannot be captured", folder=self.folder, reason=error.strerror)
         elif now - self._refused_since >= self._block_seconds:
-            self.discards = not self._discard_oldest(now)
+            try:
+                self.discards = not self._discard_oldest(now)
+            except OSError:
+                self.discards = True
         self._retry_at = now + RETRY_SECONDS
 
     def _discard_oldest(self, now: float) -> bool:
-        """Delete the oldest file of the stream that takes most. Whether there was one: the router counts it as lost."""
+        """Delete the oldest file of the stream that takes most. Whether there was one: the router counts it as lost.
+
+        Raises OSError where that cannot be, as of a disk that is read-only.
+        """
         taken = dict.fromkeys(STREAMS, 0)
-        try:
-            files = sorted(self._files())
-        except OSError:
-            return False
+        files = sorted(self._files())
         for stream, *_, size in files:
             taken[stream] += size
         most = max(taken, key=taken.__getitem__)
         for stream, _, path, size in files:
             if stream == most and size:
-                with suppress(OSError):
+                with suppress(FileNotFoundError):  # the router has deleted it meanwhile
                     os.unlink(path)
+                    self.discarded.add(stream, size, now)
                 self._used_bytes -= size
-                self.discarded.add(stream, size, now)
                 return True
         return False
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.disks import fill, tiny_disk
 from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, pipe, spool_options, wait_until
 from tests.run.apps import SINKS, WAYS, Runner, children, wait_for_child
 
@@ -228,6 +229,37 @@ sys.stdin.readline()
     assert b"the capture files take all the room they may: the app waits" in done.complaints
     assert b"output of the app is discarded before it was read" in done.complaints
     assert b"output of the app is lost" in done.complaints
+
+
+def test_a_disk_that_takes_no_more_costs_output_and_stops_nobody(runner: Runner) -> None:
+    """Under the spool and the capture files. The app waits for 300ms, and once the disk is well all goes on."""
+    script = """
+import os, sys
+os.write(1, b"one\\n")
+sys.stdin.readline()
+for number in range(4096): os.write(1, b"%06d " % number + b"x" * 1016 + b"\\n")
+open("written", "w").close()
+sys.stdin.readline()
+os.write(1, b"two\\n")
+"""
+    with tiny_disk(runner.folder / "spool", "64m") as disk:
+        process = runner.start("spool", script, "--set", "spool.block_timeout=300ms")
+        runner.wait_for("stdout", b"one")
+        ballast = fill(disk)
+        say(process, b"\n")
+        wait_until(lambda: (runner.folder / "written").exists(), "the app to get rid of all")
+        ballast.unlink()
+        say(process, b"\n")
+        done = runner.finish(process)
+        left = runner.captured()
+
+    numbers = [int(line[:6]) for line in done.stdout if len(line) == 1023]
+    assert (done.code, left) == (0, [])
+    assert numbers == sorted(set(numbers))
+    assert (done.stdout[0], done.stdout[-1]) == (b"one", b"two")
+    assert b"what the app writes cannot be captured" in done.complaints
+    assert b"output of the app is discarded before it was read" in done.complaints
+    assert b"has died" not in done.complaints
 
 
 @pytest.mark.parametrize("act", ["truncate", "delete", "remove the folder"])

@@ -200,6 +200,28 @@ def test_what_the_disk_refuses_is_tried_again_and_discarded_at_last(
     assert stream.take_lost() == 4
 
 
+@pytest.mark.parametrize("max_bytes", [80, 1000])
+def test_where_nothing_can_be_written_nor_deleted_what_comes_is_discarded(
+    max_bytes: int, tmp_path: Path, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that has become read-only, be it before or after the files take all the room they may."""
+    capture = Capture(Room(str(tmp_path), max_bytes, 1.0), "stdout", 0)
+    for number in range(8):
+        capture.write(memoryview(b"%09d\n" % number), 0.0)
+    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr(os, "splice", lambda *arguments, **options: refuse(tmp_path))
+    os.write(pipe[1], b"lost\n")
+    moved, now = None, 0.5
+    while moved is None and now < 10:
+        moved, now = capture.splice(pipe[0], now), now + 0.5
+    assert moved == 5
+    assert now < 5, "the app waits no longer"
+    monkeypatch.undo()
+    os.write(pipe[1], b"kept\n")
+    assert capture.splice(pipe[0], 9.0) == 5
+    assert lines_of(reader(tmp_path))[-1] == b"kept"
+
+
 def test_what_is_discarded_is_told_at_once_and_then_once_a_minute_all_together(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
