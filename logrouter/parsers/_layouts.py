@@ -24,7 +24,7 @@ from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._local_times import LocalTimes
-from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser
+from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
 from logrouter.parsers._trailing import Tail, Trailing
 from logrouter.possessive import portable
 
@@ -233,7 +233,7 @@ class LayoutsParser(ShapedParser[ConfigT]):
     """Base of the parsers of layouts."""
 
     layouts: Sequence[Layout]
-    controls = CONTROLS - {ord("\t")}  # which are in no field of the quick way: only lines that have one are slow
+    escaped = ESCAPED - {ord("\t")}  # which are in no field of the quick way: only lines that have one are slow
 
     def __init__(self, config: ConfigT) -> None:
         super().__init__(config)

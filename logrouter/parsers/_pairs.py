@@ -20,7 +20,7 @@ from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers._escapes import unescaped
 from logrouter.parsers._own_times import TIME, OwnTime, OwnTimeConfig
-from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser, to_escape
+from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Cast, Type, json_of
 from logrouter.possessive import portable
 
@@ -81,7 +81,7 @@ class PairsParser(ShapedParser[ConfigT]):
         self._own_time = OwnTime(config)
         self._time_column = self._own_time.column()
         self._shapes = Memo(self._shape, SHAPES)
-        self.controls = CONTROLS - {ord(grammar.between_pairs)}
+        self.escaped = ESCAPED - {ord(grammar.between_pairs)}
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         pairs = self._read(line.decode("utf-8", "replace"))

@@ -117,12 +117,11 @@ class Rfc3164:
         fields["uptime"] = device["uptime"]
 
     def shape_of(self, line: bytes) -> Shape | None:
-        """The shape of a line that needs no escaping; None where it goes the careful way."""
+        """The shape that a line that needs no escaping may be of; None where it goes the careful way."""
         match = _SHAPED.match(line)
         if match is None:
             return None
-        shape = self._shapes[match[1] is not None, match[2]]
-        return shape if shape.takes(line) else None
+        return self._shapes[match[1] is not None, match[2]]
 
     def _shape(self, key: tuple[bool, bytes | None]) -> Shape:
         """Groups: the priority if there is one, second and fraction, hostname, tag, process, message."""

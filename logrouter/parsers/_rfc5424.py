@@ -179,8 +179,8 @@ def _shape(skeleton: _Skeleton) -> Shape:
     group += len(words)
     values = [Column("structured_data", group=group + number, part=part) for number, part in enumerate(parts)]
     group += len(values)
-    expression += len(words) * b" (?:-(?= )|([#-~]++))" + b" "
-    expression += b'([^"]*+)'.join(map(re.escape, pieces))
+    expression += len(words) * rb" (?:-(?= )|([#-\[\]-~]++))" + b" "
+    expression += rb'([^"\\]*+)'.join(map(re.escape, pieces))
     columns.append(Column("level", JSON_OF_LEVEL.__getitem__, group=0))
     if before_message is not None:
         not_before = {b"": rb"(?![-\[])", b" ": b"(?!%b| )" % _MARK}.get(before_message, b"")

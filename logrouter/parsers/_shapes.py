@@ -5,10 +5,10 @@
     found       (a, 1, ""), (b, 2, ""), ("", "", hello)
     objects     {"host":"a","n":"1"}, {"host":"b","n":"2"}, left for the next shape, in the end for `parse`
 
-Nothing in it is escaped: lines go this way in blocks that have no backslash, no control character and are UTF-8. And
-no group holds a quotation mark. A group may run over a newline, which makes it twice as quick (`[^"]*+`): then there
-are fewer matches than lines. A block in which there is one of these is halved, until few lines are left that `parse`
-takes one by one.
+Nothing in it is escaped but messages: lines go this way in blocks that have no control character and are UTF-8, and no
+backslash unless a parser's shapes allow for it. And no other group holds a quotation mark. A group may run over a
+newline, which makes it twice as quick (`[^"]*+`): then there are fewer matches than lines. A block in which there is
+one of these is halved, until few lines are left that `parse` takes one by one.
 
 Measured on one core (AMD EPYC, Python 3.11): 1.4 µs for a line of the combined format, of 11 fields; `parse` takes 15.
 """
@@ -33,9 +33,9 @@ PIECE: Final = 512
 """So many lines are taken at once: of more, what is made of them does not stay in the cache, and costs a fifth more."""
 FEW: Final = 4
 """So many lines are not halved again."""
-CONTROLS: Final = frozenset(range(32)) - {ord("\n")}
+ESCAPED: Final = frozenset((*range(32), ord("\\"))) - {ord("\n")}
+"""What JSON escapes, but for quotation marks and what ends a line."""
 _NEWLINE: Final = ord("\n")
-_BACKSLASH: Final = ord("\\")
 _LAST: Final = itemgetter(-1)
 _TEXT: Final = b'"%b"'
 _AS_IT_IS: Final = b"%b"
@@ -52,7 +52,7 @@ class Column(NamedTuple):
     may_lack: bool = False
     """An empty group means that the line has no such field."""
     holds_quotes: bool = False
-    """The group may hold quotation marks, which are then escaped: all at once, for a tenth of what one by one takes."""
+    """The group may hold quotation marks, and backslashes where the parser lets them be: they are escaped."""
     group: int | None = None
     """The number of the group, from 0, where columns stand in another order, or two of them for one group. Default: the
     place of the column."""
@@ -62,8 +62,7 @@ class Column(NamedTuple):
     def values(self, texts: Sequence[bytes]) -> Sequence[bytes]:
         """What stands in the objects. Raises ValueError as `value` does."""
         if self.holds_quotes:
-            joined = b"\n".join(texts)
-            return joined.replace(b'"', b'\\"').split(b"\n") if b'"' in joined else texts
+            return _escaped(texts)
         if self.value is None:
             return texts
         if not self.may_lack or all(texts):
@@ -77,6 +76,14 @@ class Column(NamedTuple):
             return self.part
         key = encode_document({self.name: 0})[1:-2].replace(b"%", b"%%")
         return b"," + key + (_AS_IT_IS if self.is_json or self.value else _TEXT)
+
+
+def _escaped(texts: Sequence[bytes]) -> Sequence[bytes]:
+    """All at once, for a tenth of what one by one takes."""
+    joined = b"\n".join(texts)
+    if b'"' not in joined and b"\\" not in joined:
+        return texts
+    return joined.replace(b"\\", rb"\\").replace(b'"', rb"\"").split(b"\n")
 
 
 class Shape:
@@ -139,14 +146,14 @@ class Shape:
 
 def to_escape(separator: str) -> bytes:
     """The separator of values, for a set of an expression, where JSON must escape it: as a tab in quotation marks."""
-    return re.escape(separator).encode() if ord(separator) in CONTROLS else b""
+    return re.escape(separator).encode() if ord(separator) in ESCAPED else b""
 
 
 class ShapedParser(Parser[ConfigT]):
     """Base of the parsers that tell the shape of a line."""
 
-    controls: frozenset[int] = CONTROLS
-    """The characters of which none may be in a block."""
+    escaped: frozenset[int] = ESCAPED
+    """The characters of which none may be in a block. One that no group holds but those that are escaped may be."""
 
     def __init__(self, config: ConfigT) -> None:
         super().__init__(config)
@@ -155,7 +162,7 @@ class ShapedParser(Parser[ConfigT]):
 
     @abstractmethod
     def shape_of(self, line: bytes) -> Shape | None:
-        """The shape of a line that needs no escaping; None where it has none. Asked of one line for many."""
+        """The shape of a line that needs no escaping, perhaps; None where it has none. Asked of one line for many."""
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         made: list[bytes | None] = []
@@ -174,9 +181,8 @@ class ShapedParser(Parser[ConfigT]):
     def _needs_care(self, lines: list[bytes]) -> bool:
         block = b"\n".join(lines)
         return (
-            _BACKSLASH in block
-            or any(map(contains, lines, repeat(_NEWLINE)))  # a number: `in` tries that first, and raises for bytes
-            or any(map(block.__contains__, self.controls))
+            any(map(contains, lines, repeat(_NEWLINE)))  # a number: `in` tries that first, and raises for bytes
+            or any(map(block.__contains__, self.escaped))
             or not is_utf8(block)
         )
 
@@ -211,7 +217,7 @@ class ShapedParser(Parser[ConfigT]):
             for shape in self._recent:
                 if shape.takes(line):
                     return shape, number
-            if (new := self.shape_of(line)) is not None:
+            if (new := self.shape_of(line)) is not None and new.takes(line):
                 self._recent = [new, *self._recent[: ROUNDS - 1]]
                 return new, number
         return None, len(places)

@@ -27,7 +27,7 @@ import msgspec
 from logrouter.documents import Document, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers._own_times import OwnTime, OwnTimeConfig
-from logrouter.parsers._shapes import CONTROLS, Column, Shape, ShapedParser, to_escape
+from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Type, json_of
 from logrouter.possessive import portable
 
@@ -61,7 +61,7 @@ class Csv(ShapedParser[CsvConfig]):
         plain = f"((?!{quote})[^{separator}]*+)" if quote else f"([^{separator}]*+)"
         self._value = re.compile(portable(f"(?:{quoted}{plain})({separator}|\\Z)"))
         self._shapes = Memo(self._shape, 256)
-        self.controls = CONTROLS - {ord(config.separator)}
+        self.escaped = ESCAPED - {ord(config.separator)}
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         values = self._read(line.decode("utf-8", "replace"))

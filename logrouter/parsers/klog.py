@@ -31,7 +31,7 @@ from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._dates import zone_named
 from logrouter.parsers._instants import RecentSeconds, local_second, recent_second, second_of
 from logrouter.parsers._klog_pairs import Pair, pairs_of, value_of
-from logrouter.parsers._shapes import Column, Shape, ShapedParser
+from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
 
 LEVELS: Final = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 _LINE: Final = re.compile(
@@ -70,6 +70,8 @@ class Klog(ShapedParser[KlogConfig]):
         rb"[IWEF](?:(?:19|20)\d\d)?[01]\d[0-3]\d \d\d:\d\d:\d{2,11}(?:\.\d{1,9})? +\d{1,18} [^\s\]]{1,256}:\d{1,9} ?\]",
         rank=10,
     )
+
+    escaped = ESCAPED - {ord("\\")}  # which is in messages alone
 
     def __init__(self, config: KlogConfig) -> None:
         super().__init__(config)
@@ -140,7 +142,7 @@ class Klog(ShapedParser[KlogConfig]):
         seconds = self._of_years if has_year else self._yearless
         expression = (
             rb"([IWEF])([0-9]{%d} [0-9:]{8})(\.[0-9]++)? +(0|[1-9][0-9]{0,17}) " % (8 if has_year else 4)
-            + rb'([^\s":\]]{1,256}):(0|[1-9][0-9]{0,8})\] '
+            + rb'([^\s":\]\\]{1,256}):(0|[1-9][0-9]{0,8})\] '
         )
         columns = [
             Column("time", seconds.__getitem__, group=1, part=b',"time":"%b'),
@@ -153,10 +155,10 @@ class Klog(ShapedParser[KlogConfig]):
         ]
         if not pieces:
             return Shape(expression + rb'((?!")[^\n]*+)', columns)
-        expression += re.escape(pieces[0]) + b'([^"]*+)'
+        expression += re.escape(pieces[0]) + rb'([^"\\]*+)'
         for number, (key, piece) in enumerate(zip(keys, pieces[1:], strict=False), 7):
             is_quoted = piece.endswith(b'"')
-            expression += re.escape(piece) + (b'([^"]*+)' if is_quoted else rb'([^\s"\[\]{}]++)')
+            expression += re.escape(piece) + (rb'([^"\\]*+)' if is_quoted else rb'([^\s"\[\]{}\\]++)')
             columns.append(Column(key.decode(), None if is_quoted else _JSON_OF_VALUE.__getitem__, group=number))
         return Shape(expression + re.escape(pieces[-1]), columns)
 
@@ -179,6 +181,6 @@ def _skeleton(has_year: bool, message: str, pairs: list[Pair]) -> _Skeleton | No
     return _Skeleton(has_year, pieces, tuple(key.encode("latin-1") for key in keys))
 
 
-_PLAIN: Final = re.compile(r'[^\s"\[\]{}]++', re.ASCII)
+_PLAIN: Final = re.compile(r'[^\s"\[\]{}\\]++', re.ASCII)
 _JSON_OF_LEVEL: Final = {letter.encode(): b'"%b"' % word.encode() for letter, word in LEVELS.items()}
 _JSON_OF_VALUE: Final = Memo[bytes, bytes](lambda text: msgspec.json.encode(value_of(text.decode())), 1024)

@@ -35,7 +35,7 @@ from typing import Final
 from logrouter.parsers import Looks, ParserConfig, _rfc5424
 from logrouter.parsers._dates import MONTHS, zone_named
 from logrouter.parsers._rfc3164 import Rfc3164
-from logrouter.parsers._shapes import Shape, ShapedParser
+from logrouter.parsers._shapes import ESCAPED, Shape, ShapedParser
 
 _MONTH: Final = "|".join(MONTHS)
 _DATE: Final = rf"(?:{_MONTH}) [ 123]\d"
@@ -68,6 +68,7 @@ class Syslog(ShapedParser[SyslogConfig]):
 
     Config = SyslogConfig
     looks = Looks(_BEGIN.encode(), rank=40)
+    escaped = ESCAPED - {ord("\\")}  # which is in messages alone: they may be JSON
 
     def __init__(self, config: SyslogConfig) -> None:
         super().__init__(config)

@@ -176,8 +176,10 @@ def test_what_is_no_structured_message_stays_whole(message: str) -> None:
     [
         ("Listening on :8080", True),
         ('say "hello"', True),
+        (r'{"path":"C:\\dir"}', True),
         ('"Pod status updated" pod="a/b" n=3 phase=Ready', True),
         ('"m"', True),
+        (r'"m" err="no \"x\""', False),
         ('"m" s={"a":1}', False),
         ('"m" line=7', False),
     ],

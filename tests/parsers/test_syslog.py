@@ -810,9 +810,12 @@ def test_a_block_of_one_app_goes_the_quick_way() -> None:
     kinds = [line for line, _ in RFC5424[:3]] + [DIALECTS["rsyslog, forwarded"][0], DIALECTS["rsyslog, traditional"][0]]
     lines = [kinds[number % len(kinds)].encode() for number in range(600)]
     lines[100] = rb'<13>1 - - - - - [x a="\""] escaped'
+    lines[200] = rb'<13>1 - - app - - - {"path":"C:\\dir"}'
+    lines[300] = b"<13>1 - - app - - - \x1b[31mred"
     made = Counting(SyslogConfig()).parse_all(lines, b"\n".join(lines), RECEIVED_NS)
     assert list(made) == [SYSLOG.parse(line, RECEIVED_NS) for line in lines]
-    assert lines[100] in careful
+    assert {lines[100], lines[300]} <= set(careful)
+    assert lines[200] not in careful
     assert len(careful) <= 8
 
 
