@@ -30,6 +30,8 @@ class Looks(NamedTuple):
     matches no newline: where one ends the line, write `(?![^\n])`."""
     rank: int = 50
     """Where lines of two formats begin alike, the parser of the lower rank is asked first: the stricter one."""
+    takes_no_other: bool = False
+    """Whether the parser by itself takes only lines that begin so: then nobody need look before it is asked."""
 
 
 class Parser(Generic[ConfigT]):

@@ -27,6 +27,9 @@ _COLUMNS: Final = (
 )  # fmt: skip
 """As jsonlog calls them. `connection_from` becomes two."""
 _OLDEST_COLUMNS: Final = 23
+_PLAIN: Final = r'[^",\n\t]*+'
+_UNQUOTED: Final = {"time": TIME, "user": "", "dbname": "", "pid": r"\d++"}
+"""As `BEGINS` has it."""
 _FIRST: Final = ("time", "level", "message")
 _VALUE: Final = re.compile(portable(r'(?:"((?:[^"]++|"")*+)"|([^",\n]*+))(,|\Z)'))
 _BEGINS: Final = re.compile(portable(BEGINS.decode()), re.ASCII)
@@ -82,7 +85,7 @@ class CsvShapes:
                 pieces.append(r'"([^"\n\t]*):([^":\n\t]*+)"')
                 names += ["remote_host", "remote_port"]
             else:
-                pieces.append(r'"([^"\n\t]*+)"' if is_quoted else r'([^",\n\t]*+)')
+                pieces.append(r'"([^"\n\t]*+)"' if is_quoted else f"({_UNQUOTED.get(name, _PLAIN)})")
                 names.append(name)
         order = sorted(range(len(names)), key=lambda n: _FIRST.index(names[n]) if names[n] in _FIRST else len(_FIRST))
         return Shape(",".join(pieces).encode(), [self._column(names[group], group) for group in order])

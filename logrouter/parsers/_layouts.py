@@ -23,13 +23,12 @@ import msgspec
 from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers import Looks, ParserConfig
+from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._local_times import LocalTimes
 from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
 from logrouter.parsers._trailing import Tail, Trailing
 from logrouter.possessive import portable
 
-_COLOURS: Final = re.compile(rb"\x1b\[[0-9;:]*+m")
-_ESCAPE: Final = b"\x1b"
 _FIELD: Final = re.compile(r"<([a-z][\w.]*)(?::(\w+))?>")
 _FIRST: Final = ("time", "level", "message")
 """These come first in every event."""
@@ -258,7 +257,7 @@ class LayoutsParser(ShapedParser[ConfigT]):
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         self._times.are_received(received_ns)
-        if _ESCAPE in block:
+        if ESCAPE in block:
             lines = list(map(without_colours, lines))
         return super().parse_all(lines, block, received_ns)
 
@@ -276,11 +275,6 @@ class LayoutsParser(ShapedParser[ConfigT]):
         return layout.shape(self._times, tail)
 
 
-def without_colours(line: bytes) -> bytes:
-    """The line as a terminal would show it to somebody who sees no colours."""
-    return _COLOURS.sub(b"", line) if _ESCAPE in line else line
-
-
 def looks_of(layouts: Sequence[Layout], rank: int) -> Looks:
     """How lines of one of these begin. What several begin with is tried once."""
     after: dict[str, list[str]] = {}
@@ -288,4 +282,4 @@ def looks_of(layouts: Sequence[Layout], rank: int) -> Looks:
         first, rest = layout.begin
         after.setdefault(first, []).append(rest)
     alternatives = [first + (f"(?:{'|'.join(rests)})" if any(rests) else "") for first, rests in after.items()]
-    return Looks("|".join(alternatives).encode(), rank)
+    return Looks("|".join(alternatives).encode(), rank, takes_no_other=True)

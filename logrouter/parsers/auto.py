@@ -13,7 +13,8 @@ text stays whole, as with `parse: json_or_text`, unless the source says `parse: 
 
 A format takes part whose lines begin in a way of their own: those of `csv`, `key_value` or `regex` do not. Every line
 is judged alone, so formats may be mixed, and what a line becomes never depends on what came before. JSON objects are
-events as they are, before anything is asked. Nothing is marked `meta.parse_error`: text is not wrong here.
+events as they are, before anything is asked. Colours of a terminal are no part of a format. Nothing is marked
+`meta.parse_error`: text is not wrong here.
 
 In a list it stands for all of these formats. `formats` leaves out those that an app does not write:
 
@@ -27,14 +28,18 @@ In a list it stands for all of these formats. `formats` leaves out those that an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import compress
+from operator import itemgetter
 from typing import Any, Final
 
 from logrouter import component
 from logrouter.errors import did_you_mean
 from logrouter.memo import Memo
 from logrouter.parsers import Looks, Parser, ParserConfig
+from logrouter.parsers._beginnings import alternatives_of, any_of, narrowed, needed_bytes
+from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._dates import zone_named
 from logrouter.possessive import portable
 
@@ -63,19 +68,24 @@ class Auto(Parser[AutoConfig]):
             _check(config.formats)
 
     @cached_property
-    def _formats(self) -> _Formats:
+    def _formats(self) -> _Sorts:
         names = {"json", *self.config.formats} if self.config.formats else component.names("parsers")
         found = [_Format(name, kind, self.config.timezone) for name in names if (kind := _kind_of(name)).looks]
-        return _Formats(sorted(found, key=lambda format: (format.looks.rank, format.name)))
+        return _Sorts(sorted(found, key=lambda format: (format.looks.rank, format.name)))
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
-        return self._formats.parse(line, received_ns)
+        line = without_colours(line)
+        return self._formats.of(line).parse(line, received_ns)
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
+        if ESCAPE in block:
+            lines = list(map(without_colours, lines))
+            block = b"\n".join(lines)
         return self._formats.parse_all(lines, block, received_ns)
 
     def taker(self, line: bytes, received_ns: int) -> str | None:
-        return self._formats.taker(line, received_ns)
+        line = without_colours(line)
+        return self._formats.of(line).taker(line, received_ns)
 
 
 class _Format:
@@ -93,18 +103,67 @@ class _Format:
         return self._kind(self._kind.Config(**self._options))
 
 
+_SORTS: Final = (b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0123456789", b"[", b" \t", b"<", b"{")
+"""Lines are sorted by their first byte: what few formats begin with need not be looked for by all."""
+_REST: Final = len(_SORTS)
+_SORT_OF: Final = bytes(next((sort for sort, some in enumerate(_SORTS) if byte in some), _REST) for byte in range(256))
+_IS_OF: Final = [bytes(byte == sort for byte in range(256)) for sort in range(_REST + 1)]
+_FIRST: Final = itemgetter(0)
+
+
+class _Sorts:
+    """Formats, for each sort of lines those of which it can be."""
+
+    def __init__(self, formats: Sequence[_Format]) -> None:
+        self._formats = formats
+        self._of_sort = Memo(self._possible, _REST + 1)
+
+    def _possible(self, sort: int) -> _Formats:
+        some = frozenset(byte for byte in range(256) if _SORT_OF[byte] == sort)
+        begins = [narrowed(format.looks.begin, some) for format in self._formats]
+        kept = [(format, begin) for format, begin in zip(self._formats, begins, strict=True) if begin]
+        return _Formats([format for format, _ in kept], [begin for _, begin in kept])
+
+    def of(self, line: bytes) -> _Formats:
+        """Those of which a line can be."""
+        return self._of_sort[_SORT_OF[line[0]] if line else _REST]
+
+    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
+        """As of a `Parser`: one sort after the other."""
+        if not all(lines):
+            return [self.of(line).parse(line, received_ns) for line in lines]
+        sorts = bytes(map(_FIRST, lines)).translate(_SORT_OF)
+        if sorts.count(sorts[0]) == len(sorts):
+            return self._of_sort[sorts[0]].parse_all(lines, block, received_ns)
+        made: list[bytes | None] = [None] * len(lines)
+        for sort in set(sorts):
+            is_of = sorts.translate(_IS_OF[sort])
+            some = list(compress(lines, is_of))
+            found = self._of_sort[sort].parse_all(some, b"\n".join(some), received_ns)
+            if any(found):
+                for place, one in zip(compress(range(len(lines)), is_of), found, strict=True):
+                    made[place] = one
+        return made
+
+
 class _Formats:
     """Formats in their order. A line is of the first that takes it, among those that it begins like.
 
     A format's number is its place, from 1 on. Whatever is done for speed gives what `parse` does.
     """
 
-    def __init__(self, formats: Sequence[_Format]) -> None:
+    def __init__(self, formats: Sequence[_Format], begins: Sequence[bytes]) -> None:
+        """`begins`: how lines of each begin."""
         self._in_order = formats
-        self._begins = [format.looks.begin for format in formats]
-        self._begin = _compiled([b"(%b)" % format.looks.begin for format in formats]).match
+        self._begins = begins
+        self._begin = _compiled(b"|".join(b"(%b)" % begin for begin in begins) or b"(?!)").match
         self._unlike = Memo(self._other_than, len(formats) + 1)
-        self._after: Memo[int, _Formats] = Memo(lambda number: _Formats(formats[number:]), len(formats))
+        self._needed = [needed_bytes(part) for begin in begins for part in alternatives_of(begin)]
+        """For each way in which a line can begin bytes that it has then."""
+        self._marks = frozenset().union(*self._needed)
+        self._after: Memo[int, _Formats] = Memo(
+            lambda number: _Formats(formats[number:], begins[number:]), len(formats)
+        )
 
     def _look(self, line: bytes) -> int:
         """The number of the first format that a line begins like."""
@@ -129,8 +188,11 @@ class _Formats:
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
         """As of a `Parser`. Nearly always all lines of a block look alike, which one look at the block tells."""
+        present = frozenset(byte for byte in self._marks if byte in block)
+        if not any(needed <= present for needed in self._needed):
+            return [None] * len(lines)
         first = self._look(lines[0])
-        if self._unlike[first].search(block) is None:
+        if self._look(lines[len(lines) // 2]) == self._look(lines[-1]) == first and not self._unlike[first](block):
             return self._parsed(first, lines, block, received_ns)
         made: list[bytes | None] = [None] * len(lines)
         for number, places in _grouped(map(self._look, lines)):
@@ -152,15 +214,18 @@ class _Formats:
                 made[place] = one
         return made
 
-    def _other_than(self, number: int) -> re.Pattern[bytes]:
-        """Finds a line, but the first, that looks otherwise than lines of a format."""
+    def _other_than(self, number: int) -> Callable[[bytes], re.Match[bytes] | None]:
+        """Finds a line, but the first, that looks otherwise than lines of a format, or like one of a format before."""
         if number == TEXT:
-            return _compiled(self._begins, b"\n")
-        return _compiled([*self._begins[: number - 1], b"(?!%b)" % self._begins[number - 1]], b"\n")
+            return _compiled(rb"\n" + any_of(self._begins)).search
+        others = [any_of(self._begins[: number - 1])] if number > 1 else []
+        if not self._in_order[number - 1].looks.takes_no_other:
+            others.append(b"(?!%b)" % self._begins[number - 1])
+        return _compiled(rb"\n(?:%b)" % b"|".join(others)).search if others else lambda block: None
 
 
-def _compiled(one_of: Iterable[bytes], before: bytes = b"") -> re.Pattern[bytes]:
-    return re.compile(portable(b"%b(?:%b)" % (before, b"|".join(one_of) or b"(?!)")))
+def _compiled(expression: bytes) -> re.Pattern[bytes]:
+    return re.compile(portable(expression))
 
 
 def _grouped(numbers: Iterable[int]) -> list[tuple[int, list[int]]]:

@@ -24,7 +24,6 @@ from __future__ import annotations
 from typing import Literal
 
 from logrouter.documents import Document
-from logrouter.parsers import Looks
 from logrouter.parsers._csvlog import BEGINS, CsvShapes, csv_document
 from logrouter.parsers._layouts import LayoutsConfig, LayoutsParser, looks_of
 from logrouter.parsers._postgresql import json_document, layout_of_prefix, usual_layouts
@@ -47,7 +46,7 @@ class Postgresql(LayoutsParser[PostgresqlConfig]):
     """Asks csvlog and jsonlog first: their lines are of no prefix."""
 
     Config = PostgresqlConfig
-    looks = Looks(rb"%b|%b" % (_LOOKS.begin, BEGINS), _LOOKS.rank)
+    looks = _LOOKS._replace(begin=rb"%b|%b" % (_LOOKS.begin, BEGINS))
 
     def __init__(self, config: PostgresqlConfig) -> None:
         self._is_local = config.timezone != "UTC"

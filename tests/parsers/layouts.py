@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logrouter.parsers._layouts import LayoutsParser, without_colours
+from logrouter.parsers._colours import without_colours
+from logrouter.parsers._layouts import LayoutsParser
 from logrouter.possessive import portable
 
 RECEIVED_NS = 1_795_996_800_000_000_000

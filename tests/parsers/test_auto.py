@@ -17,7 +17,7 @@ from logrouter.errors import ConfigError
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.parsers import Looks, Parser, ParserConfig
-from logrouter.parsers.auto import Auto, AutoConfig, _Format, _Formats
+from logrouter.parsers.auto import Auto, AutoConfig, _Format, _Sorts
 from logrouter.parsing import Parse
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
@@ -60,6 +60,15 @@ def test_formats_may_be_mixed() -> None:
     made = together(lines)
     assert made == [AUTO.parse(line, RECEIVED_NS) for line in lines]
     assert [one and next(iter(json.loads(one))) for one in made] == [None, "client", "level", "a", "client", None]
+
+
+def test_colours_hide_no_format() -> None:
+    line = (
+        b"\x1b[2m2026-11-29T23:44:26Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[2mapp\x1b[0m\x1b[2m:\x1b[0m \x1b[1mready\x1b[0m"
+    )
+    assert AUTO.taker(line, RECEIVED_NS) == "rust"
+    made = together([b"\x1b[0m", line, b"\x1b[1mhello\x1b[0m", b"", line])
+    assert [one and json.loads(one)["message"] for one in made] == [None, "ready", None, None, "ready"]
 
 
 def test_a_json_object_is_an_event_as_it_is() -> None:
@@ -133,7 +142,7 @@ class Whatever(Even):
 
 
 KINDS = (Even, Short, Whatever)
-SOME = _Formats([_Format(kind.__name__, kind, "UTC") for kind in KINDS])
+SOME = _Sorts([_Format(kind.__name__, kind, "UTC") for kind in KINDS])
 
 
 def by_definition(line: bytes) -> bytes | None:
@@ -149,12 +158,12 @@ def by_definition(line: bytes) -> bytes | None:
 @given(st.lists(st.text("abcdex\n", min_size=1, max_size=4).map(str.encode), min_size=1, max_size=8))
 def test_the_first_that_takes_a_line_of_those_that_it_begins_like(lines: list[bytes]) -> None:
     expected = [by_definition(line) for line in lines]
-    assert [SOME.parse(line, 0) for line in lines] == expected
+    assert [SOME.of(line).parse(line, 0) for line in lines] == expected
     assert SOME.parse_all(lines, b"\n".join(lines), 0) == expected
 
 
 def test_a_refused_line_is_asked_of_those_behind() -> None:
-    assert SOME.parse(b"bbb", 0) == b'{"any":1}'
+    assert SOME.of(b"bbb").parse(b"bbb", 0) == b'{"any":1}'
     assert SOME.parse_all([b"bbb", b"bb", b"bbb"], b"bbb\nbb\nbbb", 0) == [b'{"any":1}', b'{"even":1}', b'{"any":1}']
 
 

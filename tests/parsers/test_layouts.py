@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from logrouter.parsers._layouts import KINDS, Layout, LayoutsConfig, LayoutsParser, without_colours
+from logrouter.parsers._colours import without_colours
+from logrouter.parsers._layouts import KINDS, Layout, LayoutsConfig, LayoutsParser
 from logrouter.parsers._trailing import OBJECT, PAIRS, PAIRS_OF_HCLOG
 from logrouter.parsers.go import Go
 from logrouter.parsers.java import Java
@@ -99,6 +100,7 @@ def test_how_lines_begin_is_told_without_groups(name: str) -> None:
         (b"\x1b[38;5;12m\x1b[1;4mx\x1b[m", b"x"),
         (b"\x1b[38:2::1:2:3mx", b"x"),
         (b"\x1b[2Kx\x1b[", b"\x1b[2Kx\x1b["),  # moves of the cursor are no colours
+        (b"\x1b[0m", b"\x1b[0m"),
         (b"x", b"x"),
     ],
 )
