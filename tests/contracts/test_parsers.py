@@ -71,6 +71,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{regex: {pattern: '^(?P<a>\\d+) (?P<b>.*)', time_key: a, time_format: unix_ms}}",
         "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",
     ],
+    "text": ["{text: {level: words}}", "text"],
     "rust": ["rust", "{rust: {timezone: Europe/Stockholm}}"],
     "syslog": ["syslog", "{syslog: {timezone: Europe/Stockholm}}"],
 }
