@@ -186,13 +186,23 @@ class Chain:
             named = stage[0]
             if not named.step.tells:
                 continue
-            for document, attributes in named.step.overdue(now_ns, ending=ending and named.step not in kept):
-                self.added[named.name] += 1
+            for event, attributes in self._told_by(named, now_ns, ending=ending and named.step not in kept):
                 facts = Facts(attributes, now_ns, resource)
-                passing: list[Passing] = [(document, encode_document(document), Flag.JSON)]
+                passing = [event]
                 for behind in self._stages[number + 1 :]:
                     passing = [after for event in passing for after in self._through(behind, event, facts, None)]
                 yield from (((payload, flags), attributes) for _, payload, flags in passing)
+
+    def _told_by(self, named: NamedStep, now_ns: int, *, ending: bool) -> list[tuple[Passing, Attributes]]:
+        told: list[tuple[Passing, Attributes]] = []
+        try:
+            for document, attributes in named.step.overdue(now_ns, ending=ending):
+                told.append(((document, encode_document(document), Flag.JSON), attributes))
+        except Exception as error:  # a mistake of a plug-in's
+            self.failed[named.name] += 1
+            self.reasons[named.name] = _reason(error)
+        self.added[named.name] += len(told)
+        return told
 
     def change(self, payload: bytes, flags: int, facts: Facts) -> Event:
         """The same for a chain in a route, whose steps make one event of one."""

@@ -110,6 +110,7 @@ class Rehearsal:
         keep_original = config.keep_original
         self._parsing = Ingest(self._router, self._attributes, config.parse, keep_original=keep_original)
         self._ingest = Ingest(self._router, self._attributes, config.parse, chain, keep_original=keep_original)
+        self._chain = chain
 
     def framing(self) -> FileFraming:
         """What makes lines of the source's bytes, those joined that belong together."""
@@ -129,6 +130,11 @@ class Rehearsal:
                 mark = part.frame.marks.get(place)
                 frame = Frame([line], line, {} if mark is None else {0: mark}, 0, written_ns=part.frame.written_ns)
                 yield self._passage(frame, received_ns, part.stream)
+
+    def told(self, now_ns: int, *, ending: bool = False) -> list[Arrival]:
+        """The way of the events that steps make by themselves, as it is time. `ending`: no more lines come."""
+        told = self._ingest.told(self._chain.overdue(now_ns, self._router.resource, ending=ending), now_ns)
+        return [self._arrival(event) for event in self._events(told)]
 
     def passage(self, line: bytes, received_ns: int) -> Passage:
         """The way of one whole line."""

@@ -49,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
         for told in explanation.explain(parts, number):
             number += 1
             print("\n".join(told), flush=True)
+    for told in explanation.conclude():
+        print("\n".join(told), flush=True)
     return 0
 
 
@@ -89,9 +91,19 @@ class Explanation:
         for place, arrival in enumerate(passage.arrivals):
             if (events := len(passage.arrivals)) > 1:
                 told += _row("event", [f"{place + 1} of {events}: {_shown(arrival.event.payload)}"])
-            told += _row("routes", [self._route(route, arrival) for route in self._settings.routes])
-            told += _row("sinks", [text for name in self._settings.sinks for text in self._sink(name, arrival)])
+            told += self._arrival(arrival)
         return [*told, ""]
+
+    def conclude(self) -> Iterator[list[str]]:
+        """What steps tell by themselves at the end, as lines for people."""
+        for arrival in self._rehearsal.told(time.time_ns(), ending=True):
+            told = ["── at the end · a step tells of what it has left out", f"   {_shown(arrival.event.payload)}"]
+            yield [*told, *self._arrival(arrival), ""]
+
+    def _arrival(self, arrival: Arrival) -> list[str]:
+        routes = [self._route(route, arrival) for route in self._settings.routes]
+        sinks = [text for name in self._settings.sinks for text in self._sink(name, arrival)]
+        return [*_row("routes", routes), *_row("sinks", sinks)]
 
     def _kind(self, line: bytes, received_ns: int) -> str:
         """What a line is recognised as."""

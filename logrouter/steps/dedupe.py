@@ -60,7 +60,7 @@ from logrouter.steps._keys import KeyOf, key_of, shortened
 from logrouter.steps._paths import Path, PathError, field_path, put, settable_path
 from logrouter.values import Duration, Size
 
-_BARE: Final = "events were left out, as they repeated others"
+_BARE: Final = "left out: events that repeated others"
 """Says so where no repeat was kept."""
 _OF_MOMENTS: Final = ("written", "partial", "invalid_utf8", "parse_error", "step_failed")
 """Attributes of an event alone, not of the place that it comes from."""
@@ -151,7 +151,7 @@ class Dedupe(Step[DedupeConfig]):
             yield self._told(seen)
         self._forgotten.clear()
         if self._bare_repeats:
-            yield Overdue(self._summary({"message": _BARE}, self._bare_repeats), {})
+            yield Overdue(self._summary({}, self._bare_repeats), {})
             self._bare_repeats = 0
         while self._seen:
             key, seen = next(iter(self._seen.items()))
@@ -196,7 +196,7 @@ class Dedupe(Step[DedupeConfig]):
             self._held_bytes -= len(seen.last)
 
     def _told(self, seen: _Seen) -> Overdue:
-        document = decode_document(seen.last) if seen.last else {"message": _BARE}
+        document = decode_document(seen.last) if seen.last else {}
         attributes = seen.attributes
         if "written" not in attributes and not any(field.path[0] in document for field in times.FIELDS):
             attributes = {**attributes, "written": seen.last_ns}  # it happened then, not now
@@ -206,12 +206,13 @@ class Dedupe(Step[DedupeConfig]):
         return told
 
     def _summary(self, document: Document, repeats: int) -> Document:
+        """What tells of repeats: the last of them, where it was kept."""
         try:
             put(document, self._count_path, repeats)
         except PathError:  # what is no object stands in the way
-            document = {"message": _BARE}
+            document = {}
             put(document, self._count_path, repeats)
-        return document
+        return document if len(document) > 1 else {"message": _BARE, **document}
 
 
 def _by(keys: Sequence[KeyOf]) -> KeyOf:

@@ -15,7 +15,12 @@ they come back at the `rate`. Over any time, of each key no more than `burst` pl
 is when logrouter received an event, not what the event says of itself: an app cannot get around it by its clock.
 
 **What was left out is told** in the next event of that key which passes: `throttled` is how many were left out before
-it, since one passed. All that are left out are counted, by step, in `/metrics` and `/status` as well.
+it, since one passed. Where none comes before all tokens are back, and when the source ends, an event is written for it:
+
+    {"message": "left out: 3 events, as more than 2/m came of client 10.1.2.3", "throttled": 3}
+
+So all `throttled`, and the other events, add up to what the app wrote. Those that are left out are counted, by step, in
+`/metrics` and `/status` as well.
 
     - throttle: {rate: 1/h, when: severity < "warning"}
     < {"level": "info", "message": "connected"}
@@ -28,21 +33,24 @@ it, since one passed. All that are left out are counted, by step, in `/metrics` 
 Events that have no such field, or nothing in it, share one bucket. So do the events of all sources under the top-level
 `steps`; `by: meta.source` gives each its own. What is known of the keys stays in memory, and begins anew with the
 process; it goes on over a reload as long as the step is the same. Where there are more than `max_keys`, the key that
-was seen longest ago is forgotten, and counted (`logrouter_step_forgotten_keys_total`): if it comes again, it has its
-whole burst again.
+was seen longest ago is told and forgotten, and counted (`logrouter_step_forgotten_keys_total`): if it comes again, it
+has its whole burst again.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from logrouter.documents import Document
+from logrouter.event import Attributes
 from logrouter.facts import Facts
+from logrouter.figures import counted
 from logrouter.references import lookup
-from logrouter.steps import DISCARD, KEEP, Step, StepConfig
+from logrouter.steps import DISCARD, KEEP, Overdue, Step, StepConfig
 from logrouter.steps._keys import key_of
 from logrouter.steps._paths import put, settable_path
 from logrouter.values import Rate
@@ -67,13 +75,15 @@ class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
 class _Bucket:
     """Of one key. The generic cell rate algorithm (ITU-T I.371): a token bucket in a single number."""
 
-    __slots__ = ("full_at", "left_out")
+    __slots__ = ("attributes", "full_at", "left_out")
 
     def __init__(self) -> None:
         self.full_at = 0
         """When all tokens will be back, in the step's ticks; in the past: they are."""
         self.left_out = 0
         """Since one passed."""
+        self.attributes: Attributes = {}
+        """Of the last of them."""
 
 
 class Throttle(Step[ThrottleConfig]):
@@ -82,6 +92,7 @@ class Throttle(Step[ThrottleConfig]):
 
     Config: ClassVar[type[StepConfig]] = ThrottleConfig
     decides: ClassVar[bool] = True
+    tells: ClassVar[bool] = True
 
     def __init__(self, config: ThrottleConfig) -> None:
         super().__init__(config)
@@ -94,6 +105,10 @@ class Throttle(Step[ThrottleConfig]):
             self.templates = (template,) if template else ()
         self._count_path = settable_path(config.count_field)
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._owing: dict[str, _Bucket] = {}
+        """Those of which something is still to be told."""
+        self._owed = 0
+        """Events left out of keys that are forgotten."""
         self._forgotten = 0
 
     @property
@@ -101,18 +116,39 @@ class Throttle(Step[ThrottleConfig]):
         return {"keys": len(self._buckets), "forgotten_keys": self._forgotten}
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard", "keep"] | None:
-        bucket = self._bucket("" if self._key is None else self._key(document, facts) or "")
+        key = "" if self._key is None else self._key(document, facts) or ""
+        bucket = self._bucket(key)
         now = facts.received_ns * self._ticks_in_ns
         owed = max(bucket.full_at - now, 0)
         if owed > self._most_owed:
             bucket.full_at = min(bucket.full_at, now + self._most_owed + self._token_ticks)  # clocks are set back
             bucket.left_out += 1
+            bucket.attributes = facts.attributes
+            self._owing[key] = bucket
             return DISCARD
         bucket.full_at = now + owed + self._token_ticks
         if not bucket.left_out:
             return KEEP
-        self._tell(document, bucket)
+        self._tell(document, self._owing.pop(key))
         return None
+
+    def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
+        now, deep = now_ns * self._ticks_in_ns, self._most_owed + self._token_ticks
+        if self._owed:
+            yield self._told(self._owed, "", {})
+            self._owed = 0
+        for key, bucket in list(self._owing.items()):
+            if ending or not now < bucket.full_at <= now + deep:
+                yield self._told(bucket.left_out, key, bucket.attributes)
+                bucket.left_out = 0
+                del self._owing[key]
+
+    def _told(self, left_out: int, key: str, attributes: Attributes) -> Overdue:
+        of = f" of {self.config.by}{f' {key}' if key else ''}" if self.config.by is not None else ""
+        message = f"left out: {counted(left_out, 'event')}, as more than {self.config.rate} came{of}"
+        count: Document = {}
+        put(count, self._count_path, left_out)
+        return Overdue({"message": message, **count}, attributes)
 
     def _bucket(self, key: str) -> _Bucket:
         bucket = self._buckets.get(key)
@@ -120,7 +156,9 @@ class Throttle(Step[ThrottleConfig]):
             self._buckets.move_to_end(key)
             return bucket
         if len(self._buckets) >= self.config.max_keys:
-            self._buckets.popitem(last=False)
+            forgotten, former = self._buckets.popitem(last=False)
+            self._owing.pop(forgotten, None)
+            self._owed += former.left_out
             self._forgotten += 1
         bucket = self._buckets[key] = _Bucket()
         return bucket

@@ -281,3 +281,16 @@ def test_a_line_of_which_a_step_makes_several_events(command: Command, write: Ca
         "   sinks    yes out: everything",
         '                  14 bytes: {"n":3,"x":1}',
     ]
+
+
+def test_what_steps_tell_at_the_end(command: Command, write: Callable[..., None]) -> None:
+    write("steps: [{dedupe: {by: [message]}}, {set: {behind: true}}]\nsinks: {all: 'stdout:?format=json'}")
+    *_, second, last = blocks(command("explain", stdin=b'{"message":"a"}\n{"message":"a","n":2}\n').output)
+
+    assert second[-2:] == ["   steps    dedupe: takes the event out", "   sinks    none: a step has taken it out"]
+    assert last == [
+        "── at the end · a step tells of what it has left out",
+        '   {"message":"a","n":2,"repeated":1,"behind":true}',
+        "   sinks    yes all: everything",
+        '                  49 bytes: {"message":"a","n":2,"repeated":1,"behind":true}',
+    ]

@@ -296,7 +296,7 @@ def test_examples_of_the_page_pass(command: Command, write: Callable[..., None],
 
 
 def test_there_are_examples_on_the_page() -> None:
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 def test_lines_become_tests(command: Command, write: Callable[..., None]) -> None:
@@ -374,6 +374,25 @@ tests:
     expect: [{}, {}, {discarded: true, count: 2}, {fields: {message: e, throttled: 2}}]
 """)
     assert command("test").output == "ok    two in a minute\n1 test: all passed\n"
+
+
+def test_what_steps_tell_by_themselves_is_one_more_event(command: Command, write: Callable[..., None]) -> None:
+    write("""\
+steps: [{throttle: {rate: 2/m}}]
+sinks: {o: 'stdout:'}
+tests:
+  - name: told when it is time, and at the end
+    input: [a, b, c, {after: 59s}, {after: 1s}, d, e, f]
+    expect:
+      - {count: 2}
+      - discarded: true
+      - fields: {throttled: 1}
+      - {fields: {message: d}, missing: [throttled]}
+      - {}
+      - discarded: true
+      - {fields: {throttled: 1}, sinks: {o: '{"message":"left out: 1 event, as more than 2/m came","throttled":1}'}}
+""")
+    assert command("test").output == "ok    told when it is time, and at the end\n1 test: all passed\n"
 
 
 def test_time_that_passes_ends_what_is_joined(command: Command, write: Callable[..., None]) -> None:

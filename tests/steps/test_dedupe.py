@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +12,13 @@ from logrouter.chain import Chain
 from logrouter.documents import Document
 from logrouter.event import Attributes
 from logrouter.facts import Facts
-from logrouter.steps import DISCARD
+from logrouter.steps import DISCARD, Overdue
 from logrouter.steps.dedupe import Dedupe, DedupeConfig
 from logrouter.values import Duration, Size
 from tests.steps.conftest import steps_from
 
 SECOND = 10**9
-BARE = "events were left out, as they repeated others"
+BARE = "left out: events that repeated others"
 
 
 def dedupe(window: float = 30, **options: Any) -> Dedupe:
@@ -207,6 +208,13 @@ def test_a_field_that_cannot_be_written_hides_no_number() -> None:
     assert told(step, 0, ending=True) == [{"message": BARE, "dedupe": {"count": 1}}]
 
 
+def test_nor_one_in_the_place_of_the_message() -> None:
+    step = dedupe(count_field="message.n", memory=Size(0))
+    for _ in range(2):
+        passes(step, {"message": "a"})
+    assert told(step, 0, ending=True) == [{"message": {"n": 1}}]
+
+
 # ── in a chain ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -245,6 +253,19 @@ def test_steps_that_are_kept_do_not_end() -> None:
         chain.apply(b"text", 0, Facts({}, SECOND, {}))
     assert overdue(chain, ending=True, kept=[steps[0][1]]) == []
     assert len(overdue(chain, ending=True)) == 1
+
+
+def test_one_that_fails_to_tell_stops_nothing() -> None:
+    class Mute(Dedupe):
+        def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
+            yield Overdue({"told": 1}, {})
+            raise KeyError("a secret")
+
+    chain = Chain([("mute", Mute(DedupeConfig())), ("dedupe", dedupe())])
+    for _ in range(2):
+        chain.steps[1].apply({"message": "a"}, Facts({}, SECOND, {}))
+    assert [document for document, _ in overdue(chain, ending=True)] == [{"told": 1}, {"message": "a", "repeated": 1}]
+    assert (chain.failed, chain.reasons) == ({"mute": 1}, {"mute": "KeyError"})
 
 
 def test_a_step_that_fails_behind_it_makes_no_repeat_of_an_event() -> None:

@@ -96,6 +96,55 @@ def test_what_was_left_out_is_told_by_the_next_that_passes() -> None:
     assert told == [{"client": "b"}, {"client": "a", "throttled": 4}, {"client": "a"}]
 
 
+def told(step: Throttle, ns: int, *, ending: bool = False) -> list[tuple[str, int]]:
+    documents = [overdue.document for overdue in step.overdue(ns, ending=ending)]
+    return [(document["message"], document["throttled"]) for document in documents]
+
+
+def test_where_none_passes_before_all_tokens_are_back_it_is_told_all_the_same() -> None:
+    step = throttle("1/s", burst=2, by="client")
+    for client in "aaaab":
+        step.apply({"client": client}, at(0, source="app"))
+    assert told(step, 2 * SECOND - 1) == []
+    (overdue,) = step.overdue(2 * SECOND)
+    assert overdue == (
+        {"message": "left out: 2 events, as more than 1/s came of client a", "throttled": 2},
+        {"source": "app"},
+    )
+    document = {"client": "a"}
+    assert step.apply(document, at(3 * SECOND)) is not DISCARD
+    assert document == {"client": "a"}, "it was told"
+    assert told(step, 9 * SECOND, ending=True) == []
+
+
+def test_the_number_may_stand_in_the_place_of_the_message() -> None:
+    step = throttle("1/h", count_field="message.n")
+    assert [passes(step, 0) for _ in range(2)] == [True, False]
+    assert [overdue.document for overdue in step.overdue(1, ending=True)] == [{"message": {"n": 1}}]
+
+
+def test_at_the_end_all_is_told() -> None:
+    step = throttle("1/h")
+    assert [passes(step, 0) for _ in range(3)] == [True, False, False]
+    assert told(step, 1) == []
+    assert told(step, 1, ending=True) == [("left out: 2 events, as more than 1/h came", 2)]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2 * SECOND)), max_size=80), st.integers(1, 4))
+def test_those_that_pass_and_those_that_are_told_are_all(events: list[tuple[str, int]], max_keys: int) -> None:
+    step = throttle("1/s", burst=2, by="client", max_keys=max_keys)
+    now, passed, left_out = 0, 0, 0
+    for client, gap in events:
+        now += gap
+        document = {"client": client}
+        passed += step.apply(document, at(now)) is not DISCARD
+        left_out += int(document.get("throttled", 0))
+        if gap % 3 == 0:
+            left_out += sum(count for _, count in told(step, now))
+    left_out += sum(count for _, count in told(step, now, ending=True))
+    assert passed + left_out == len(events)
+
+
 @pytest.mark.parametrize(("before", "after"), [(2, 3), (True, 1), ("many", 1), (None, 1)])
 def test_what_an_earlier_throttle_has_told_is_added(before: object, after: int) -> None:
     step = throttle("1/s", count_field="left.out")
