@@ -127,7 +127,12 @@ def make_sink(name: str, settings: Settings, *, terminal: bool = False, colour: 
     made: Sink[Any] = component.load("sinks", sink.type)(
         sink.config,
         SinkContext(
-            name, all_revealed(settings.resource), terminal, colour, all_revealed(settings.provenance.conventions)
+            name,
+            all_revealed(settings.resource),
+            terminal,
+            colour,
+            all_revealed(settings.provenance.conventions),
+            settings.spool.directory,
         ),
     )
     return made

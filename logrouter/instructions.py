@@ -6,13 +6,14 @@ Write         transport stream    None
 Request       transport http      Response; DestinationError is raised where none came
 Seal          the spool           None, once it is written down
 ReadFile      the delivery        bytes; None where there is no such file
+Keep          transport state     None
 Now           the delivery        nanoseconds since 1970
 Pause         the delivery        None, once others have had their turn
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -92,6 +93,18 @@ class ReadFile(msgspec.Struct):
     path: str
 
 
+class Keep(msgspec.Struct, eq=False):
+    """Keep what the sink has made of all events so far (`Sink.state_path`): on the disk before they are settled."""
+
+    encode: Callable[[], bytes]
+    """What is to be kept, as it is when it is written."""
+    told: Callable[[], bytes]
+    """What this batch has added, for people: one line each."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.encode() == other.encode() if isinstance(other, Keep) else NotImplemented
+
+
 class Now(msgspec.Struct):
     """Tell the time."""
 
@@ -100,7 +113,7 @@ class Pause(msgspec.Struct):
     """Let others have their turn: between pieces of work of some milliseconds."""
 
 
-Instruction = Append | Write | Request | Seal | ReadFile | Now | Pause
+Instruction = Append | Write | Request | Seal | ReadFile | Keep | Now | Pause
 
 
 class Delivered(msgspec.Struct, frozen=True):

@@ -19,13 +19,13 @@ from logrouter.chain import NamedStep, is_unclear
 from logrouter.compression import Compression, decompress
 from logrouter.config.settings import Settings
 from logrouter.documents import Document, decode_document, decode_text, encode_document
-from logrouter.event import Attributes, Chunk, Flag
+from logrouter.event import Attributes, Chunk, Flag, Offset
 from logrouter.facts import Facts
 from logrouter.framing import Frame, LineFraming
 from logrouter.ingest import Ingest
 from logrouter.rules import Rule
 from logrouter.runtime.tailing import FileFraming, FileLines, Part
-from logrouter.sinks import Append, Batch, Now, Request, Sink, Slice, Write
+from logrouter.sinks import Append, Batch, Keep, Now, Request, Sink, Slice, Write
 from logrouter.sources import LinesConfig
 from logrouter.steps import KEEP, Incomplete
 
@@ -105,6 +105,7 @@ class Rehearsal:
         steps = (*self.source.steps, *settings.steps)
         self.sinks: dict[str, Sink[Any]] = {name: _sink(name, settings) for name in settings.sinks}
         self._numbers = {name: number for number, name in enumerate(self.sinks)}
+        self._arrived = 0
         self._shown, chain = make_chain(steps), make_chain(steps)
         self._router = make_router(self.sinks, settings, [chain])
         keep_original = config.keep_original
@@ -168,6 +169,8 @@ class Rehearsal:
         """An event's way from the spool on, which it goes alone."""
         facts = event.facts
         chunk = Chunk([event.payload], bytes((event.flags,)), facts.attributes, facts.received_ns)
+        chunk.offset = Offset(0, self._arrived)
+        self._arrived += 1
         (routed,) = self._router.route(chunk)
         shares = {name: self._router.slice(routed, number) for name, number in self._numbers.items()}
         leaving = {name: list(_leaving(self.sinks[name], part)) for name, part in shares.items() if part is not None}
@@ -240,6 +243,8 @@ def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
                 data = _not_compressed(body) if sink.gathers else body
                 yield Leaving(data, f"{method} {target}", is_request=True)
                 return
+            case Keep(told=told):
+                yield Leaving(told())
             case Now():
                 reply = part.received_ns
 

@@ -44,6 +44,9 @@ def check_places(settings: Settings) -> None:
         problem = problem_with(sink)
         if problem is None and (file := whole_file(sink)) and (owner := owners.setdefault(file, name)) != name:
             problem = f"{sink.known_path} is the file of sinks.{owner} already, at {_place(settings, owner)}"
+        for claim in sink.claims:
+            if (owner := owners.setdefault(claim, name)) != name:
+                problem = problem or f"{claim} is that of sinks.{owner} already, at {_place(settings, owner)}"
         problem = problem or _read_by_a_source(sink, settings)
         if problem is not None:
             mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))

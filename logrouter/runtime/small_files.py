@@ -1,4 +1,4 @@
-"""What a sink asks to be read: tokens and profiles (`ReadFile`)."""
+"""What a sink asks to be read: tokens and profiles (`ReadFile`), and what it has kept itself."""
 
 from __future__ import annotations
 

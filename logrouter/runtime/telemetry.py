@@ -7,7 +7,8 @@ it anyway. So telemetry costs nothing until somebody looks, and prometheus_clien
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from logrouter.config import Settings
     from logrouter.runtime.topology import Topology
+    from logrouter.sinks import Family
 
 
 class Telemetry:
@@ -135,6 +137,33 @@ class Telemetry:
         if status["dead_letters"] is not None:
             yield from _dead_letter_metrics(status["dead_letters"])
         yield from _sink_metrics(status["sinks"])
+        yield from self._families()
+
+    def _families(self) -> Iterable[Metric]:
+        """What sinks add, those of one name together."""
+        families: dict[str, Metric] = {}
+        for delivery in self._topology.deliveries:
+            for family in map(family_of, delivery.sink.families()):
+                if (former := families.setdefault(family.name, family)) is not family:
+                    former.samples += family.samples
+        return families.values()
+
+
+def family_of(told: Family) -> Metric:
+    """As Prometheus' client has it."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    if told.type == "histogram":
+        histogram = HistogramMetricFamily(told.name, told.help, labels=told.labels)
+        bounds = [*map(str, told.buckets), "+Inf"]
+        for key, (*counts, total) in told.series.items():
+            histogram.add_metric(key, list(zip(bounds, accumulate(counts), strict=True)), total)
+        return histogram
+    kind = CounterMetricFamily if told.type == "counter" else GaugeMetricFamily
+    family = kind(told.name, told.help, labels=told.labels)
+    for key, value in told.series.items():
+        family.add_metric(key, value)
+    return family
 
 
 _SOURCE_COUNTERS = {

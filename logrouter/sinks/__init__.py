@@ -13,7 +13,7 @@ clock. The shared loop in `runtime/delivery/` performs the instructions.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
@@ -31,6 +31,7 @@ from logrouter.instructions import Delivered as Delivered
 from logrouter.instructions import EventOutcome as EventOutcome
 from logrouter.instructions import Halve as Halve
 from logrouter.instructions import Instruction as Instruction
+from logrouter.instructions import Keep as Keep
 from logrouter.instructions import Now as Now
 from logrouter.instructions import Outcome as Outcome
 from logrouter.instructions import Pause as Pause
@@ -62,7 +63,7 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)
-Transport = Literal["files", "stream", "http", "none"]
+Transport = Literal["files", "stream", "http", "state", "none"]
 Conversation = Generator[Instruction, Any, Outcome]
 
 
@@ -77,6 +78,8 @@ class SinkContext(msgspec.Struct, frozen=True):
     """Whether whoever reads that stream wants colour."""
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Environment variables that are the destination's own convention: `AWS_REGION`."""
+    folder: str | None = None
+    """The spool's, where there is one."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -88,6 +91,21 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     give_up_seconds: float | None = None
     """After how long what was never taken is given up, by the reason `gave_up`: rejected, or discarded where the sink
     gathers. None: never."""
+
+
+class Family(msgspec.Struct, frozen=True):
+    """A metric that a sink adds to `/metrics`."""
+
+    name: str
+    """Of a counter it ends in `_total`."""
+    type: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...]
+    series: Mapping[tuple[str, ...], Any]
+    """Label values → a number; of a histogram a list: how many values there were for each bucket and beyond, and their
+    sum."""
+    buckets: tuple[float, ...] = ()
+    """Of a histogram, the upper bounds."""
 
 
 class Sink(Generic[ConfigT]):
@@ -102,6 +120,10 @@ class Sink(Generic[ConfigT]):
     """Where the transport `http` sends requests: such a sink sets it in its constructor."""
     names_by: ClassVar[tuple[str, ...]] = ()
     """Options, templates, that name what it writes to. Names are shown in errors: no secret may become part of one."""
+    state_path: str | None = None
+    """Where it keeps what it knows (`Keep`), to be given it at the next start (`restore`)."""
+    claims: tuple[str, ...] = ()
+    """What no other sink may have, in words: `the metric http_requests_total`."""
     known_path: str = ""
     """What it writes to, as far as it is known before the first event: a file, or a folder with a final slash."""
     ordered: ClassVar[bool] = True
@@ -171,6 +193,13 @@ class Sink(Generic[ConfigT]):
     def send(self, batch: Batch) -> Conversation:
         """Deliver a batch: yield instructions, return what became of it."""
         raise NotImplementedError
+
+    def restore(self, kept: bytes | None) -> None:
+        """Go on from what it has kept, where it keeps something: called once, before the first batch."""
+
+    def families(self) -> Iterable[Family]:
+        """What it adds to `/metrics`."""
+        return ()
 
     def probe(self) -> Generator[Instruction, Any, list[str]]:
         """Try the destination without writing an event: yield requests, return what is wrong (`check --connect`)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from logrouter.sinks import (
     Append,
     Batch,
     Instruction,
+    Keep,
     Now,
     Pause,
     Request,
@@ -30,16 +32,18 @@ from logrouter.sinks import (
     SinkContext,
     Write,
 )
+from logrouter.sinks._counting import MetricConfig
 from logrouter.templates import Template
 from logrouter.testing import assert_sink_contract, batch_of, converse, instructions, slice_of
 from logrouter.values import MaybeSecret, Secret
 
 NAMES = component.names("sinks")
-TRANSPORTS = {"files": (Append,), "stream": (Write,), "http": (Request, Seal, Now, Pause), "none": ()}
+TRANSPORTS = {"files": (Append,), "stream": (Write,), "http": (Request, Seal, Now, Pause), "state": (Keep,), "none": ()}
 EXAMPLES: dict[Any, Any] = {
     Template: Template.parse("example-{app}"),
     str: "example",
     MaybeSecret: "https://example.org",
+    Mapping[str, MetricConfig]: {"example": MetricConfig(type="counter", labels={"app": Template.parse("{app}")})},
 }
 """A value for each type that a required option may have."""
 ENVIRON = {"AWS_ACCESS_KEY_ID": "example", "AWS_SECRET_ACCESS_KEY": "example"}

@@ -37,6 +37,7 @@ from logrouter.runtime.delivery.noting import Noting
 from logrouter.runtime.delivery.sending import DeadLetters, Sender
 from logrouter.runtime.delivery.settling import InHand, Settling
 from logrouter.runtime.log import Log
+from logrouter.runtime.small_files import read_file
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.transports import Transport
 from logrouter.sinks import Sink
@@ -158,7 +159,7 @@ class Delivery:
 
     async def _deliver_all(self) -> None:
         try:
-            self._take_up()
+            await self._take_up()
             await self._resend(distrust=False)
             async with trio.open_nursery() as senders:
                 while not self._spool.is_over(self.number) or self._collector.has_open:
@@ -172,8 +173,10 @@ class Delivery:
             self._log.info("the reader has gone", sink=self.name)
             self._spool.close(self.number)
 
-    def _take_up(self) -> None:
-        """Go on with what the process before has left open at the destination."""
+    async def _take_up(self) -> None:
+        """Go on with what the process before has left open at the destination, or kept."""
+        if self.sink.state_path is not None:
+            self.sink.restore(await self.destination.insist(partial(read_file, self.sink.state_path), ours=True))
         carried = self._spool.carried(self.number)
         if self.sink.gathers:
             self._collector.carried = carried

@@ -17,6 +17,7 @@ from logrouter.instructions import (
     Delivered,
     Halve,
     Instruction,
+    Keep,
     Now,
     Outcome,
     Pause,
@@ -115,6 +116,8 @@ class Conversing:
             case Seal(memo):
                 await noting.seal(memo)
                 batch.memo = memo
+            case Keep():
+                await self._transport.perform(instruction)
             case Now():
                 return time.time_ns()
             case ReadFile(path):

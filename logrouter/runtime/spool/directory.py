@@ -5,6 +5,7 @@
     segments/000000000007.segment the log: `store.py`
     cursors/errors.0, errors.1    how far the sink `errors` is: `journal.py`
     dead-letters/                 what destinations have refused: `runtime/letter_files.py`
+    metrics/requests.json         what the sink `requests` has counted: `sinks/metrics.py`
     capture/                      what an app wrote, under `logrouter run`: `supervisor/capture.py`
 
 Folders are made 0700, files 0600. Whatever else stands there is left alone.

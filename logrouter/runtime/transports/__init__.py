@@ -108,6 +108,10 @@ def transport_for(sink: Any, syncs: GroupSync) -> Transport:
             from logrouter.runtime.transports.http import HttpTransport
 
             return HttpTransport(sink.endpoint)
+        case "state":
+            from logrouter.runtime.transports.state import State
+
+            return State(sink.state_path)
         case "none":
             return PlainTransport()
     raise AssertionError(f"no transport is called {sink.transport!r}")

@@ -1,0 +1,233 @@
+"""One metric of the sink `metrics`: what some events add to it, and what all have come to.
+
+    columns   the condition, if any │ a text for each label │ the value, if any       one text an event each
+    counted   label values → what these events add
+    series    label values → the total
+
+Counting by labels alone is done in C, by `Counter` over the tuples of a slice.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
+from math import isfinite
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from logrouter.references import Reference
+from logrouter.rules import Rule
+from logrouter.sinks import Family
+from logrouter.templates import Template
+
+OTHER: Final = "other"
+"""The value of all labels of the series that has what there are too many series for."""
+DEFAULT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Of Prometheus' own clients, for seconds."""
+_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+_TOTAL: Final = "_total"
+
+Labels = tuple[str, ...]
+Number = int | float
+
+
+class MetricConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One metric."""
+
+    type: Literal["counter", "gauge", "histogram"]
+    """What becomes of the numbers."""
+    match: Rule | None = None
+    """Which of the sink's events it is about, as a rule. Default: all."""
+    value: str | None = None
+    """The field that holds the number. A counter needs none: then each event counts 1."""
+    scale: float = 1.0
+    """What the number is multiplied by: `0.001` makes seconds of milliseconds, as Prometheus has them."""
+    labels: Mapping[str, Template] = msgspec.field(default_factory=dict)
+    """Name to value, which may be a template. Choose such as have few values each."""
+    buckets: tuple[float, ...] = DEFAULT_BUCKETS
+    """Of a histogram: up to which values is counted, in ascending order. What is beyond all is counted in any case."""
+    help: str = "Counted from events"
+    """What it is about, as `/metrics` tells it."""
+    max_series: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    """How many different sets of label values it may have."""
+
+    def __post_init__(self) -> None:
+        if self.value is None and self.type != "counter":
+            raise ValueError(f"value: a {self.type} needs the field that holds its number")
+        if self.value is not None:
+            Template.parse(f"{{{self.value}}}")
+        for name in self.labels:
+            if not _LABEL.fullmatch(name) or (name == "le" and self.type == "histogram"):
+                raise ValueError(f"labels: {name!r} is no name that Prometheus takes for a label of a {self.type}")
+        if list(self.buckets) != sorted(set(self.buckets)) or not all(map(isfinite, self.buckets)):
+            raise ValueError("buckets: expected numbers in ascending order")
+        if not self.buckets:
+            raise ValueError("buckets: expected at least one")
+
+
+class Counted(msgspec.Struct):
+    """What some events add to a metric."""
+
+    series: Mapping[Labels, Any]
+    """Of a counter a number; of a gauge the last; of a histogram the numbers."""
+    skipped: int = 0
+
+
+class KeptMetric(msgspec.Struct):
+    """A metric as it is written down."""
+
+    type: str
+    labels: list[str]
+    buckets: list[float]
+    series: list[tuple[Labels, Any]]
+    folded: int = 0
+    skipped: int = 0
+
+
+class _Condition(Template):
+    """A rule as a column: not empty for the events for which it holds."""
+
+    __slots__ = ("_rule",)
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(rule.text, ())
+        self._rule = rule
+        self.references = rule.references
+
+    @property
+    def holds_seconds(self) -> int | None:
+        return None
+
+    def source(self, name: Callable[[Reference], str], constants: dict[str, object], *, segment: bool = False) -> str:
+        return f"('1' if {self._rule.source(name, constants)} else '')"
+
+
+class Metric:
+    """The totals of one metric."""
+
+    def __init__(self, name: str, config: MetricConfig) -> None:
+        """Raises ValueError where Prometheus would not take its name."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"metrics: {name!r} is no name that Prometheus takes: letters, digits, _ and :")
+        if name.startswith("logrouter_"):
+            raise ValueError(f"metrics: {name}: names that begin with logrouter_ are our own")
+        is_counter = config.type == "counter"
+        self.name = f"{name}{_TOTAL}" if is_counter and not name.endswith(_TOTAL) else name
+        self.config = config
+        self.folded = 0
+        """How often something was counted under `other`."""
+        self.skipped = 0
+        """Events without a number."""
+        condition = () if config.match is None else (_Condition(config.match),)
+        labels = [label.where_missing("") for label in config.labels.values()]
+        value = () if config.value is None else (Template.parse(f"{{{config.value}}}").where_missing(""),)
+        self.templates: tuple[Template, ...] = (*condition, *labels, *value)
+        """The columns that it needs."""
+        self._series: dict[Labels, Any] = {}
+
+    # ── what some events add ──
+
+    def counted(self, columns: Sequence[list[str] | str], events: int) -> Counted:
+        """What so many events add, by their columns. Changes nothing."""
+        lists = [[column] * events if isinstance(column, str) else column for column in columns]
+        if self.config.match is not None:
+            holds, *lists = lists
+            lists = [list(compress(column, holds)) for column in lists]
+            events = len(holds) - holds.count("")
+        if self.config.value is None:
+            return Counted(Counter(_rows(lists, events)))
+        *labels, texts = lists
+        series: dict[Labels, Any] = {}
+        skipped = 0
+        for key, text in zip(_rows(labels, events), texts, strict=True):
+            number = _number(text)
+            if number is None or (number < 0 and self.config.type == "counter"):
+                skipped += 1
+                continue
+            number *= self.config.scale
+            match self.config.type:
+                case "counter":
+                    series[key] = series.get(key, 0) + number
+                case "gauge":
+                    series[key] = number
+                case "histogram":
+                    series.setdefault(key, []).append(number)
+        return Counted(series, skipped)
+
+    def told(self, counted: Counted) -> Iterator[str]:
+        """The same for people."""
+        for key, value in counted.series.items():
+            labels = ",".join(f'{name}="{text}"' for name, text in zip(self.config.labels, key, strict=True) if text)
+            numbers = value if isinstance(value, list) else [value]
+            sign = "" if self.config.type == "gauge" else "+"
+            yield f"{self.name}{f'{{{labels}}}' if labels else ''} {' '.join(f'{sign}{n:g}' for n in numbers)}"
+
+    # ── what all have come to ──
+
+    def add(self, counted: Counted) -> bool:
+        """Add to the totals. Gives whether there are too many series for the first time."""
+        folded = self.folded
+        self.skipped += counted.skipped
+        for key, value in counted.series.items():
+            self._add(self._place(key, value), value)
+        return folded == 0 < self.folded
+
+    def _place(self, key: Labels, value: Any) -> Labels:
+        """The series that it belongs to."""
+        if key in self._series or len(self._series) < self.config.max_series:
+            return key
+        self.folded += 1
+        return (OTHER,) * len(key)
+
+    def _add(self, key: Labels, value: Any) -> None:
+        match self.config.type:
+            case "counter":
+                self._series[key] = self._series.get(key, 0) + value
+            case "gauge":
+                self._series[key] = value
+            case "histogram":
+                total = self._series.setdefault(key, [0] * (len(self.config.buckets) + 1) + [0.0])
+                for number in value:
+                    total[bisect_left(self.config.buckets, number)] += 1
+                total[-1] += sum(value)
+
+    def family(self) -> Family:
+        """All of it, for `/metrics`."""
+        return Family(
+            *(self.name, self.config.type, self.config.help, tuple(self.config.labels), dict(self._series)),
+            buckets=self.config.buckets,
+        )
+
+    def kept(self) -> KeptMetric:
+        """All of it, to be written down."""
+        config = self.config
+        return KeptMetric(
+            *(config.type, list(config.labels), list(config.buckets), list(self._series.items())),
+            folded=self.folded,
+            skipped=self.skipped,
+        )
+
+    def restore(self, kept: KeptMetric) -> None:
+        """Go on from there, if it is still the same metric."""
+        config = self.config
+        if (kept.type, kept.labels, kept.buckets) == (config.type, list(config.labels), list(config.buckets)):
+            self._series = dict(kept.series)
+            self.folded, self.skipped = kept.folded, kept.skipped
+
+
+def _rows(columns: Sequence[list[str]], events: int) -> Iterator[Labels]:
+    """The label values of each event."""
+    return zip(*columns, strict=True) if columns else iter([()] * events)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
