@@ -87,6 +87,15 @@ _ECS: Final[Mapping[str, str]] = {
     rf" \[%{{DATA:[java]{_ORIGIN}[thread][name]}}\] %{{JAVACLASS:[java]{_ORIGIN}[class][name]}}"
     rf"\.(?:%{{JAVAMETHOD:{_ORIGIN}[function]}})? %{{JAVALOGMESSAGE:message}}",
     "CATALINALOG": "%{CATALINA8_LOG}|%{CATALINA7_LOG}",
+    "TOMCAT50_LOG": r"%{TOMCAT50_DATESTAMP:timestamp}(?: %{LOGLEVEL:[log][level]})?"
+    r" [^\[]*\[(?<[tomcat][context][name]>[^\]]*)\]"
+    rf"(?:%{{JAVACLASS:[java]{_ORIGIN}[class][name]}}: %{{JAVAMETHOD:{_ORIGIN}[function]}}\([^)]*\))?"
+    "(?:: %{JAVALOGMESSAGE:message})?",
+    "TOMCAT6_LOG": "%{CATALINA7_LOG}",
+    "TOMCAT8_LOG": "%{CATALINA8_LOG}",
+    "TOMCATLEGACY_LOG": r"%{TOMCAT50_DATESTAMP:timestamp} \| %{LOGLEVEL:[log][level]} \|"
+    rf" %{{JAVACLASS:[java]{_ORIGIN}[class][name]}} - %{{JAVALOGMESSAGE:message}}",
+    "TOMCATLOG": "%{TOMCAT8_LOG}|%{TOMCAT6_LOG}|%{TOMCATLEGACY_LOG}|%{TOMCAT50_LOG}",
 }  # fmt: skip
 
 _OLD_TIME: Final = "(?:%{SYSLOGTIMESTAMP:timestamp}|%{TIMESTAMP_ISO8601:timestamp8601})"
@@ -148,6 +157,8 @@ _LEGACY: Final[Mapping[str, str]] = {
     "JAVASTACKTRACEPART": r"%{SPACE}at %{JAVACLASS:class}\.%{JAVAMETHOD:method}"
     r"\(%{JAVAFILE:file}(?::%{NUMBER:line})?\)",
     "CATALINALOG": "%{CATALINA_DATESTAMP:timestamp} %{JAVACLASS:class} %{JAVALOGMESSAGE:logmessage}",
+    "TOMCATLOG": r"%{TOMCAT50_DATESTAMP:timestamp} \| %{LOGLEVEL:level} \| %{JAVACLASS:class}"
+    " - %{JAVALOGMESSAGE:logmessage}",
 }  # fmt: skip
 
 _BOTH: Final[Mapping[str, str]] = {

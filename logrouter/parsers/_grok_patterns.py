@@ -111,6 +111,8 @@ BASE: Final[Mapping[str, str]] = {
     "CATALINA7_DATESTAMP": "%{MONTH} %{MONTHDAY}, %{YEAR} %{HOUR}:%{MINUTE}:%{SECOND} (?:AM|PM)",
     "CATALINA8_DATESTAMP": "%{MONTHDAY}-%{MONTH}-%{YEAR} %{HOUR}:%{MINUTE}:%{SECOND}",
     "CATALINA_DATESTAMP": "%{CATALINA8_DATESTAMP}|%{CATALINA7_DATESTAMP}",
+    "TOMCAT50_DATESTAMP": "%{YEAR}-%{MONTHNUM}-%{MONTHDAY} %{HOUR}:%{MINUTE}:%{SECOND}(?: %{ISO8601_TIMEZONE})?",
+    "TOMCAT_DATESTAMP": "%{CATALINA8_DATESTAMP}|%{CATALINA7_DATESTAMP}|%{TOMCAT50_DATESTAMP}",
     # levels, programs, classes
     "LOGLEVEL": "(?i:alert|trace|debug|notice|info?(?:rmation)?|warn?(?:ing)?|err?(?:or)?|crit?(?:ical)?|fatal|severe"
     "|emerg(?:ency)?)",

@@ -104,6 +104,8 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
     "CATALINA7_DATESTAMP": (["Jan 9, 2014 7:13:13 AM"], ["Jan 9, 2014"]),
     "CATALINA8_DATESTAMP": (["31-Jul-2020 16:40:38.578"], ["Jul 31"]),
     "CATALINA_DATESTAMP": (["31-Jul-2020 16:40:38.578", "Jan 9, 2014 7:13:13 AM"], ["Jul 31"]),
+    "TOMCAT50_DATESTAMP": (["2014-01-09 17:32:25,527 -0800", "2014-01-09 17:32:25"], ["17:32:25"]),
+    "TOMCAT_DATESTAMP": (["2014-01-09 17:32:25,527 -0800", "31-Jul-2020 16:40:38.578"], ["17:32:25"]),
     "LOGLEVEL": (["WARN", "warning", "Info", "information", "err", "CRITICAL", "emerg"], ["loud"]),
     "PROG": (["postfix/smtpd", "sshd"], ["sshd[1]", "a b"]),
     "SYSLOGHOST": (["web1"], [""]),
@@ -246,6 +248,18 @@ LINES = [
         "CATALINALOG",
         "31-Jul-2020 16:40:38.578 INFO [main] org.apache.catalina.startup.Catalina.start Server startup in [1] ms",
         {"message": "Server startup in [1] ms"},
+        None,
+    ),
+    (
+        "TOMCATLOG",
+        "2014-01-09 20:03:28,269 -0800 | ERROR | com.example.Service - something happened",
+        {"message": "something happened", "log": {"level": "ERROR"}},
+        {"level": "ERROR", "class": "com.example.Service", "logmessage": "something happened"},
+    ),
+    (
+        "TOMCATLOG",
+        "2014-01-09 20:03:28,269 INFO 1 [/shop]org.example.A: run(x): done",
+        {"message": "done", "tomcat": {"context": {"name": "/shop"}}},
         None,
     ),
     (
