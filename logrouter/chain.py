@@ -79,6 +79,8 @@ class Chain:
         self._closing = [named for named in self.steps if named.step.fails_closed]
         self.changes_all = not self._leading and not self._decides and any(named.when is None for named in self.steps)
         """Whether every event is changed, and none taken out."""
+        self.multiplies = any(named.step.multiplies for named in self.steps)
+        """Whether more events may leave than come in."""
         self.touches_unclear = any(named.when_unclear is not named.when for named in self.steps)
         """Whether texts that are unclear are touched whatever the conditions say of them: see `is_unclear`."""
 

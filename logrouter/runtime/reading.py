@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import trio
@@ -25,6 +25,10 @@ from logrouter.runtime.log import Log
 from logrouter.runtime.progress import Progress, Skip
 from logrouter.runtime.spool import Spool
 from logrouter.sources import Source, SourceConfig, Stream
+
+_MULTIPLIED: Final = 64
+"""Where steps make several events of one, so much smaller are the parts of a read that are taken apart at once: what
+they become is in memory before any of it has to wait for room."""
 
 
 def attributes_of(name: str, source: Source[Any]) -> Attributes:
@@ -69,7 +73,7 @@ class RunningSource:
         """Make events of a frame and append them, once there is room."""
         self.in_hand += len(frame.lines)
         was_appended = False
-        parts = deque(frame.cut(self._spool.chunk_bytes))
+        parts = deque(frame.cut(self._spool.chunk_bytes // (_MULTIPLIED if self.chain.multiplies else 1)))
         del frame  # the block in it need not be held while there is no room
         moving = stream if position is not None else None
         done = 0  # lines behind the stream's position whose events are in the spool

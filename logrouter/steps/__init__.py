@@ -70,6 +70,8 @@ class Step(Generic[ConfigT]):
     Config: ClassVar[type[StepConfig]]
     decides: ClassVar[bool] = False
     """Whether it may return something else than None, or remembers events. If so it is not allowed in a route."""
+    multiplies: ClassVar[bool] = False
+    """Whether it may make several events of one. Then fewer lines are taken in at once."""
     only_discards: ClassVar[bool] = False
     """Whether all it does is to discard the events for which `when` holds."""
     batches: ClassVar[bool] = False

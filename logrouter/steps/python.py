@@ -86,6 +86,7 @@ class Python(Step[PythonConfig]):
 
     Config: ClassVar[type[StepConfig]] = PythonConfig
     decides: ClassVar[bool] = True
+    multiplies: ClassVar[bool] = True
     batches: ClassVar[bool] = True
     runs_own_code: ClassVar[bool] = True
     placeholder: ClassVar[Document] = {"message": "[a step failed]", "step_failed": "python"}

@@ -36,7 +36,7 @@ from typing import Any, ClassVar, Final
 from logrouter.documents import Document, decode_document, encode_document
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
-from logrouter.steps import Outcome, Step, StepConfig
+from logrouter.steps import KEEP, Outcome, Step, StepConfig
 from logrouter.steps._paths import field_path, put, settable_path
 
 LARGEST_BYTES: Final = 4 * 1024 * 1024
@@ -61,6 +61,7 @@ class Split(Step[SplitConfig]):
 
     Config: ClassVar[type[StepConfig]] = SplitConfig
     decides: ClassVar[bool] = True
+    multiplies: ClassVar[bool] = True
 
     def __init__(self, config: SplitConfig) -> None:
         super().__init__(config)
@@ -77,7 +78,7 @@ class Split(Step[SplitConfig]):
         place = parent_and_key(document, self._path)
         elements = None if place is None else place[0][place[1]]
         if place is None or not isinstance(elements, list) or not elements:
-            return None
+            return KEEP
         if len(elements) > self.config.max_events:
             raise ValueError(f"{self.config.field} has {len(elements)} elements, more than {self.config.max_events}")
         holder, key = place

@@ -191,6 +191,7 @@ def test_only_what_decides_returns_anything(name: str, options: dict[str, Any]) 
     def check(document: dict[str, Any]) -> None:
         verdict, _ = outcome(step, document)
         assert verdict in (None, "failed") or step.decides
+        assert verdict != "several" or step.multiplies
 
     check()
 

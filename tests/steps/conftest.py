@@ -13,7 +13,7 @@ from logrouter import component
 from logrouter.chain import Chain
 from logrouter.config import load
 from logrouter.facts import Facts
-from logrouter.steps import Step
+from logrouter.steps import KEEP, Step
 
 FACTS = Facts({"source": "app", "stream": "stdin"}, 1_700_000_000_000_000_000, {"service.name": "checkout"})
 
@@ -36,7 +36,8 @@ def change() -> Callable[[str, dict[str, Any]], Any]:
     def change(yaml: str, document: dict[str, Any]) -> Any:
         ((_, step),) = steps_from(f"- {yaml}")
         document = copy.deepcopy(document)
-        return step.apply(document, FACTS) or document
+        outcome = step.apply(document, FACTS)
+        return document if outcome is None or outcome is KEEP else outcome
 
     return change
 
