@@ -74,7 +74,7 @@ class Rate:
     __slots__ = ("events", "unit")
 
     def __init__(self, events: float, unit: str = "s") -> None:
-        self.events = events
+        self.events = float(events)
         """In the time that the unit is."""
         self.unit = unit
 

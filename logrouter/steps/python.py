@@ -21,9 +21,9 @@ discarded, what it makes beside as added. Where the code stands:
     - python: ./my_steps.py:transform
     - python: my_package.my_steps:transform
 
-A file is read with the config, is part of its hash, and a reload takes up what has changed in it; each step that names
-it has a module of its own, and shares no variables with others. A module is imported as any other: it must be installed
-or on `PYTHONPATH`, and changes with a restart.
+A file is found by its path from where logrouter runs, is read with the config, is part of its hash, and a reload takes
+up what has changed in it; each step that names it has a module of its own, and shares no variables with others. A
+module is imported as any other: it must be installed or on `PYTHONPATH`, and changes with a restart.
 
 Lists are runs of events as they were read, of at most 128, of the events for which `when` holds: a function should
 look at each event by itself, or count on nothing more than on their order.

@@ -15,7 +15,7 @@ from logrouter import component, parsing, reference
 from logrouter.chain import Chain
 from logrouter.documents import encode_document
 from logrouter.errors import LogrouterError
-from logrouter.event import Flag
+from logrouter.event import ATTRIBUTES, Flag
 from logrouter.facts import Facts
 from logrouter.parsers.logfmt import Logfmt, LogfmtConfig
 from logrouter.parsing import Parse
@@ -250,6 +250,24 @@ def test_no_two_events_share_what_can_change(name: str, options: dict[str, Any])
     several = [event for first in (one, other) for event in left(step, first)]
     for event in several:
         assert not any(_containers(event) & _containers(another) for another in several if another is not event)
+
+
+@every_option
+def test_what_it_tells_by_itself_it_tells_once(name: str, options: dict[str, Any]) -> None:
+    @few
+    @given(st.lists(documents, max_size=5), st.integers(0, 2))
+    def check(several: list[dict[str, Any]], repeats: int) -> None:
+        step = make(name, options)
+        for document in several * (1 + repeats):
+            outcome(step, document)
+        told = list(step.overdue(FACTS.received_ns, ending=True))
+        assert step.tells or not told
+        for document, attributes in told:
+            assert isinstance(json.loads(encode_document(document)), dict)
+            assert set(attributes) <= set(ATTRIBUTES)
+        assert list(step.overdue(FACTS.received_ns, ending=True)) == []
+
+    check()
 
 
 @every_option

@@ -346,6 +346,29 @@ async def test_steps_are_those_of_now_from_the_next_chunk_on_and_are_counted_on(
     assert running.ingest.read_events == 20
 
 
+async def test_code_that_has_changed_in_its_file_is_taken_up(autojump_clock: MockClock, tmp_path: Path) -> None:
+    file = tmp_path / "my.py"
+    code = "def keep(events):\n    return [event for event in events if event['n'] != %d]\n"
+    file.write_text(code % 3)
+    run = Reloaded({"a": "file:a"}, STEPS=f"[{{python: '{file}:keep'}}]")
+
+    async def script() -> None:
+        run.source.feed()
+        await settled()
+        file.write_text(code % 14)
+        outcome = await run.reload()
+        assert outcome.changes == ["steps.0.python.file: what the file holds has changed"]
+        run.source.feed()
+        await settled()
+        file.write_text("def keep(events)")
+        (mistake,) = (await run.reload()).mistakes
+        assert mistake.endswith(f"steps.0.python: file: {file}:1: expected ':'")
+        run.source.feed()
+
+    await run.to_the_end(script)
+    assert run.numbers("a") == [number for number in range(30) if number not in (3, 14)]
+
+
 async def test_what_waits_for_room_goes_by_the_rules_that_are_in_force_when_it_gets_in(
     autojump_clock: MockClock,
 ) -> None:
