@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from math import factorial
 from operator import or_
@@ -48,15 +48,6 @@ _MOST_LOOKS: Final = 2_000
 """So many places of walkers are looked at for two loops, and then they are believed to be a pair."""
 
 
-class Longest(NamedTuple):
-    """How many characters a text may have; None: any number."""
-
-    line: int | None
-    """Of one line."""
-    lines: int | None
-    """Of several, as joining makes them: what is anchored at the end of a line can fail there."""
-
-
 class BoundedPattern:
     """A regular expression that is searched for in texts which are not too long for it.
 
@@ -66,9 +57,10 @@ class BoundedPattern:
     def __init__(self, text: str, shown: str | None = None) -> None:
         """`shown`: the text that an error is about, where that is not the expression itself."""
         self.compiled = compile_pattern(text, MAX_LENGTH, chains=True)
+        self.text = text
         self.longest = longest(text)
         self._search_line = self.compiled.match if _takes_anything(parser.parse(text)) else self.compiled.search
-        if self.longest.line is not None and self.longest.line < SHORTEST:
+        if self.longest is not None and self.longest < SHORTEST:
             problem = "the regular expression can take very long: its repetitions can share out a text in too many ways"
             hint = 'begin it with ^, and write [^ ]* or [^"]* for .* where there is an end to it'
             raise ExpressionError(problem, shown or text, 0, hint)
@@ -76,21 +68,21 @@ class BoundedPattern:
     def search(self, text: str) -> re.Match[str] | None:
         """The first match; None also where the text is too long to look for it."""
         if "\n" in text:
-            limit, search = self.longest.lines, self.compiled.search
+            limit, search = longest(self.text, of_lines=True), self.compiled.search
         else:
-            limit, search = self.longest.line, self._search_line
+            limit, search = self.longest, self._search_line
         return search(text) if limit is None or len(text) <= limit else None
 
 
-def longest(pattern: str) -> Longest:
-    """For an expression that `compile_pattern` takes."""
+@lru_cache(maxsize=256)  # parsers are made anew at each reload
+def longest(pattern: str, *, of_lines: bool = False) -> int | None:
+    """How many characters a line may have that an expression is searched for in; None: any number.
+
+    `of_lines`: the same for several lines, as joining makes them: what is anchored at the end of one can fail there.
+    """
     tree = parser.parse(pattern)
-    is_anchored = _is_anchored(tree)
-    line = _power(tree, Classes(tree, without="\n"), is_anchored=is_anchored or _takes_anything(tree))
-    return Longest(_longest(line), _longest(_power(tree, Classes(tree), is_anchored=is_anchored)))
-
-
-def _longest(power: int) -> int | None:
+    is_anchored = _is_anchored(tree) or (not of_lines and _takes_anything(tree))
+    power = _power(tree, Classes(tree, without="" if of_lines else "\n"), is_anchored=is_anchored)
     return None if power == 1 else int((WORK * factorial(power)) ** (1 / power))
 
 
@@ -163,6 +155,8 @@ class _Search:
         self._letters = _letters(automaton.masks, len(classes))
         self._loops = {state: self._loop(state) for state in loops}
         self._reach = {state: _reached(self._next, state, closed=self._successes) for state in loops}
+        self._ways: dict[tuple[int, int], set[int]] = {}
+        self._ways_back: dict[tuple[int, int], set[int]] = {}
 
     def _loop(self, state: int) -> _Loop:
         home = _reached(self._next, state) & _reached(self._before, state)
@@ -192,10 +186,10 @@ class _Search:
         set out again, with that set, until it stays the same: then they can go round for ever.
         """
         shared = self._loops[first].alphabet & self._loops[second].alphabet
-        ways = _reached(self._next, first, shared, self._successes - self._loops[first].home)
+        ways = self._ways_from(first, shared)
         if second not in ways:
             return False
-        ways &= _reached(self._before, second, shared)
+        ways = ways & self._ways_to(second, shared)
         letters = [letter for letter in self._letters if shared >> letter & 1]
         homes = self._loops[first].home, ways, self._loops[second].home
         goal = (first, second, second)
@@ -217,6 +211,18 @@ class _Search:
                         seen.add(new)
                         waiting.append(new)
         return bool(waiting)
+
+    def _ways_from(self, first: int, shared: int) -> Set[int]:
+        """The states that the second walker can reach."""
+        if (first, shared) not in self._ways:
+            closed = self._successes - self._loops[first].home
+            self._ways[first, shared] = _reached(self._next, first, shared, closed)
+        return self._ways[first, shared]
+
+    def _ways_to(self, second: int, shared: int) -> Set[int]:
+        if (second, shared) not in self._ways_back:
+            self._ways_back[second, shared] = _reached(self._before, second, shared)
+        return self._ways_back[second, shared]
 
     def _steps(self, state: int, letter: int, home: Set[int] | None = None) -> list[int]:
         return [
