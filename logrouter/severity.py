@@ -35,7 +35,7 @@ NAMES: Final[Mapping[str, int]] = {
 
 ALIASES: Final[Mapping[str, str]] = {
     "trace": "t trc trce v vrb verbose finest silly",
-    "debug": "d dbg dbug fine finer config",
+    "debug": "d dbg dbug fine finer config debug1 debug2 debug3 debug4 debug5",
     "info": "i inf information informational log success",
     "notice": "n note",
     "warning": "w warn wrn",

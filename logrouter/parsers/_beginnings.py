@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Set
+from functools import lru_cache
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final, TypeAlias
@@ -132,12 +133,14 @@ def alternatives_of(expression: bytes) -> list[bytes]:
     return [b"".join(tokens) for tokens in _alternatives(expression)]
 
 
+@lru_cache(maxsize=512)
 def first_bytes(expression: bytes) -> frozenset[int]:
     """Those that what it matches can begin with: perhaps more, never fewer. All where that may be nothing."""
     found, may_be_empty = _first(parser.parse(portable(expression)))
     return _ALL if may_be_empty else found
 
 
+@lru_cache(maxsize=512)
 def needed_bytes(expression: bytes) -> frozenset[int]:
     """Some that are in whatever it matches; those of one alternative, where it is one."""
     return frozenset(_needed(parser.parse(portable(expression))))

@@ -257,9 +257,17 @@ class LayoutsParser(ShapedParser[ConfigT]):
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         self._times.are_received(received_ns)
-        if ESCAPE in block:
-            lines = list(map(without_colours, lines))
-        return super().parse_all(lines, block, received_ns)
+        if ESCAPE in block:  # where some is left there was one within another: `parse` takes off only those outside
+            lines = [line if ESCAPE in (plain := without_colours(line)) else plain for line in lines]
+        if block.count(b"\n") < len(lines):
+            return super().parse_all(lines, block, received_ns)
+        are_joined = [b"\n" in line for line in lines]  # with their tracebacks; these keep no other from the quick way
+        alone = [line for line, is_joined in zip(lines, are_joined, strict=True) if not is_joined]
+        made = iter(super().parse_all(alone, b"\n".join(alone), received_ns))
+        return [
+            self.parse(line, received_ns) if is_joined else next(made)
+            for line, is_joined in zip(lines, are_joined, strict=True)
+        ]
 
     def shape_of(self, line: bytes) -> Shape | None:
         text = line.decode()

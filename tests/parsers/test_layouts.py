@@ -198,6 +198,26 @@ def test_a_layout_says_how_its_lines_begin() -> None:
     )
 
 
+def test_colours_within_colours_are_none() -> None:
+    assert parsed(PARSERS["go"], "\x1b\x1b[0m[36mINFO[0012] x") is None
+    assert parsed(PARSERS["go"], "\x1b[0m\x1b[36mINFO[0012] x") is not None
+
+
+def test_tracebacks_keep_no_other_event_from_the_quick_way() -> None:
+    careful: list[bytes] = []
+
+    class Counting(Java):
+        def parse(self, line: bytes, received_ns: int) -> bytes | None:
+            careful.append(line)
+            return super().parse(line, received_ns)
+
+    line = b"2026-11-29 23:44:26,123 [main] ERROR a.B - failed"
+    lines = [line + b"\njava.lang.X: boom\n\tat a.B" if number % 10 == 0 else line for number in range(100)]
+    made = Counting(LayoutsConfig()).parse_all(lines, b"\n".join(lines), 0)
+    assert list(made) == [PARSERS["java"].parse(line, 0) for line in lines]
+    assert len(careful) == 10
+
+
 STARTS = [line[:70] for name in PARSERS for line, _ in vectors(name)]
 PIECES = ["a", " ", '"', " a=", ' a="', " k=[", " k=a(", " (a", "a:", "a{b}:", "[a] ", "\t", "\n", "'", "\x1b[", ',"']
 
