@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from logrouter.documents import decode_document, encode_document
 from logrouter.parsers._escapes import unescaped
 from logrouter.parsers._shapes import Column
+from logrouter.possessive import portable
 
 
 class Tail(NamedTuple):
@@ -43,11 +44,13 @@ class Trailing(NamedTuple):
 
 
 _PAIR: Final = re.compile(
-    r"(?:(?<! ) ++|\A)([A-Za-z_][\w.\-/]*+)="
-    r'(?:"((?:[^"\\]|\\.)*+)"'
-    r"|'((?:[^'\\]|\\.)*+)'"  # as Python shows texts
-    r"|((?:[\w:]++(?: \{|\()|&?[\[{(])[^\[\](){}]*+[\])}]"  # a list, an object, as Go and Rust show them
-    r'|[^\s"]*+))(?= |\Z)'
+    portable(
+        r"(?:(?<! ) ++|\A)([A-Za-z_][\w.\-/]*+)="
+        r'(?:"((?:[^"\\]|\\.)*+)"'
+        r"|'((?:[^'\\]|\\.)*+)'"  # as Python shows texts
+        r"|((?:[\w:]++(?: \{|\()|&?[\[{(])[^\[\](){}]*+[\])}]"  # a list, an object, as Go and Rust show them
+        r'|[^\s"]*+))(?= |\Z)'
+    )
 )
 
 
