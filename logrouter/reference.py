@@ -284,8 +284,12 @@ def _markdown(block: str) -> str:
     example = _example(block)
     if example is None:
         return f"```text\n{_dedent(block)}\n```"
-    shown = "\n".join(f"in   {before}\nout  " + after.replace("\n", "\nout  ") for before, after in example.events)
+    shown = "\n".join(_shown("in   ", before) + "\n" + _shown("out  ", after) for before, after in example.events)
     return f"```yaml\n{example.config}\n```\n\n```text\n{shown}\n```"
+
+
+def _shown(mark: str, lines: str) -> str:
+    return "\n".join((mark + line).rstrip() for line in lines.split("\n"))
 
 
 def _plain(block: str, indent: str = "") -> str:
@@ -295,7 +299,7 @@ def _plain(block: str, indent: str = "") -> str:
     if not block.startswith("    "):
         text = re.sub(r"`(\w+)`", r"'\1'", " ".join(block.split())).replace("`", "").replace("**", "")
         return fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-    return re.sub("^    ([<>]) ", lambda match: f"    {_ARROWS[match[1]]} ", block, flags=re.MULTILINE)
+    return re.sub("^    ([<>])(?= |$)", lambda match: f"    {_ARROWS[match[1]]}", block, flags=re.MULTILINE)
 
 
 def _plain_option(option: Option) -> str:
@@ -312,11 +316,16 @@ def _example(block: str) -> Example | None:
     if not block.startswith("    "):
         return None
     lines = _dedent(block).split("\n")
-    config = "\n".join(line for line in lines if not line.startswith(("< ", "> ")))
-    events = re.findall(r"^< (.*)\n((?:> .*\n)+)", "\n".join((*lines, "")), re.MULTILINE)
-    if not events or len(events) != sum(line.startswith("< ") for line in lines):
+    config = "\n".join(line for line in lines if line[:2] not in ("< ", "<", "> "))
+    events = re.findall(r"^((?:<(?: .*)?\n)+)((?:> .*\n)+)", "\n".join((*lines, "")), re.MULTILINE)
+    if not events or sum(before.count("\n") for before, _ in events) != sum(line[:2] in ("< ", "<") for line in lines):
         return None
-    return Example(config, tuple((before, after[2:-1].replace("\n> ", "\n")) for before, after in events))
+    return Example(config, tuple((_unmarked(before), _unmarked(after)) for before, after in events))
+
+
+def _unmarked(lines: str) -> str:
+    """Lines without what marks them as an example's."""
+    return "\n".join(line[2:] for line in lines.splitlines())
 
 
 def _dedent(block: str) -> str:

@@ -5,8 +5,8 @@ A layout is an expression with the fields in angle brackets:
     <time> \[<thread>\] <level> ++<logger> - <message>
 
 What a field looks like stands once (`KINDS`). The careful expression and the quick one, for a block (`_shapes.py`), are
-the same but for the message. Of an event of several lines the first is looked at; the rest belongs to the message.
-Colours of a terminal (`\x1b[32m`) are taken off before anything else.
+the same but for the message. Of an event of several lines the first is looked at; the rest belongs to the message,
+or is an exception, with fields of its own.  Colours of a terminal (`\x1b[32m`) are taken off before anything else.
 
 The layouts of one parser must exclude each other: no line is of two, so that it does not matter which is tried first.
 """
@@ -24,6 +24,7 @@ from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._colours import ESCAPE, without_colours
+from logrouter.parsers._exceptions import move_exception
 from logrouter.parsers._local_times import LocalTimes
 from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
 from logrouter.parsers._trailing import Tail, Trailing
@@ -141,6 +142,8 @@ class Layout:
             document["message"] = rest[1:]
         elif self._trailing is not None:
             _add_trailing(self._trailing, document, len(rest))
+        if rest:
+            move_exception(document)
         return document
 
     def tail_of(self, line: str) -> tuple[bool, Tail | None]:

@@ -16,6 +16,9 @@ is judged alone, so formats may be mixed, and what a line becomes never depends 
 events as they are, before anything is asked. Colours of a terminal are no part of a format. Nothing is marked
 `meta.parse_error`: text is not wrong here.
 
+Of an event of several lines ([`multiline`](../multiline.md)) which holds an exception the first is recognised, and the
+exception has fields of its own, as [`traceback`](traceback.md) says.
+
 In a list it stands for all of these formats. `formats` leaves out those that an app does not write:
 
     - parse: {auto: {formats: [clf], timezone: Europe/Stockholm}}
@@ -41,8 +44,11 @@ from logrouter.parsers import Looks, Parser, ParserConfig
 from logrouter.parsers._beginnings import alternatives_of, any_of, narrowed, needed_bytes
 from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._dates import zone_named
+from logrouter.parsers._exceptions import with_exception
 from logrouter.possessive import portable
 
+EXCEPTIONS: Final = "traceback"
+"""The parser of events of several lines. Not by how they begin does it tell them, but by what they hold."""
 TEXT: Final = 0
 """In place of a format's number: the line looks like none."""
 
@@ -75,17 +81,42 @@ class Auto(Parser[AutoConfig]):
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         line = without_colours(line)
-        return self._formats.of(line).parse(line, received_ns)
+        made = self._parse(line, received_ns)
+        return self._with_exception(line, made, received_ns) or made
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         if ESCAPE in block:
             lines = list(map(without_colours, lines))
             block = b"\n".join(lines)
-        return self._formats.parse_all(lines, block, received_ns)
+        made = self._formats.parse_all(lines, block, received_ns)
+        if block.count(b"\n") < len(lines):  # each is one line
+            return made
+        return [self._with_exception(line, one, received_ns) or one for line, one in zip(lines, made, strict=True)]
+
+    def parse_exception(self, line: bytes, received_ns: int) -> bytes | None:
+        """As `parse`, but None where the event holds no exception."""
+        if b"\n" not in line:
+            return None
+        line = without_colours(line)
+        return self._with_exception(line, self._parse(line, received_ns), received_ns)
 
     def taker(self, line: bytes, received_ns: int) -> str | None:
         line = without_colours(line)
-        return self._formats.of(line).taker(line, received_ns)
+        name = self._formats.of(line).taker(line, received_ns)
+        return EXCEPTIONS if name is None and self._with_exception(line, None, received_ns) else name
+
+    def _parse(self, line: bytes, received_ns: int) -> bytes | None:
+        return self._formats.of(line).parse(line, received_ns)
+
+    def _with_exception(self, line: bytes, made: bytes | None, received_ns: int) -> bytes | None:
+        """The event's object, where it is one of several lines that hold an exception."""
+        if not self._has_exceptions or b"\n" not in line:
+            return None
+        return with_exception(line, made, lambda head: self._parse(head, received_ns))
+
+    @property
+    def _has_exceptions(self) -> bool:
+        return not self.config.formats or EXCEPTIONS in self.config.formats
 
 
 class _Format:
@@ -247,5 +278,5 @@ def _check(names: Iterable[str]) -> None:
         if name not in known:
             hint = did_you_mean(name, known)
             raise ValueError(f"formats: unknown parser {name!r}" + (f" ({hint})" if hint else ""))
-        if _kind_of(name).looks is None:
+        if name != EXCEPTIONS and _kind_of(name).looks is None:
             raise ValueError(f"formats: nearly any line could be {name}: name it in the list beside auto")

@@ -27,8 +27,9 @@ It knows, whichever it is, line by line:
                         INFO: x
 
 The two lines of `java.util.logging` are one event with `multiline: {start: '^[A-Z][a-z]{2} \d'}`. Times are local, of
-`timezone`, unless they say theirs; one without a date is the last such time before the line was read. Behind an
-exception's first line the stack trace stays in `message`, where [`multiline`](../multiline.md) has joined it.
+`timezone`, unless they say theirs; one without a date is the last such time before the line was read. The
+stack trace that [`multiline`](../multiline.md) has joined to a line becomes `exception.type`, `exception.message` and
+`exception.stacktrace`.
 """
 
 from __future__ import annotations

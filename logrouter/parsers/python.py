@@ -30,8 +30,9 @@ It knows, whichever it is, line by line:
     uvicorn     INFO:     x
 
 The name of a logger becomes `logger`; the rest is called as `logging` calls it, shorter where others do (`pid`, `file`,
-`line`). Times are local, of `timezone`, unless they say theirs. Behind an exception's first line the traceback stays in
-`message`, where [`multiline`](../multiline.md) has joined it.
+`line`). Times are local, of `timezone`, unless they say theirs. The traceback that
+[`multiline`](../multiline.md) has joined to a line becomes `exception.type`, `exception.message` and
+`exception.stacktrace`.
 """
 
 from __future__ import annotations

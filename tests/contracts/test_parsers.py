@@ -73,6 +73,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
     ],
     "text": ["{text: {level: words}}", "text"],
     "rust": ["rust", "{rust: {timezone: Europe/Stockholm}}"],
+    "traceback": ["traceback", "{traceback: {timezone: Europe/Stockholm}}"],
     "syslog": ["syslog", "{syslog: {timezone: Europe/Stockholm}}"],
 }
 """As they stand in a list of parsers, each at least once."""
