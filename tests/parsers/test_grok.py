@@ -179,6 +179,7 @@ def test_time_of_an_access_log() -> None:
     assert "request_date" not in fields["haproxy"]
 
 
+@pytest.mark.slow
 def test_haproxy() -> None:
     fields = parsed("^%{HAPROXYHTTP}$", HAPROXY)
     assert fields["source"] == {"address": "10.0.1.2", "port": 33317, "bytes": 2750}
