@@ -395,9 +395,7 @@ def _reads_event(rule: Rule | None) -> bool:
 
 def _reason(error: Exception) -> str:
     """Why a step failed. Errors' own texts may quote the event, which is nothing for a log."""
-    if isinstance(error, Incomplete):
-        return "a part of it could not be done"
-    return str(error) if isinstance(error, StepFailed) else type(error).__name__
+    return str(error) if isinstance(error, Incomplete | StepFailed) else type(error).__name__
 
 
 def _decoded(payload: bytes, flags: int) -> Document:

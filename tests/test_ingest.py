@@ -377,6 +377,20 @@ def test_a_chunk_of_which_nothing_is_left_is_none() -> None:
     assert ingest.read_events == 3
 
 
+def test_lines_that_are_left_out_are_counted_and_seen_by_no_step() -> None:
+    chain = chain_of("- doubling")
+    ingest = ingest_of(chain)
+    some = [b'{"level":"a"}', b'{"level":"b"}', b"text", b'{"level":"c"}']
+    chunks = ingest.chunks(frame_of(some), RECEIVED_NS, skip_lines=1, skip_events=3)
+    assert events_of(chunks) == [
+        (b'{"level":"c","number":3}', Flag.JSON),
+        (b'{"level":"debug","second":3}', Flag.JSON),
+    ]
+    assert (ingest.read_events, ingest.skipped) == (4, 4)
+    assert ingest.chunks(frame_of(some), RECEIVED_NS, skip_lines=4) == []
+    assert chain.added == {"doubling": 2}
+
+
 def test_events_that_have_become_many_are_cut_into_chunks_that_fit() -> None:
     chain = chain_of("\n".join(["- doubling"] * 5))
     ingest = ingest_of(chain, match="level == 'debug'")

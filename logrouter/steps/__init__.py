@@ -51,7 +51,8 @@ class StepFailed(Exception):
 
 class Incomplete(Exception):
     """Raised by a step that has done to an event what it could, and that was not all. The event goes on as it is then,
-    marked `meta.step_failed` and counted; after any other exception it goes on as it was before the step."""
+    marked `meta.step_failed` and counted; after any other exception it goes on as it was before the step. Its text is
+    told in our own log: it quotes nothing of the event."""
 
 
 class StepConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -55,7 +55,7 @@ def _number(value: Any) -> int | float | Decimal:
         return int(value)
     if isinstance(value, str) and len(value) <= _LONGEST and _IS_NUMBER.fullmatch(text := value.strip()):
         return Decimal(text)
-    raise ValueError(f"{_shown(value)} is no number")
+    raise ValueError("no number")
 
 
 def _json_number(number: int | float | Decimal) -> int | float:
@@ -67,7 +67,7 @@ def _json_number(number: int | float | Decimal) -> int | float:
 
 def _finite(number: float) -> float:
     if abs(number) == float("inf"):
-        raise ValueError("it is too large")
+        raise ValueError("too large")
     return number
 
 
@@ -76,7 +76,7 @@ def _int(value: Any, time_ns: int) -> int:
         return int(value)
     number = _number(value)
     if not -_TOO_LARGE < number < _TOO_LARGE or number % 1:
-        raise ValueError(f"{_shown(value)} is no whole number, or too large")
+        raise ValueError("no whole number, or too large")
     return int(number)
 
 
@@ -93,7 +93,7 @@ def _bool(value: Any, time_ns: int) -> bool:
         return bool(value)
     if isinstance(value, str) and (truth := _TRUTHS.get(value.strip().lower())) is not None:
         return truth
-    raise ValueError(f"{_shown(value)} is neither true nor false")
+    raise ValueError("neither true nor false")
 
 
 def _text(value: Any, time_ns: int) -> str:
@@ -124,7 +124,7 @@ def _of_one_part(one: re.Match[str], zeros: int) -> int | float:
 def _length(value: Any, unit: Decimal) -> Decimal:
     """A length of time in seconds. `unit`: that of a number alone."""
     if isinstance(value, bool):
-        raise ValueError(f"{_shown(value)} is no length of time")
+        raise ValueError("no length of time")
     if not isinstance(value, str):
         number = _number(value)
         return Decimal(repr(number) if isinstance(number, float) else number) * unit
@@ -140,7 +140,7 @@ def _length(value: Any, unit: Decimal) -> Decimal:
         total += Decimal(part[1]) * _UNITS[part[2]]
         place = part.end()
     if not place or place < len(text):
-        raise ValueError(f"{_shown(value)} is no length of time")
+        raise ValueError("no length of time")
     return sign * total
 
 
@@ -149,7 +149,7 @@ def _bytes(value: Any, time_ns: int) -> int | float:
         return _int(value, time_ns)
     match = _SIZE.fullmatch(value.strip()) if len(value) <= _LONGEST else None
     if match is None:
-        raise ValueError(f"{_shown(value)} is no size")
+        raise ValueError("no size")
     factor = 1
     if letter := match[2]:
         factor = (1000 if match[4] and not match[3] else 1024) ** (_LETTERS.index(letter.upper()) + 1)
@@ -177,14 +177,9 @@ def of_time(kind: str, own: TimeFormat | None) -> Conversion:
     def convert(value: Any, time_ns: int) -> Any:
         moment_ns = own.utc_ns(value, time_ns) if own and isinstance(value, str) else times.parse(value)
         if moment_ns is None:
-            raise ValueError(f"{_shown(value)} is no time")
+            raise ValueError("no time")
         if scale is None:
             return times.format_rfc3339(moment_ns)
         return _json_number(Decimal(moment_ns) * scale / 10**9)
 
     return convert
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -77,11 +77,11 @@ class Convert(Step[ConvertConfig]):
         own = None if config.time_format is None else TimeFormat(config.time_format, zone)
         if own is None and config.timezone != "UTC":
             raise ValueError("timezone: it needs time_format")
-        self._fields: list[tuple[Path, Conversion]] = []
+        self._fields: list[tuple[str, Path, Conversion]] = []
         for name, kind in config.fields.items():
             conversion = CONVERSIONS.get(kind) or of_time(kind, own)
-            self._fields.append((field_path(name, "converted"), conversion))
-        check_apart(path for path, _ in self._fields)
+            self._fields.append((f"{name} cannot be made {kind}", field_path(name, "converted"), conversion))
+        check_apart(path for _, path, _ in self._fields)
 
     @classmethod
     def options_from(cls, value: Any) -> Any:
@@ -91,7 +91,7 @@ class Convert(Step[ConvertConfig]):
 
     def apply(self, document: Document, facts: Facts) -> None:
         failed = []
-        for path, convert in self._fields:
+        for problem, path, convert in self._fields:
             place = parent_and_key(document, path)
             if place is None:
                 continue
@@ -101,8 +101,8 @@ class Convert(Step[ConvertConfig]):
                 continue
             try:
                 holder[key] = convert(value, facts.time_ns)
-            except (ValueError, ArithmeticError) as error:
-                failed.append(str(error))
+            except (ValueError, ArithmeticError):
+                failed.append(problem)
                 if self.config.on_error == "remove":
                     del holder[key]
         if failed and self.config.on_error != "keep":

@@ -123,6 +123,7 @@ def test_what_cannot_be_converted_stays_and_is_marked_and_counted(chain: Any, ki
     steps = chain(f"- convert: {{a: {kind}, n: int}}")
     assert steps.apply(payload, Flag.JSON, FACTS) == [(converted, Flag.JSON | Flag.STEP_FAILED)]
     assert steps.failed == {"convert": 1}
+    assert steps.reasons == {"convert": f"a cannot be made {kind}"}
     kept = chain(f"- convert: {{fields: {{a: {kind}, n: int}}, on_error: keep}}")
     assert kept.apply(payload, Flag.JSON, FACTS) == [(converted, Flag.JSON)]
     removing = chain(f"- convert: {{fields: {{a: {kind}, n: int}}, on_error: remove}}")
