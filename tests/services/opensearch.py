@@ -43,7 +43,7 @@ class OpenSearch(Server):
         }
 
     def command(self) -> Sequence[str | Path]:
-        built = _installed()
+        built = installed_opensearch()
         (self.folder / "temporary").mkdir(exist_ok=True)
         machine = ["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # quick to start, small
         places = [f"-Djava.io.tmpdir={self.folder / 'temporary'}", "-cp", f"{built / 'classes'}:{built / 'libs'}/*"]
@@ -89,7 +89,7 @@ class OpenSearch(Server):
         return sorted(hit["_id"] for hit in self.documents(index))
 
 
-def _installed() -> Path:
+def installed_opensearch() -> Path:
     """Its libraries in `libs`, and what starts them, compiled, in `classes`."""
     sources = sorted(SOURCES.iterdir())
     version = zlib.crc32(b"".join(source.read_bytes() for source in sources))  # changed sources are built anew
