@@ -42,9 +42,12 @@ def main(argv: Sequence[str]) -> int:
         "explain", "For each line on standard input: what is recognised, which rules hold, what each sink would get."
     )
     _options.add_config_options(parser)
-    explanation = Explanation(_options.load(parser.parse_args(argv)))
+    settings = _options.load(parser.parse_args(argv))
+    explanation = Explanation(settings)
     stream = sys.stdin.buffer if sys.stdin is not None else BytesIO()  # None: it was closed when we started
     number = 0
+    for note in settings.provenance.notes:
+        print(f"note: {note}", file=sys.stderr)
     for parts in explanation.parts(stream):
         for told in explanation.explain(parts, number):
             number += 1

@@ -262,3 +262,14 @@ def test_a_spool_that_others_may_look_into_or_have_written(command: Command, mon
         "warning: spool was written on another machine: if it still runs there, events arrive twice",
     ]
     assert marker.read_bytes() == before
+
+
+def test_it_says_where_text_stays_whole_and_why(command: Command, write: Callable[..., None]) -> None:
+    write("sinks: {all: {url: 'file:all.log?format=raw'}}\n")
+    done = command("check", "-v")
+    note = "sources.stdin.parse is json_or_text, as sinks.all writes lines as they came: `parse: auto` makes fields"
+    assert f"\nnote: {note}" in done.output
+    assert "note:" not in command("check").output
+    explained = command("explain", stdin=b"level=info msg=hi\n")
+    assert explained.complaints.startswith(f"note: {note}")
+    assert "· text ·" in explained.output

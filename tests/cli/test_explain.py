@@ -14,6 +14,7 @@ from tests.cli.conftest import Command
 
 CONFIG = """\
 resource: {service.name: shop}
+sources: {stdin: {parse: json_or_text}}
 steps:
   - discard: {when: path == "/healthz"}
   - set: {slow: true}
@@ -294,3 +295,12 @@ def test_what_steps_tell_at_the_end(command: Command, write: Callable[..., None]
         "   sinks    yes all: everything",
         '                  49 bytes: {"message":"a","n":2,"repeated":1,"behind":true}',
     ]
+
+
+def test_which_parser_has_recognised_a_line(command: Command, write: Callable[..., None]) -> None:
+    write("sinks: {all: {url: 'stdout:?format=json'}}\n")
+    done = command("explain", stdin=b"level=info msg=hi\njust text\n")
+    first, second = blocks(done.output)
+    assert first[0] == "── line 1 · text, taken by the parser logfmt · 17 bytes"
+    assert "   severity info, from level = 'info'" in first
+    assert second[0] == "── line 2 · text · 9 bytes"
