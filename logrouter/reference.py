@@ -92,6 +92,7 @@ def page(kind: Kind, name: str) -> str:
         "<!-- Made by `python -m logrouter.reference docs`: change the docstrings, not this page. -->",
         f"# {name}",
         *(_markdown(block) for block in blocks(text)),
+        _recognition(kind, name),
         "## Options",
         config.__doc__ or "",
         table(own) if own else "",
@@ -108,12 +109,23 @@ def plain_page(kind: Kind, name: str) -> str:
     parts = [
         f"{kind.removesuffix('s')} {name}",
         *(_plain(block) for block in blocks(text)),
+        _plain(_recognition(kind, name)),
         "options",
         _plain(config.__doc__ or ""),
         *map(_plain_option, own),
         *(part for title, listed in shared for part in (_plain(title), *map(_plain_option, listed))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _recognition(kind: Kind, name: str) -> str:
+    """Of a parser, whether it need be named; of `auto`, which need not."""
+    if kind != "parsers":
+        return ""
+    if name == "auto":
+        known = [f"`{other}`" for other in component.names(kind) if component.load(kind, other).looks]
+        return f"Recognised are the formats of {', '.join(known[:-1])} and {known[-1]}."
+    return "`parse: auto` recognises its lines." if component.load(kind, name).looks else ""
 
 
 def groups(struct: type[msgspec.Struct]) -> list[tuple[str, list[Option]]]:
