@@ -43,7 +43,7 @@ def build(
     warnings: list[Mistake],
     conventions: dict[str, Secret],
     *,
-    under_run: bool = False,
+    under_run: bool,
 ) -> Settings:
     """The settings. Only good for anything if no mistake was added."""
     converter = Converter(mistakes)
@@ -91,9 +91,10 @@ def _sources(
     """What is read. Under `logrouter run` the app's output is what stdin is elsewhere, and it is always read."""
     nodes = document["sources"].value
     _check_names("sources", nodes, mistakes)
-    found = {name: components.source(name, node, {"stdin": "run"} if under_run else {}) for name, node in nodes.items()}
+    instead = {"stdin": "run"} if under_run else {}
+    found = {name: components.source(name, node, instead) for name, node in nodes.items()}
     if under_run and not any(source is None or source.type == "run" for source in found.values()):
-        found["run"] = components.source("run", Node({"type": Node("run", DEFAULT, text="run")}, DEFAULT))
+        found["run"] = components.source("run", Node({"type": Node("run", DEFAULT, text="run")}, DEFAULT), instead)
     sources = {name: source for name, source in found.items() if source is not None}
     for name, source in sources.items():
         first = next(other for other, settings in sources.items() if settings.type == source.type)

@@ -14,7 +14,7 @@ from logrouter.component import Kind
 from logrouter.config.assignments import is_mapping_text
 from logrouter.config.conversion import WRONG, Converter, fields_of
 from logrouter.config.mistakes import Mistakes, shown
-from logrouter.config.nodes import Node, Path, dotted, node_of, plain, rewrap
+from logrouter.config.nodes import Node, Path, dotted, node_of
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
 from logrouter.config.urls import Url, UrlError, scheme_of, split_secret_url, split_url
 from logrouter.errors import Mistake, PluginError, did_you_mean
@@ -23,7 +23,6 @@ from logrouter.rules import Rule
 from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, all_revealed, revealed
 
-_SAME: Mapping[str, str] = {}
 _NOUN = {"sinks": "sink", "sources": "source", "steps": "step"}
 
 
@@ -79,8 +78,8 @@ class Components:
                     return True
         return False
 
-    def source(self, name: str, node: Node, instead: Mapping[str, str] = _SAME) -> SourceSettings | None:
-        """One source, or None after adding its mistakes. `instead`: the type that stands in for another."""
+    def source(self, name: str, node: Node, instead: Mapping[str, str]) -> SourceSettings | None:
+        """One source, or None after adding its mistakes. `instead`: the types that stand in for others."""
         path = ("sources", name)
         found = self._identify("sources", name, node)
         if found is None:
@@ -303,13 +302,8 @@ class Components:
                 self._mistakes.add(when.place_of_key, f"{dotted(path)}: 'when' stands both inside and beside the step")
             when = node.value["when"]
             node = Node({key: item for key, item in node.value.items() if key != "when"}, node.origin, node.key_origin)
-        try:
-            options = step.options_from(plain(node))
-        except ValueError as error:
-            self._converter.complain(node, path, error)
-            return None
-        long = rewrap({} if options is None else options, node)
-        keys = self._converter.keys(long, path)
+        options = self._converter.long_form(step.options_from, node, path)
+        keys = None if options is None else self._converter.keys(options, path)
         if keys is None or when is None:
             return keys
         return {**keys, "when": when}

@@ -22,7 +22,7 @@ from msgspec.structs import FieldInfo
 from logrouter.config.assignments import parse_text
 from logrouter.config.files import read_code, read_secret
 from logrouter.config.mistakes import Mistakes, shown
-from logrouter.config.nodes import Node, Origin, Path, dotted, plain
+from logrouter.config.nodes import Node, Origin, Path, dotted, plain, rewrap
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
 from logrouter.errors import ExpressionError, did_you_mean
 from logrouter.parsing import Parse
@@ -157,6 +157,16 @@ class Converter:
                 self.complain(node, path, error)
             return WRONG
         return made if len(right) == len(values) else WRONG
+
+    def long_form(self, options_from: Callable[[Any], Any], node: Node, path: Path) -> Node | None:
+        """A component's options as a mapping, made by its `options_from` of what stands there; None after adding the
+        mistake that it has found."""
+        try:
+            options = options_from(plain(node))
+        except ValueError as error:
+            self.complain(node, path, error)
+            return None
+        return rewrap({} if options is None else options, node)
 
     def complain(self, node: Node, path: Path, error: ValueError) -> None:
         """Add what a component said of its options; at the very character, if it quotes a text of them."""

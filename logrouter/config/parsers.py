@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from logrouter import component
 from logrouter.config.conversion import WRONG, Converter
 from logrouter.config.mistakes import shown
-from logrouter.config.nodes import Node, Path, dotted, plain, rewrap
+from logrouter.config.nodes import Node, Path, dotted, plain
 from logrouter.errors import did_you_mean
 from logrouter.parsers import Parser
 from logrouter.parsers.auto import Auto
@@ -59,7 +58,7 @@ def _parser(converter: Converter, node: Node, path: Path) -> Parser[Any] | Any:
         converter.mistakes.add(value.place_of_key, f"{dotted(path)}: unknown parser {name!r}", hint)
         return WRONG
     kind = component.load("parsers", name)
-    options = _long_form(converter, kind.options_from, value, path)
+    options = converter.long_form(kind.options_from, value, path)
     return WRONG if options is None else converter.struct(options, kind.Config, path, make=kind)
 
 
@@ -74,12 +73,3 @@ def _entry(converter: Converter, node: Node, path: Path) -> tuple[str, Node] | N
     problem = f"{dotted(path)}: expected a parser such as logfmt or {{regex: '…'}}, not {shown(node)}"
     converter.mistakes.add(node.origin, problem)
     return None
-
-
-def _long_form(converter: Converter, options_from: Callable[[Any], Any], node: Node, path: Path) -> Node | None:
-    try:
-        options = options_from(plain(node))
-        return rewrap({} if options is None else options, node)
-    except ValueError as error:
-        converter.complain(node, path, error)
-        return None
