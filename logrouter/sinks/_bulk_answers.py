@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logrouter.documents import NOT_JSON
 from logrouter.http_sink import CONGESTED, SUCCESS, refusal, shown
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Response, Retry
 
@@ -74,7 +75,6 @@ class Failure(NamedTuple):
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_any = msgspec.json.Decoder().decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def settled(response: Response, events: int, in_doubt: bool = False) -> Outcome:
@@ -107,12 +107,12 @@ def _items_of(body: bytes) -> tuple[list[dict[str, _Item]], bool]:
     """
     try:
         return _decode_answer(body).items, False
-    except _UNREADABLE:
+    except NOT_JSON:
         pass
     last = max(body.rfind(separator) for separator in _SEPARATORS)
     try:
         return _decode_answer(body[: last + 1] + b"]}").items, True
-    except _UNREADABLE:
+    except NOT_JSON:
         return [], False
 
 
@@ -125,7 +125,7 @@ def document_in(body: bytes) -> dict[str, Any]:
     """The body as an object; empty where it is none."""
     try:
         answer = _decode_any(body)
-    except _UNREADABLE:
+    except NOT_JSON:
         return {}
     return answer if isinstance(answer, dict) else {}
 
