@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
+_SHELLS: Final = ("bash", "zsh", "fish")
 _NESTED: Final = ("spool", "dlq")
 """Commands that have commands of their own."""
 _OWN: Final = ("test",)
@@ -18,9 +19,9 @@ _logrouter() {{
     case "$previous" in
         -c|--config|--output|--junit) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --directory) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;
-        describe) COMPREPLY=($(compgen -W "source step sink" -- "$current")); return ;;
-        init) COMPREPLY=($(compgen -W "sidecar vm wrapper" -- "$current")); return ;;
+        completion) COMPREPLY=($(compgen -W "{shells}" -- "$current")); return ;;
+        describe) COMPREPLY=($(compgen -W "{described_kinds}" -- "$current")); return ;;
+        init) COMPREPLY=($(compgen -W "{starters}" -- "$current")); return ;;
     esac
     case "${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}}" in
 {nested}
@@ -50,9 +51,9 @@ _logrouter() {{
     case "$words[CURRENT-1]" in
         -c|--config|--output|--junit) _files; return ;;
         --directory) _files -/; return ;;
-        completion) compadd bash zsh fish; return ;;
-        describe) compadd source step sink; return ;;
-        init) compadd sidecar vm wrapper; return ;;
+        completion) compadd {shells}; return ;;
+        describe) compadd {described_kinds}; return ;;
+        init) compadd {starters}; return ;;
     esac
 {nested_commands}
     case "$words[2] $words[3]" in
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     from logrouter.cli import _options
 
     parser = _options.parser("completion", "Print a script that completes logrouter's commands and flags in a shell.")
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+    parser.add_argument("shell", choices=_SHELLS)
     print(script(parser.parse_args(argv).shell), end="")
     return 0
 
@@ -86,14 +87,22 @@ def script(shell: str) -> str:
 
     flags = _flags(make_parser())
     commands = summaries()
+    words = {"flags": " ".join(flags), "shells": " ".join(_SHELLS), **_words()}
     if shell == "bash":
-        return _BASH.format(commands=" ".join(commands), flags=" ".join(flags), **_nested(_BASH_COMMANDS, _BASH_FLAGS))
+        return _BASH.format(commands=" ".join(commands), **words, **_nested(_BASH_COMMANDS, _BASH_FLAGS))
     if shell == "zsh":
         described = " ".join(f"'{name}:{text}'" for name, text in commands.items())
-        return _ZSH.format(described=described, flags=" ".join(flags), **_nested(_ZSH_COMMANDS, _ZSH_FLAGS))
+        return _ZSH.format(described=described, **words, **_nested(_ZSH_COMMANDS, _ZSH_FLAGS))
     lines = [f"complete -c logrouter -n __fish_use_subcommand -a {name} -d '{text}'" for name, text in commands.items()]
     lines += [f"complete -c logrouter -l {flag[2:]} -d '{text}'" for flag, text in flags.items()]
     return _FISH_HEAD + "\n".join([*lines, *_fish_nested()]) + "\n"
+
+
+def _words() -> dict[str, str]:
+    """What commands take that have a few words to choose from."""
+    from logrouter.cli import describe, init
+
+    return {"described_kinds": " ".join(describe.KINDS), "starters": " ".join(init.kinds())}
 
 
 def nested_flags(name: str) -> dict[str, dict[str, str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from logrouter.component import Kind, load_module, names, plugins
 
-_KINDS: dict[str, Kind] = {"source": "sources", "parser": "parsers", "step": "steps", "sink": "sinks"}
+KINDS: Final[Mapping[str, Kind]] = {"source": "sources", "parser": "parsers", "step": "steps", "sink": "sinks"}
+"""What one component of a kind is called → where these are."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,13 +17,13 @@ def main(argv: Sequence[str]) -> int:
     from logrouter.errors import LogrouterError, did_you_mean
 
     parser = _options.parser("describe", "List the components there are, or show the options of one.")
-    parser.add_argument("kind", nargs="?", choices=[*_KINDS], help="what to describe; default: all")
+    parser.add_argument("kind", nargs="?", choices=[*KINDS], help="what to describe; default: all")
     parser.add_argument("name", nargs="?", help="for example `logrouter describe sink file`")
     options = parser.parse_args(argv)
     if options.name is None:
-        print("\n".join(_listing([options.kind] if options.kind else [*_KINDS])))
+        print("\n".join(_listing([options.kind] if options.kind else [*KINDS])))
         return 0
-    kind = _KINDS[options.kind]
+    kind = KINDS[options.kind]
     known = (*names(kind), *plugins(kind))
     if options.name not in known:
         hint = did_you_mean(options.name, known) or f"there are {', '.join(known)}"
@@ -36,7 +38,7 @@ def _listing(kinds: Sequence[str]) -> list[str]:
     lines = []
     for kind in kinds:
         lines.append(f"{kind}s")
-        for name in (*names(_KINDS[kind]), *plugins(_KINDS[kind])):
-            summary = (load_module(_KINDS[kind], name).__doc__ or "").splitlines()[0].replace("`", "")
+        for name in (*names(KINDS[kind]), *plugins(KINDS[kind])):
+            summary = (load_module(KINDS[kind], name).__doc__ or "").splitlines()[0].replace("`", "")
             lines.append(f"  {name:<12}{summary}")
     return [*lines, "", "logrouter describe KIND NAME shows the options of one"]

@@ -55,6 +55,7 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
         (["test", "tests/"], []),
         (["completion", ""], ["bash", "fish", "zsh"]),
         (["describe", "s"], ["sink", "source", "step"]),
+        (["describe", ""], ["parser", "sink", "source", "step"]),
         (["describe", "si"], ["sink"]),
         (["init", ""], ["sidecar", "vm", "wrapper"]),
         (["spool", ""], ["export", "ls", "repair", "verify"]),
