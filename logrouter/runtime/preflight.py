@@ -88,7 +88,7 @@ def _read_by_a_source(sink: Sink[Any], settings: Settings) -> str | None:
     template = getattr(sink.config, "path", None)
     path = os.path.abspath(_PLACEHOLDER.sub("x", template.text if template else sink.known_path))
     for name, source in settings.sources.items():
-        if component.load("sources", source.type)(source.config).reads(path):
+        if component.load("sources", source.type).reads(source.config, path):
             return f"sources.{name} follows {path} and would read what this sink writes: exclude it there"
     return None
 

@@ -152,6 +152,11 @@ class Source(Generic[ConfigT]):
         """Asked before the start: why it cannot work so, where no waiting would mend that. None: nothing is known."""
         return None
 
+    @classmethod
+    def reads(cls, config: Any, path: str) -> bool:
+        """Whether it would read a file at that absolute path: nothing of ours may write there."""
+        return False
+
     @property
     def attributes(self) -> dict[str, str | int | bool]:
         """What is known of all its events, beside `source` and `host`; named in `event.ATTRIBUTES`."""
@@ -160,10 +165,6 @@ class Source(Generic[ConfigT]):
     def adjust(self, config: ConfigT) -> None:
         """Go on with these options, of which only those that are `adjustable` differ."""
         self.config = config
-
-    def reads(self, path: str) -> bool:
-        """Whether it would read a file at that absolute path: nothing of ours may write there."""
-        return False
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """Called before `run`: how far streams had been read when the process ended before, by their keys."""

@@ -52,6 +52,11 @@ class TailSource(Source[TailConfigT]):
     Config: ClassVar[type[SourceConfig]] = TailConfig
     live = False
 
+    @classmethod
+    def reads(cls, config: TailConfig, path: str) -> bool:
+        """Whether it would follow a file at that absolute path."""
+        return Patterns(config.include, config.exclude).matches(path)
+
     def __init__(self, config: TailConfigT) -> None:
         super().__init__(config)
         self.ends = not config.follow or config.read_on
@@ -67,10 +72,6 @@ class TailSource(Source[TailConfigT]):
         """What makes frames of a file's bytes, and where its streams go on."""
         framing = self.config.framing(starts.get("", Start()).memo)
         return FileLines(framing, self.config.quiet_seconds)
-
-    def reads(self, path: str) -> bool:
-        """Whether it would follow a file at that absolute path."""
-        return Patterns(self.config.include, self.config.exclude).matches(path)
 
     def resume(self, positions: Mapping[str, bytes]) -> None:
         """How far files were read when the process ended before."""
