@@ -24,6 +24,7 @@ from tests.benchmarks import cases, inputs, measure
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import Watcher
+from tests.e2e.processes import size_of
 
 LOGROUTER = [sys.executable, "-m", "logrouter"]
 WRITERS = [sys.executable, "-I", "-S", str(Path(__file__).with_name("writers.py"))]
@@ -162,7 +163,7 @@ def restart(folder: Path, segments: int) -> Iterator[str]:
         options = ["--set", "spool.max_size=1TiB", "--set", "admin.listen=127.0.0.1:0", "-v"]
         with measure.running([*command, *options]) as process:
             ready = _until(started, lambda: _descriptor_open(process.pid, "stdin"), process)
-            first = _until(started, lambda: _size(here / "out") > 0, process)
+            first = _until(started, lambda: size_of(here / "out") > 0, process)
             time.sleep(3)
             resident = measure.resident_mib(process.pid)
             process.kill()
@@ -190,10 +191,6 @@ def _descriptor_open(pid: int, name: str) -> bool:
             if any(line.split()[1] == "0" for line in entry.read_text().splitlines() if line.startswith("tfd:")):
                 return True
     return False
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 # ── live beside a laggard ──
@@ -245,10 +242,10 @@ def _live(folder: Path, seconds: int, segments: int) -> Live:
             watcher = Watcher(here / "live", LIVE_RATE, seconds)
             watcher.watch(1.0)
             begun, used = time.monotonic(), measure.cpu_seconds(router.pid)
-            before = _size(here / "late")
+            before = size_of(here / "late")
             watcher.watch(seconds - 2.0)
             share = (measure.cpu_seconds(router.pid) - used) / (time.monotonic() - begun)
-            late_bytes = _size(here / "late") - before
+            late_bytes = size_of(here / "late") - before
             router.kill()
     return Live(watcher.quantiles()[1], share, late_bytes // 281)
 

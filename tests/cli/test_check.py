@@ -223,7 +223,7 @@ def warnings(command: Command) -> list[str]:
     return [line.replace("--set spool.directory=…: spool.directory: ", "") for line in done.complaints.splitlines()]
 
 
-def test_a_spool_in_use_is_told_and_not_disturbed(command: Command, tmp_path: Path) -> None:
+def test_a_spool_in_use_is_told_and_not_disturbed(command: Command) -> None:
     """The config of what runs is checked as well: no mistake, but a second one could not start."""
     assert warnings(command) == []
     spool = SpoolDirectory("spool")

@@ -132,6 +132,11 @@ def pipe(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
+def size_of(path: Path) -> int:
+    """In bytes; 0 where it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
 def wait_until(condition: Callable[[], object], what: str, seconds: float = TOO_LONG_SECONDS) -> None:
     """Look again and again until something outside this process is so."""
     until = time.monotonic() + seconds

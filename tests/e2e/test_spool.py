@@ -20,7 +20,16 @@ import pytest
 
 from tests.crash.feeding import is_notice, number_of, numbered, numbers_of
 from tests.e2e.disks import fill, remount, tiny_disk
-from tests.e2e.processes import LOGROUTER, TOO_LONG_SECONDS, Workplace, pipe, spool_options, wait_for_port, wait_until
+from tests.e2e.processes import (
+    LOGROUTER,
+    TOO_LONG_SECONDS,
+    Workplace,
+    pipe,
+    size_of,
+    spool_options,
+    wait_for_port,
+    wait_until,
+)
 from tests.e2e.status import settled, status, waiting
 from tests.e2e.test_faults import feed
 from tests.runtime.spool.logs import make_newer, numbered_chunk, write_version_1
@@ -128,13 +137,9 @@ def test_sinks_that_die_one_after_the_other_do_not_fill_the_memory(workplace: Wo
             *sinks, "--sink", "all=file:all?format=raw", *spool_options(memory="1MiB", block_timeout="never")
         )
         feed(router, data)
-        wait_until(lambda: len(data) == _size(workplace.folder / "all"), "the living sink to get all")
+        wait_until(lambda: len(data) == size_of(workplace.folder / "all"), "the living sink to get all")
         router.kill()
         router.wait()
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 @pytest.mark.parametrize("durability", ["disk", "memory"])
@@ -155,13 +160,13 @@ def test_what_is_not_delivered_in_time_is_kept_and_delivered_by_the_next_run(
         assert set(undelivered) == {"full", "hung"}
         assert all(event["kept"] == "spool" for event in undelivered.values())
         assert "No space left on device" in undelivered["full"]["reason"]
-        assert _size(workplace.folder / "all") == len(data)
+        assert size_of(workplace.folder / "all") == len(data)
 
         remount(full, "size=64m")
         done = workplace.route(b"", *arguments)
         assert (done.returncode, done.stderr) == (0, b"")
         assert (full / "out").read_bytes() == data
-        assert _size(workplace.folder / "all") == len(data)
+        assert size_of(workplace.folder / "all") == len(data)
     again = len(first) + len(done.stdout) - len(data)
     assert data.startswith(first)
     assert data.endswith(done.stdout)
@@ -177,7 +182,7 @@ def test_by_the_clock_a_dead_sink_takes_no_more_than_the_timeout(workplace: Work
     )  # fmt: skip
     lines = numbered(0, 1_000)
     pipe(router.stdin).write(b"".join(lines))
-    wait_until(lambda: _size(workplace.folder / "all") == len(b"".join(lines)), "the living sink to get all")
+    wait_until(lambda: size_of(workplace.folder / "all") == len(b"".join(lines)), "the living sink to get all")
     began = time.monotonic()
     router.send_signal(signal.SIGTERM)
     assert router.wait(TOO_LONG_SECONDS) == 75
@@ -218,7 +223,7 @@ def test_a_full_spool_costs_the_dead_sinks_their_oldest_events_only(workplace: W
         )
         wait_for_port(port)
         feeding = feed_open(router, data)
-        wait_until(lambda: _size(workplace.folder / "all") == len(data), "the living sink to get all")
+        wait_until(lambda: size_of(workplace.folder / "all") == len(data), "the living sink to get all")
         assert used(workplace.folder / "spool" / "segments") <= 16 * MIB
         remount(full, "size=256m")
         wait_until(lambda: not waiting(port), "all to be delivered")
@@ -261,10 +266,10 @@ def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(w
         wait_for_port(port)
         started = time.monotonic()
         feeding = feed_open(router, data)
-        wait_until(lambda: _size(workplace.folder / "all") > 14 * MIB, "the spool to be full")
+        wait_until(lambda: size_of(workplace.folder / "all") > 14 * MIB, "the spool to be full")
         wait_until(lambda: status(port)["sinks"]["told"]["discarded"], "the first to be discarded")
         assert time.monotonic() - started > 2.0
-        wait_until(lambda: _size(workplace.folder / "all") == len(data), "the living sink to get all")
+        wait_until(lambda: size_of(workplace.folder / "all") == len(data), "the living sink to get all")
         assert 2.0 <= status(port)["spool"]["blocked_seconds"] < 4.0  # it waited once
         remount(full, "size=256m")
         wait_until(lambda: not waiting(port), "all to be delivered")
@@ -333,7 +338,7 @@ def test_a_full_disk_under_the_spool_stops_no_sink(workplace: Workplace, durabil
         wait_for_port(port)
         ballast = fill(spool)
         feeding = feed_open(router, data)
-        wait_until(lambda: _size(workplace.folder / "a") == _size(workplace.folder / "b") == len(data), "all")
+        wait_until(lambda: size_of(workplace.folder / "a") == size_of(workplace.folder / "b") == len(data), "all")
         assert "No space left" in status(port)["spool"]["trouble"]
         ballast.unlink()
         feeding.join()
@@ -419,7 +424,7 @@ def test_a_disk_that_cannot_sync_stops_no_sink(workplace: Workplace, port: int) 
     broken = workplace.folder / "broken"
     broken.touch()
     feeding = feed_open(router, data)
-    wait_until(lambda: _size(workplace.folder / "all") == len(data), "the sink to get all")
+    wait_until(lambda: size_of(workplace.folder / "all") == len(data), "the sink to get all")
     assert status(port)["spool"]["trouble"] == "cannot sync: Input/output error"
     broken.unlink()
     wait_until(lambda: not status(port)["spool"]["trouble"], "the spool to be well")

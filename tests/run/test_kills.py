@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import TOO_LONG_SECONDS, pipe, wait_until
+from tests.e2e.processes import TOO_LONG_SECONDS, pipe, size_of, wait_until
 from tests.run.apps import Runner, wait_for_child
 
 pytestmark = pytest.mark.slow
@@ -60,11 +60,6 @@ def test_killed_at_any_moment_each_line_is_there_once_and_the_app_never_waits(ru
     assert float(longest) < 1.0
     assert done.complaints.count(b"the router has died") == KILLS
     assert runner.captured() == []
-
-
-def size_of(path: Path) -> int:
-    """In bytes; 0 where it is not there."""
-    return path.stat().st_size if path.exists() else 0
 
 
 def has_grown(path: Path, size: int) -> bool:

@@ -22,12 +22,6 @@ from tests.runtime.pipelines import numbers
 NOWHERE = Path("/nonexistent")
 
 
-async def run_at_once(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Stands in for `trio.to_thread.run_sync`: the mock clock does not know that a thread is waited for, and jumps."""
-    await trio.lowlevel.checkpoint()
-    return function(*arguments)
-
-
 class FedSource(ScriptedSource):
     """Gives what the test feeds it, until it is told that there is no more."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -43,6 +43,7 @@ from logrouter.steps.dedupe import Dedupe, DedupeConfig
 from logrouter.steps.discard import Discard, DiscardConfig
 from logrouter.steps.split import Split, SplitConfig
 from logrouter.testing import CrashingDisk
+from tests.runtime.observed import run_at_once
 from tests.runtime.pipelines import make_router
 from tests.runtime.spool.logs import new_store, walk
 
@@ -346,11 +347,7 @@ async def test_positions_are_kept_where_no_event_tells_them(
 ) -> None:
     """After a while, and not only at the end: a source that has been quiet since its start may be killed as well."""
 
-    async def at_once(call: Callable[[], object]) -> object:
-        await trio.lowlevel.checkpoint()
-        return call()
-
-    monkeypatch.setattr(keeper, "in_thread", at_once)  # virtual time passes threads
+    monkeypatch.setattr(keeper, "in_thread", run_at_once)
     disk = CrashingDisk()
     spool = open_spool(disk, 1, durability)
     at_work = running(spool, TextSource({}, Random(1)), no_steps())

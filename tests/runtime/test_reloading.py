@@ -15,8 +15,9 @@ from logrouter.runtime.concluding import EXIT_OK, EXIT_UNDELIVERED
 from logrouter.runtime.reloading import Outcome
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.log_reader import LogReader
+from tests.runtime.observed import run_at_once
 from tests.runtime.pipelines import numbers
-from tests.runtime.reloaded import Reloaded, run_at_once, settled
+from tests.runtime.reloaded import Reloaded, settled
 
 
 @pytest.fixture(autouse=True)

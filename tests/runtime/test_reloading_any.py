@@ -20,8 +20,9 @@ from logrouter.routing import Router
 from logrouter.runtime.concluding import EXIT_OK
 from logrouter.runtime.spool.local import LocalSpool
 from logrouter.runtime.spool.members import Members
+from tests.runtime.observed import run_at_once
 from tests.runtime.pipelines import numbers
-from tests.runtime.reloaded import Reloaded, run_at_once, settled
+from tests.runtime.reloaded import Reloaded, settled
 
 SINKS = "abc"
 RULES = {"all": lambda n: True, "n >= 40": lambda n: n >= 40, "n < 90": lambda n: n < 90, "n != 7": lambda n: n != 7}

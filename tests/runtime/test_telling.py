@@ -11,7 +11,8 @@ from trio.testing import MockClock
 
 from logrouter.event import Chunk
 from logrouter.runtime import reading
-from tests.runtime.reloaded import Reloaded, run_at_once
+from tests.runtime.observed import run_at_once
+from tests.runtime.reloaded import Reloaded
 
 DEDUPE = "[{dedupe: {by: [x], window: 10s}}]"
 """All events of the scripted source have the same `x`."""

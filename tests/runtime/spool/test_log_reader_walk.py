@@ -87,7 +87,7 @@ def test_a_record_that_stands_there_twice(path: Path) -> None:
     assert walked(path) == [*WHOLE, (None, "a record is out of order")]
 
 
-def test_a_record_of_nonsense(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_of_nonsense(path: Path) -> None:
     """Its checksum is right, as whoever wrote it made a mistake: it costs its own events, and no start."""
     store = Store(str(path.parent), max_bytes=2**24, epoch=8)
     store.open()

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 
@@ -16,9 +16,9 @@ from logrouter.runtime.tailing import FileFraming, FileLines, Start, Treatment
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.tail import Tail
 from logrouter.sources import Stream
+from tests.runtime.observed import run_at_once
 
 MAX_LINE = 1000
-T = TypeVar("T")
 
 
 class Lines(Treatment):
@@ -29,12 +29,6 @@ class Lines(Treatment):
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         return FileLines(LineFraming(MAX_LINE, starts.get("", Start()).memo), 0.5)
-
-
-async def at_once(call: Callable[[], T]) -> T:
-    """No thread: else virtual time would go on beside it."""
-    await trio.lowlevel.checkpoint()
-    return call()
 
 
 class Emitted:
@@ -73,7 +67,7 @@ async def following(
 ) -> AsyncIterator[Tail]:
     """A Tail at work; stopped at the end. What it has emitted before it goes on from."""
     given = Options((f"{folder}/{pattern}",), **{"start": "beginning", **options})
-    tail = Tail(given, treatment or Lines(), emitted.warn, aside=at_once)
+    tail = Tail(given, treatment or Lines(), emitted.warn, aside=run_at_once)
     tail.resume(emitted.positions)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tail.run, emitted.emit)

@@ -29,13 +29,6 @@ LARGER_THAN_BUFFERS = 30_000_000
 GET = Request("GET", "/")
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 @asynccontextmanager
 async def connected(
     server: HttpServer, path: str = "", *, clock: Callable[[], float] = time.time, **of: object

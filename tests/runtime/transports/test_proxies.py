@@ -7,13 +7,6 @@ import pytest
 from logrouter.runtime.transports.proxies import proxy_of_environment, proxy_url
 
 
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 def proxy_for(url: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> str | None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
