@@ -78,6 +78,8 @@ _PYTHON: Final = Language(
 # ── what writes its frames as `at …`: Java, Node, .NET ──
 
 _AT: Final = rb"\n[ \t]++(?:at |---> |\.\.\. \d)"
+_AT_MESSAGE: Final = rb"(?:(?:\n(?![\d{\[]|[ \t]++at )[^\n]*+){1,3}?(?=" + _AT + rb"))?+"
+"""More lines of a message, where frames follow these and not it."""
 _AT_PREFIX: Final = rb'(?:Exception in thread "[^"\n]*+" |Unhandled [Ee]xception[.:] |Uncaught )?+'
 _PACKAGED: Final = rb"(?:[A-Za-z_$][\w`+]*+(?:[.:$][\w`+]++)++|[A-Z][a-z]\w*+)"
 _AT_ERROR: Final = (
@@ -98,13 +100,7 @@ _JAVA: Final = Language(
     continuations=(
         _AT_FRAME,
         rb"[ \t]++(?:(?:Suppressed|Caused by|java\.lang\.Thread\.State): |- (?:locked|waiting|parking|elim))[^\n]*+",
-        rb"(?:Caused|Wrapped) by: (?:\[CIRCULAR [^\n]*+|"
-        + _PACKAGED
-        + rb"(?:: [^\n]*+(?:"
-        + _MESSAGE
-        + rb"(?="
-        + _AT
-        + rb"))?+)?+)",
+        rb"(?:Caused|Wrapped) by: (?:\[CIRCULAR [^\n]*+|" + _PACKAGED + rb"(?:: [^\n]*+" + _AT_MESSAGE + rb")?+)",
     ),
     continuation_first=rb" \tCW",
 )
@@ -138,24 +134,16 @@ _GO: Final = Language(
 _JS_DIFFERENCE: Final = rb"(?:\n(?:[ \t+\-][^\n]*+|(?=\n[ \t+\-])|\n[^\n]++(?=\n\n[ \t]++at )))*+(?:\n\})?+"
 """What is indented, and what `assert` shows of two values."""
 _JS_PLACE: Final = (
-    # file and line, code, carets: both empty where the file ends too early
+    # file and line, code, carets: these are empty where the text ends too early
     rb"(?:/|node:|file:|\[|<|[A-Z]:\\|evalmachine)[^\n]*+(?<=\d)"
-    rb"(?:\n[^\n]*+\n[ \t]*+\^++[ \t]*+(?=\n)|\n\n(?=\n\n[A-Z]\w*+(?<=Error)))"
+    rb"(?:\n[^\n]*+\n[ \t]*+\^++[ \t]*+(?=\n)|\n[^\n]*+\n(?=\n{1,2}[A-Z]\w*+(?<=Error)))"
 )
 _JS_HINT: Final = rb"\(Use `node --trace-[^\n]*+"
 _NODE: Final = Language(
     openings=(
         (
             _JS_PLACE,
-            rb"(?:\n"
-            + _JS_PLACE
-            + rb")?+(?:\n?\n(?!\{\")\S[^\n]*+(?:"
-            + _MESSAGE
-            + rb"(?="
-            + _AT
-            + rb"))?+"
-            + _JS_DIFFERENCE
-            + rb")?+"
+            rb"(?:\n" + _JS_PLACE + rb")?+(?:\n?\n(?!\{\")\S[^\n]*+" + _AT_MESSAGE + _JS_DIFFERENCE + rb")?+"
             rb"(?:\n" + _JS_HINT + rb")?+" + _JS_VERSION,
         ),
         (rb"AssertionError \[ERR_ASSERTION\]: [^\n]*+(?:\n\+ actual - expected[^\n]*+)?+", _JS_DIFFERENCE),
@@ -173,13 +161,13 @@ _RUBY_HEAD: Final = rb"[^\s:{]++:\d++:in [`'][^\n]*+(?<=\))"
 _RUBY: Final = Language(
     openings=(
         (rb"[^\s:{]++:\d++: (?:syntax error|warning)[^\n]*+", rb"(?:\n[^\n]++\n[ \t]*+\^[\^~]*+(?=\n))*+"),
-        (_RUBY_HEAD + rb"(?:(?:\n(?![\d{\[])[^\n]*+){1,3}?(?=\n\tfrom ))?+", b""),
+        (_RUBY_HEAD + rb"(?:(?:\n(?![\d{\[]|[A-Z], \[|[^\s:{]++:\d++:in )[^\n]*+){1,3}?(?=\n\tfrom ))?+", b""),
     ),
     opening_first=rb"/.<(\-A-Za-z_",
     continuations=(
         rb"\tfrom [^\n]*+(?:\n\tfrom [^\n]*+)*+(?:\n" + _RUBY_HEAD + rb")?+",
         rb"[^\s:{]++:\d++:in [`'][^'\n]*+'(?=\n)",  # frames without more, as Logger writes them
-        rb"\n[^\s][^\n]*+\n[ \t]*+\^[\^~]*+(?=\n)",  # error_highlight
+        rb"\n[^\n]++\n[ \t]*+\^[\^~]*+(?: \([A-Z][\w:]*+\))?+(?=\n)",  # error_highlight
         rb"Did you mean\? [^\n]*+",
     ),
     continuation_first=rb"\n\t/.<(\-A-Za-z_",
@@ -189,7 +177,7 @@ _RUBY: Final = Language(
 
 _DOTNET: Final = Language(
     openings=(
-        (rb"Unhandled [Ee]xception[.:] [^\n]*+(?:" + _MESSAGE + rb"(?=" + _AT + rb"))?+", b""),
+        (rb"Unhandled [Ee]xception[.:] [^\n]*+" + _AT_MESSAGE, b""),
         (_AT_ERROR, b""),
         (_AT_PACKAGED, b""),
         (rb"(?:trce|dbug|info|warn|fail|crit): [^\s\[]++\[\d++\]", rb"(?:\n {6}[^\n]*+)*+"),
@@ -197,7 +185,7 @@ _DOTNET: Final = Language(
     opening_first=rb"A-Za-z_",
     continuations=(
         _AT_FRAME,
-        rb"[ \t]++---> [^\n]*+(?:" + _MESSAGE + rb"(?=" + _AT + rb"))?+",
+        rb"[ \t]++---> [^\n]*+" + _AT_MESSAGE,
         rb"[ \t]*+--- End of [^\n]*+",
     ),
     continuation_first=rb" \t\-",
@@ -206,6 +194,14 @@ _DOTNET: Final = Language(
 # ── PHP ──
 
 _PHP: Final = Language(
+    openings=(
+        # a message of several lines
+        (
+            rb"(?:PHP )?+Fatal error: ++Uncaught [^\n]*+(?!\nStack)" + _MESSAGE + rb"(?=\nStack trace:\n)",
+            b"",
+        ),
+    ),
+    opening_first=rb"PF",
     continuations=(
         rb"(?:PHP )?+Stack trace:(?=\n)",
         rb"\[(?:stacktrace\]|previous exception\] [^\n]*+)",
@@ -213,7 +209,7 @@ _PHP: Final = Language(
         rb"PHP  ++\d++\. [^\n]*+",
         rb"  thrown in [^\n]*+",
         rb"\nNext [\w\\]++: [^\n]*+(?=\nStack trace:)",
-        rb'"\} ?(?=\n)',  # the end of what Monolog writes
+        rb'"\}(?: (?:[\[{][^\n]*+)?+)?+(?=\n)',  # the end of what Monolog writes
     ),
     continuation_first=rb'PS\[# \n"',
 )

@@ -178,26 +178,26 @@ def _go(text: str) -> Raised | None:
         for again in _GO_AGAIN.finditer(text, start, end):  # in what was deferred
             start = again.end()
     begin = 0 if text.startswith(("runtime: ", "unexpected fault ")) else match.start()
-    return _raised(text, begin, match["type"], _GO_RECOVERED.sub("", text[start:end]))
+    return _raised(text, begin, match["type"], _GO_RECOVERED.sub("", text[start:end]).replace("\n\t", "\n"))
 
 
 # ── Ruby ──
 
 _RUBY_PLACE: Final = r"(?:<internal:)?+[^\s:{]++:\d++:"
 _RUBY_RAISED: Final = _compiled(rf"^{_RUBY_PLACE}in [`'][^'\n]*+': (?P<message>[^\n]*+)$")
-_RUBY_LOGGED: Final = _compiled(
-    rf"^[A-Z], \[[^\]\n]*+\] ++[A-Z]++ -- [^:\n]*+: (?P<message>[^\n]*+)(?=\n(?:\tfrom )?+{_RUBY_PLACE}in [`'])"
-)
+_RUBY_LOGGED: Final = _compiled(r"^[A-Z], \[[^\]\n]*+\] ++[A-Z]++ -- [^:\n]*+: ")
 _RUBY_SYNTAX_ERROR: Final = _compiled(rf"^{_RUBY_PLACE} (?P<message>syntax error[^\n]*+)$")
-_RUBY_TYPE: Final = _compiled(r" ?\((?P<type>[A-Z]\w*+(?:::\w++)*+)\)\Z")
-_RUBY_TYPE_BEFORE: Final = _compiled(r"(?P<type>[A-Z]\w*+(?:::\w++)*+): ")
-"""As those write it who log the message and the backtrace themselves."""
+_RUBY_CLASS: Final = r"(?P<type>[A-Z]\w*+(?:::\w++)*+)"
+_RUBY_TYPE: Final = _compiled(rf" ?\({_RUBY_CLASS}\)\Z|\A{_RUBY_CLASS.replace('type', 'alone')}\Z")
+_RUBY_LOGGED_TYPE: Final = _compiled(rf" ?\({_RUBY_CLASS}\)(?=\n{_RUBY_PLACE}in [`'])")
+_RUBY_LOGGED_BEFORE: Final = _compiled(rf"{_RUBY_CLASS}: (?P<message>[^\n]*+)(?=\n(?:\tfrom )?+{_RUBY_PLACE}in [`'])")
+"""As those write it who log message and backtrace themselves."""
 _RUBY_BEHIND: Final = ("\n\tfrom ", "\n\n")
 
 
 def _ruby(text: str) -> Raised | None:
     if (logged := _RUBY_LOGGED.search(text)) is not None:
-        return _ruby_logged(text, logged.start("message"), logged["message"])
+        return _ruby_logged(text, logged.end())
     match = _RUBY_RAISED.search(text)
     if match is None:
         return None
@@ -208,14 +208,15 @@ def _ruby(text: str) -> Raised | None:
     if type_ is None:
         return None
     message = message[: type_.start()] + text[match.end() : _first_of(text, match.end(), *_RUBY_BEHIND)]
-    return _raised(text, match.start(), type_["type"], message)
+    return _raised(text, match.start(), type_["type"] or type_["alone"], message)
 
 
-def _ruby_logged(text: str, start: int, message: str) -> Raised | None:
-    if (type_ := _RUBY_TYPE.search(message)) is not None:
-        return _raised(text, start, type_["type"], message[: type_.start()])
-    type_ = _RUBY_TYPE_BEFORE.match(message)
-    return type_ and _raised(text, start, type_["type"], message[type_.end() :])
+def _ruby_logged(text: str, start: int) -> Raised | None:
+    """By the class Logger: the type stands behind the message, or before it."""
+    if (type_ := _RUBY_LOGGED_TYPE.search(text, start)) is not None:
+        return _raised(text, start, type_["type"], text[start : type_.start()])
+    match = _RUBY_LOGGED_BEFORE.match(text, start)
+    return match and _raised(text, start, match["type"], match["message"])
 
 
 def _ruby_syntax_error(text: str) -> Raised | None:

@@ -1,14 +1,16 @@
-"""Tracebacks as runtimes write them: the texts beside this file, made by programs, or taken from documentation.
+"""Tracebacks as runtimes write them: the texts beside this file, by hand, and those in `made/`, by `regenerate.py`.
 
 # source: CPython 3.11, run by hand
 === a title
-| line of the first event
+! ["ValueError", "boom"]
+> line of the first event, which holds this exception, its type and message
 | another one of the same event
 > line that begins the next event
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,9 @@ class Vector(NamedTuple):
 
     title: str
     events: tuple[bytes, ...]
+    raised: dict[int, list[str]]
+    """Which of them hold an exception, its type and message. Not told of those that were collected by hand."""
+    is_made: bool
 
     @property
     def text(self) -> bytes:
@@ -26,13 +31,17 @@ class Vector(NamedTuple):
 
 def _read(path: Path) -> list[Vector]:
     vectors: list[Vector] = []
-    title, events = "", list[list[bytes]]()
+    title, events, raised = "", list[list[bytes]](), dict[int, list[str]]()
     for line in [*path.read_bytes().split(b"\n"), b"=== "]:
         mark, text = line[:1], line[2:]
         if mark == b"=":
             if events:
-                vectors.append(Vector(title, tuple(b"\n".join(event) for event in events)))
-            title, events = f"{path.stem}: {line[4:].decode()}", []
+                vectors.append(
+                    Vector(title, tuple(b"\n".join(event) for event in events), raised, path.parent.name == "made")
+                )
+            title, events, raised = f"{path.stem}: {line[4:].decode()}", [], {}
+        elif mark == b"!":
+            raised[len(events)] = json.loads(text)
         elif mark == b">":
             events.append([text])
         elif mark == b"|":
@@ -40,4 +49,7 @@ def _read(path: Path) -> list[Vector]:
     return vectors
 
 
-VECTORS = [vector for path in sorted(Path(__file__).parent.glob("*.txt")) for vector in _read(path)]
+_HERE = Path(__file__).parent
+VECTORS = [
+    vector for path in (*sorted(_HERE.glob("*.txt")), *sorted(_HERE.glob("made/*.txt"))) for vector in _read(path)
+]
