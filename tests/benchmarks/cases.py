@@ -235,6 +235,15 @@ CASES = (
         changed=_fields_of_access,
     ),
     Case(
+        "auto_access",
+        "the same, recognised by the line",
+        "access",
+        ALL,
+        EVERY_ONE,
+        parse="auto",
+        changed=_fields_of_access,
+    ),
+    Case(
         "logfmt",
         "logfmt to fields",
         "logfmt",
@@ -242,6 +251,15 @@ CASES = (
         EVERY_ONE,
         parse="logfmt",
         goal=480_000,
+        changed=_fields_of_logfmt,
+    ),
+    Case(
+        "auto_logfmt",
+        "the same, recognised by the line",
+        "logfmt",
+        ALL,
+        EVERY_ONE,
+        parse="auto",
         changed=_fields_of_logfmt,
     ),
     Case(

@@ -166,4 +166,7 @@ def change(folder: Path) -> None:
 
 if __name__ == "__main__":
     cases = (route, deep, text, multiline, access, clf, logfmt, syslog, ltsv, change)
-    ({case.__name__: case for case in cases} | {"key_value": logfmt, "csv": rows})[sys.argv[1]](Path(sys.argv[2]))
+    (
+        {case.__name__: case for case in cases}
+        | {"auto_access": clf, "auto_logfmt": logfmt, "key_value": logfmt, "csv": rows}
+    )[sys.argv[1]](Path(sys.argv[2]))

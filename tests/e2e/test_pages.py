@@ -35,9 +35,9 @@ def test_testing(workplace: Workplace) -> None:
 def test_multiline(workplace: Workplace) -> None:
     put_on_path(workplace)
     assert workplace.start(["sh", "-c", beginning_of("multiline.md")]).wait(TOO_LONG_SECONDS) == 0
-    messages = [json.loads(line)["message"] for line in workplace.lines("events.ndjson")]
-    assert [message.splitlines()[0] for message in messages] == ["cannot serve /a", "served /b"]
-    assert messages[0].splitlines()[-1] == "ZeroDivisionError: division by zero"
+    failed, served = map(json.loads, workplace.lines("events.ndjson"))
+    assert (failed["message"], served["message"]) == ("cannot serve /a", "served /b")
+    assert failed["exception.stacktrace"].splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_the_first_screen_of_the_readme(workplace: Workplace) -> None:
