@@ -58,6 +58,7 @@ _WORDS = {
 
 
 _WIDTH = 80
+_LINK = re.compile(r"\[([^]]+)\]\(([^)]+\.md)\)")
 """Characters in a line of plain text: every terminal has so many."""
 _ARROWS = {"<": "in  ", ">": "out "}
 
@@ -174,8 +175,7 @@ def _option(field: msgspec.structs.FieldInfo, text: str, prefix: str) -> Option:
     words = type_words(field.type)
     if words == _WORDS["Secret"] and f"{field.encode_name}_file" not in text:
         text += f" `{field.encode_name}_file` names a file to read it from."
-    default = "" if _structure(field.type) and not field.required else _default(field)
-    return Option(prefix + field.encode_name, words, default, text)
+    return Option(prefix + field.encode_name, words, _default(field, text), text)
 
 
 def table(listed: Sequence[Option]) -> str:
@@ -241,11 +241,13 @@ def _either(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
+def _default(field: msgspec.structs.FieldInfo, text: str) -> str:
+    """As the config writes it. Nothing where there is none, where the text says what it is, or parts have their own."""
     if field.required:
         return "needed"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    return "" if value is None else f"`{_yaml(value)}`"
+    is_told = value in ((), [], {}) and "Default:" in text
+    return "" if value is None or is_told or _structure(type(value)) else f"`{_yaml(value)}`"
 
 
 def _yaml(value: Any) -> str:
@@ -309,9 +311,16 @@ def _plain(block: str, indent: str = "") -> str:
     from textwrap import fill
 
     if not block.startswith("    "):
-        text = re.sub(r"`(\w+)`", r"'\1'", " ".join(block.split())).replace("`", "").replace("**", "")
+        text = _LINK.sub(_named_page, " ".join(block.split()))
+        text = re.sub(r"`(\w+)`", r"'\1'", text).replace("`", "").replace("**", "")
         return fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
     return re.sub("^    ([<>])(?= |$)", lambda match: f"    {_ARROWS[match[1]]}", block, flags=re.MULTILINE)
+
+
+def _named_page(link: re.Match[str]) -> str:
+    """A link where none can be followed; one to a page of the same kind says enough by its words."""
+    words, page = link.groups()
+    return f"{words} (docs/{page.removeprefix('../')})" if page.startswith("../") else words
 
 
 def _plain_option(option: Option) -> str:

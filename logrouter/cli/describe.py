@@ -35,10 +35,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _listing(kinds: Sequence[str]) -> list[str]:
+    known = {kind: (*names(KINDS[kind]), *plugins(KINDS[kind])) for kind in kinds}
+    width = max(len(name) for of_kind in known.values() for name in of_kind)
     lines = []
-    for kind in kinds:
+    for kind, of_kind in known.items():
         lines.append(f"{kind}s")
-        for name in (*names(KINDS[kind]), *plugins(KINDS[kind])):
+        for name in of_kind:
             summary = (load_module(KINDS[kind], name).__doc__ or "").splitlines()[0].replace("`", "")
-            lines.append(f"  {name:<12}{summary}")
+            lines.append(f"  {name:<{width}}  {summary}")
     return [*lines, "", "logrouter describe KIND NAME shows the options of one"]

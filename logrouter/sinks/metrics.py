@@ -10,6 +10,8 @@
             {type: histogram, value: duration_ms, scale: 0.001, buckets: [0.1, 0.5, 1, 5], labels: {path: "{path}"}}
           queue_length: {type: gauge, match: message == "queue", value: length}
 
+A metric is of one of three types:
+
     counter      how many events there were, or the sum of their value, which only grows
     gauge        the value of the last event
     histogram    how many events had a value up to each of the buckets, and their sum

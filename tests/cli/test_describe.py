@@ -20,7 +20,7 @@ def test_all_there_is(command: Command) -> None:
     expected = []
     for kind in ("sources", "parsers", "steps", "sinks"):
         expected.append(kind)
-        expected += [f"  {name:<12}{summary(kind, name)}" for name in component.names(kind)]
+        expected += [f"  {name:<13}  {summary(kind, name)}" for name in component.names(kind)]
     assert (done.code, done.complaints) == (0, "")
     assert done.output.splitlines() == [*expected, "", "logrouter describe KIND NAME shows the options of one"]
 
@@ -47,7 +47,7 @@ def test_every_option_of_one(command: Command, kind: component.Kind, name: str) 
 def test_it_is_plain_text(command: Command, kind: component.Kind, name: str) -> None:
     output = command("describe", kind.removesuffix("s"), name).output
 
-    assert not any(mark in output for mark in ("`", "<!--", "| ---", "\n#", "\n\n\n"))
+    assert not any(mark in output for mark in ("`", "<!--", "| ---", "\n#", "\n\n\n", ".md)"))
     paragraphs = [line for line in output.splitlines() if not line.startswith("    ")]
     assert max(map(len, paragraphs)) <= 80
 
