@@ -56,6 +56,10 @@ class Frame(NamedTuple):
         return self._replace(lines=lines, block=b"\n".join(lines), marks=marks)
 
 
+NOTHING: Final = Frame([], b"", {}, 0)
+"""No lines at all. Nobody changes a frame."""
+
+
 class LineFraming:
     """One stream's framing. Holds the unfinished line between reads, never more than `max_line` of it."""
 
@@ -84,7 +88,7 @@ class LineFraming:
 
     def flush(self) -> Frame:
         """Nothing has come for a while: give out what need not be held."""
-        return Frame([], b"", {}, 0)
+        return NOTHING
 
     def take_over(self, other: LineFraming) -> None:
         """Go on from another framing of the same stream, with what it holds: with its next line, if these are lines."""
@@ -111,7 +115,7 @@ class LineFraming:
         """The end of the stream: the last line, where it had no newline."""
         block = b"".join(self._held)
         self._held, self._held_bytes = [], 0
-        return self._frame(block) if block else Frame([], b"", {}, 0)
+        return self._frame(block) if block else NOTHING
 
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
@@ -152,7 +156,7 @@ class LineFraming:
         Two bytes more than the limit are waited for, so that what follows the last piece is never just a CR.
         """
         if self._held_bytes <= self.max_line_bytes + 1:
-            return Frame([], b"", {}, 0)
+            return NOTHING
         *pieces, rest = self._pieces(b"".join(self._held), spare=1)
         self._held, self._held_bytes = [rest], len(rest)
         marks = {number: self._next_mark() for number in range(len(pieces))}

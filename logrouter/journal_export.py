@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 
 from logrouter import severity
 from logrouter.documents import encode_document
-from logrouter.framing import Frame, LineFraming
+from logrouter.framing import NOTHING, Frame, LineFraming
 from logrouter.times import format_rfc3339
 
 Fields = dict[str, str | list[str]]
@@ -261,7 +261,7 @@ class JournalFraming:
             self.cursor, self._behind = cursor or self.cursor, ""
         self._read_bytes += len(data)
         if not lines:
-            return Frame([], b"", {}, 0)
+            return NOTHING
         block = b"\n".join(lines)
         frame = Frame(lines, block, {}, 0)
         if max(map(len, lines)) > self._lines.max_line_bytes:

@@ -19,10 +19,12 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from logrouter.event import Flag
-from logrouter.framing import Frame, LineFraming, joined
+from logrouter.framing import IN_LINE, NOTHING, Frame, LineFraming, joined
 
 IN_EVENT: Final = b"*"
 """The memo of a framing that has given out pieces of an event of several lines."""
+MEMOS: Final = IN_LINE + IN_EVENT
+"""All that there are, each a character."""
 
 
 class Joiner(Protocol):
@@ -101,7 +103,7 @@ class JoiningFraming(LineFraming):
     def _cut_held(self) -> Frame:
         """Pieces of an unfinished line that is too long, after the lines before it: they are joined to none of it."""
         if self._unfinished_bytes <= self.max_line_bytes + 1:
-            return Frame([], b"", {}, 0)
+            return NOTHING
         before = self.flush()
         self._in_event = False
         return joined(before, super()._cut_held())
@@ -149,7 +151,7 @@ class JoiningFraming(LineFraming):
             if place == before:
                 break
         self._in_event = cutting.in_event
-        frame = Frame([], b"", {}, 0)
+        frame = NOTHING
         for following in (*frames, cutting.take()):
             frame = joined(frame, following)
         return frame, _as_it_came(raw, text, place)

@@ -44,15 +44,13 @@ class MultilineOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown
     """After so long without a new line what is held is given out. At least 10ms."""
 
     def __post_init__(self) -> None:
-        given = [name for name in self._ways() if self._ways()[name] is not None]
+        ways = {"languages": self.languages, "start": self.start, "continue": self.continue_, "end": self.end}
+        given = [name for name, said in ways.items() if said is not None]
         if len(given) != 1:
             what = f"not {' and '.join(given)}" if given else "none is given"
             raise ValueError(f"expected one of languages, start, continue, end: {what}")
         if self.timeout < 0.01:
             raise ValueError(f"timeout: at least 10ms, not {self.timeout}")
-
-    def _ways(self) -> dict[str, object]:
-        return {"languages": self.languages, "start": self.start, "continue": self.continue_, "end": self.end}
 
 
 Multiline = Literal["none", "auto"] | Language | Sequence[Language] | MultilineOptions

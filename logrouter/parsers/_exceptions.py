@@ -27,7 +27,9 @@ def with_exception(event: bytes, made: bytes | None, parse: Callable[[bytes], by
     """
     if made is not None:
         document = decode_document(made)
-        return encode_document(document) if move_exception(document) or _STACKTRACE in document else None
+        if move_exception(document):
+            return encode_document(document)
+        return made if _STACKTRACE in document else None  # of a parser that moves them itself
     raised = raised_in(event.decode("utf-8", "replace"))
     if raised is None:
         return None

@@ -33,7 +33,7 @@ import msgspec
 import trio
 
 from logrouter.backoff import Backoff
-from logrouter.framing import Frame
+from logrouter.framing import NOTHING
 from logrouter.journal_export import JournalFraming, is_same_entry, sequence_of
 from logrouter.sources import Emit, Source, SourceConfig, Stream
 from logrouter.sources._journalctl import Journalctl, running, unreadable_journal
@@ -50,7 +50,6 @@ _KEY: Final = "journal"
 """There is one stream."""
 _UNREAD: Final = ">"
 """Before the cursor of an entry that is yet to be read: the one that was read last is gone."""
-_NOTHING: Final = Frame([], b"", {}, 0)
 _FIELD: Final = re.compile(r"[A-Z0-9_]{1,64}")
 
 
@@ -159,9 +158,9 @@ class JournaldSource(Source[JournaldConfig]):
             if self._cursor:
                 self._tell_of_gap(framing.cursor)
                 self._is_read = False
-                await emit(_NOTHING, time.time_ns(), self._stream, b"")  # how much to leave out behind it is void
+                await emit(NOTHING, time.time_ns(), self._stream, b"")  # how much to leave out behind it is void
             self._cursor = framing.cursor
-            await emit(_NOTHING, time.time_ns(), self._stream, self._position)
+            await emit(NOTHING, time.time_ns(), self._stream, self._position)
         return problem
 
     async def _read_one(self, framing: JournalFraming, child: Journalctl) -> str | None:

@@ -17,8 +17,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from logrouter.container_logs import STREAMS, Begun, ContainerFormat
-from logrouter.framing import IN_LINE, Frame, LineFraming
-from logrouter.joining import IN_EVENT
+from logrouter.framing import NOTHING, Frame, LineFraming
+from logrouter.joining import MEMOS
 from logrouter.runtime.tailing import Part, Start
 
 JOINED_SECONDS: Final = 5.0
@@ -27,8 +27,6 @@ LEAST_HELD_BYTES: Final = 128 * 1024
 """Of an unfinished line of the file so much is held in any case: all that runtimes write into one, with escapes."""
 LAG_BYTES: Final = 256 * 1024
 """Where nothing comes of a stream, how far it has been read is told only so often."""
-_MEMOS: Final = IN_LINE + IN_EVENT
-_NOTHING: Final = Frame([], b"", {}, 0)
 
 
 class ContainerFraming:
@@ -69,7 +67,7 @@ class ContainerFraming:
         self._read_bytes += len(data)
         data, self._unfinished = self._unfinished + data, b""
         parts = [self._part(name, frame, end) for name, frame in self._frames(data) if frame.lines or frame.empty]
-        return [*parts, *(self._part(name, _NOTHING, end) for name in STREAMS if self._lags(name))]
+        return [*parts, *(self._part(name, NOTHING, end) for name in STREAMS if self._lags(name))]
 
     def flush(self) -> Sequence[Part]:
         """What is joined and does not go on: the last words of a container that ended in the midst of a line."""
@@ -145,7 +143,7 @@ class _Joining:
     """One stream: lines of the file whose contents belong together."""
 
     def __init__(self, make_framing: Callable[[bytes], LineFraming], start: Start) -> None:
-        unwanted = start.memo.rstrip(_MEMOS)
+        unwanted = start.memo.rstrip(MEMOS)
         self._framing = make_framing(start.memo[len(unwanted) :])
         self._unwanted_bytes = int(unwanted or b"0")
         """Of the content of the next line: they have been given out."""
@@ -169,7 +167,7 @@ class _Joining:
     def take(self, content: bytes, start: int, end: int) -> Frame:
         """The content of lines of the file from `start` to `end`, or of one that has begun there and goes on."""
         if start < self.skip_to:
-            return _NOTHING
+            return NOTHING
         wanted = content[self._unwanted_bytes :]
         self._unwanted_bytes -= len(content) - len(wanted)
         frame = self._framing.feed(wanted)

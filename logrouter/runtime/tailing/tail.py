@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import trio
 
-from logrouter.framing import Frame
+from logrouter.framing import NOTHING
 from logrouter.runtime.tailing import Part, Treatment
 from logrouter.runtime.tailing.descriptors import Descriptors
 from logrouter.runtime.tailing.file import READ_BYTES, BegunAnew, TailedFile, stream_key
@@ -47,7 +47,6 @@ BUSY_BYTES: Final = READ_BYTES // 4
 """A read that gives more is followed by the next as soon as others had their turn."""
 BEGAN: Final = "began"
 """The key of what is no stream: that this source has been here before, and has seen all that was there."""
-_NOTHING: Final = Frame([], b"", {}, 0)
 
 
 class Tail:
@@ -176,7 +175,7 @@ class Tail:
     async def _have_begun(self) -> None:
         """All that was there has its place. Where that is not kept, the next start is the first again."""
         if self._is_first_start:
-            await self._emit(_NOTHING, time.time_ns(), Stream(BEGAN, {}), b"1")
+            await self._emit(NOTHING, time.time_ns(), Stream(BEGAN, {}), b"1")
         self._is_first_look = False
 
     def _is_there(self, seen: Seen) -> bool:
@@ -260,7 +259,7 @@ class Tail:
             file.start_at_end()
         if file.read_to or len(file.streams) > 1:
             for stream in file.streams.values():
-                await self._emit(_NOTHING, time.time_ns(), stream, stream.position)
+                await self._emit(NOTHING, time.time_ns(), stream, stream.position)
         else:
             await trio.lowlevel.checkpoint()
 
@@ -421,7 +420,7 @@ class Tail:
         if opened is not None:
             opened.close()
         for name in places:
-            await self._emit(_NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
+            await self._emit(NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
     async def _found(self, sought: Sought) -> OpenFile | None:
         return await self._aside(partial(find_again, sought, self._table.begun()))
@@ -443,7 +442,7 @@ class Tail:
         self._let_go(file)
         await self._emit_parts(file, file.finish())
         for stream in file.streams.values():
-            await self._emit(_NOTHING, time.time_ns(), stream, b"")
+            await self._emit(NOTHING, time.time_ns(), stream, b"")
 
     def _let_go(self, file: TailedFile) -> None:
         self._table.remove(file)
