@@ -76,8 +76,18 @@ SECRETS = {
     "bearer": "s3cr3t-token-0123456789",
     "url_password": "hunter2hunter2",
     "aws_key": "AKIAIOSFODNN7EXAMPLE",
+    "private_key": "-----BEGIN PRIVATE KEY-----MIIEvQIBADANBgkq-----END PRIVATE KEY-----",
+    "api_key": "ghp_" + "aB3dE5gH7jK9" * 3,
+    "basic": "QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+    "password": "hunter2-hunter2",
+    "ipv6": "2001:db8::8:800:200c:417a",
 }
-_WRAPPED = {"bearer": "Bearer {}", "url_password": "postgres://app:{}@db:5432/x"}
+_WRAPPED = {
+    "bearer": "Bearer {}",
+    "basic": "Basic {}",
+    "password": "password={}",
+    "url_password": "postgres://app:{}@db:5432/x",
+}
 _AROUND = st.text(st.characters(exclude_categories=("Cs", "Nd", "L"))) | st.sampled_from(
     ["", " ", "id=", "(", '"', "\\", "\n"]
 )
