@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from logrouter.redaction import PRESETS, Scrubber, detectors
 from logrouter.redaction._numbers import is_iban, is_luhn
@@ -115,6 +118,34 @@ def test_documents_are_changed_everywhere():
         "small": 411111111111,
     }
     assert list(document) == ["<email>", "list", "float", "decimal", "small"]
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "password", "b c", "x@y.de", "deep"]) | st.text(max_size=3),
+            st.recursive(
+                st.sampled_from(["a@b.de", "10.1.2.3", 4111111111111111, 4111111111111111.0, "x", "\n", "::1", JWT])
+                | st.text(max_size=8)
+                | st.integers()
+                | st.none(),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+                max_leaves=5,
+            ),
+            max_size=4,
+        ),
+        max_size=130,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_documents_together_are_what_each_is_alone(documents):
+    for patterns in (["all"], ["email", "card"], ["all", "[0-9]+(?P<secret>x)", "b c"]):
+        together, alone = copy.deepcopy(documents), copy.deepcopy(documents)
+        scrubber(*patterns).documents(together)
+        for document in alone:
+            scrubber(*patterns).document(document)
+        assert together == alone
+        assert list(map(list, together)) == list(map(list, alone)), "also the order"
 
 
 def test_keys_that_become_alike_keep_their_values():

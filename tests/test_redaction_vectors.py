@@ -191,7 +191,7 @@ LEFT: dict[str, list[str]] = {
         "a4111111111111111",
         "4111111111111111f",
     ],
-    "iban": ["DE88370400440532013000", "XX89370400440532013000", "AB12CD34EF56", "TR12"],
+    "iban": ["be4261ae89e2b6ee", "DE88370400440532013000", "XX89370400440532013000", "AB12CD34EF56", "TR12"],
     "jwt": ["eyJ", "a.b.c", "eyJhbGciOi.x", "1.2.3", "www.example.com"],
     "bearer": ["the bearer of news", "bearer authentication failed", "Bearer"],
     "basic": ["basic authentication failed", "Basic auth", "the basic idea", "Basic2", "visual basic code here"],

@@ -14,7 +14,7 @@ password) before what it holds. A stand-in has brackets round it, so that the ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -42,7 +42,12 @@ PRESETS: Final = {
 """By name, in the order in which they run."""
 ALL: Final = "all"
 """The word for all presets."""
-_SECRETS: Final = (str, int, float, Decimal)
+_NUMBERS: Final = (int, float, Decimal)
+_SECRETS: Final = (str, *_NUMBERS)
+_TOGETHER: Final = 16
+"""Documents whose texts are looked at as one."""
+_KNOWN_SETS: Final = 256
+"""Sets of detectors for which there is a scrubber at hand."""
 
 
 def detectors(patterns: Iterable[str]) -> list[Detector]:
@@ -104,19 +109,25 @@ def _suspicion(detectors: Iterable[Detector]) -> Callable[[str], object]:
 
 
 class Scrubber:
-    """Replaces what detectors find, everywhere in a document: in strings, in keys, and in numbers."""
+    """Replaces what detectors find, everywhere in a document: in strings, in keys, and in numbers.
+
+    Most documents hold nothing that most detectors look for. So of several documents all texts are looked at as one
+    first, in C; then the few detectors that may find something are asked of each text.
+    """
 
     def __init__(self, detectors: Iterable[Detector], stand_in: StandIn) -> None:
-        self._detectors = list(detectors)
-        self._may_match = _suspicion(self._detectors)
+        self._detectors = tuple(detectors)
         self._each = [(one, _suspicion([one])) for one in self._detectors]
+        self._may_match = _suspicion(self._detectors)
         self._of_numbers = [one for one in self._detectors if one.numbers]
         self._smallest = 10**12 if all(one.name for one in self._of_numbers) else 0
-        self._stand_in = stand_in
         self._names = [(one.names, one.name) for one in self._detectors if one.names is not None]
+        self._stand_in = stand_in
         self._private: dict[str, str] = {}
         """Keys that are known, and by which preset their value is private; "" where it is not."""
         self._clean_keys: set[str] = set()
+        self._of_some: dict[tuple[Detector, ...], Scrubber] = {}
+        """The same with some of the detectors alone."""
 
     def text(self, text: str) -> str:
         """The text without what was found; the same object if that is nothing."""
@@ -125,6 +136,51 @@ class Scrubber:
                 if may_match(text):
                     text = self._replace(one, text)
         return text
+
+    def documents(self, documents: Sequence[Document]) -> None:
+        """Change each as `document` does."""
+        for start in range(0, len(documents), _TOGETHER):
+            some = documents[start : start + _TOGETHER]
+            scrubber = self._with(self._suspected(some))
+            if scrubber is not None:
+                for document in some:
+                    scrubber.document(document)
+
+    def _suspected(self, documents: Sequence[Document]) -> tuple[Detector, ...]:
+        """The detectors that may find something in them."""
+        texts, keys = self._texts(documents)
+        text = "\n".join((*texts, *keys))
+        private = set(map(self._preset_of, keys)) if self._names else ()
+        return tuple(one for one, may_match in self._each if may_match(text) or (one.names and one.name in private))
+
+    def _texts(self, documents: Sequence[Document]) -> tuple[list[str], set[str]]:
+        """All strings in them, with the numbers that are looked at, and all keys."""
+        found: list[str] = []
+        keys: set[str] = set()
+        waiting: list[Any] = list(documents)
+        for container in waiting:  # which grows
+            if container.__class__ is dict:
+                keys.update(container)
+                container = container.values()
+            for value in container:
+                kind = value.__class__
+                if kind is str:
+                    found.append(value)
+                elif kind is dict or kind is list:
+                    waiting.append(value)
+                elif kind in _NUMBERS and not -self._smallest < value < self._smallest:
+                    found.append(_digits_of(value))
+        return found, keys
+
+    def _with(self, detectors: tuple[Detector, ...]) -> Scrubber | None:
+        """One that has these detectors alone; None where there are none."""
+        if not detectors or detectors == self._detectors:
+            return self if detectors else None
+        if detectors not in self._of_some:
+            if len(self._of_some) == _KNOWN_SETS:
+                self._of_some.clear()
+            self._of_some[detectors] = Scrubber(detectors, self._stand_in)
+        return self._of_some[detectors]
 
     def document(self, document: Document) -> None:
         """Change all that the document holds, in place. Not recursive: input decides how deep it is nested."""
@@ -143,13 +199,13 @@ class Scrubber:
     def _change_named(self, container: Document) -> None:
         """Change the values of fields whose name says that they are private; what nests there is looked into."""
         for key, value in container.items():
-            preset = self._private.get(key)
-            if preset is None:
-                preset = self._preset_of(key)
+            preset = self._preset_of(key)
             if preset and value.__class__ in _SECRETS and value != "":
                 container[key] = self._stand_in(str(value), preset)
 
     def _preset_of(self, key: str) -> str:
+        if (known := self._private.get(key)) is not None:
+            return known
         found = next((preset for names, preset in self._names if names.fullmatch(key)), "")
         if len(self._private) < _KNOWN_KEYS and len(key) < 100:
             self._private[key] = found
@@ -171,7 +227,7 @@ class Scrubber:
         """The number, or, if its digits are private, what becomes of them as text."""
         if -self._smallest < value < self._smallest:
             return value
-        text = changed = repr(value) if isinstance(value, float) else str(value)
+        text = changed = _digits_of(value)
         for one in self._of_numbers:
             changed = self._replace(one, changed)
         return value if changed == text else changed
@@ -195,3 +251,7 @@ class Scrubber:
             pieces += (text[after:start], self._stand_in(text[start:end], one.name))
             after = end
         return "".join((*pieces, text[after:])) if pieces else text
+
+
+def _digits_of(number: int | float | Decimal) -> str:
+    return repr(number) if isinstance(number, float) else str(number)

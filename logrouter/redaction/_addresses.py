@@ -17,6 +17,9 @@ _EMAIL = re.compile(
 )
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}(?:\.(?=[0-9])|(?![0-9]))){{4}}(?<!\.)(?!\.?[0-9])")
+_DOTS = re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_LIKE_IPV6 = re.compile("::|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:")
+"""One of these stands in every such address, and not in a time."""
 _COLONS = re.compile(
     portable(r"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?:\.[0-9]++){0,3}+(?![0-9A-Za-z])")
 )
@@ -50,6 +53,6 @@ def _is_ipv6(text: str) -> bool:
 
 PRESETS: Final = (
     Detector("email", matches(_EMAIL), ("@", "%40", "\\u0040")),
-    Detector("ipv6", _ipv6, candidate=_COLONS.search, shortest=3),
-    Detector("ipv4", matches(_IPV4), (".",), shortest=7),
+    Detector("ipv6", _ipv6, candidate=_LIKE_IPV6.search, shortest=3),
+    Detector("ipv4", matches(_IPV4), candidate=_DOTS.search, shortest=7),
 )

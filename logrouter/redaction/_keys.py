@@ -96,8 +96,12 @@ _TELEGRAM: Final = "[0-9]{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"
 _SHAPES: Final = [re.escape(begin) + rest for begin, rest in _VENDORS.items()]
 _API_KEY = re.compile(portable(f"(?<![A-Za-z0-9])(?:{'|'.join([*_SHAPES, _TELEGRAM])})"))
 
+_COMMON: Final = ("xox", "sk-", "k_live_", "k_test_", "hv", "shp", "_v1_", ":AA")
+"""What several of them have in common; the last is Telegram's."""
+_HINTS: Final = (*_COMMON, *(begin for begin in _VENDORS if not any(part in begin for part in _COMMON)))
+
 PRESETS: Final = (
     Detector("private_key", _private_keys, ("PRIVATE KEY", "PuTTY-User-Key"), shortest=27),
     Detector("aws_key", matches(_AWS_KEY), ("AKIA", "ASIA", "ecret", "SECRET"), shortest=20),
-    Detector("api_key", matches(_API_KEY), candidate=_API_KEY.search, shortest=20),
+    Detector("api_key", matches(_API_KEY), _HINTS, shortest=20),
 )

@@ -129,21 +129,35 @@ class Redact(Step[RedactConfig]):
         return bool(flags & Flag.PARTIAL_MIDDLE) or b"\\u" in text or any(name in text for name in self._names)
 
     def apply(self, document: Document, facts: Facts) -> None:
+        self._redact_fields(document)
+        if self._scrubber is not None:
+            self._scrubber.document(document)
+
+    def _redact_fields(self, document: Document) -> None:
         for key in self._keys:
             if key in document:
                 _put(document, key, self._replace)
         for path in self._paths:
             _redact_field(document, path, self._replace)
-        if self._scrubber is not None:
-            self._scrubber.document(document)
 
     def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
+        if self._scrubber is not None:
+            return self._apply_to_all(documents, self._scrubber)
         if not self._masks_keys:
             return super().apply_all(documents, facts)
         for key in self._keys:
             for document in documents:
                 if key in document:
                     document[key] = MASK
+        return ()
+
+    def _apply_to_all(self, documents: Sequence[Document], scrubber: Scrubber) -> Sequence[Document]:
+        try:
+            for document in documents:
+                self._redact_fields(document)
+            scrubber.documents(documents)
+        except Exception:
+            return documents
         return ()
 
 

@@ -314,4 +314,14 @@ CASES = (
         goal=350_000,
         changed=_change,
     ),
+    Case(
+        "redact",
+        "redact, all presets",
+        "json",
+        ALL,
+        EVERY_ONE,
+        steps=("redact: {patterns: [all]}",),
+        goal=150_000,
+        changed=lambda event: event | {"email": "[redacted:email]"},
+    ),
 )

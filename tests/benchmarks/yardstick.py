@@ -164,8 +164,23 @@ def change(folder: Path) -> None:
             changed.write(orjson.dumps(event) + b"\n")
 
 
+def redact(folder: Path) -> None:
+    """Four of the thirteen presets, and cards without their check."""
+    patterns = [
+        (re.compile(rb"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), b"[redacted:email]"),
+        (re.compile(rb"\b(?:\d{1,3}\.){3}\d{1,3}\b"), b"[redacted:ipv4]"),
+        (re.compile(rb"eyJ[\w-]+\.[\w-]+\.[\w-]*"), b"[redacted:jwt]"),
+        (re.compile(rb"\b(?:\d[ -]?){13,16}\b"), b"[redacted:card]"),
+    ]
+    with open(folder / "all", "wb") as redacted:
+        for line in LINES:
+            for pattern, mask in patterns:
+                line = pattern.sub(mask, line)
+            redacted.write(line)
+
+
 if __name__ == "__main__":
-    cases = (route, deep, text, multiline, access, clf, logfmt, syslog, ltsv, change)
+    cases = (route, deep, text, multiline, access, clf, logfmt, syslog, ltsv, change, redact)
     (
         {case.__name__: case for case in cases}
         | {"auto_access": clf, "auto_logfmt": logfmt, "key_value": logfmt, "csv": rows}
