@@ -47,7 +47,7 @@ def test_every_option_of_one(command: Command, kind: component.Kind, name: str) 
 def test_it_is_plain_text(command: Command, kind: component.Kind, name: str) -> None:
     output = command("describe", kind.removesuffix("s"), name).output
 
-    assert not any(mark in output for mark in ("`", "<!--", "| ---", "\n#", "\n\n\n", ".md)"))
+    assert not any(mark in output for mark in ("`", "<!--", "| ---", "\n#", "\n\n\n", "]("))
     paragraphs = [line for line in output.splitlines() if not line.startswith("    ")]
     assert max(map(len, paragraphs)) <= 80
 
