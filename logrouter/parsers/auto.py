@@ -33,8 +33,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from itertools import compress
-from operator import itemgetter
+from itertools import compress, repeat
+from operator import contains, itemgetter
 from typing import Any, Final
 
 from logrouter import component
@@ -49,6 +49,7 @@ from logrouter.possessive import portable
 
 EXCEPTIONS: Final = "traceback"
 """The parser of events of several lines. Not by how they begin does it tell them, but by what they hold."""
+_NEWLINE: Final = ord("\n")
 TEXT: Final = 0
 """In place of a format's number: the line looks like none."""
 
@@ -89,7 +90,7 @@ class Auto(Parser[AutoConfig]):
             lines = list(map(without_colours, lines))
             block = b"\n".join(lines)
         made = self._formats.parse_all(lines, block, received_ns)
-        if block.count(b"\n") < len(lines):  # each is one line
+        if not any(map(contains, lines, repeat(_NEWLINE))):  # a number: `in` tries that first, and raises for bytes
             return made
         return [self._with_exception(line, one, received_ns) or one for line, one in zip(lines, made, strict=True)]
 
