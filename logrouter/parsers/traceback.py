@@ -31,7 +31,8 @@ are the event's fields. Where nothing logged it, `message` is the line that name
     >  "exception.message":"no disk",
     >  "exception.stacktrace":"panic: no disk\n\ngoroutine 1 [running]:"}
 
-The fields are named as in OpenTelemetry's conventions for exceptions. Of several, one the cause of the next, type and
+The fields are named as in OpenTelemetry's conventions for exceptions; `profile: ecs` of the sink `elasticsearch` makes
+`error.type`, `error.message` and `error.stack_trace` of them. Of several, one the cause of the next, type and
 message are those of the last that was raised; all stand in `exception.stacktrace`. The type of a panic is `panic`, that
 of what Go's runtime dies of `fatal error`. An event that only holds frames, without an exception's name, is not taken.
 

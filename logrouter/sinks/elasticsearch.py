@@ -14,8 +14,8 @@
 
 A JSON event is sent as the bytes it was, a line of text as `{"message": …}`. An event without `@timestamp` gets its
 time under this name. With `profile: ecs` events are sent under the names of the Elastic Common Schema: `msg` becomes
-`message`, the level `log.level`, `trace_id` becomes `trace.id`, and a text that stands where the schema has an object
-(`"host": "web-1"`) goes to a field of that object (`host.name`).
+`message`, the level `log.level`, `trace_id` becomes `trace.id`, `exception.type` becomes `error.type`, and a text that
+stands where the schema has an object (`"host": "web-1"`) goes to a field of that object (`host.name`).
 
 **Once each.** In a plain index an event has an id made of its place in the spool, and is created under it: what is sent
 twice, after a time-out or a crash, is there once (`id: auto`). The id protects within one index: behind an alias that

@@ -321,6 +321,16 @@ DEFAULTS = {"service.name": "checkout", "host.name": "web-1"}
         (b'{"event":{"action":"a"},"error":null}', "unknown", {"event": {"action": "a"}, "error": None}),
         (b'{"time":"soon","@timestamp":"2020-01-01T00:00:00Z"}', "unknown", {"time": "soon"}),
         (
+            b'{"exception.type":"E","exception.message":"no","exception.stacktrace":"E: no\\n at x"}',
+            "error",
+            {
+                "log.level": "error",
+                "error.type": "E",
+                "error.message": "no",
+                "error.stack_trace": "E: no\n at x",
+            },
+        ),
+        (
             b'{"trace_id":"t","trace.id":"u","traceId":"v"}',
             "unknown",
             {"trace_id": "t", "trace.id": "u", "traceId": "v"},
