@@ -34,6 +34,13 @@ def config_of_the_page(opensearch: OpenSearch, s3_server: S3Server, bucket: str)
     return text
 
 
+def query_of_the_page() -> str:
+    """What step 5 asks OpenSearch, of this index."""
+    found = re.search(r"curl -s '127\.0\.0\.1:9200(/shop-\S+)'", PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1].replace("shop-", "quickstart-")
+
+
 def run(workplace: Workplace, command: list[str], lines: bytes = b"") -> str:
     done = workplace.route(lines, *command)
     assert done.returncode == 0, done.stderr.decode()
@@ -54,6 +61,8 @@ def test_the_steps_of_the_page(opensearch: OpenSearch, s3_server: S3Server, work
     found = opensearch.documents("quickstart-*")
     assert len(found) == len(wanted)
     assert {document["_source"]["service.name"] for document in found} >= {"shop", "checkout"}
+    shown = opensearch.request("GET", query_of_the_page())["hits"]["hits"]
+    assert [document["_source"]["log.level"] for document in shown] == ["error"] * 3
 
     opensearch.make_index("quickstart-refuses", {"properties": {"amount": {"type": "long"}}})
     given = b'{"level":"info","amount":7}\n{"level":"info","amount":"seven"}\n'
