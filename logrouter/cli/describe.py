@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     from logrouter.errors import LogrouterError, did_you_mean
 
     parser = _options.parser("describe", "List the components there are, or show the options of one.")
-    parser.add_argument("kind", nargs="?", choices=[*KINDS], help="what to describe; default: all")
+    parser.add_argument("kind", nargs="?", type=_singular, choices=[*KINDS], help="what to describe; default: all")
     parser.add_argument("name", nargs="?", help="for example `logrouter describe sink file`")
     options = parser.parse_args(argv)
     if options.name is None:
@@ -32,6 +32,11 @@ def main(argv: Sequence[str]) -> int:
 
     print(plain_page(kind, options.name), end="")
     return 0
+
+
+def _singular(kind: str) -> str:
+    """The lists are headed by plurals."""
+    return kind.removesuffix("s")
 
 
 def _listing(kinds: Sequence[str]) -> list[str]:

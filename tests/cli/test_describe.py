@@ -31,6 +31,7 @@ def test_one_kind(command: Command) -> None:
     assert listed.splitlines()[0] == "steps"
     assert all(f"\n  {name} " in listed for name in component.names("steps"))
     assert "stdout" not in listed
+    assert command("describe", "steps").output == listed
 
 
 @pytest.mark.parametrize(("kind", "name"), COMPONENTS)
