@@ -8,8 +8,8 @@
 
 The line is the event as it came, JSON or text: beside this sink, sources that do not say `parse` make no fields of text
 (`parse: json_or_text`); for labels out of its fields say `parse: auto`. It is sent as protobuf and snappy, Loki's
-cheapest form. There is no `compression` to choose: Loki takes protobuf with snappy alone, and its JSON, with gzip, costs
-both sides more.
+cheapest form. There is no `compression` to choose: Loki takes protobuf with snappy alone, and its JSON, with gzip,
+costs both sides more.
 
 **Labels** say which stream an event belongs to, and few streams are what makes Loki fast: choose labels that have few
 values each. `labels` may hold templates; names are made legal (`k8s.pod` is `k8s_pod`), empty values are left out.
