@@ -111,7 +111,7 @@ class AccessFormat:
             careful += f"({kind.careful}){text}"
             quick += kind.quick.replace("NEXT", text[:1] if text[:1] != "\\" else text[:2]) + text
         self._careful = re.compile(portable(careful), re.DOTALL | re.ASCII)
-        self._unescape = unescaped if name not in _UNESCAPED else _unchanged
+        self._unescape = unescaped if name not in _UNESCAPED else str
         self.shape = Shape(quick.encode(), list(_columns(self._fields)))
 
     def parse(self, line: str) -> bytes | None:
@@ -181,7 +181,3 @@ def _json_number(text: str) -> msgspec.Raw | str:
 
 _DIGITS: Final = re.compile("[0-9]{1,18}")
 _JSON_NUMBER: Final = re.compile(_NUMBER + r"(?:\.[0-9]{1,18})?")
-
-
-def _unchanged(text: str) -> str:
-    return text

@@ -105,13 +105,14 @@ class Shape:
         match = self._expression.fullmatch(line)
         return match is not None and match.lastindex != self._expression.groups
 
-    def objects(self, lines: list[bytes]) -> tuple[list[bytes], list[bytes]] | None:
-        """The objects of those lines that are of this shape; and for each line "", or itself where it is of another.
+    def objects(self, block: bytes, count: int) -> tuple[list[bytes], list[bytes]] | None:
+        """The objects of those lines of a block that are of this shape; and for each "", or itself where it is of
+        another. `count`: how many lines it has.
 
         None where the expression has run over the end of a line.
         """
-        found = self._expression.findall(b"\n".join(lines))
-        if len(found) != len(lines):
+        found = self._expression.findall(block)
+        if len(found) != count:
             return None
         if any(others := list(map(_LAST, found))):
             found = [groups for groups in found if not groups[-1]]
@@ -171,22 +172,22 @@ class ShapedParser(Parser[ConfigT]):
         return made
 
     def _parse_piece(self, lines: list[bytes], received_ns: int) -> list[bytes | None]:
-        if not self._needs_care(lines) and (made := self._by_shapes(lines, received_ns)) is not None:
+        block = b"\n".join(lines)
+        if not self._needs_care(lines, block) and (made := self._by_shapes(lines, block, received_ns)) is not None:
             return made
         if len(lines) <= FEW:
             return [self.parse(line, received_ns) for line in lines]
         half = len(lines) // 2
         return self._parse_piece(lines[:half], received_ns) + self._parse_piece(lines[half:], received_ns)
 
-    def _needs_care(self, lines: list[bytes]) -> bool:
-        block = b"\n".join(lines)
+    def _needs_care(self, lines: list[bytes], block: bytes) -> bool:
         return (
             any(map(contains, lines, repeat(_NEWLINE)))  # a number: `in` tries that first, and raises for bytes
             or any(map(block.__contains__, self.escaped))
             or not is_utf8(block)
         )
 
-    def _by_shapes(self, lines: list[bytes], received_ns: int) -> list[bytes | None] | None:
+    def _by_shapes(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None] | None:
         """One shape after the other, each for all lines that are of it. None where one of them cannot."""
         made: list[bytes | None] = [None] * len(lines)
         left = list(range(len(lines)))
@@ -197,8 +198,8 @@ class ShapedParser(Parser[ConfigT]):
             left = left[shapeless:]
             if shape is None:
                 break
-            some = lines if len(left) == len(lines) else [lines[place] for place in left]
-            if (found := shape.objects(some)) is None:
+            some = block if len(left) == len(lines) else b"\n".join([lines[place] for place in left])
+            if (found := shape.objects(some, len(left))) is None:
                 return None
             objects, others = found
             if len(objects) == len(lines):

@@ -42,11 +42,7 @@ def _bool(text: str) -> bool | str:
     return _TRUTHS.get(text.lower(), text)
 
 
-def _text(text: str) -> str:
-    return text
-
-
-CASTS: Final[Mapping[Type, Cast]] = {"text": _text, "int": _int, "float": _float, "bool": _bool}
+CASTS: Final[Mapping[Type, Cast]] = {"text": str, "int": _int, "float": _float, "bool": _bool}
 
 
 def json_of(cast: Cast) -> Callable[[bytes], bytes]:

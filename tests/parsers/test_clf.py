@@ -172,7 +172,7 @@ def test_examples_of_the_formats(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_quick_way_takes_the_examples(name: str) -> None:
     line = VECTORS[name][0].encode()
-    found = AccessFormat(name).shape.objects([line] * 2)
+    found = AccessFormat(name).shape.objects(line + b"\n" + line, 2)
     assert found == ([AUTO.parse(line, 0)] * 2, [b""] * 2)
     assert [other for other in FORMATS if AccessFormat(other).shape.takes(line)] == [name]
 
