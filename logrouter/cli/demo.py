@@ -78,7 +78,7 @@ _TEXTS: Final = (
     "ERROR mailer: 451 4.7.1 greylisted, trying again in {number}s",
     "INFO  labels: printed {number} for Zoë Müller, 東京",
     "nightly report written to /srv/reports/{trace}.csv",
-    'level=info msg="index refreshed" documents={number}00 took=1.{number}s',
+    "INFO  search: index refreshed, {number}00 documents in 1.{number} s",
 )
 _TRACEBACK: Final = """\
 Traceback (most recent call last):
