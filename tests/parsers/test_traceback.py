@@ -62,6 +62,24 @@ def test_the_line_that_logged_it_has_the_fields_of_its_format(line: str, fields:
         assert list(fields_of(f"{line}\n{STACK}", parser)) == [*fields, *EXCEPTION]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"ERROR:app:failed",
+        b"level=error msg=failed",
+        b"2026/11/29 10:00:00 failed",
+        b"10:00:00.123 [main] ERROR a.B - failed",
+        b"E1129 10:00:00.1 12 a.go:7] failed",
+        b"failed",
+    ],
+)
+def test_whatever_line_logs_it_the_exception_is_the_same(line: bytes) -> None:
+    for vector in VECTORS:
+        for number, expected in vector.raised.items():
+            made = json.loads(AUTO.parse(line + b"\n" + vector.events[number], RECEIVED_NS) or b"{}")
+            assert [made.get("exception.type", ""), made.get("exception.message", "")] == expected, vector.title
+
+
 def test_nothing_logged_it() -> None:
     assert fields_of(STACK) == {"message": "ValueError: boom"} | EXCEPTION
 
@@ -124,7 +142,7 @@ def test_an_unknown_zone_is_refused() -> None:
         config.load(environ={"LOGROUTER_CONFIG_YAML": text}, system_folder=Path("/nonexistent"))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.sampled_from(EVENTS) | st.sampled_from([b"level=info msg=x", b"text", b"a\nb"]), min_size=1))
 def test_events_together_are_what_each_is_alone(events: list[bytes]) -> None:
     for parser in (AUTO, PARSER):
@@ -133,7 +151,7 @@ def test_events_together_are_what_each_is_alone(events: list[bytes]) -> None:
         ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=3).map(b"\n".join), st.data())
 def test_of_the_lines_of_an_event_none_is_lost(event: bytes, data: st.DataObject) -> None:
     text = event.decode()
