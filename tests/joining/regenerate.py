@@ -39,7 +39,7 @@ def commands(folder: Path) -> Iterator[tuple[str, list[str], str]]:
     yield "java", ["java", "-XX:TieredStopAtLevel=1", "-cp", str(folder), "Crash"], "java --version"
     run(["go", "build", "-trimpath", "-o", str(folder / "crash-go"), str(folder / "crash.go")])
     yield "go", [str(folder / "crash-go")], "go version"
-    run(["rustc", "-o", str(folder / "crash-rs"), str(folder / "crash.rs")])
+    run(["rustc", "--edition", "2021", "-o", str(folder / "crash-rs"), str(folder / "crash.rs")])
     yield "rust", [str(folder / "crash-rs")], "rustc --version"
 
 
