@@ -143,10 +143,10 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
 
     def __init__(self, config: AnyHttpConfig, context: SinkContext) -> None:
         super().__init__(config, context)
-        self.endpoint = endpoint_of(config, config.url, {"Content-Type": _content_type(config)})
-        self.told_of_gaps = config.format != "raw"
         self._body = BodyTemplate(config.body) if config.body is not None else None
         self._format = config.format or ("json_lines" if self._body is None else "template")
+        self.endpoint = endpoint_of(config, config.url, {"Content-Type": config.content_type or self._content_type()})
+        self.told_of_gaps = self._format != "raw"
         if self._body is not None:
             self.templates = self._body.templates
             self.concurrency = 1
@@ -164,6 +164,12 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
         if config.body is not None and config.include:
             return ["include: with a body nothing is added to events: name it in the body"]
         return []
+
+    def _content_type(self) -> str:
+        """Of what the format makes; a body is a structure, sent as JSON, or a text."""
+        if self._format == "template":
+            return _CONTENT_TYPES["raw" if isinstance(self.config.body, str) else "json_array"]
+        return _CONTENT_TYPES[self._format]
 
     def send(self, batch: Batch) -> Conversation:
         if self._body is not None:
@@ -187,9 +193,9 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
         pieces: list[bytes] = []
         open_line: Offset | None = None
         for part in batch.slices:
-            if self.config.format == "raw":
+            if self._format == "raw":
                 data, open_line = raw_lines(part, open_line)
-            elif self.config.format == "json_array":
+            elif self._format == "json_array":
                 data = b",".join(json_objects(part, self.include))
             else:
                 data = json_lines(part, self.include)
@@ -197,7 +203,7 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
             yield Pause()
         if not pieces:  # what logrouter tells in a stream is none of the app's lines
             return Delivered()
-        body = b"[" + b",".join(pieces) + b"]" if self.config.format == "json_array" else b"".join(pieces)
+        body = b"[" + b",".join(pieces) + b"]" if self._format == "json_array" else b"".join(pieces)
         response = yield self._request(body)
         return self._judge(response)
 
@@ -238,14 +244,6 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
             return Retry(str(error))
         outcome = self._judge(response)
         return Rejected(outcome.reason, outcome.detail) if isinstance(outcome, Halve) else outcome
-
-
-def _content_type(config: AnyHttpConfig) -> str:
-    if config.content_type is not None:
-        return config.content_type
-    if config.body is not None:
-        return _CONTENT_TYPES["raw" if isinstance(config.body, str) else "json_array"]
-    return _CONTENT_TYPES[config.format or "json_lines"]
 
 
 def _wrong(method: str, response: Response) -> str:
