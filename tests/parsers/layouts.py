@@ -1,4 +1,4 @@
-"""What every parser of layouts keeps to; each one's own test gives its lines."""
+"""What every parser of layouts keeps to, and the lines of each."""
 
 from __future__ import annotations
 

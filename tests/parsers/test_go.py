@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,20 +10,9 @@ from hypothesis import strategies as st
 
 from logrouter.parsers._layouts import LayoutsConfig
 from logrouter.parsers.go import Go
-from tests.parsers.layouts import MESSAGES, keeps_to_it, parsed, vectors
+from tests.parsers.layouts import MESSAGES, parsed
 
 PARSER = Go(LayoutsConfig())
-VECTORS = vectors("go")
-
-
-@pytest.mark.parametrize(("line", "fields"), VECTORS)
-def test_lines(line: str, fields: dict[str, Any]) -> None:
-    assert parsed(PARSER, line) == fields
-    assert list(parsed(PARSER, line))[: len(fields)] == list(fields), "time, level and message first"
-
-
-def test_the_two_ways_are_one() -> None:
-    keeps_to_it(PARSER, VECTORS)
 
 
 @pytest.mark.parametrize(

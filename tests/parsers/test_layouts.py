@@ -19,7 +19,7 @@ from logrouter.parsers.python import Python
 from logrouter.parsers.redis import Redis
 from logrouter.parsers.rust import Rust
 from logrouter.possessive import portable
-from tests.parsers.layouts import is_quick, parsed, vectors
+from tests.parsers.layouts import is_quick, keeps_to_it, parsed, vectors
 
 PARSERS: dict[str, LayoutsParser[Any]] = {
     "go": Go(LayoutsConfig()),
@@ -29,6 +29,7 @@ PARSERS: dict[str, LayoutsParser[Any]] = {
     "redis": Redis(LayoutsConfig()),
     "rust": Rust(LayoutsConfig()),
 }
+VECTORS = {name: vectors(name) for name in PARSERS}
 every_parser = pytest.mark.parametrize("name", PARSERS)
 
 PROSE = """\
@@ -79,6 +80,20 @@ key: value
 | id | name |
  98% [==============>   ]
 """
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "fields"), [(name, *vector) for name, of_one in VECTORS.items() for vector in of_one]
+)
+def test_lines(name: str, line: str, fields: dict[str, Any]) -> None:
+    found = parsed(PARSERS[name], line)
+    assert found == fields
+    assert list(found)[: len(fields)] == list(fields), "time, level and message first"
+
+
+@every_parser
+def test_the_two_ways_are_one(name: str) -> None:
+    keeps_to_it(PARSERS[name], VECTORS[name])
 
 
 @pytest.mark.parametrize("line", PROSE.splitlines())
@@ -218,7 +233,7 @@ def test_tracebacks_keep_no_other_event_from_the_quick_way() -> None:
     assert len(careful) == 10
 
 
-STARTS = [line[:70] for name in PARSERS for line, _ in vectors(name)]
+STARTS = [line[:70] for of_one in VECTORS.values() for line, _ in of_one]
 PIECES = ["a", " ", '"', " a=", ' a="', " k=[", " k=a(", " (a", "a:", "a{b}:", "[a] ", "\t", "\n", "'", "\x1b[", ',"']
 
 
@@ -238,7 +253,7 @@ def test_a_long_line_takes_linear_time(name: str) -> None:
 
 @every_parser
 def test_its_fields_begin_with_time_level_and_message(name: str) -> None:
-    for line, _ in vectors(name):
+    for line, _ in VECTORS[name]:
         made = PARSERS[name].parse(line.encode(), 0)
         assert made is not None
         first = [key for key in json.loads(made) if key in ("time", "level", "message")]

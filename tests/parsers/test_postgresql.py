@@ -9,20 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logrouter.parsers.postgresql import Postgresql, PostgresqlConfig
-from tests.parsers.layouts import MESSAGES, is_quick, keeps_to_it, parsed, vectors
+from tests.parsers.layouts import MESSAGES, is_quick, parsed, vectors
 
 PARSER = Postgresql(PostgresqlConfig())
 VECTORS = vectors("postgresql")
-
-
-@pytest.mark.parametrize(("line", "fields"), VECTORS)
-def test_lines(line: str, fields: dict[str, Any]) -> None:
-    assert parsed(PARSER, line) == fields
-    assert list(parsed(PARSER, line))[: len(fields)] == list(fields), "time, level and message first"
-
-
-def test_the_two_ways_are_one() -> None:
-    keeps_to_it(PARSER, VECTORS)
 
 
 @pytest.mark.parametrize(
