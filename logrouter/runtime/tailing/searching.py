@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Container, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, NamedTuple
 
 from logrouter.runtime.tailing.file import TailedFile
@@ -50,15 +50,11 @@ def find_again(sought: Sought, taken: Container[Identity]) -> OpenFile | None:
     `taken`: files of which it is known that they are others. What cannot be read is none of these.
     """
     for entry in _candidates(sought.where, sought.inode):
-        with suppress(OSError):
+        with suppress(OSError), ExitStack() as closing:
             file = open_file(entry.path)
-            is_it = False
-            try:
-                is_it = file.identity not in taken and _is_same(file, sought)
-            finally:
-                if not is_it:
-                    file.close()
-            if is_it:
+            closing.callback(file.close)
+            if file.identity not in taken and _is_same(file, sought):
+                closing.pop_all()
                 return file
     return None
 

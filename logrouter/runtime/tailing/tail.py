@@ -213,24 +213,21 @@ class Tail:
 
     async def _begin(self, seen: Seen) -> None:
         """Begin to read a file. Raises OSError."""
-        opened = open_file(seen.path)
-        try:
+        with ExitStack() as closing:
+            opened = open_file(seen.path)
+            closing.callback(opened.close)
             if opened.identity != seen.identity:  # another one has taken its place, and is seen in a moment
                 self._want_look()
-                opened.close()
                 return
             known = self._recognised(opened)
             if known is not None and not opened.holds(any_of(known[1]).read_to, any_of(known[1]).head):
                 await self._search_known(*known, None)
                 known = None
             file = self._made(seen.path, seen.identity, known)
-        except BaseException:
-            opened.close()
-            raise
-        if file is None:
-            opened.close()
-            self._table.unwanted.add(seen.identity)
-            return
+            if file is None:
+                self._table.unwanted.add(seen.identity)
+                return
+            closing.pop_all()
         file.changed, file.seen_at = seen.changed, seen.path
         self._table.add(file)
         await self._read_on(file, opened)
