@@ -60,12 +60,16 @@ def decode_document(payload: bytes) -> Document:
     return document
 
 
-def encode_document(document: Document) -> bytes:
-    """Serialise to compact JSON in UTF-8."""
+def encode_value(value: Any) -> bytes:
+    """Serialise to compact JSON in UTF-8. Raises ValueError where a text holds half a character, which is none."""
     try:
-        return _encode(document)
+        return _encode(value)
     except TypeError:  # an integer beyond 64 bits
-        return _encode(_with_exact_integers(document))
+        return _encode(_with_exact_integers(value))
+
+
+encode_document: Final[Callable[[Document], bytes]] = encode_value
+"""The same for all of an event."""
 
 
 def decode_text(payload: bytes) -> Document:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from logrouter import severity, times
-from logrouter.documents import Document, encode_document
+from logrouter.documents import Document, encode_value
 from logrouter.errors import ExpressionError
 from logrouter.memo import Memo
 from logrouter.references import MISSING, Field, Opaque, Reference, Resource, Severity, Time
@@ -142,7 +142,7 @@ def text_of(value: Any) -> str:
     if value is MISSING or isinstance(value, dict | Opaque):
         return MISSING_TEXT
     try:
-        return encode_document({"": value})[4:-1].decode()
+        return encode_value(value).decode()
     except ValueError:  # a lone surrogate in a list
         return MISSING_TEXT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from logrouter.documents import encode_document
+from logrouter.documents import encode_value
 
 _CONTROLS: Final = re.compile(
     "["
@@ -29,9 +29,8 @@ def escape_controls(text: str) -> str:
 
 def compact(value: Any) -> str:
     """A value as compact JSON."""
-    # `encode_document` takes numbers of any size, but objects only: so the value travels in one.
     try:
-        return encode_document({"": value})[4:-1].decode()
+        return encode_value(value).decode()
     except (ValueError, RecursionError):  # half a character somewhere, or nested too deep
         return without_surrogates(value) if isinstance(value, str) else "…"
 

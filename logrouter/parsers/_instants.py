@@ -45,9 +45,8 @@ def recent_second(month: int, day: int, clock: str, zone: tzinfo, received_ns: i
         except ValueError:  # no leap year
             return None
 
-    time_ns = in_latest_year(
-        of_year, received_ns - received_ns % _MINUTE_NS
-    )  # so that what is found holds for a minute
+    minute_ns = received_ns - received_ns % _MINUTE_NS  # what is found holds for all of it
+    time_ns = in_latest_year(of_year, minute_ns)
     if time_ns is None:
         raise ValueError
     return second_of(time_ns)

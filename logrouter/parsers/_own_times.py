@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from logrouter.documents import Document, Names, encode_document
+from logrouter.documents import Document, Names, encode_value
 from logrouter.memo import Memo
 from logrouter.parsers import ParserConfig
 from logrouter.parsers._dates import zone_named
@@ -85,4 +85,4 @@ class OwnTime:
         text = self.text(raw.decode(), 0)
         if text is None:
             raise ValueError
-        return encode_document({"": text})[4:-1]
+        return encode_value(text)

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from logrouter import times
-from logrouter.documents import encode_document
 from logrouter.parsers._time_formats import TimeFormat
+from logrouter.steps._keys import text_of
 
 TimeKind = Literal["time", "unix", "unix_ms", "unix_us", "unix_ns"]
 Kind = Literal[
@@ -97,7 +97,7 @@ def _bool(value: Any, time_ns: int) -> bool:
 
 
 def _text(value: Any, time_ns: int) -> str:
-    return value if isinstance(value, str) else encode_document({"": value})[4:-1].decode()
+    return text_of(value)
 
 
 def _seconds(value: Any, time_ns: int) -> int | float:

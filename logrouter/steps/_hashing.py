@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from logrouter.documents import encode_document
+from logrouter.documents import encode_value
 from logrouter.values import Secret
 
 DIGITS: Final = 20
@@ -34,12 +34,7 @@ def digest_by(secret: Secret | None) -> Digest:
 
 def text_of(value: Any) -> bytes:
     """What is hashed of a value."""
-    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else json_of(value)
-
-
-def json_of(value: Any) -> bytes:
-    """Compact JSON of any value: `encode_document` takes objects."""
-    return encode_document({"": value})[len('{"":') : -1]
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else encode_value(value)
 
 
 def warnings_of(key: Secret | None) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final
 
-from logrouter.documents import Document, encode_document
+from logrouter.documents import Document, encode_value
 from logrouter.facts import Facts, resolve
 from logrouter.references import MISSING, Field, Reference, lookup
 from logrouter.rules import parse_reference
@@ -45,7 +45,7 @@ def _of_reference(reference: Reference) -> KeyOf:
 
 def text_of(value: Any) -> str:
     """A string itself, all else as compact JSON."""
-    return value if isinstance(value, str) else encode_document({"": value})[len('{"":') : -1].decode()
+    return value if isinstance(value, str) else encode_value(value).decode()
 
 
 def shortened(text: str) -> str:

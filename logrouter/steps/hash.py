@@ -30,11 +30,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from logrouter.documents import Document
+from logrouter.documents import Document, encode_value
 from logrouter.facts import Facts
 from logrouter.references import MISSING, lookup, parent_and_key
 from logrouter.steps import Step, StepConfig
-from logrouter.steps._hashing import DIGITS, digest_by, json_of, text_of, warnings_of
+from logrouter.steps._hashing import DIGITS, digest_by, text_of, warnings_of
 from logrouter.steps._paths import check_apart, field_path, put, settable_path
 from logrouter.values import Secret
 
@@ -94,7 +94,7 @@ class Hash(Step[HashConfig]):
         if len(values) == 1:
             text = text_of(values[0])
         else:
-            text = json_of([None if value is MISSING else value for value in values])
+            text = encode_value([None if value is MISSING else value for value in values])
         put(document, self._into, self._hash(text))
 
     def _hash(self, text: bytes) -> str | int:

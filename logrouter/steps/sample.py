@@ -33,6 +33,7 @@ from logrouter.facts import Facts, resolve
 from logrouter.references import MISSING, Field, lookup
 from logrouter.rules import parse_reference
 from logrouter.steps import DISCARD, Step, StepConfig
+from logrouter.steps._hashing import text_of
 from logrouter.steps._paths import put, settable_path
 
 _RANGE: Final = 2**64
@@ -76,7 +77,7 @@ class Sample(Step[SampleConfig]):
             value = self._value(document, facts)
             if value is MISSING or value is None or value == "":
                 return None
-            place = self._hash(_text(value))
+            place = self._hash(text_of(value))
         if place >= self._limit:
             return DISCARD
         self._write_rate(document)
@@ -105,10 +106,3 @@ class Sample(Step[SampleConfig]):
         if isinstance(before, int | float) and not isinstance(before, bool) and 0 < before <= 1:
             rate *= before
         put(document, self._rate_path, rate)
-
-
-def _text(value: Any) -> bytes:
-    """What is hashed of a value: a string itself, all else as compact JSON."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    return encode_document({"": value})[4:-1]

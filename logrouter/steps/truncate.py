@@ -28,11 +28,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final, NamedTuple
 
-from logrouter.documents import Document, encode_document
+from logrouter.documents import Document, encode_document, encode_value
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import Incomplete, Step, StepConfig
-from logrouter.steps._hashing import json_of
 from logrouter.steps._paths import field_path, put, settable_path
 from logrouter.values import Size
 
@@ -75,7 +74,7 @@ class Truncate(Step[TruncateConfig]):
         names = config.fields or (("message",) if cuts_fields else ())
         self._paths = [field_path(name, "truncated") for name in names]
         self._count = None if config.count is None else settable_path(config.count)
-        self._reserved = 0 if config.count is None else len(json_of({config.count: _MOST}))
+        self._reserved = 0 if config.count is None else len(encode_value({config.count: _MOST}))
         self._shortest = 2 + len(_ending(config.marker, _MOST).encode())
 
     def apply(self, document: Document, facts: Facts) -> None:
@@ -145,7 +144,7 @@ def _texts(document: Document) -> Iterator[_Text]:
         holder = waiting.pop()
         for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
             if isinstance(value, str):
-                yield _Text(holder, key, value, len(json_of(value)))
+                yield _Text(holder, key, value, len(encode_value(value)))
             elif isinstance(value, dict | list):
                 waiting.append(value)
 
