@@ -89,7 +89,7 @@ def _tail_of_pairs(text: str, before: str = "") -> Tail | None:
     expression = before
     for match in found:
         mark = text[match.end(1) + 1 : match.end(1) + 2].replace("'", "")
-        expression += rf" (?: *+){re.escape(match[1])}=" + _QUICK['"' if mark == '"' else ""]
+        expression += rf"(?<! ) ++{re.escape(match[1])}=" + _QUICK['"' if mark == '"' else ""]
     return Tail(expression, keys)
 
 
