@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logrouter.documents import decode_document, decode_text, encode_document
-from tests.strategies import documents
+from logrouter.documents import decode_document, decode_text, encode_document, encode_value
+from tests.strategies import documents, values
 
 NUMBERS = [
     "0", "-0", "1", "-1", "1.5", "-0.0", "1e3", "1E-7", "200", "0.1", "9007199254740993",
@@ -88,6 +88,12 @@ def test_a_number_out_of_range_may_stand_deep() -> None:
 @settings(deadline=None, max_examples=50)
 def test_decoding_undoes_encoding(document: dict[str, Any]) -> None:
     assert decode_document(encode_document(document)) == document
+
+
+@given(values | st.integers(-(10**300), 10**300) | st.just(Decimal("1e400")))
+@settings(deadline=None, max_examples=50)
+def test_a_value_alone_is_what_it_is_in_a_document(value: Any) -> None:
+    assert encode_document({"": value}) == b'{"":%b}' % encode_value(value)
 
 
 @given(st.integers(-(10**300), 10**300))
