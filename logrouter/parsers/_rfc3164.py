@@ -139,7 +139,7 @@ class Rfc3164:
             Column("facility", JSON_OF_FACILITY.__getitem__, group=0),
             Column("hostname", group=first + 2),
             Column("appname", group=first + 3),
-            Column("procid", JSON_OF_PROCID.__getitem__, may_lack=True, group=first + 4),
+            Column("procid", JSON_OF_PROCID, may_lack=True, group=first + 4),
         ]
         of_priority = ("level", "facility")
         return Shape(expression, [column for column in columns if has_priority or column.name not in of_priority])

@@ -13,13 +13,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from logrouter.documents import Document, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers._instants import seconds_of_offset, utc_second
 from logrouter.parsers._priorities import JSON_OF_FACILITY, JSON_OF_LEVEL, named
 from logrouter.parsers._shapes import Column, Shape
+from logrouter.parsers._types import json_of
 from logrouter.possessive import portable
 
 SECOND: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
@@ -82,7 +81,7 @@ def procid_of(text: str) -> int | str:
 
 
 _PID: Final = re.compile("0|[1-9][0-9]{0,17}")
-JSON_OF_PROCID: Final = Memo[bytes, bytes](lambda text: msgspec.json.encode(procid_of(text.decode())), 1024)
+JSON_OF_PROCID: Final = json_of(procid_of)
 """The same for UTF-8, as JSON."""
 
 
@@ -173,7 +172,7 @@ def _shape(skeleton: _Skeleton) -> Shape:
     words = [
         Column("hostname", may_lack=True, group=group),
         Column("appname", may_lack=True, group=group + 1),
-        Column("procid", JSON_OF_PROCID.__getitem__, may_lack=True, group=group + 2),
+        Column("procid", JSON_OF_PROCID, may_lack=True, group=group + 2),
         Column("msgid", may_lack=True, group=group + 3),
     ]
     group += len(words)

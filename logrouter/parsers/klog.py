@@ -23,8 +23,6 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
 from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers import Looks, ParserConfig
@@ -32,6 +30,7 @@ from logrouter.parsers._dates import zone_named
 from logrouter.parsers._instants import RecentSeconds, local_second, recent_second, second_of
 from logrouter.parsers._klog_pairs import Pair, pairs_of, value_of
 from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
+from logrouter.parsers._types import json_of
 
 LEVELS: Final = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 _LINE: Final = re.compile(
@@ -159,7 +158,7 @@ class Klog(ShapedParser[KlogConfig]):
         for number, (key, piece) in enumerate(zip(keys, pieces[1:], strict=False), 7):
             is_quoted = piece.endswith(b'"')
             expression += re.escape(piece) + (rb'([^"\\]*+)' if is_quoted else rb'([^\s"\[\]{}\\]++)')
-            columns.append(Column(key.decode(), None if is_quoted else _JSON_OF_VALUE.__getitem__, group=number))
+            columns.append(Column(key.decode(), None if is_quoted else _JSON_OF_VALUE, group=number))
         return Shape(expression + re.escape(pieces[-1]), columns)
 
 
@@ -183,4 +182,4 @@ def _skeleton(has_year: bool, message: str, pairs: list[Pair]) -> _Skeleton | No
 
 _PLAIN: Final = re.compile(r'[^\s"\[\]{}\\]++', re.ASCII)
 _JSON_OF_LEVEL: Final = {letter.encode(): b'"%b"' % word.encode() for letter, word in LEVELS.items()}
-_JSON_OF_VALUE: Final = Memo[bytes, bytes](lambda text: msgspec.json.encode(value_of(text.decode())), 1024)
+_JSON_OF_VALUE: Final = json_of(value_of)
