@@ -47,3 +47,8 @@ def resolve(reference: Reference, document: Document, facts: Facts) -> Any:
             return severity.of(*(lookup(document, field.path) for field in severity.FIELDS))
         case Time():
             return times.of(facts.time_ns, *(lookup(document, field.path) for field in times.FIELDS))
+
+
+def value_of(reference: Reference, document: Document, facts: Facts) -> Any:
+    """The same for steps, to which objects are what they hold."""
+    return lookup(document, reference.path) if isinstance(reference, Field) else resolve(reference, document, facts)

@@ -12,8 +12,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from logrouter.documents import Document, encode_value
-from logrouter.facts import Facts, resolve
-from logrouter.references import MISSING, Field, Reference, lookup
+from logrouter.facts import Facts, value_of
+from logrouter.references import MISSING, Reference
 from logrouter.rules import parse_reference
 from logrouter.templates import Template
 
@@ -34,10 +34,7 @@ def key_of(text: str) -> tuple[KeyOf, Template | None]:
 
 def _of_reference(reference: Reference) -> KeyOf:
     def key(document: Document, facts: Facts) -> str | None:
-        if isinstance(reference, Field):
-            value = lookup(document, reference.path)
-        else:
-            value = resolve(reference, document, facts)
+        value = value_of(reference, document, facts)
         return None if value is MISSING or value is None or value == "" else shortened(text_of(value))
 
     return key

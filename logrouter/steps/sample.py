@@ -26,11 +26,11 @@ An event that has a rate already, a number up to 1, gets the product.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from logrouter.documents import Document, encode_document
-from logrouter.facts import Facts, resolve
-from logrouter.references import MISSING, Field, lookup
+from logrouter.facts import Facts, value_of
+from logrouter.references import MISSING, lookup
 from logrouter.rules import parse_reference
 from logrouter.steps import DISCARD, Step, StepConfig
 from logrouter.steps._hashing import text_of
@@ -74,7 +74,7 @@ class Sample(Step[SampleConfig]):
         if self._by is None:
             place = self._next_place(document)
         else:
-            value = self._value(document, facts)
+            value = value_of(self._by, document, facts)
             if value is MISSING or value is None or value == "":
                 return None
             place = self._hash(text_of(value))
@@ -90,12 +90,6 @@ class Sample(Step[SampleConfig]):
         else:
             self._place = (self._place + _GOLDEN) % _RANGE
         return self._place
-
-    def _value(self, document: Document, facts: Facts) -> Any:
-        if isinstance(self._by, Field):
-            return lookup(document, self._by.path)
-        assert self._by is not None
-        return resolve(self._by, document, facts)
 
     def _hash(self, text: bytes) -> int:
         return int.from_bytes(self._digest(text, digest_size=8).digest(), "big")
