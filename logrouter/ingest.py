@@ -46,6 +46,7 @@ class Ingest:
     ) -> None:
         self.attributes = attributes
         """What is known of all its events."""
+        self._said: Parse | None = None
         self.go_on(router, parse, chain, keep_original=keep_original)
         self.read_events = 0
         self.read_bytes = 0
@@ -65,7 +66,8 @@ class Ingest:
         self._projection = router.projection
         self.resource: Mapping[str, str] = router.resource
         """Static attributes of this process."""
-        self._parse = parse
+        if self._said != parse:
+            self._said, self._parse = parse, parse.for_source()
         self._keep_original = keep_original
         self._stepping = Stepping(chain, self._projection, self.resource) if chain and chain.steps else None
         self._reads_whole = parse.reads_json and chain is not None and chain.changes_all

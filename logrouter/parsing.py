@@ -46,6 +46,11 @@ class Parse:
     def __str__(self) -> str:
         return str(self.said)
 
+    def for_source(self) -> Parse:
+        """The same for one source, with nothing of what others have written."""
+        parsers = [parser.for_source() for parser in self.parsers]
+        return Parse(self.said, reads_json=self.reads_json, marks=self.marks, parsers=parsers)
+
     def name_of_taker(self, line: bytes, received_ns: int) -> str | None:
         """The name of the parser that takes a line of text."""
         return next(filter(None, (parser.taker(line, received_ns) for parser in self.parsers)), None)

@@ -4,7 +4,8 @@
 comes from: where a chunk needs no escaping, one regular expression over all of it and `bytes % tuple` make the objects,
 without a line of Python for each. What that does not take goes the slow way, line by line.
 
-A parser is a pure function of the line and its config. It raises for no line, and takes no more than linear time.
+A parser is a pure function of the line and its config (`auto` alone remembers which formats its source has written). It
+raises for no line, and takes no more than linear time.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Parser(Generic[ConfigT]):
     def options_from(cls, value: Any) -> Any:
         """The long form of what stands after the parser's name, where it has a short one (`regex: '…'`)."""
         return value
+
+    def for_source(self) -> Parser[ConfigT]:
+        """The same for one source: where it remembers something, nothing of others."""
+        return self
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """The JSON object, in UTF-8, that a line stands for; None where it is not of this format.

@@ -12,9 +12,9 @@ It is what a source does that says nothing else, unless a sink keeps lines as th
 text stays whole, as with `parse: json_or_text`, unless the source says `parse: auto`.
 
 A format takes part whose lines begin in a way of their own: those of `csv`, `key_value` or `regex` do not. Every line
-is judged alone, so formats may be mixed, and what a line becomes never depends on what came before. JSON objects are
-events as they are, before anything is asked. Colours of a terminal are no part of a format. Nothing is marked
-`meta.parse_error`: text is not wrong here.
+is judged by itself, so formats may be mixed. Where two would take a line, that is asked first which the source has
+written before, and so an app's lines all become the same fields. JSON objects are events as they are, before anything
+is asked. Colours of a terminal are no part of a format. Nothing is marked `meta.parse_error`: text is not wrong here.
 
 Of an event of several lines ([`multiline`](../multiline.md)) which holds an exception the first is recognised, and the
 exception has fields of its own, as [`traceback`](traceback.md) says.
@@ -31,10 +31,10 @@ In a list it stands for all of these formats. `formats` leaves out those that an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
 from itertools import compress, repeat
-from operator import contains, itemgetter
+from operator import contains, or_
 from typing import Any, Final
 
 from logrouter import component
@@ -50,8 +50,6 @@ from logrouter.possessive import portable
 EXCEPTIONS: Final = "traceback"
 """The parser of events of several lines. Not by how they begin does it tell them, but by what they hold."""
 _NEWLINE: Final = ord("\n")
-TEXT: Final = 0
-"""In place of a format's number: the line looks like none."""
 
 
 class AutoConfig(ParserConfig, frozen=True, kw_only=True):
@@ -75,10 +73,11 @@ class Auto(Parser[AutoConfig]):
             _check(config.formats)
 
     @cached_property
-    def _formats(self) -> _Sorts:
-        names = {"json", *self.config.formats} if self.config.formats else component.names("parsers")
-        found = [_Format(name, kind, self.config.timezone) for name in names if (kind := _kind_of(name)).looks]
-        return _Sorts(sorted(found, key=lambda format: (format.looks.rank, format.name)))
+    def _recognition(self) -> Recognition:
+        return Recognition(_sorts(self.config.formats, self.config.timezone))
+
+    def for_source(self) -> Auto:
+        return Auto(self.config)
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         line = without_colours(line)
@@ -89,7 +88,7 @@ class Auto(Parser[AutoConfig]):
         if ESCAPE in block:
             lines = list(map(without_colours, lines))
             block = b"\n".join(lines)
-        made = self._formats.parse_all(lines, block, received_ns)
+        made = self._recognition.parse_all(lines, block, received_ns)
         if not any(map(contains, lines, repeat(_NEWLINE))):  # a number: `in` tries that first, and raises for bytes
             return made
         return [self._with_exception(line, one, received_ns) or one for line, one in zip(lines, made, strict=True)]
@@ -103,11 +102,12 @@ class Auto(Parser[AutoConfig]):
 
     def taker(self, line: bytes, received_ns: int) -> str | None:
         line = without_colours(line)
-        name = self._formats.of(line).taker(line, received_ns)
+        found = self._recognition.taker(line, received_ns)
+        name = None if found is None else found.name
         return EXCEPTIONS if name is None and self._with_exception(line, None, received_ns) else name
 
     def _parse(self, line: bytes, received_ns: int) -> bytes | None:
-        return self._formats.of(line).parse(line, received_ns)
+        return self._recognition.parse(line, received_ns)
 
     def _with_exception(self, line: bytes, made: bytes | None, received_ns: int) -> bytes | None:
         """The event's object, where it is one of several lines that hold an exception."""
@@ -134,13 +134,102 @@ class _Format:
     def parser(self) -> Parser[Any]:
         return self._kind(self._kind.Config(**self._options))
 
+    @cached_property
+    def _begins(self) -> re.Pattern[bytes]:
+        return _compiled(self.looks.begin)
+
+    @cached_property
+    def _unlike(self) -> re.Pattern[bytes]:
+        """Finds a line of a block that does not begin so."""
+        return _compiled(rb"(?:\A|\n)(?!%b)" % self.looks.begin)
+
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
+        """As of a `Parser`; of lines alone that look like it."""
+        if not self.looks.takes_no_other and self._begins.match(line) is None:
+            return None
+        return self.parser.parse(line, received_ns)
+
+    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
+        """As of a `Parser`."""
+        if self.looks.takes_no_other or self._unlike.search(block) is None:
+            return self.parser.parse_all(lines, block, received_ns)
+        return [self.parse(line, received_ns) for line in lines]
+
+
+class Recognition:
+    """What one source writes: the formats of which its lines have been so far are asked before all others.
+
+    In the order in which they came. Then a line of none of them is looked at: it may be the first of another.
+    """
+
+    def __init__(self, sorts: _Sorts) -> None:
+        self._sorts = sorts
+        self._seen: list[_Format] = []
+
+    def parse(self, line: bytes, received_ns: int) -> bytes | None:
+        """As of a `Parser`."""
+        found = self.taker(line, received_ns)
+        return None if found is None else found.parse(line, received_ns)
+
+    def taker(self, line: bytes, received_ns: int) -> _Format | None:
+        """The format that takes a line."""
+        for known in self._seen:
+            if known.parse(line, received_ns) is not None:
+                return known
+        found = self._sorts.taker(line, received_ns)
+        if found is not None:
+            self._seen.append(found)
+        return found
+
+    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
+        """As of a `Parser`. Nearly always all lines of a block are of the first format."""
+        made: list[bytes | None] = [None] * len(lines)
+        left: Sequence[int] = range(len(lines))
+        for known in self._seen:
+            if left := _asked(known, lines, block, left, made, received_ns):
+                continue
+            return made
+        while left:
+            found = self._sorts.first_taken(lines, left, received_ns)
+            if found is None:
+                break
+            place, new = found
+            self._seen.append(new)
+            left = _asked(new, lines, block, left[place:], made, received_ns)
+        return made
+
+
+def _asked(
+    format: _Format,
+    lines: list[bytes],
+    block: bytes,
+    places: Sequence[int],
+    made: list[bytes | None],
+    received_ns: int,
+) -> Sequence[int]:
+    """Let a format make what it can of the lines at some places. Gives the places that are left."""
+    if len(places) == len(lines):
+        made[:] = format.parse_all(lines, block, received_ns)
+        return [place for place, one in enumerate(made) if one is None] if None in made else ()
+    some = [lines[place] for place in places]
+    found = format.parse_all(some, b"\n".join(some), received_ns)
+    for place, one in zip(places, found, strict=True):
+        made[place] = one
+    return [place for place in places if made[place] is None]
+
+
+@lru_cache(maxsize=16)
+def _sorts(formats: tuple[str, ...], timezone: str) -> _Sorts:
+    names = {"json", *formats} if formats else component.names("parsers")
+    found = [_Format(name, kind, timezone) for name in names if (kind := _kind_of(name)).looks]
+    return _Sorts(sorted(found, key=lambda format: (format.looks.rank, format.name)))
+
 
 _SORTS: Final = (b"abcdefghijklmnopqrstuvwxyz", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0123456789", b"[", b" \t", b"<", b"{")
 """Lines are sorted by their first byte: what few formats begin with need not be looked for by all."""
 _REST: Final = len(_SORTS)
 _SORT_OF: Final = bytes(next((sort for sort, some in enumerate(_SORTS) if byte in some), _REST) for byte in range(256))
 _IS_OF: Final = [bytes(byte == sort for byte in range(256)) for sort in range(_REST + 1)]
-_FIRST: Final = itemgetter(0)
 
 
 class _Sorts:
@@ -156,116 +245,59 @@ class _Sorts:
         kept = [(format, begin) for format, begin in zip(self._formats, begins, strict=True) if begin]
         return _Formats([format for format, _ in kept], [begin for _, begin in kept])
 
-    def of(self, line: bytes) -> _Formats:
-        """Those of which a line can be."""
-        return self._of_sort[_SORT_OF[line[0]] if line else _REST]
+    def taker(self, line: bytes, received_ns: int) -> _Format | None:
+        """The first format that takes a line, among those that it begins like."""
+        return self._of_sort[_SORT_OF[line[0]] if line else _REST].taker(line, received_ns)
 
-    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
-        """As of a `Parser`: one sort after the other."""
-        if not all(lines):
-            return [self.of(line).parse(line, received_ns) for line in lines]
-        sorts = bytes(map(_FIRST, lines)).translate(_SORT_OF)
-        if sorts.count(sorts[0]) == len(sorts):
-            return self._of_sort[sorts[0]].parse_all(lines, block, received_ns)
-        made: list[bytes | None] = [None] * len(lines)
+    def first_taken(self, lines: list[bytes], places: Sequence[int], received_ns: int) -> tuple[int, _Format] | None:
+        """The first of some lines that a format takes, by its number among the places; and the format."""
+        some = lines if len(places) == len(lines) else [lines[place] for place in places]
+        sorts = b"".join([line[:1] or b"\n" for line in some]).translate(_SORT_OF)
+        suspect = bytearray(len(sorts))
         for sort in set(sorts):
             is_of = sorts.translate(_IS_OF[sort])
-            some = list(compress(lines, is_of))
-            found = self._of_sort[sort].parse_all(some, b"\n".join(some), received_ns)
-            if any(found):
-                for place, one in zip(compress(range(len(lines)), is_of), found, strict=True):
-                    made[place] = one
-        return made
+            if not self._of_sort[sort].are_text(list(compress(some, is_of))):
+                suspect = bytearray(map(or_, suspect, is_of))
+        for number in compress(range(len(some)), suspect):
+            if (found := self.taker(some[number], received_ns)) is not None:
+                return number, found
+        return None
 
 
 class _Formats:
-    """Formats in their order. A line is of the first that takes it, among those that it begins like.
-
-    A format's number is its place, from 1 on. Whatever is done for speed gives what `parse` does.
-    """
+    """Formats in their order. A line is of the first that takes it, among those that it begins like."""
 
     def __init__(self, formats: Sequence[_Format], begins: Sequence[bytes]) -> None:
         """`begins`: how lines of each begin."""
         self._in_order = formats
-        self._begins = begins
         self._begin = _compiled(b"|".join(b"(%b)" % begin for begin in begins) or b"(?!)").match
-        self._unlike = Memo(self._other_than, len(formats) + 1)
+        self._like_any = _compiled(rb"\n(?:%b)" % any_of(begins)).search if begins else lambda block: None
         self._needed = [needed_bytes(part) for begin in begins for part in alternatives_of(begin)]
         """For each way in which a line can begin bytes that it has then."""
         self._marks = frozenset().union(*self._needed)
         self._after: Memo[int, _Formats] = Memo(
-            lambda number: _Formats(formats[number:], begins[number:]), len(formats)
+            lambda number: _Formats(formats[number:], begins[number:]), len(formats) + 1
         )
 
-    def _look(self, line: bytes) -> int:
-        """The number of the first format that a line begins like."""
+    def taker(self, line: bytes, received_ns: int) -> _Format | None:
+        """The format that takes a line."""
         match = self._begin(line)
-        return TEXT if match is None else match.lastindex or TEXT
-
-    def parse(self, line: bytes, received_ns: int) -> bytes | None:
-        """As of a `Parser`."""
-        number = self._look(line)
-        if number == TEXT:
+        if match is None or not match.lastindex:
             return None
-        made = self._in_order[number - 1].parser.parse(line, received_ns)
-        return self._after[number].parse(line, received_ns) if made is None else made
+        format = self._in_order[match.lastindex - 1]
+        if format.parser.parse(line, received_ns) is not None:
+            return format
+        return self._after[match.lastindex].taker(line, received_ns)
 
-    def taker(self, line: bytes, received_ns: int) -> str | None:
-        """The name of the format that takes a line."""
-        number = self._look(line)
-        if number == TEXT:
-            return None
-        name = self._in_order[number - 1].parser.taker(line, received_ns)
-        return name or self._after[number].taker(line, received_ns)
-
-    def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
-        """As of a `Parser`. Nearly always all lines of a block look alike, which one look at the block tells."""
+    def are_text(self, lines: list[bytes]) -> bool:
+        """Whether none of them looks like any, as one look at all of them tells."""
+        block = b"\n".join((b"", *lines))
         present = frozenset(byte for byte in self._marks if byte in block)
-        if not any(needed <= present for needed in self._needed):
-            return [None] * len(lines)
-        first = self._look(lines[0])
-        if self._look(lines[len(lines) // 2]) == self._look(lines[-1]) == first and not self._unlike[first](block):
-            return self._parsed(first, lines, block, received_ns)
-        made: list[bytes | None] = [None] * len(lines)
-        for number, places in _grouped(map(self._look, lines)):
-            some = [lines[place] for place in places]
-            for place, one in zip(places, self._parsed(number, some, b"\n".join(some), received_ns), strict=True):
-                made[place] = one
-        return made
-
-    def _parsed(self, number: int, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
-        """What becomes of lines that all look like the same format; those behind it are asked for what it refuses."""
-        if number == TEXT:
-            return [None] * len(lines)
-        made = list(self._in_order[number - 1].parser.parse_all(lines, block, received_ns))
-        if None in made:
-            refused = [place for place, one in enumerate(made) if one is None]
-            some = [lines[place] for place in refused]
-            others = self._after[number].parse_all(some, b"\n".join(some), received_ns)
-            for place, one in zip(refused, others, strict=True):
-                made[place] = one
-        return made
-
-    def _other_than(self, number: int) -> Callable[[bytes], re.Match[bytes] | None]:
-        """Finds a line, but the first, that looks otherwise than lines of a format, or like one of a format before."""
-        if number == TEXT:
-            return _compiled(rb"\n" + any_of(self._begins)).search
-        others = [any_of(self._begins[: number - 1])] if number > 1 else []
-        if not self._in_order[number - 1].looks.takes_no_other:
-            others.append(b"(?!%b)" % self._begins[number - 1])
-        return _compiled(rb"\n(?:%b)" % b"|".join(others)).search if others else lambda block: None
+        return not any(needed <= present for needed in self._needed) or self._like_any(block) is None
 
 
 def _compiled(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(portable(expression))
-
-
-def _grouped(numbers: Iterable[int]) -> list[tuple[int, list[int]]]:
-    """The places at which each number stands."""
-    places: dict[int, list[int]] = {}
-    for place, number in enumerate(numbers):
-        places.setdefault(number, []).append(place)
-    return list(places.items())
 
 
 def _kind_of(name: str) -> type[Parser[Any]]:

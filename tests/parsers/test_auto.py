@@ -17,7 +17,7 @@ from logrouter.errors import ConfigError
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.parsers import Looks, Parser, ParserConfig
-from logrouter.parsers.auto import Auto, AutoConfig, _Format, _Sorts
+from logrouter.parsers.auto import Auto, AutoConfig, Recognition, _Format, _Sorts
 from logrouter.parsing import Parse
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
@@ -38,7 +38,8 @@ ACCESS = b'::1 - - [23/Nov/2026:10:00:00 +0100] "GET /a HTTP/1.1" 304 -'
 LOGFMT = b"level=info msg=ready"
 
 
-def together(lines: list[bytes], parser: Parser[Any] = AUTO) -> list[bytes | None]:
+def together(lines: list[bytes], parser: Parser[Any] | None = None) -> list[bytes | None]:
+    parser = parser or Auto(AutoConfig())
     return list(parser.parse_all(lines, b"\n".join(lines), RECEIVED_NS))
 
 
@@ -53,6 +54,15 @@ def test_prose_stays_text(line: bytes) -> None:
 def test_prose_together_stays_text() -> None:
     lines = [line for line in PROSE if line]
     assert together(lines) == [None] * len(lines)
+
+
+def test_an_app_whose_lines_are_of_two_formats_has_the_fields_of_the_first() -> None:
+    """Rust's and Python's loggers both write so."""
+    info, error = (f"2026-11-29T23:44:26Z {level:<5} mailer: sent".encode() for level in ("INFO", "ERROR"))
+    both = {AUTO.for_source().taker(line, RECEIVED_NS) for line in (info, error)}
+    assert len(both) == 2
+    keys = [list(json.loads(one or b"")) for one in together([info, error])]
+    assert keys[0] == keys[1]
 
 
 def test_formats_may_be_mixed() -> None:
@@ -142,29 +152,43 @@ class Whatever(Even):
 
 
 KINDS = (Even, Short, Whatever)
-SOME = _Sorts([_Format(kind.__name__, kind, "UTC") for kind in KINDS])
+SORTS = _Sorts([_Format(kind.__name__, kind, "UTC") for kind in KINDS])
 
 
-def by_definition(line: bytes) -> bytes | None:
-    """The first that takes it, of those that it begins like."""
-    for kind in KINDS:
-        assert kind.looks is not None
-        if re.match(kind.looks.begin, line) and (made := kind(ParserConfig()).parse(line, 0)) is not None:
-            return made
-    return None
+def by_definition(lines: list[bytes]) -> list[bytes | None]:
+    """Each of the first that takes it, of those that it begins like: those that have taken a line before come first."""
+    seen: list[type[Even]] = []
+    made: list[bytes | None] = []
+    for line in lines:
+        for kind in [*seen, *KINDS]:
+            assert kind.looks is not None
+            if re.match(kind.looks.begin, line) and (one := kind(ParserConfig()).parse(line, 0)) is not None:
+                made.append(one)
+                seen += [] if kind in seen else [kind]
+                break
+        else:
+            made.append(None)
+    return made
 
 
-@settings(deadline=None)
-@given(st.lists(st.text("abcdex\n", min_size=1, max_size=4).map(str.encode), min_size=1, max_size=8))
-def test_the_first_that_takes_a_line_of_those_that_it_begins_like(lines: list[bytes]) -> None:
-    expected = [by_definition(line) for line in lines]
-    assert [SOME.of(line).parse(line, 0) for line in lines] == expected
-    assert SOME.parse_all(lines, b"\n".join(lines), 0) == expected
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.text("abcdex\n", min_size=0, max_size=4).map(str.encode), min_size=1, max_size=8),
+    st.integers(0, 8),
+)
+def test_the_first_that_takes_a_line_of_those_that_it_begins_like(lines: list[bytes], cut: int) -> None:
+    """However the lines are divided into blocks."""
+    alone, some = Recognition(SORTS), Recognition(SORTS)
+    expected = by_definition(lines)
+    assert [alone.parse(line, 0) for line in lines] == expected
+    blocks = [block for block in (lines[:cut], lines[cut:]) if block]
+    assert [one for block in blocks for one in some.parse_all(block, b"\n".join(block), 0)] == expected
 
 
 def test_a_refused_line_is_asked_of_those_behind() -> None:
-    assert SOME.of(b"bbb").parse(b"bbb", 0) == b'{"any":1}'
-    assert SOME.parse_all([b"bbb", b"bb", b"bbb"], b"bbb\nbb\nbbb", 0) == [b'{"any":1}', b'{"even":1}', b'{"any":1}']
+    lines = [b"bbb", b"aa", b"bbb", b"bb"]
+    made = [b'{"any":1}', b'{"even":1}', b'{"any":1}', b'{"any":1}']
+    assert Recognition(SORTS).parse_all(lines, b"\n".join(lines), 0) == made
 
 
 some_lines = st.sampled_from([*OF_FORMATS, *filter(None, PROSE)])
@@ -175,7 +199,8 @@ joined_lines = st.lists(some_lines, min_size=2, max_size=3).map(b"\n".join)
 @settings(deadline=None, max_examples=200)
 @given(st.lists(some_lines | cut_lines | joined_lines, min_size=1, max_size=8))
 def test_lines_together_are_what_each_is_alone(lines: list[bytes]) -> None:
-    assert together(lines) == [AUTO.parse(line, RECEIVED_NS) for line in lines]
+    alone = Auto(AutoConfig())
+    assert together(lines) == [alone.parse(line, RECEIVED_NS) for line in lines]
 
 
 # ── in its place ──────────────────────────────────────────────────────────────────────────────────────
@@ -185,9 +210,11 @@ def test_an_app_that_writes_json_alone_loads_no_parser() -> None:
     parser = Auto(AutoConfig())
     ingest = Ingest(Router([SinkRouting("s", None)]), {}, Parse("auto", reads_json=True, marks=False, parsers=[parser]))
     ingest.chunks(Frame([b"{}", b'{"a":1}'], b'{}\n{"a":1}', {}, 0), RECEIVED_NS)
-    assert "_formats" not in vars(parser)
+    (own,) = ingest._parse.parsers
+    assert own is not parser, "what one source has written means nothing for another"
+    assert "_recognition" not in vars(own)
     ingest.chunks(Frame([b"{}", LOGFMT], b"{}\n" + LOGFMT, {}, 0), RECEIVED_NS)
-    assert "_formats" in vars(parser)
+    assert "_recognition" in vars(own)
 
 
 @pytest.mark.parametrize(
