@@ -34,7 +34,12 @@ def with_exception(event: bytes, made: bytes | None, parse: Callable[[bytes], by
     if raised is None:
         return None
     head = parse(raised.before.encode()) if raised.before else None
-    document = {"message": raised.before or raised.summary} if head is None else decode_document(head)
+    if head is not None:
+        document = decode_document(head)
+    elif raised.before:
+        document = {"message": raised.before}
+    else:  # nobody logged it: the app has ended by it, or is about to
+        document = {"level": "error", "message": raised.summary}
     _add(document, raised)
     return encode_document(document)
 

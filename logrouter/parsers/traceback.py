@@ -12,7 +12,7 @@ r"""Exceptions and panics as fields: of Python, Java, Go, Node, Ruby, .NET, PHP 
 
 It takes events of several lines that hold one, as [`multiline`](../multiline.md) joins them; other lines are left to
 the parsers behind it. The line that logged the exception is recognised as by [`auto`](auto.md): what that makes of it
-are the event's fields. Where nothing logged it, `message` is the line that names it.
+are the event's fields. Where nothing logged it, `level` is `error`, and `message` the line that names it.
 
     - parse: traceback
     < level=error msg="it failed"
@@ -26,7 +26,8 @@ are the event's fields. Where nothing logged it, `message` is the line that name
     < panic: no disk
     <
     < goroutine 1 [running]:
-    > {"message":"panic: no disk",
+    > {"level":"error",
+    >  "message":"panic: no disk",
     >  "exception.type":"panic",
     >  "exception.message":"no disk",
     >  "exception.stacktrace":"panic: no disk\n\ngoroutine 1 [running]:"}

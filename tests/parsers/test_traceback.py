@@ -81,7 +81,7 @@ def test_whatever_line_logs_it_the_exception_is_the_same(line: bytes) -> None:
 
 
 def test_nothing_logged_it() -> None:
-    assert fields_of(STACK) == {"message": "ValueError: boom"} | EXCEPTION
+    assert fields_of(STACK) == {"level": "error", "message": "ValueError: boom"} | EXCEPTION
 
 
 def test_a_traceback_that_was_formatted_into_the_message() -> None:
@@ -120,7 +120,8 @@ def test_what_holds_none(event: str) -> None:
 
 
 def test_it_is_a_format_that_auto_may_be_told() -> None:
-    assert fields_of(STACK, Auto(AutoConfig(formats=("traceback",)))) == {"message": "ValueError: boom"} | EXCEPTION
+    alone = Auto(AutoConfig(formats=("traceback",)))
+    assert fields_of(STACK, alone) == {"level": "error", "message": "ValueError: boom"} | EXCEPTION
     assert fields_of(STACK, Auto(AutoConfig(formats=("logfmt",)))) is None
 
 
