@@ -24,7 +24,8 @@ class OwnTimeConfig(ParserConfig, frozen=True, kw_only=True):
     not of the format stays as it is, under its own name."""
     time_format: str | None = None
     """How it is written: directives of strptime (`%d/%b/%Y:%H:%M:%S.%f %z`), or `unix`, `unix_ms`, `unix_us`,
-    `unix_ns`, `rfc3339`, `rfc2822`, `iso8601`; see docs/times.md. Default: it stays as it is."""
+    `unix_ns`, `rfc3339`, `rfc2822`, `iso8601`; see [times](../times.md).
+    Default: it stays as it is."""
     timezone: str = "UTC"
     """The zone of times that do not tell theirs, by its IANA name, such as `Europe/Stockholm`."""
 

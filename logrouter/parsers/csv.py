@@ -11,7 +11,7 @@ PostgreSQL's csvlog; `""` is an empty text. Tab-separated values have no quotati
     < x	say "y"
     > {"a":"x","b":"say \"y\""}
 
-Times of another format than RFC 3339 are read by `time_format` (docs/times.md):
+Times of another format than RFC 3339 are read by [`time_format`](../times.md):
 
     - parse: {csv: {columns: [at, n], time_key: at, time_format: '%d.%m.%Y %H:%M', timezone: Europe/Stockholm}}
     < 23.11.2026 10:00,7

@@ -11,7 +11,7 @@ that takes no part in the match is no field. `types` makes numbers of what looks
     < GET /a took 12
     > {"path":"/a","ms":12}
 
-Times of another format than RFC 3339 are read by `time_format` (docs/times.md):
+Times of another format than RFC 3339 are read by [`time_format`](../times.md):
 
     - parse: {regex: {pattern: '^\[(?P<at>[^]]+)\] (?P<message>.*)', time_key: at, time_format: '%d/%b/%y %H:%M:%S'}}
     < [23/Nov/26 10:00:00] ready

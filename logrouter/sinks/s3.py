@@ -28,9 +28,9 @@ after a crash, and what is in it is lost: then objects up to 11 MiB, which are s
 open upload is completed, so a template that changes with every event makes many small objects.
 
 Credentials, in this order: the options; `AWS_ACCESS_KEY_ID` and its like; a web identity (Kubernetes); a profile; the
-container (ECS, EKS); the machine's role (EC2). They are renewed before they expire. docs/aws.md tells which, and the
-permissions that are needed. Variables that are read beside those of credentials: `AWS_REGION`, `AWS_DEFAULT_REGION`,
-`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
+container (ECS, EKS); the machine's role (EC2). They are renewed before they expire. [AWS](../aws.md) tells which, and
+the permissions that are needed. Variables that are read beside those of credentials: `AWS_REGION`,
+`AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
 
 What is answered, and what it means:
 

@@ -27,7 +27,7 @@ and nothing is said. Options stand beside `fields`:
     < {"status": "503", "bytes": "-"}
     > {"status": 503}
 
-Times in a format of your own are read as parsers read them (docs/times.md):
+Times in a format of your own are read [as parsers read them](../times.md):
 
     - convert: {fields: {at: time}, time_format: '%d/%b/%Y %H:%M', timezone: Europe/Stockholm}
     < {"at": "30/Nov/2026 01:00"}
@@ -59,7 +59,7 @@ class ConvertConfig(StepConfig, frozen=True, kw_only=True):
     """What is done with a value that cannot be converted: it stays, and the event is marked and counted; it is kept as
     if nothing were; or it is removed, and the event marked and counted."""
     time_format: str | None = None
-    """How texts that are converted to times are written, where it is not RFC 3339; see docs/times.md."""
+    """How texts that are converted to times are written, where it is not RFC 3339; see [times](../times.md)."""
     timezone: str = "UTC"
     """The zone of times that do not tell theirs, by its IANA name, such as `Europe/Stockholm`. For `time_format`."""
 
