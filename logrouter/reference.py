@@ -50,6 +50,7 @@ _WORDS = {
     "Template": "template",
     "KeyTemplate": "template",
     "Pattern": "regular expression",
+    "Condition": "regular expression",
     "Parse": "parser, or list of parsers",
     "Language": "language",
     "Moment": "time, such as `2026-01-31T12:00:00Z`",

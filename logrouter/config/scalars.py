@@ -91,6 +91,7 @@ def _noun(kind: Any) -> str:
         "Rule": "a rule such as 'severity >= \"error\"'",
         "Template": 'a template such as "app-{date}"',
         "Pattern": "a regular expression",
+        "Condition": "a regular expression",
         "Address": "an address such as 127.0.0.1:9598",
     }.get(kind.__name__, "text")
 

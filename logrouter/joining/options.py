@@ -12,7 +12,7 @@ from logrouter.joining import Joiner
 from logrouter.joining.languages import LANGUAGES
 from logrouter.joining.own import PatternJoiner
 from logrouter.joining.tracebacks import TracebackJoiner
-from logrouter.rules.patterns import Pattern
+from logrouter.rules.bounded import Condition
 from logrouter.values import Duration
 
 QUIET: Final = Duration(0.5)
@@ -34,11 +34,11 @@ class MultilineOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown
 
     languages: Literal["auto"] | Language | Sequence[Language] | None = None
     """Tracebacks of these: a language, a list of them, or `auto`, which is all."""
-    start: Pattern | None = None
+    start: Condition | None = None
     """A line in which this regular expression is found begins an event."""
-    continue_: Pattern | None = msgspec.field(default=None, name="continue")
+    continue_: Condition | None = msgspec.field(default=None, name="continue")
     """A line in which it is found goes on with the event before."""
-    end: Pattern | None = None
+    end: Condition | None = None
     """A line in which it is found is the last of its event."""
     timeout: Duration = QUIET
     """After so long without a new line what is held is given out. At least 10ms."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from logrouter.rules.patterns import Pattern
+from logrouter.rules.bounded import Condition
 
 
 class PatternJoiner:
@@ -14,7 +14,7 @@ class PatternJoiner:
 
     lookahead_lines = 1
 
-    def __init__(self, kind: str, pattern: Pattern) -> None:
+    def __init__(self, kind: str, pattern: Condition) -> None:
         """`kind`: start, continue or end."""
         self._search = pattern.search
         self._starts = _STARTS[kind]

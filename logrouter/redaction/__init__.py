@@ -5,7 +5,8 @@ of the text, whatever the input; what is not private is left as it is.
 
 So presets are not one clever regular expression each. Those with a checksum look for candidates cheaply and check them;
 none backtracks over more than a few characters, and each has a hint, a piece of text without which there cannot be a
-match, as most texts of most logs hold none. Expressions of the user's own are searched in overlapping windows.
+match, as most texts of most logs hold none. Expressions of the user's own whose cost grows
+faster than the text are searched for in overlapping windows, as long as `rules.cost` says.
 
 Presets run one after the other, in the order of the table: what holds others (a URL with an e-mail address as its
 password) before what it holds. A stand-in has brackets round it, so that the next preset sees it as no part of a word.
@@ -14,6 +15,7 @@ password) before what it holds. A stand-in has brackets round it, so that the ne
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -23,15 +25,14 @@ from logrouter.errors import did_you_mean
 from logrouter.redaction import _addresses, _credentials, _keys, _numbers
 from logrouter.redaction._detector import Detector as Detector
 from logrouter.redaction._detector import Span, span_of
+from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest
 from logrouter.rules.patterns import compile_pattern
 
 StandIn = Callable[[str, str], str]
 """What to put in the place of a text, given the text and the name of the preset ("" for the user's own)."""
 
-_WINDOW: Final = 32_768
-"""Characters searched at once for a pattern of the user's: one whose cost is quadratic stays bearable."""
 _OVERLAP: Final = 4_096
-"""Characters that two windows share: what is no longer than this is found wherever it stands."""
+"""Characters that two windows share, or half of them: what is no longer than this is found wherever it stands."""
 _KNOWN_KEYS: Final = 4_096
 """How many keys of objects are remembered as clean: those of an app's events are few, and come again and again."""
 
@@ -72,15 +73,19 @@ def _detector(text: str) -> Detector:
     pattern = compile_pattern(text)
     if pattern.search(""):
         raise ValueError(f"the regular expression {text!r} matches an empty text, and so would redact nothing or all")
-    return Detector("", lambda value: _in_windows(pattern, value), numbers=True)
+    window = longest(text, of_lines=True) or sys.maxsize
+    if window < SHORTEST:
+        raise ValueError(f"{TOO_DEAR} ({HINT})")
+    return Detector("", lambda value: _in_windows(pattern, window, value), numbers=True)
 
 
-def _in_windows(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+def _in_windows(pattern: re.Pattern[str], window: int, text: str) -> Iterator[Span]:
     """Matches that are cut by the end of a window are searched again from where they start."""
+    overlap = min(_OVERLAP, window // 2)
     start = 0
     while True:
-        end = min(start + _WINDOW, len(text))
-        resume = end - _OVERLAP
+        end = min(start + window, len(text))
+        resume = end - overlap
         for match in pattern.finditer(text, start, end):
             if match.end() == end < len(text) and match.start() > start:
                 resume = match.start()

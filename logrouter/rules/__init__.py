@@ -13,8 +13,9 @@ projection made in C, and the slow way, `Rule.test`, where they are looked up in
 What the pieces own: `scanning` what a typing mistake looks like before Python's parser sees it; `parsing`
 the way from text to `ast`; `compiling` what is allowed and what it means; `comparing` the code of comparisons,
 `semantics` those that Python has no operator for, `scales` the words for severities and times; `functions` the
-table of functions; `patterns` and `backtracking` regular expressions of bounded cost; `naming` references; `code`
-what all is compiled to. None is imported before the first rule is parsed: a config without rules pays nothing.
+table of functions; `patterns`, `backtracking`, `cost` and `bounded` regular expressions of bounded cost; `naming`
+references; `code` what all is compiled to. None is imported before the first rule is parsed: a config without rules
+pays nothing.
 """
 
 from __future__ import annotations

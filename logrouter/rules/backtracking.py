@@ -16,7 +16,7 @@ are written out. What the automaton cannot say (back references, look-around, mo
 than it matches: a pattern may be refused that is harmless, and hardly the other way round (random patterns, 25,000
 that were taken, timed on texts made for them: one took a second).
 
-Long chains of open repetitions (`.*a.*b.*c.*d.*e`) cost a high power of the text's length, and end at four.
+What is let through costs a power of the text's length: `cost` tells which.
 """
 
 from __future__ import annotations
@@ -29,11 +29,9 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final, NamedTuple
 
 NESTED: Final = "the regular expression can take exponential time: a repetition can match the same text in several ways"
-CHAINED: Final = "the regular expression can take very long: more than four open repetitions overlap"
 COMPLEX: Final = "the regular expression is too complex inside a repetition"
 
 MAX_STATES: Final = 200
-MAX_CHAIN: Final = 4
 FEW: Final = 3
 """So many rounds or fewer are no loop."""
 MANY: Final = 10
@@ -49,8 +47,8 @@ LOOKS = (codes.ASSERT, codes.ASSERT_NOT)
 Item = tuple[Any, Any]
 
 
-def ambiguity(pattern: str, *, chains: bool = False) -> str | None:
-    """Why a pattern is refused, or None. It has been compiled by `re` already. `chains`: whether these are taken."""
+def ambiguity(pattern: str) -> str | None:
+    """Why a pattern is refused, or None. It has been compiled by `re` already."""
     tree = parser.parse(pattern)
     classes = Classes(tree)
     try:
@@ -61,11 +59,7 @@ def ambiguity(pattern: str, *, chains: bool = False) -> str | None:
                 return NESTED
     except TooComplex:
         return COMPLEX
-    return (
-        CHAINED
-        if not chains and any(_longest_chain(sequence, classes) > MAX_CHAIN for sequence in sequences(tree))
-        else None
-    )
+    return None
 
 
 # ── walking the tree that `re` makes ──
@@ -351,29 +345,3 @@ class Automaton:
                 if label & other_label
             ]
         return False
-
-
-# ── chains ──
-
-
-def _longest_chain(sequence: Iterable[Item], classes: Classes) -> int:
-    """How many open repetitions of one character follow each other with nothing between that stops them."""
-    longest = chain = swallowed = 0
-    for item in _flattened(sequence):
-        if item[0] in _SINGLE and not classes.mask(item) & swallowed:
-            chain = swallowed = 0
-        elif item[0] in _LOOPS and item[1][1] > FEW and len(item[1][2]) == 1 and item[1][2][0][0] in _SINGLE:
-            mask = classes.mask(item[1][2][0])
-            chain = chain + 1 if mask & swallowed else 1
-            swallowed = 0 if item[0] is codes.POSSESSIVE_REPEAT else mask
-            longest = max(longest, chain)
-    return longest
-
-
-def _flattened(sequence: Iterable[Item]) -> Iterator[Item]:
-    """The items of a sequence, and those of the groups in it."""
-    for item in sequence:
-        if item[0] is codes.SUBPATTERN:
-            yield from _flattened(item[1][3])
-        else:
-            yield item

@@ -42,6 +42,8 @@ SHORTEST: Final = 256
 MAX_LENGTH: Final = 65_536
 """Characters in an expression that may be put together from others."""
 MOST_STATES: Final = 4_000
+TOO_DEAR: Final = "the regular expression can take very long: its repetitions can share out a text in too many ways"
+HINT: Final = 'begin it with ^, and write [^ ]* or [^"]* for .* where there is an end to it'
 _WORST: Final = 16
 """The power that is believed of an expression of more states."""
 _MOST_LOOKS: Final = 2_000
@@ -56,14 +58,12 @@ class BoundedPattern:
 
     def __init__(self, text: str, shown: str | None = None) -> None:
         """`shown`: the text that an error is about, where that is not the expression itself."""
-        self.compiled = compile_pattern(text, MAX_LENGTH, chains=True)
+        self.compiled = compile_pattern(text, MAX_LENGTH)
         self.text = text
         self.longest = longest(text)
         self._search_line = self.compiled.match if _takes_anything(parser.parse(text)) else self.compiled.search
         if self.longest is not None and self.longest < SHORTEST:
-            problem = "the regular expression can take very long: its repetitions can share out a text in too many ways"
-            hint = 'begin it with ^, and write [^ ]* or [^"]* for .* where there is an end to it'
-            raise ExpressionError(problem, shown or text, 0, hint)
+            raise ExpressionError(TOO_DEAR, shown or text, 0, HINT)
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match; None also where the text is too long to look for it."""
@@ -75,15 +75,21 @@ class BoundedPattern:
 
 
 @lru_cache(maxsize=256)  # parsers are made anew at each reload
-def longest(pattern: str, *, of_lines: bool = False) -> int | None:
+def longest(pattern: str, work: int = WORK, *, of_lines: bool = False) -> int | None:
     """How many characters a line may have that an expression is searched for in; None: any number.
+
+    `work`: steps of the engine.
 
     `of_lines`: the same for several lines, as joining makes them: what is anchored at the end of one can fail there.
     """
-    tree = parser.parse(pattern)
+    return longest_of(parser.parse(pattern), work, of_lines=of_lines)
+
+
+def longest_of(tree: Any, work: int, *, of_lines: bool = True) -> int | None:
+    """The same for what `re` makes of an expression."""
     is_anchored = _is_anchored(tree) or (not of_lines and _takes_anything(tree))
     power = _power(tree, Classes(tree, without="" if of_lines else "\n"), is_anchored=is_anchored)
-    return None if power == 1 else int((WORK * factorial(power)) ** (1 / power))
+    return None if power == 1 else int((work * factorial(power)) ** (1 / power))
 
 
 def _power(tree: Any, classes: Classes, *, is_anchored: bool) -> int:

@@ -12,9 +12,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from logrouter.references import MISSING
 from logrouter.rules import comparing, semantics
+from logrouter.rules.bounded import Condition
 from logrouter.rules.code import Code, Constant, call, joined
 from logrouter.rules.code import literal as literal_code
-from logrouter.rules.patterns import SEARCHED, PatternError, compile_pattern
+from logrouter.rules.patterns import PatternError
 
 
 class ArgumentError(ValueError):
@@ -52,12 +53,12 @@ def _exists(value: Code, _literals: list[Any]) -> Code:
 
 def _matches(value: Code, literals: list[Any]) -> Code:
     try:
-        search = compile_pattern(_string(literals, 0)).search
+        condition = Condition(_string(literals, 0))
     except PatternError as error:
-        raise ArgumentError(str(error), 0, error.position) from None
+        raise ArgumentError(str(error), 0, error.position, error.hint) from None
     if len(value) > 1:
-        return _if_string(value, lambda text: search(text, 0, SEARCHED) is not None)
-    return joined("(", value, ".__class__ is str and ", Constant(search), "(", value, f", 0, {SEARCHED}) is not None)")
+        return _if_string(value, lambda text: condition.search(text) is not None)
+    return joined("(", value, ".__class__ is str and ", Constant(condition.search), "(", value, ") is not None)")
 
 
 def _affix(method: Literal["startswith", "endswith"]) -> Callable[[Code, list[Any]], Code]:

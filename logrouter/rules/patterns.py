@@ -2,8 +2,7 @@
 
 Python's engine backtracks, so that `(a+)+$` needs hours for 40 characters: one line of a log, which others
 may write, could stop the program. So a pattern that can backtrack exponentially is refused, `backtracking`
-says which, and only the first 32,768 characters of a text are searched. What is left costs at worst a small
-power of the text's length.
+says which. What is left costs at worst a power of the text's length: whoever searches bounds that, by `cost`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from typing import Final, Self
 from logrouter.possessive import portable
 from logrouter.rules.backtracking import ambiguity
 
-SEARCHED: Final = 32_768
-"""Characters of a text that are searched."""
 MAX_LENGTH: Final = 4_096
 """Characters in a pattern."""
 
@@ -24,16 +21,14 @@ MAX_LENGTH: Final = 4_096
 class PatternError(ValueError):
     """A regular expression cannot be used. `position` counts its characters from 0."""
 
-    def __init__(self, problem: str, position: int = 0) -> None:
+    def __init__(self, problem: str, position: int = 0, hint: str | None = None) -> None:
         super().__init__(problem)
         self.position = position
+        self.hint = hint
 
 
-def compile_pattern(text: str, max_length: int = MAX_LENGTH, *, chains: bool = False) -> re.Pattern[str]:
-    """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError.
-
-    `chains`: whether long chains of open repetitions are taken, as whoever asks bounds what they cost.
-    """
+def compile_pattern(text: str, max_length: int = MAX_LENGTH) -> re.Pattern[str]:
+    """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError."""
     if len(text) > max_length:
         raise PatternError(f"a regular expression has at most {max_length:,} characters")
     try:
@@ -41,7 +36,7 @@ def compile_pattern(text: str, max_length: int = MAX_LENGTH, *, chains: bool = F
             warnings.simplefilter("ignore")  # of what a later Python may read differently
             re.compile(text)  # an error counts the characters of what was written
             pattern = re.compile(portable(text))
-            reason = ambiguity(text, chains=chains)
+            reason = ambiguity(text)
     except re.error as error:
         raise PatternError(f"the regular expression is wrong: {error.msg}", error.pos or 0) from None
     except (OverflowError, RecursionError, MemoryError):
@@ -52,7 +47,7 @@ def compile_pattern(text: str, max_length: int = MAX_LENGTH, *, chains: bool = F
 
 
 class Pattern:
-    """A regular expression in the config. Searches the first 32,768 characters of a text."""
+    """A regular expression in the config. Whoever searches with it bounds what that costs."""
 
     __slots__ = ("compiled", "text")
 
@@ -64,10 +59,6 @@ class Pattern:
     def parse(cls, text: str) -> Self:
         """Raises ValueError with what is wrong."""
         return cls(text)
-
-    def search(self, text: str) -> re.Match[str] | None:
-        """The first match, within the first `SEARCHED` characters."""
-        return self.compiled.search(text, 0, SEARCHED)
 
     def __eq__(self, other: object) -> bool:
         return self.text == other.text if isinstance(other, Pattern) else NotImplemented

@@ -35,7 +35,8 @@ How many of them are found in a million ordinary lines where nothing is private 
 its first: `multiline: {start: '^-----BEGIN', end: '^-----END'}` makes one event of it.
 
 All else is a regular expression. If it has a group named `secret`, only that is redacted. One whose cost could explode
-is refused.
+is refused. Where it grows faster than the text, long texts are searched in windows that overlap by half: of 8,192
+characters where it grows with the square, 586 with the cube. A match longer than half a window may be missed there.
 
     - redact: {patterns: ['(?i)pin[ =:]+(?P<secret>\d{4})']}
     < {"message": "PIN: 1234 accepted"}

@@ -14,7 +14,7 @@ from logrouter.joining import IN_EVENT, Joiner, JoiningFraming
 from logrouter.joining.languages import LANGUAGES
 from logrouter.joining.own import PatternJoiner
 from logrouter.joining.tracebacks import TracebackJoiner
-from logrouter.rules.patterns import Pattern
+from logrouter.rules.bounded import Condition
 from tests.joining.vectors import VECTORS
 from tests.strategies import chunked
 
@@ -22,7 +22,7 @@ AUTO = TracebackJoiner(LANGUAGES)
 JOINERS: list[Joiner] = [
     AUTO,
     *(TracebackJoiner([name]) for name in LANGUAGES),
-    *(PatternJoiner(kind, Pattern(text)) for kind in ("start", "continue", "end") for text in (r"^\S", "er", "^$")),
+    *(PatternJoiner(kind, Condition(text)) for kind in ("start", "continue", "end") for text in (r"^\S", "er", "^$")),
 ]
 _LINES = sorted({line for vector in VECTORS for line in vector.text.split(b"\n")})
 _LINE = st.one_of(
@@ -170,7 +170,7 @@ def test_a_line_over_max_line_is_joined_to_nothing() -> None:
 
 
 def test_another_framing_goes_on_with_what_is_held() -> None:
-    before, after = JoiningFraming(1000, AUTO), JoiningFraming(1000, PatternJoiner("start", Pattern("^x")))
+    before, after = JoiningFraming(1000, AUTO), JoiningFraming(1000, PatternJoiner("start", Condition("^x")))
     before.feed(b"x1\na\nx2\nunf")
     after.take_over(before)
     assert after.feed(b"inished\nx3\n").lines == [b"x1\na", b"x2\nunfinished"]
@@ -187,10 +187,10 @@ def test_another_framing_goes_on_with_what_is_held() -> None:
 )
 def test_patterns_of_ones_own(kind: str, pattern: str, events: list[bytes]) -> None:
     text = b"one\n 1\n 2\n\ntwo\nthree\n 3\n"
-    assert Joined([text], PatternJoiner(kind, Pattern(pattern))).events == events
+    assert Joined([text], PatternJoiner(kind, Condition(pattern))).events == events
 
 
 def test_a_line_that_ends_an_event_need_not_wait_for_the_next() -> None:
-    framing = JoiningFraming(1000, PatternJoiner("end", Pattern(";$")))
+    framing = JoiningFraming(1000, PatternJoiner("end", Condition(";$")))
     assert framing.feed(b"a\nb;\n").lines == [b"a\nb;"]
     assert not framing.holds_lines

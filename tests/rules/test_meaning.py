@@ -195,7 +195,10 @@ def test_a_rule_is_true_for_just_these(text: str) -> None:
         ('cidr(ip, "10.0.0.0/8")', {"ip": 167838211}, False),
         ('cidr(ip, "10.0.0.1")', {"ip": "10.0.0.1"}, True),
         ('matches(message, "end$")', {"message": "x" * 32765 + "end"}, True),
-        ('matches(message, "end")', {"message": "x" * 32768 + "end"}, False),
+        ('matches(message, "end")', {"message": "x" * 32768 + "end"}, True),
+        ('matches(message, "x.*y.*end")', {"message": "xy" * 32768 + "end"}, True),
+        ('matches(message, "[a-z]+ end")', {"message": "-" * 2891 + "x end"}, True),
+        ('matches(message, "[a-z]+ end")', {"message": "-" * 2892 + "x end"}, False),
         # order across kinds of numbers
         ("a < b", {"a": 1, "b": 1.5}, True),
         ("a < b", {"a": True, "b": 2}, False),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logrouter.rules.backtracking import CHAINED, COMPLEX, NESTED
-from logrouter.rules.patterns import SEARCHED, Pattern, PatternError, compile_pattern
+from logrouter.rules.backtracking import COMPLEX, NESTED
+from logrouter.rules.patterns import Pattern, PatternError, compile_pattern
 
 HARMLESS = [
     "",
@@ -84,13 +84,6 @@ def test_an_exponential_pattern_is_refused(text: str) -> None:
     assert str(raised.value) == NESTED
 
 
-@pytest.mark.parametrize("text", [r"a*a*a*a*a*b", r".*a.*b.*c.*d.*e", r"(\s*)(\s*)(\s*)(\s*)(\s*)x"])
-def test_a_long_chain_is_refused(text: str) -> None:
-    with pytest.raises(PatternError) as raised:
-        compile_pattern(text)
-    assert str(raised.value) == CHAINED
-
-
 @pytest.mark.parametrize("text", [r"(" + "a?" * 300 + ")*", r"((?:a{100}b?){100})*"])
 def test_too_many_states_are_refused(text: str) -> None:
     with pytest.raises(PatternError) as raised:
@@ -120,13 +113,6 @@ def test_any_text_is_a_pattern_or_a_value_error(text: str) -> None:
         compile_pattern(text)
     except ValueError as error:
         assert str(error)  # noqa: PT017 - most texts raise, some do not
-
-
-def test_a_pattern_searches_the_first_part_of_a_text() -> None:
-    pattern = Pattern.parse("b")
-
-    assert pattern.search("a" * (SEARCHED - 1) + "b") is not None
-    assert pattern.search("a" * SEARCHED + "b") is None
 
 
 def test_patterns_are_equal_by_their_text() -> None:

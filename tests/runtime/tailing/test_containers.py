@@ -17,7 +17,7 @@ from logrouter.event import Attributes, Flag
 from logrouter.framing import LineFraming
 from logrouter.joining import JoiningFraming
 from logrouter.joining.own import PatternJoiner
-from logrouter.rules.patterns import Pattern
+from logrouter.rules.bounded import Condition
 from logrouter.runtime.tailing import Part, Start, Treatment
 from logrouter.runtime.tailing.containers import JOINED_SECONDS, LAG_BYTES, LEAST_HELD_BYTES, ContainerFraming
 from tests.container_files import FORMATS, Written, contents, cri, docker, writings
@@ -25,7 +25,7 @@ from tests.runtime.tailing.following import Emitted, append, following
 from tests.strategies import chunked
 
 MAX_LINE_BYTES = 64
-JOINER = PatternJoiner("continue", Pattern("^[a-m\\s]"))
+JOINER = PatternJoiner("continue", Condition("^[a-m\\s]"))
 READERS = {"cri": Cri(), "docker": Docker()}
 each_format = pytest.mark.parametrize("name", FORMATS)
 Line = tuple[bytes, int]

@@ -17,7 +17,7 @@ from logrouter import compression
 from logrouter.event import Attributes
 from logrouter.instructions import ContentCoding
 from logrouter.joining.options import MultilineOptions
-from logrouter.rules.patterns import Pattern
+from logrouter.rules.bounded import Condition
 from logrouter.runtime.tailing import FileFraming, FileLines, Start, descriptors, opened, tail
 from logrouter.runtime.tailing.file import READ_BYTES
 from logrouter.runtime.tailing.opened import CompressedFile, OpenFile, open_file
@@ -85,7 +85,7 @@ class Joined(Lines):
     """Files whose lines may belong together."""
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
-        config = LinesConfig(multiline=MultilineOptions(start=Pattern("^[a-z]"), timeout=Duration(5)))
+        config = LinesConfig(multiline=MultilineOptions(start=Condition("^[a-z]"), timeout=Duration(5)))
         return FileLines(config.framing(starts.get("", Start()).memo), config.quiet_seconds)
 
 

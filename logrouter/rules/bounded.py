@@ -1,0 +1,201 @@
+"""Whether a regular expression is found in a text, for rules and for joining: in about 0.1 s at most.
+
+`cost` tells how the search grows with the text. Where that is with its length, the whole text is searched; where it is
+faster, as many characters of it as `WORK` allows; where those are too few to be of use, the expression is refused.
+
+Much that is written in rules is of the form `A.*B.*C`, and grows with a high power. For yes or no it need not: where
+the A that ends first leads to no B and C, no later A of that line does, as its `.*` takes what the later one's takes,
+and what is between. So it is searched for as
+
+    (?m:^)(?>.*?A)(?>.*?B).*?C          of which nothing is tried twice before C
+
+if A, B and C take no newline (unless `.` does) and of A and B the one that begins first is the one that ends first:
+they are always of one length, or a choice of words of which none is in another but at its end. A group that is referred
+to prevents it, and so does what looks far around. Short texts are searched for what was written, which is faster.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from itertools import product
+from re import _compiler as compiler  # type: ignore[attr-defined]
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, Final, Self
+
+from logrouter.possessive import portable
+from logrouter.rules.backtracking import LOOKS, is_open, sequences
+from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest, longest_of
+from logrouter.rules.patterns import PatternError, compile_pattern
+
+WORK: Final = 2**22
+"""Steps of the engine for one text: a tenth of a second at most, or nearly."""
+_MOST_WORDS: Final = 64
+
+_Gap = tuple[int, list[Any]]
+"""`.{least,}` and what comes after it."""
+
+
+class Condition:
+    """A regular expression that is asked for yes or no. Raises PatternError, a ValueError."""
+
+    __slots__ = ("longest", "search", "text")
+
+    search: Callable[[str], re.Match[str] | None]
+    """Gives None where it is not found."""
+    longest: int | None
+    """Characters that are looked at, from the beginning; None: all."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        search = compile_pattern(text).search
+        self.longest = short = longest(text, WORK, of_lines=True)
+        if short is None:
+            self.search = search
+            return
+        better = _without_ways(text)
+        if better is not None:
+            search_long, self.longest = better[0].search, better[1]
+        else:
+            search_long = search
+        if self.longest is not None and self.longest < SHORTEST:
+            raise PatternError(TOO_DEAR, hint=HINT)
+        end = sys.maxsize if self.longest is None else self.longest
+        self.search = lambda text: search(text) if len(text) <= short else search_long(text, 0, end)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError with what is wrong."""
+        try:
+            return cls(text)
+        except PatternError as error:
+            raise ValueError(f"{error} ({error.hint})" if error.hint else str(error)) from None
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, Condition) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Condition({self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _without_ways(text: str) -> tuple[re.Pattern[str], int | None] | None:
+    """The expression that is found where this one is, and up to which length; None: there is none."""
+    tree = parser.parse(portable(text))
+    first, gaps = _gaps(tree)
+    pieces = [first, *(piece for _, piece in gaps)]
+    if not gaps or _refers(tree) or not all(_stays_in_line(tree, piece) for piece in pieces):
+        return None
+    if not all(_ends_first(tree, piece) for piece in pieces[:-1]):
+        return None
+    begin = codes.AT_BEGINNING_STRING if tree.state.flags & re.DOTALL else codes.AT_BEGINNING_LINE
+    items: list[Any] = [(codes.AT, begin)]
+    for least, piece in ((0, first), *gaps[:-1]):
+        items.append((codes.ATOMIC_GROUP, _sequence(tree, [_anything(tree, least), *piece])))
+    least, last = gaps[-1]
+    rest = [_anything(tree, least), *last]
+    pattern = compiler.compile(_sequence(tree, [*items, *rest]), tree.state.flags)
+    return pattern, longest_of(_sequence(tree, [(codes.AT, codes.AT_BEGINNING_STRING), *rest]), WORK)
+
+
+def _sequence(tree: Any, items: list[Any]) -> Any:
+    return parser.SubPattern(tree.state, items)
+
+
+def _anything(tree: Any, least: int) -> Any:
+    return codes.MIN_REPEAT, (least, codes.MAXREPEAT, _sequence(tree, [(codes.ANY, None)]))
+
+
+def _gaps(tree: Any) -> tuple[list[Any], list[_Gap]]:
+    """What comes before the first `.*`, and each `.*` with what follows it up to the next."""
+    first: list[Any] = []
+    gaps: list[_Gap] = []
+    for code, value in tree:
+        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT) and _is_anything(value):
+            gaps.append((value[0], []))
+        else:
+            (gaps[-1][1] if gaps else first).append((code, value))
+    return first, gaps
+
+
+def _is_anything(repetition: Any) -> bool:
+    return repetition[1] is codes.MAXREPEAT and [item[0] for item in repetition[2]] == [codes.ANY]
+
+
+def _refers(tree: Any) -> bool:
+    return any(code in (codes.GROUPREF, codes.GROUPREF_EXISTS) for items in sequences(tree) for code, _ in items)
+
+
+def _stays_in_line(tree: Any, piece: list[Any]) -> bool:
+    """Whether `.` could take all that it takes or looks at, as far as can be told simply."""
+    newline_counts = not tree.state.flags & re.DOTALL
+    for items in sequences(piece):
+        for code, value in items:
+            if code is codes.SUBPATTERN and value[1] | value[2]:  # flags of its own
+                return False
+            if code in LOOKS and is_open(value[1]):
+                return False
+            if newline_counts and code in (codes.LITERAL, codes.NOT_LITERAL, codes.IN):
+                one = compiler.compile(_sequence(tree, [(code, value)]), tree.state.flags)
+                if one.match("\n"):
+                    return False
+    return True
+
+
+def _ends_first(tree: Any, piece: list[Any]) -> bool:
+    """Whether the match that begins first is none that ends after another."""
+    least, most = _sequence(tree, piece).getwidth()
+    if least == most:
+        return True
+    words = _words(tree, piece)
+    return words is not None and not any(
+        _is_in(one, other[:-1]) for one in words for other in words if other is not one
+    )
+
+
+_Word = tuple[str, ...]
+
+
+def _words(tree: Any, items: Iterable[Any]) -> list[_Word] | None:
+    """All texts that are matched, where they are few and made of letters alone; in lower case if that is ignored."""
+    parts: list[list[_Word]] = []
+    for code, value in items:
+        choice: list[_Word] | None
+        if code is codes.LITERAL:
+            choice = [(chr(value),)]
+        elif code is codes.SUBPATTERN and not value[1] | value[2]:
+            choice = _words(tree, value[3])
+        elif code is codes.BRANCH:
+            branches = [_words(tree, branch) for branch in value[1]]
+            choice = None if None in branches else [word for branch in branches for word in branch or ()]
+        else:
+            choice = None
+        if choice is None:
+            return None
+        parts.append(choice)
+        if _count(parts) > _MOST_WORDS:
+            return None
+    words = [tuple(letter for part in parts_of for letter in part) for parts_of in product(*parts)]
+    if tree.state.flags & re.IGNORECASE:
+        if not all(letter.isascii() for word in words for letter in word):
+            return None  # of which some letters are alike without being so in lower case
+        words = [tuple(letter.lower() for letter in word) for word in words]
+    return words
+
+
+def _count(parts: list[list[_Word]]) -> int:
+    count = 1
+    for part in parts:
+        count *= len(part)
+    return count
+
+
+def _is_in(word: _Word, other: _Word) -> bool:
+    return any(other[start : start + len(word)] == word for start in range(len(other) - len(word) + 1))

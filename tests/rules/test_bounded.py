@@ -1,0 +1,108 @@
+"""Regular expressions that are asked for yes or no: what they see of a text, and that this is right and short."""
+
+from __future__ import annotations
+
+import re
+from time import process_time
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from logrouter.rules.bounded import Condition, _without_ways
+from logrouter.rules.cost import HINT
+from logrouter.rules.patterns import PatternError
+
+SQUARE = 2896
+CUBE = 293
+
+
+@pytest.mark.parametrize(
+    ("pattern", "seen"),
+    [
+        ("abc", None),
+        (r"^/health", None),
+        ("timeout.*upstream.*refused", None),
+        ("(?:error|warn).*upstream.*(?:refused|reset)", None),
+        ("(?i)(error|warn).+?upstream.{3,}refused", None),
+        (".*a.*b.*c.*d.*e", None),
+        (r"a.*\d\d:\d\d.*\bb", None),
+        (r"(?s)BEGIN.*x.*END", None),
+        (r"(\w+) took", SQUARE),
+        (r"x.*y.*(\w+) took", SQUARE),
+        (r"(?:err|error).*x", SQUARE),
+        (r"(?:abcd|bc).*x", SQUARE),
+        (r"a(?=.*b).*c", CUBE),
+        (r"(['\"]).*\1", CUBE),
+    ],
+)
+def test_how_much_of_a_text_is_looked_at(pattern: str, seen: int | None) -> None:
+    assert Condition(pattern).longest == seen
+
+
+@pytest.mark.parametrize("text", ["a*a*a*a*b", r"(\s*)(\s*)(\s*)(\s*)(\s*)x", r"(.)\1.*a.*b.*c.*d"])
+def test_what_would_see_too_little_is_refused(text: str) -> None:
+    with pytest.raises(PatternError, match="can take very long") as raised:
+        Condition(text)
+    assert raised.value.hint == HINT
+    with pytest.raises(ValueError, match=r"can take very long: .*\(begin it with"):
+        Condition.parse(text)
+
+
+def test_the_whole_of_a_text_is_looked_at_or_its_beginning() -> None:
+    assert Condition("timeout.*upstream.*refused").search("timeout" + " upstream" * 9_999 + "refused") is not None
+    square = Condition(r"(\w+) took")
+    assert square.search("-" * (SQUARE - 6) + "a took") is not None
+    assert square.search("-" * (SQUARE - 5) + "a took") is None
+
+
+PLAIN = ["", "a", "b", "ab", "aa", ".", "[ab]", "[^a]", "a{2}", "a?", "b+", "\n", r"\s", "A", "(?i:A)", "(?s:.)"]
+CHOICES = ["(a|b)", "(?:ab|b)", "(?:ab|a)", "(aab|a)", "(?:a|b|)"]
+PLACES = [r"\b", "^", "$", "(?=a)", "(?<!b)", "(?<=a)b", "(?!ab)a"]
+PIECES = st.sampled_from([*PLAIN, *CHOICES, *PLACES])
+GAPS = st.sampled_from([".*", ".*?", ".+", ".{2,}", ".{1,}?"])
+FLAGS = st.sampled_from(["", "(?s)", "(?i)", "(?m)", "(?ims)"])
+PATTERNS = st.builds(
+    lambda flags, first, rest: flags + first + "".join(gap + piece for gap, piece in rest),
+    FLAGS,
+    PIECES,
+    st.lists(st.tuples(GAPS, PIECES), min_size=1, max_size=4),
+)
+
+
+@given(PATTERNS, st.lists(st.text(alphabet="abA\n", max_size=12), min_size=1, max_size=20))
+@example("(?:aab|a).*b", ["aab"])
+@example("(?:ab|a).*b", ["ab"])
+@example("a.*b.*c", ["a\nab\nabc"])
+@settings(deadline=None)
+def test_what_is_searched_for_instead_is_found_in_the_same_texts(pattern: str, texts: list[str]) -> None:
+    better = _without_ways(pattern)
+    if better is not None:
+        for text in texts:
+            assert (better[0].search(text) is None) == (re.search(pattern, text) is None), (pattern, text)
+
+
+HOSTILE = [
+    ("timeout.*upstream.*refused", ["timeout", "upstream", "timeoutupstream"]),
+    ("(error|warn).*upstream.*refused", ["error", "warn", "warnupstream"]),
+    (".*a.*b.*c.*d.*e", ["a", "ab", "abcd"]),
+    (r"(?s)BEGIN.*x.*END", ["BEGIN", "x", "BEGINx", "\n"]),
+    (r"(\S+) took", ["a"]),
+    (r"(['\"]).*\1", ["'", "a", "'\""]),
+    (r"(\w+)\s*=\s*(\w+)$", ["a", "a=", "a= "]),
+    (r"^(.*),(.*),(.*)x\Z", [",", "a,"]),
+    (r"a*a*b", ["a"]),
+    (r"^a*a*a*b", ["a"]),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pattern", "units"), HOSTILE)
+def test_no_text_takes_long(pattern: str, units: list[str]) -> None:
+    condition = Condition(pattern)
+    for unit in units:
+        for tail in ("", "!", "\n"):
+            text = (unit * 250_000)[: condition.longest or 250_000] + tail
+            began = process_time()
+            condition.search(text)
+            assert process_time() - began < 1, (unit, tail)
