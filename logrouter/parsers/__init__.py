@@ -32,7 +32,8 @@ class Looks(NamedTuple):
     rank: int = 50
     """Where lines of two formats begin alike, the parser of the lower rank is asked first: the stricter one."""
     takes_no_other: bool = False
-    """Whether the parser by itself takes only lines that begin so: then nobody need look before it is asked."""
+    """Whether the parser by itself takes hardly any line that does not begin so. Then, of a source that has written
+    such lines, it is asked without a look."""
 
 
 class Parser(Generic[ConfigT]):

@@ -140,8 +140,8 @@ class _Format:
 
     @cached_property
     def _unlike(self) -> re.Pattern[bytes]:
-        """Finds a line of a block that does not begin so."""
-        return _compiled(rb"(?:\A|\n)(?!%b)" % self.looks.begin)
+        """Finds a line of a block, but the first, that does not begin so."""
+        return _compiled(rb"\n(?!%b)" % self.looks.begin)
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """As of a `Parser`; of lines alone that look like it."""
@@ -151,7 +151,7 @@ class _Format:
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         """As of a `Parser`."""
-        if self.looks.takes_no_other or self._unlike.search(block) is None:
+        if self.looks.takes_no_other or (self._begins.match(block) and self._unlike.search(block) is None):
             return self.parser.parse_all(lines, block, received_ns)
         return [self.parse(line, received_ns) for line in lines]
 
