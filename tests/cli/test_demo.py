@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -132,7 +133,9 @@ def test_wrong_options_exit_2(arguments: list[str], problem: str, capsys: pytest
 
 
 def demo_process(arguments: str) -> subprocess.Popen[bytes]:
-    program = f"import sys; from logrouter.cli.demo import main; sys.exit(main({arguments.split()}))"
+    """It heeds SIGINT also where these tests run in the background, to which a shell makes that signal mean nothing."""
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeding}; import sys; from logrouter.cli.demo import main; sys.exit(main({arguments.split()}))"
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -142,8 +145,6 @@ def close_reader(process: subprocess.Popen[bytes]) -> None:
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    import signal
-
     process.send_signal(signal.SIGINT)
 
 
