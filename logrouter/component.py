@@ -3,7 +3,7 @@
 `logrouter/sinks/file.py` is the sink `file`. It holds `Config`, a frozen msgspec struct whose fields have
 docstrings, and one subclass of its kind's base class.
 
-Other packages add their own by entry points of the groups `logrouter.sinks`, `logrouter.steps` and
+Other packages add their own by entry points of the groups `logrouter.sinks`, `logrouter.steps`, `logrouter.parsers` and
 `logrouter.sources`. These are looked for only where a config names what is not built in: finding them reads the
 metadata of every package there is. A built-in component's name cannot be taken.
 """

@@ -74,12 +74,12 @@ class FakeDistribution:
 
 
 @pytest.fixture
-def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Adds an entry point of `logrouter.sinks`, as installing a package would."""
+def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Adds an entry point of `logrouter.sinks`, or of another kind, as installing a package would."""
     entries: list[EntryPoint] = []
 
-    def add(name: str, value: str) -> None:
-        entry = EntryPoint(name, value, "logrouter.sinks")
+    def add(name: str, value: str, kind: Kind = "sinks") -> None:
+        entry = EntryPoint(name, value, f"logrouter.{kind}")
         entries.append(entry._for(FakeDistribution()))  # type: ignore[attr-defined]  # what reading metadata does
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [e for e in entries if e.group == group])
@@ -90,7 +90,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], No
         cached.cache_clear()
 
 
-Add = Callable[[str, str], None]
+Add = Callable[..., None]
 
 
 def config_of(sink: str, **more: str) -> Settings:
@@ -109,6 +109,18 @@ def test_a_sink_of_another_package_is_found_by_its_entry_point(plugged: Add) -> 
     assert config_of("pigeon:").sinks["it"].type == "pigeon"
     assert config_of("{type: pigeon, match: a == 1}").sinks["it"].config.match is not None
     assert component.load("sinks", "pigeon").__name__ == "RecordingSink"
+
+
+def test_a_parser_of_another_package_is_found_by_its_entry_point(plugged: Add) -> None:
+    plugged("pigeon", "logrouter.parsers.klog:Klog", "parsers")
+    plugged("dove", "logrouter.testing:slice_of", "parsers")
+    source = {"LOGROUTER_SOURCE_APP": "stdin", "LOGROUTER_SOURCE_APP__PARSE": "[logfmt, pigeon]"}
+    (_, pigeon) = config_of("blackhole:", **source).sources["app"].config.parse.parsers
+    assert type(pigeon).__name__ == "Klog"
+    source["LOGROUTER_SOURCE_APP__PARSE"] = "dove"
+    assert "is no subclass of logrouter.parsers.Parser" in mistakes_in("blackhole:", **source)
+    source["LOGROUTER_SOURCE_APP__PARSE"] = "pigeon"
+    assert "unknown parser 'pigeon'" in mistakes_in("blackhole:", LOGROUTER_ALLOW_PLUGINS="false", **source)
 
 
 def test_nobody_takes_the_name_of_a_built_in_sink(plugged: Add) -> None:

@@ -17,7 +17,7 @@ from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Path, dotted, node_of
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
 from logrouter.config.urls import Url, UrlError, scheme_of, split_secret_url, split_url
-from logrouter.errors import Mistake, PluginError, did_you_mean
+from logrouter.errors import Mistake, did_you_mean
 from logrouter.references import Resource
 from logrouter.rules import Rule
 from logrouter.templates import Place, Template
@@ -34,15 +34,11 @@ class Components:
         converter: Converter,
         resource: Mapping[str, MaybeSecret],
         conventions: Mapping[str, Secret],
-        *,
-        plugins: bool,
     ) -> None:
-        """`plugins`: whether other packages are asked for what is not built in."""
         self._converter = converter
         self._mistakes = converter.mistakes
         self._resource = resource
         self._conventions = conventions
-        self._plugins = plugins
         self.warnings: list[Mistake] = []
 
     def sink(self, name: str, node: Node) -> SinkSettings | None:
@@ -117,7 +113,7 @@ class Components:
             self._check_options(kind, keys, path, component.names(kind))
             return None
         self._converter.origins[(*path, "type")] = (type_node or url_node or node).origin
-        loaded = self._load(kind, type_name, type_node or url_node or node, path)
+        loaded = self._converter.load(kind, type_name, type_node or url_node or node, path)
         if loaded is None:
             return None
         if url is None or url_node is None:
@@ -127,20 +123,6 @@ class Components:
             self._check_options(kind, keys, path, [type_name])
             return None
         return type_name, loaded, {**options, **keys}
-
-    def _known(self, kind: Kind, wanted: str | None) -> tuple[str, ...]:
-        """The components there are; others than the built-in ones are looked for only where they are wanted."""
-        built_in = component.names(kind)
-        if wanted is None or wanted in built_in or not self._plugins:
-            return built_in
-        return tuple(sorted({*built_in, *component.plugins(kind)}))
-
-    def _load(self, kind: Kind, name: str, node: Node, path: Path) -> Any | None:
-        try:
-            return component.load(kind, name)
-        except PluginError as error:
-            self._mistakes.add(node.origin, f"{dotted(path)}: {error}")
-            return None
 
     def _check_options(self, kind: Kind, keys: Mapping[str, Node], path: Path, types: Sequence[str]) -> None:
         """Find the mistakes in options of a component that cannot be made, which is of one of these types."""
@@ -170,7 +152,7 @@ class Components:
         if not isinstance(node.value, str):
             self._mistakes.add(node.origin, f"{where}: expected a URL, not {shown(node)}")
             return None
-        types = self._known(kind, scheme_of(revealed(node.value)))
+        types = self._converter.known(kind, scheme_of(revealed(node.value)))
         try:
             if isinstance(node.value, Secret):
                 return split_secret_url(node.value, node.shape, types)
@@ -182,7 +164,7 @@ class Components:
     def _type(self, kind: Kind, name: str, node: Node, type_node: Node | None, url: Url | None) -> str | None:
         """The type: as said, else the URL's scheme, else the component's own name."""
         wanted = type_node.text if type_node else (url.scheme if url else name)
-        known, where = self._known(kind, wanted), dotted((kind, name))
+        known, where = self._converter.known(kind, wanted), dotted((kind, name))
         if type_node is not None:
             if self._converter.refuses_secret(type_node, (kind, name, "type")):
                 return None
@@ -251,7 +233,7 @@ class Components:
         if entry is None:
             return None
         name, value, when = entry
-        known = self._known("steps", name)
+        known = self._converter.known("steps", name)
         if name not in known:
             hint = did_you_mean(name, known) or f"known are: {', '.join(known)}"
             self._mistakes.add(value.place_of_key, f"{dotted(path)}: unknown step {name!r}", hint)
@@ -259,13 +241,13 @@ class Components:
             if when := when or inside:
                 self._check_options("steps", {"when": when}, path, component.names("steps"))
             return None
-        step = self._load("steps", name, value, path)
+        step = self._converter.load("steps", name, value, path)
         if step is None:
             return None
         if step.decides and not may_decide:
             problem = f"{dotted(path)}: {name!r} decides about events, which a route's steps cannot"
             self._mistakes.add(value.place_of_key, problem, "put it under the top-level steps")
-        if step.runs_own_code and not self._plugins:
+        if step.runs_own_code and not self._converter.plugins:
             problem = f"{dotted(path)}: {name!r} runs code of yours, and allow_plugins is false"
             self._mistakes.add(value.place_of_key, problem)
             return None

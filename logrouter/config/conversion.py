@@ -19,12 +19,14 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
+from logrouter import component
+from logrouter.component import Kind
 from logrouter.config.assignments import parse_text
 from logrouter.config.files import read_code, read_secret
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Origin, Path, dotted, plain, rewrap
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
-from logrouter.errors import ExpressionError, did_you_mean
+from logrouter.errors import ExpressionError, PluginError, did_you_mean
 from logrouter.parsing import Parse
 from logrouter.values import CodeFile, Secret
 
@@ -53,6 +55,8 @@ class Converter:
 
     def __init__(self, mistakes: Mistakes) -> None:
         self.mistakes = mistakes
+        self.plugins = True
+        """Whether other packages are asked for what is not built in."""
         self.origins: dict[Path, Origin] = {}
         """Of every value that was set."""
 
@@ -77,6 +81,21 @@ class Converter:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and not hasattr(kind, "parse"):
             return self.struct(node, kind, path)
         return self._scalar(node, kind, path)
+
+    def known(self, kind: Kind, wanted: str | None) -> tuple[str, ...]:
+        """The components there are; others than the built-in ones are looked for only where they are wanted."""
+        built_in = component.names(kind)
+        if wanted is None or wanted in built_in or not self.plugins:
+            return built_in
+        return tuple(sorted({*built_in, *component.plugins(kind)}))
+
+    def load(self, kind: Kind, name: str, node: Node, path: Path) -> Any | None:
+        """A component's class, or None after adding the mistake."""
+        try:
+            return component.load(kind, name)
+        except PluginError as error:
+            self.mistakes.add(node.origin, f"{dotted(path)}: {error}")
+            return None
 
     def refuses_secret(self, node: Node, path: Path) -> bool:
         """Whether the value is a secret, where what stands is shown. If so, adds the mistake."""

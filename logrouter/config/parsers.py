@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from logrouter import component
 from logrouter.config.conversion import WRONG, Converter
 from logrouter.config.mistakes import shown
 from logrouter.config.nodes import Node, Path, dotted, plain
@@ -49,7 +48,7 @@ def _parser(converter: Converter, node: Node, path: Path) -> Parser[Any] | Any:
     if entry is None:
         return WRONG
     name, value = entry
-    known = component.names("parsers")
+    known = converter.known("parsers", name)
     if name in WORDS and name not in known:
         converter.mistakes.add(value.place_of_key, f"{dotted(path)}: {name} stands alone, not in a list of parsers")
         return WRONG
@@ -57,7 +56,9 @@ def _parser(converter: Converter, node: Node, path: Path) -> Parser[Any] | Any:
         hint = did_you_mean(name, (*known, *WORDS)) or f"known are: {', '.join(sorted({*known, *WORDS}))}"
         converter.mistakes.add(value.place_of_key, f"{dotted(path)}: unknown parser {name!r}", hint)
         return WRONG
-    kind = component.load("parsers", name)
+    kind = converter.load("parsers", name, value, path)
+    if kind is None:
+        return WRONG
     options = converter.long_form(kind.options_from, value, path)
     return WRONG if options is None else converter.struct(options, kind.Config, path, make=kind)
 
