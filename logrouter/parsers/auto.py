@@ -50,6 +50,8 @@ from logrouter.possessive import portable
 EXCEPTIONS: Final = "traceback"
 """The parser of events of several lines. Not by how they begin does it tell them, but by what they hold."""
 _NEWLINE: Final = ord("\n")
+_SAMPLE: Final = 16
+"""So many lines of a block, at most, say what the others look like."""
 
 
 class AutoConfig(ParserConfig, frozen=True, kw_only=True):
@@ -150,10 +152,20 @@ class _Format:
         return self.parser.parse(line, received_ns)
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
-        """As of a `Parser`."""
-        if self.looks.takes_no_other or (self._begins.match(block) and self._unlike.search(block) is None):
+        """As `parse`. Where only some look like it, the parser, which takes long over others, is shown these alone."""
+        if self._seem_alike(lines, block):
             return self.parser.parse_all(lines, block, received_ns)
-        return [self.parse(line, received_ns) for line in lines]
+        alike = list(map(self._begins.match, lines))
+        some = list(compress(lines, alike))
+        found = iter(self.parser.parse_all(some, b"\n".join(some), received_ns) if some else ())
+        return [None if match is None else next(found) for match in alike]
+
+    def _seem_alike(self, lines: list[bytes], block: bytes) -> bool:
+        """Whether all lines look like it; of a parser that is strict by itself, some of them."""
+        if self.looks.takes_no_other:
+            apart = lines[:: len(lines) // _SAMPLE | 1]  # an odd number, as lines may come in pairs
+            return all(map(self._begins.match, lines[:4])) and all(map(self._begins.match, apart))
+        return bool(self._begins.match(block)) and self._unlike.search(block) is None
 
 
 class Recognition:

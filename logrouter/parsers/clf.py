@@ -70,7 +70,7 @@ class Clf(ShapedParser[ClfConfig]):
     """Asks the formats in their order. No line is of two."""
 
     Config = ClfConfig
-    looks = Looks(_BEGIN, rank=10, takes_no_other=True)
+    looks = Looks(_BEGIN, rank=10)
 
     def __init__(self, config: ClfConfig) -> None:
         super().__init__(config)

@@ -191,6 +191,23 @@ def test_a_refused_line_is_asked_of_those_behind() -> None:
     assert Recognition(SORTS).parse_all(lines, b"\n".join(lines), 0) == made
 
 
+def test_a_format_whose_lines_come_between_others_is_shown_its_own_alone() -> None:
+    """The parser takes long over a line that is none of its own."""
+    shown: list[list[bytes]] = []
+
+    class Strict(Even):
+        looks = Looks(rb"a", rank=1, takes_no_other=True)
+
+        def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
+            shown.append(lines)
+            return [self.parse(line, received_ns) for line in lines]
+
+    recognition = Recognition(_Sorts([_Format("strict", Strict, "UTC")]))
+    lines = [b"ab", b"prose"] * 50
+    assert recognition.parse_all(lines, b"\n".join(lines), 0) == [b'{"even":1}', None] * 50
+    assert shown == [[b"ab"] * 50]
+
+
 some_lines = st.sampled_from([*OF_FORMATS, *filter(None, PROSE)])
 cut_lines = st.builds(lambda line, length: line[: 1 + length % len(line)], some_lines, st.integers(0, 300))
 joined_lines = st.lists(some_lines, min_size=2, max_size=3).map(b"\n".join)
