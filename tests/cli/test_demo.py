@@ -133,9 +133,7 @@ def test_wrong_options_exit_2(arguments: list[str], problem: str, capsys: pytest
 
 
 def demo_process(arguments: str) -> subprocess.Popen[bytes]:
-    """It heeds SIGINT also where these tests run in the background, to which a shell makes that signal mean nothing."""
-    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{heeding}; import sys; from logrouter.cli.demo import main; sys.exit(main({arguments.split()}))"
+    program = f"import sys; from logrouter.cli.demo import main; sys.exit(main({arguments.split()}))"
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
