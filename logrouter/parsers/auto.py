@@ -104,9 +104,10 @@ class Auto(Parser[AutoConfig]):
 
     def taker(self, line: bytes, received_ns: int) -> str | None:
         line = without_colours(line)
-        found = self._recognition.taker(line, received_ns)
-        name = None if found is None else found.name
-        return EXCEPTIONS if name is None and self._with_exception(line, None, received_ns) else name
+        found = self._recognition.taken(line, received_ns)
+        if found is None:
+            return EXCEPTIONS if self._with_exception(line, None, received_ns) else None
+        return found[0].name
 
     def _parse(self, line: bytes, received_ns: int) -> bytes | None:
         return self._recognition.parse(line, received_ns)
@@ -168,6 +169,9 @@ class _Format:
         return bool(self._begins.match(block)) and self._unlike.search(block) is None
 
 
+Taken = tuple[_Format, bytes]
+
+
 class Recognition:
     """What one source writes: the formats of which its lines have been so far are asked before all others.
 
@@ -180,17 +184,17 @@ class Recognition:
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """As of a `Parser`."""
-        found = self.taker(line, received_ns)
-        return None if found is None else found.parse(line, received_ns)
+        found = self.taken(line, received_ns)
+        return None if found is None else found[1]
 
-    def taker(self, line: bytes, received_ns: int) -> _Format | None:
-        """The format that takes a line."""
+    def taken(self, line: bytes, received_ns: int) -> Taken | None:
+        """The format that takes a line, and what it makes of it."""
         for known in self._seen:
-            if known.parse(line, received_ns) is not None:
-                return known
-        found = self._sorts.taker(line, received_ns)
+            if (made := known.parse(line, received_ns)) is not None:
+                return known, made
+        found = self._sorts.taken(line, received_ns)
         if found is not None:
-            self._seen.append(found)
+            self._seen.append(found[0])
         return found
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
@@ -257,9 +261,9 @@ class _Sorts:
         kept = [(format, begin) for format, begin in zip(self._formats, begins, strict=True) if begin]
         return _Formats([format for format, _ in kept], [begin for _, begin in kept])
 
-    def taker(self, line: bytes, received_ns: int) -> _Format | None:
-        """The first format that takes a line, among those that it begins like."""
-        return self._of_sort[_SORT_OF[line[0]] if line else _REST].taker(line, received_ns)
+    def taken(self, line: bytes, received_ns: int) -> Taken | None:
+        """The first format that takes a line, among those that it begins like, and what it makes of it."""
+        return self._of_sort[_SORT_OF[line[0]] if line else _REST].taken(line, received_ns)
 
     def first_taken(self, lines: list[bytes], places: Sequence[int], received_ns: int) -> tuple[int, _Format] | None:
         """The first of some lines that a format takes, by its number among the places; and the format."""
@@ -271,8 +275,8 @@ class _Sorts:
             if not self._of_sort[sort].are_text(list(compress(some, is_of))):
                 suspect = bytearray(map(or_, suspect, is_of))
         for number in compress(range(len(some)), suspect):
-            if (found := self.taker(some[number], received_ns)) is not None:
-                return number, found
+            if (found := self.taken(some[number], received_ns)) is not None:
+                return number, found[0]
         return None
 
 
@@ -291,15 +295,15 @@ class _Formats:
             lambda number: _Formats(formats[number:], begins[number:]), len(formats) + 1
         )
 
-    def taker(self, line: bytes, received_ns: int) -> _Format | None:
-        """The format that takes a line."""
+    def taken(self, line: bytes, received_ns: int) -> Taken | None:
+        """The format that takes a line, and what it makes of it."""
         match = self._begin(line)
         if match is None or not match.lastindex:
             return None
         format = self._in_order[match.lastindex - 1]
-        if format.parser.parse(line, received_ns) is not None:
-            return format
-        return self._after[match.lastindex].taker(line, received_ns)
+        if (made := format.parser.parse(line, received_ns)) is not None:
+            return format, made
+        return self._after[match.lastindex].taken(line, received_ns)
 
     def are_text(self, lines: list[bytes]) -> bool:
         """Whether none of them looks like any, as one look at all of them tells."""
