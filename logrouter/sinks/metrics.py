@@ -34,6 +34,7 @@ forgotten. Its URL, `metrics:`, says nothing: what is counted stands in `metrics
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -137,9 +138,7 @@ class MetricsSink(Sink[MetricsConfig]):
 
     def _new(self, part: Slice) -> Slice:
         """Those of the events that have not been counted before."""
-        if not len(part) or part.sequences[0] >= self._end:
-            return part
-        return part.cut(sum(sequence < self._end for sequence in part.sequences), len(part))
+        return part.cut(bisect_left(part.sequences, self._end), len(part))
 
     def _counted(self, part: Slice) -> Iterator[Counted]:
         columns = iter(part.columns)
