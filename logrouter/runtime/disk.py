@@ -101,6 +101,18 @@ def write_all(disk: Disk, fd: int, pieces: Sequence[bytes]) -> None:
         rest = rest[written:]
 
 
+def replace_file(disk: Disk, path: str, data: bytes, unfinished: str) -> None:
+    """Make the file, or put another in its place, as a whole: after a crash there is this one, or the one before.
+
+    Durable when it returns. `unfinished`: what its name ends in until then. Raises OSError.
+    """
+    with opened(disk, path + unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as fd:
+        write_all(disk, fd, [data])
+        disk.fdatasync(fd)
+    disk.rename(path + unfinished, path)
+    sync_folder(disk, os.path.dirname(path))
+
+
 def pread_all(disk: Disk, fd: int, length: int, offset: int) -> bytes:
     """So many bytes, fewer where the file ends before."""
     data = disk.pread(fd, length, offset)

@@ -24,7 +24,17 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from logrouter.dead_letters import DeadLetter, Line, encode_letter, lines_of
-from logrouter.runtime.disk import Disk, make_folders, opened, pread_all, read_file, sync_file, sync_folder, write_all
+from logrouter.runtime.disk import (
+    Disk,
+    make_folders,
+    opened,
+    pread_all,
+    read_file,
+    replace_file,
+    sync_file,
+    sync_folder,
+    write_all,
+)
 
 FILE_BYTES: Final = 1024 * 1024
 """A file that is longer is not appended to: what one deletion must write anew."""
@@ -158,11 +168,7 @@ class LetterFiles:
             self._disk.unlink(path)
             sync_folder(self._disk, self.folder)
             return
-        with opened(self._disk, f"{path}{_NEW}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE) as fd:
-            write_all(self._disk, fd, [data])
-            self._disk.fdatasync(fd)
-        self._disk.rename(f"{path}{_NEW}", path)
-        sync_folder(self._disk, self.folder)
+        replace_file(self._disk, path, data, _NEW)
 
 
 @contextmanager

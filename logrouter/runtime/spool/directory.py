@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 
 from logrouter.errors import StartError
-from logrouter.runtime.disk import make_folders, problem_with_folder, sync_folder
+from logrouter.runtime.disk import make_folders, problem_with_folder, replace_file, sync_folder
 from logrouter.segments import VERSION
 
 _FOLDER_MODE: Final = 0o700
@@ -117,13 +117,7 @@ class SpoolDirectory:
         if found is not None and found.version == VERSION and not self.copied:
             return
         path = os.path.join(self.path, "spool.json")
-        fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
-        try:
-            os.write(fd, msgspec.json.encode(Marker(machine=here)) + b"\n")
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(f"{path}.new", path)
+        replace_file(os, path, msgspec.json.encode(Marker(machine=here)) + b"\n", ".new")
 
 
 def problem_with(path: str) -> str | None:

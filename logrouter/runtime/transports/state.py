@@ -13,12 +13,11 @@ from typing import Final
 
 from logrouter.errors import DestinationError
 from logrouter.instructions import Keep
-from logrouter.runtime.disk import make_folders, sync_folder, write_all
+from logrouter.runtime.disk import make_folders, replace_file, sync_folder
 from logrouter.runtime.threads import in_thread
 from logrouter.runtime.transports import PlainTransport
 
 _FOLDER_MODE: Final = 0o700
-_FILE_MODE: Final = 0o600
 
 
 class State(PlainTransport):
@@ -40,17 +39,9 @@ class State(PlainTransport):
 
 def _replace(path: str, data: bytes) -> None:
     """Raises DestinationError."""
-    folder, unfinished = os.path.dirname(path), f"{path}.new"
     try:
-        for changed in make_folders(os, folder, _FOLDER_MODE)[1:]:
+        for changed in make_folders(os, os.path.dirname(path), _FOLDER_MODE)[1:]:
             sync_folder(os, changed)
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
-        try:
-            write_all(os, fd, [data])
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(unfinished, path)
-        sync_folder(os, folder)
+        replace_file(os, path, data, ".new")
     except OSError as error:
         raise DestinationError(f"cannot write {path}: {error.strerror}") from error
