@@ -34,7 +34,7 @@ LAG_SECONDS: Final = 30.0
 CATCHING_UP: Final = 1.1
 """A sink that takes so many times what comes will have caught up some time."""
 _BUSY: Final = 0.75
-"""Requests hold a sink back when so much of what may be under way is, on average."""
+"""Requests hold a sink back when so much of what was allowed to be under way was, on average."""
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -68,6 +68,8 @@ class _Look(NamedTuple):
     """Tries that have failed."""
     under_way: int
     """Requests."""
+    allowed: int
+    """Requests that could be under way: what its destination takes at once, as far as there is memory for them."""
 
 
 class Lagging:
@@ -139,8 +141,21 @@ class Lagging:
     # ── looking ──
 
     def _see(self, now: float) -> _Look:
-        ledger, retries = self._spool.ledger(self._number), self._destination.retries
-        return _Look(now, self._behind_seconds(), ledger.read, _taken_in(ledger), retries, self._conversing.under_way)
+        ledger = self._spool.ledger(self._number)
+        return _Look(
+            at=now,
+            behind_seconds=self._behind_seconds(),
+            read=ledger.read,
+            taken=_taken_in(ledger),
+            retries=self._destination.retries,
+            under_way=self._conversing.under_way,
+            allowed=min(self._concurrency.places, self._memory_places),
+        )
+
+    @property
+    def _memory_places(self) -> int:
+        """Requests that there is memory for."""
+        return max(1, self._collector.places) if self._concurrency.most > 1 else 1
 
     def _behind_seconds(self) -> float:
         oldest_ns = self._spool.oldest_received_ns(self._number)
@@ -184,9 +199,8 @@ class Lagging:
         seconds = self._concurrency.usual_seconds
         if seconds is None:
             return "no request has been answered yet"
-        places, most = self._concurrency.places, self._concurrency.most
-        memory = max(1, self._collector.places) if most > 1 else 1
-        if sum(look.under_way for look in self._looks) < _BUSY * min(places, memory) * len(self._looks):
+        places, most, memory = self._concurrency.places, self._concurrency.most, self._memory_places
+        if sum(look.under_way for look in self._looks) < _BUSY * sum(look.allowed for look in self._looks):
             return f"logrouter itself: it seldom waits for requests, {seconds:.2f}s each"
         if most == 1:
             return f"requests: one after the other, {seconds:.2f}s each"
