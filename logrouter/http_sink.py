@@ -21,6 +21,7 @@ CONGESTED = (429, 503)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$")
 """RFC 9110 §5.1, §5.5."""
+EMPTY = "empty: leave it out where there is none"
 _PROVES_WHO_WE_ARE = re.compile(r"auth|cookie|token|secret|passw|api-?key|[-_]key$", re.IGNORECASE)
 """Names of headers whose texts are secrets, wherever they were written."""
 _NOT_IN_HOST = re.compile(r"[\s@\\^`{|}<>\"%\x00-\x1f]")
@@ -97,6 +98,8 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
             raise ValueError("password: a password needs a user")
         if self.token is not None and self.user is not None:
             raise ValueError("token: either a token or user and password")
+        if self.token == "":
+            raise ValueError(f"token: {EMPTY}")
         if self.concurrency < 1:
             raise ValueError("concurrency: must be more than 0")
         msgspec.structs.force_setattr(self, "headers", kept_headers(self.headers))
@@ -196,7 +199,9 @@ def check_headers(headers: Mapping[str, MaybeSecret]) -> None:
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(f"headers: {name!r} is no name of a header")
         if _NOT_IN_HEADER.search(revealed(text)):
-            raise ValueError(f"headers: the text of {name!r} holds a character that no header can")
+            raise ValueError(
+                f"headers: the text of {name!r} holds a character that no header can, or a blank at an end"
+            )
 
 
 def _authorization(config: HttpConfig) -> dict[str, MaybeSecret]:

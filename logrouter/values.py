@@ -18,11 +18,11 @@ _SIZE_UNITS = {
     "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
+NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 """So many digits a float keeps exact, and no quantity of anything needs more."""
-_QUANTITY = re.compile(rf"({_NUMBER})([A-Za-z]+)")
-_RATE = re.compile(rf"({_NUMBER})/([{''.join(_DURATION_UNITS)}])")
-_DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h|d))+")
+_QUANTITY = re.compile(rf"({NUMBER})([A-Za-z]+)")
+_RATE = re.compile(rf"({NUMBER})/([{''.join(_DURATION_UNITS)}])")
+_DURATION = re.compile(rf"(?:{NUMBER}(?:ms|s|m|h|d))+")
 
 
 class Duration(float):

@@ -53,16 +53,14 @@ def build(
     components = Components(converter, resource, conventions)
     sources = _sources(document, components, mistakes, under_run=under_run)
     steps = components.steps(document.get("steps"), ("steps",))
-    spool = _section(document, "spool", SpoolSettings, converter)
-    if spool.durability is None:
-        spool = replace(spool, durability="memory" if spool.directory is None else "disk")
+    spool = _spool(document, converter)
     sources = _fitted(sources, spool, converter)
     sinks = _sinks(document, components, mistakes)
     sources, notes = _with_lines_kept(sources, sinks, converter)
     routes = _routes(document, components, converter)
     dead_letters = _section(document, "dead_letters", DeadLetterSettings, converter)
     admin = _section(document, "admin", AdminSettings, converter)
-    run = _run(document, spool, scalars.get("shutdown_timeout", SHUTDOWN_TIMEOUT), converter)
+    run = _run(document, spool, scalars, converter)
     told = (*warnings, *components.warnings, *_warnings_of_letters(document, spool, sinks, converter))
     provenance = Provenance(origins=converter.origins, warnings=told, notes=notes, conventions=conventions)
     return Settings(
@@ -71,7 +69,7 @@ def build(
         steps=steps,
         routes=routes,
         sinks=sinks,
-        spool=spool,
+        spool=spool or SpoolSettings(),
         dead_letters=dead_letters,
         admin=admin,
         run=run,
@@ -106,9 +104,11 @@ def _sources(
 
 
 def _fitted(
-    sources: dict[str, SourceSettings], spool: SpoolSettings, converter: Converter
+    sources: dict[str, SourceSettings], spool: SpoolSettings | None, converter: Converter
 ) -> dict[str, SourceSettings]:
     """A line must leave room for others, as a sink may hang in the middle of it: `max_line` by what the spool holds."""
+    if spool is None:
+        return sources
     limits = {"memory": spool.memory}
     if spool.directory is not None:
         limits["max_size"] = spool.max_size
@@ -127,14 +127,25 @@ def _fitted(
     return fitted
 
 
-def _run(document: Document, spool: SpoolSettings, shutdown: Duration, converter: Converter) -> RunSettings:
+def _spool(document: Document, converter: Converter) -> SpoolSettings | None:
+    """The spool's settings, or None where they are wrong: nobody is told that something else does not fit them."""
+    spool: Any = converter.struct(document.get("spool", Node({}, DEFAULT)), SpoolSettings, ("spool",))
+    if spool is WRONG:
+        return None
+    right: SpoolSettings = spool
+    return replace(right, durability=right.durability or ("memory" if right.directory is None else "disk"))
+
+
+def _run(document: Document, spool: SpoolSettings | None, scalars: dict[str, Any], converter: Converter) -> RunSettings:
     """How an app is run, with the defaults that depend on others."""
     run: RunSettings = _section(document, "run", RunSettings, converter)
-    stores = spool.durability != "memory"
+    shutdown = scalars.get("shutdown_timeout", SHUTDOWN_TIMEOUT)
+    shutdown_is_wrong = "shutdown_timeout" in document and "shutdown_timeout" not in scalars
+    stores = spool is None or spool.durability != "memory"
     if run.capture == "spool" and not stores:
         problem = "run.capture: spool needs a spool.directory, and a spool.durability of disk or sync"
         converter.mistakes.add(converter.origins[("run", "capture")], problem)
-    if run.app_grace is not None and run.app_grace >= shutdown:
+    if run.app_grace is not None and run.app_grace >= shutdown and not shutdown_is_wrong:
         problem = f"run.app_grace: must be less than shutdown_timeout, {shutdown}, not {run.app_grace}"
         converter.mistakes.add(converter.origins[("run", "app_grace")], problem)
     grace = Duration(min(APP_GRACE_SECONDS, APP_GRACE_SHARE * shutdown)) if run.app_grace is None else run.app_grace
@@ -167,10 +178,10 @@ def _with_lines_kept(
 
 
 def _warnings_of_letters(
-    document: Document, spool: SpoolSettings, sinks: dict[str, SinkSettings], converter: Converter
+    document: Document, spool: SpoolSettings | None, sinks: dict[str, SinkSettings], converter: Converter
 ) -> list[Mistake]:
     """What the config wants kept that nothing keeps, as the spool has no directory."""
-    if spool.directory is not None:
+    if spool is None or spool.directory is not None:
         return []
     asked = {
         f"sinks.{name}.on_reject": place

@@ -63,6 +63,8 @@ class Converter:
     def convert(self, node: Node, kind: Any, path: Path) -> Any:
         """The node as `kind`, or WRONG."""
         self.origins[path] = node.origin
+        if node.origin.unfilled:
+            return WRONG
         if node.secret:
             return self._secret(node, kind, path)
         origin = get_origin(kind)

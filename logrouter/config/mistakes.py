@@ -29,13 +29,20 @@ class Mistakes:
         return list(self._found)
 
     def add(self, origin: Origin | str, problem: str, hint: str | None = None, excerpt: str | None = None) -> None:
-        """Add one that is not about a value: `origin` or the name of a place, and a sentence without a full stop."""
+        """Add one that is not about a value: `origin` or the name of a place, and a sentence without a full stop.
+
+        Of a value that has a reference nobody could fill in nothing more is told.
+        """
+        if isinstance(origin, Origin) and origin.unfilled:
+            return
         place = origin if isinstance(origin, str) else origin.place
         mistake = Mistake(printable(place), printable(shorten(problem)), hint, excerpt)
         self._found[mistake] = None
 
     def add_expression(self, node: Node, where: str, error: ExpressionError) -> None:
         """A rule or template is wrong at a character, which is shown."""
+        if node.origin.unfilled:
+            return
         place = node.origin.place_at(error.text, error.column)
         hint = _CUT_SHORT if error.unfinished and node.ends_at_comment else error.hint
         self.add(place, f"{where}: {error.problem}", hint, excerpt(error.text, error.column))

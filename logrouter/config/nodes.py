@@ -17,6 +17,7 @@ from math import isfinite
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from logrouter.values import Secret
 
@@ -87,6 +88,8 @@ class Origin(msgspec.Struct, frozen=True):
     """What was substituted into it there: `${POD_NAME}`."""
     source: ScalarSource | None = None
     """The scalar's own characters, while its text still is exactly these."""
+    unfilled: bool = False
+    """Whether a reference in it could not be filled in. That is told; what else is wrong with it only follows."""
 
     def place_at(self, value: str, column: int) -> str:
         """The place of one character of the value, as exactly as it can be known."""
@@ -174,7 +177,7 @@ def rewrap(value: Any, node: Node) -> Node:
             key: node if _same(item, original) else rewrap(item, known.get(key, node)) for key, item in value.items()
         }
         return Node(wrapped, node.origin)
-    return node_of(value, Origin(node.origin.place, node.origin.via))
+    return node_of(value, replace(node.origin, source=None))
 
 
 def _same(value: Any, original: Any) -> bool:

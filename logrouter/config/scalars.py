@@ -6,12 +6,14 @@ was substituted, or stands in a variable, is read as one in a file is.
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import Any, get_args
 
 from logrouter.config.mistakes import shown
 from logrouter.config.nodes import Node, resolve_plain
 from logrouter.errors import did_you_mean
+from logrouter.values import NUMBER
 
 
 class ScalarError(ValueError):
@@ -77,10 +79,21 @@ def read_parsed(node: Node, kind: Any) -> Any:
     try:
         return kind.parse(text)
     except ValueError as error:
-        unit = {"Duration": "s", "Size": "MiB", "Rate": "/s"}.get(kind.__name__)
-        if unit and isinstance(resolve_plain(text), int | float):
-            raise ScalarError(str(error), f"write {text}{unit}") from None
+        if hint := _units_hint(text, kind):
+            raise ScalarError(str(error), hint) from None
         raise
+
+
+_UNITS = {"Duration": ("ms", "s", "m", "h"), "Size": ("B", "KiB", "MiB", "GiB"), "Rate": ("/s", "/m", "/h", "/d")}
+
+
+def _units_hint(text: str, kind: Any) -> str | None:
+    """What to write instead of a bare number: which unit was meant, only the user knows."""
+    units = _UNITS.get(kind.__name__, ())
+    if not units or not re.fullmatch(NUMBER, text):
+        return None
+    *others, last = (f"{text}{unit}" for unit in units)
+    return f"{text} has no unit: write {', '.join(others)} or {last}"
 
 
 def _noun(kind: Any) -> str:

@@ -46,6 +46,9 @@ class _Piece(NamedTuple):
         return self.via.startswith(_SECRET)
 
 
+_UNFILLED = _Piece("", "")
+
+
 class Substitution:
     """Fills in one config's references."""
 
@@ -54,7 +57,7 @@ class Substitution:
         self._mistakes = mistakes
 
     def fill(self, node: Node, path: Path = ()) -> Node:
-        """The node with all references filled in; what cannot be is a mistake and becomes empty."""
+        """The node with all references filled in; what cannot be is a mistake, becomes empty, and is `unfilled`."""
         if isinstance(node.value, dict):
             value = {key: self.fill(item, (*path, key)) for key, item in node.value.items()}
             return Node(value, node.origin, node.key_origin)
@@ -77,7 +80,7 @@ class Substitution:
                 place = node.origin.place_at(node.value, match.start()) if exact else node.origin.place
                 exact = False  # finding a character costs as much as the scalar is long: for the first only
                 self._mistakes.add(place, f"{dotted(path)}: {error}")
-                pieces.append(_Piece("", ""))
+                pieces.append(_UNFILLED)
         return _filled(node, pieces)
 
     def _piece(self, match: re.Match[str], encode: bool) -> _Piece:
@@ -122,11 +125,12 @@ class Substitution:
 def _filled(node: Node, pieces: Sequence[_Piece]) -> Node:
     """The node with its references replaced by these."""
     text = _joined(node.value, [piece.value for piece in pieces])
-    origin = Origin(node.origin.place, " ".join(piece.via for piece in pieces if piece.via))
+    via = " ".join(piece.via for piece in pieces if piece.via)
+    origin = Origin(node.origin.place, via, unfilled=_UNFILLED in pieces)
     if any(piece.is_secret for piece in pieces):
         shape = _joined(node.value, [MASK if piece.is_secret else piece.value for piece in pieces])
         return Node(Secret(text), origin, node.key_origin, Secret(text), shape=shape)
-    value = resolve_plain(text) if node.style == "plain" else text
+    value = resolve_plain(text) if node.style == "plain" and not origin.unfilled else text
     return Node(value, origin, node.key_origin, text, node.style)
 
 

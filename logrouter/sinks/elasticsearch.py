@@ -68,7 +68,7 @@ from logrouter.compression import LEVELS
 from logrouter.facts import Facts
 from logrouter.formats.ecs import ecs_objects
 from logrouter.formats.stamped import TIMESTAMP, stamped_pieces
-from logrouter.http_sink import HttpConfig, HttpSink, endpoint_of, http_url
+from logrouter.http_sink import EMPTY, HttpConfig, HttpSink, endpoint_of, http_url
 from logrouter.instructions import Outcome, Request, Response
 from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext, Slice
 from logrouter.sinks._bulk import (
@@ -129,6 +129,8 @@ class ElasticsearchConfig(HttpConfig, kw_only=True, frozen=True):
         super().__post_init__()
         if self.api_key is not None and (self.user is not None or self.token is not None):
             raise ValueError("api_key: either an API key, or a token, or user and password")
+        if self.api_key == "":
+            raise ValueError(f"api_key: {EMPTY}")
         if self.compression_level not in LEVELS["gzip"]:
             raise ValueError("compression_level: must be from 1 to 9")
         if self.index is not None:

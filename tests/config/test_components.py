@@ -99,8 +99,14 @@ def test_wrong_sinks(mistakes_in: Finder, sink: str, told: str) -> None:
 
 def test_bare_numbers_are_no_quantities(mistakes_in: Finder) -> None:
     assert mistakes_in("sinks: {a: {url: 'file:x', rotate_size: 64}}\nshutdown_timeout: 25\n") == [
-        f"{PLACE}1:41: sinks.a.rotate_size: expected a size such as 512B, 64KiB, 16MiB or 1GB, not '64' (write 64MiB)",
-        f"{PLACE}2:19: shutdown_timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not '25' (write 25s)",
+        (
+            f"{PLACE}1:41: sinks.a.rotate_size: expected a size such as 512B, 64KiB, 16MiB or 1GB, not '64'"
+            " (64 has no unit: write 64B, 64KiB, 64MiB or 64GiB)"
+        ),
+        (
+            f"{PLACE}2:19: shutdown_timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not '25'"
+            " (25 has no unit: write 25ms, 25s, 25m or 25h)"
+        ),
     ]
 
 

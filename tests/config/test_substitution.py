@@ -87,6 +87,37 @@ def test_what_cannot_be_filled_in(mistakes_in: Finder, text: str, told: str) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sinks: {v: {type: vault, url: 'https://h', flush: '${GONE}', on_reject: keep}}",
+        "sinks: {v: 'vault+https://${GONE}:9/'}",
+        "sinks: {v: '${GONE}'}",
+        "sinks: {v: {type: '${GONE}'}}",
+        "sinks: {a: {url: 'file:a', match: '${GONE}'}}",
+        "sources: {stdin: {max_line: 8MiB}}\nspool: {memory: '${GONE}'}",
+        "run: {capture: spool}\nspool: {directory: '${GONE}'}",
+        "run: {app_grace: 1h}\nshutdown_timeout: ${GONE}",
+        "routes: [{to: '${GONE}'}]",
+        "steps: [{redact: {patterns: '${GONE}'}}]",
+        "steps: ['${GONE}']",
+    ],
+)
+def test_what_only_follows_from_a_variable_that_is_missing_is_not_told(mistakes_in: Finder, text: str) -> None:
+    told = mistakes_in(text)
+    assert [line for line in told if "the variable GONE is not set" not in line] == []
+    assert len(told) == 1
+
+
+def test_other_mistakes_beside_a_variable_that_is_missing_are_told(mistakes_in: Finder) -> None:
+    told = mistakes_in("sinks: {v: {url: 'vault+https://${GONE}/', ratio: x, match: 'a =='}}")
+    assert [line.partition(": ")[2].partition(":")[0] for line in told] == [
+        "sinks.v.url",
+        "sinks.v.ratio",
+        "sinks.v.match",
+    ]
+
+
 def test_a_credential_of_systemd_is_a_secret(load_text: Loader, tmp_path: Path) -> None:
     (tmp_path / "es-password").write_text("hunter2\n")
     text = "sinks: {v: {url: vault+https://h, password: '${credential:es-password}'}}"

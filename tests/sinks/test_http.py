@@ -256,7 +256,11 @@ def test_what_might_be_an_event_no_probe_sends(options: dict[str, Any]) -> None:
         ("retry_on: [600]", "sinks.x.retry_on.0: expected a status such as 409 or 5xx, not '600'"),
         ("proxy: 'socks5://u:hidden@p:1'", "sinks.x: proxy: expected http://host:port or https://host:port"),
         ("headers: {'a b': c}", "sinks.x: headers: 'a b' is no name of a header"),
-        ('headers: {a: "b\\nc"}', "sinks.x: headers: the text of 'a' holds a character that no header can"),
+        (
+            'headers: {a: "b\\nc"}',
+            "sinks.x: headers: the text of 'a' holds a character that no header can, or a blank at an end",
+        ),
+        ("token: ''", "sinks.x: token: empty: leave it out where there is none"),
         ("body: {text: '{message'}", "sinks.x: a brace is not closed"),
     ],
 )
