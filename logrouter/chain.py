@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final, TypeAlias
 
-from logrouter.documents import Document, decode_document, decode_each, decode_plain, decode_text, encode_document
+from logrouter.documents import Document, decode_each, decode_plain, encode_document, read_document, write_document
 from logrouter.event import PLAIN, Attributes, Flag
 from logrouter.facts import Facts
 from logrouter.references import Meta, Reference, Resource
@@ -149,7 +149,7 @@ class Chain:
     def apply(self, payload: bytes, flags: int, facts: Facts) -> list[Event]:
         """What an event has become after all steps: none where one took it out, several where one made more of it."""
         try:
-            document = _decoded(payload, flags)
+            document = read_document(payload, flags)
         except (ValueError, RecursionError):  # an object that can be skipped but not read
             return [self._unreadable(payload, flags)]
         unclear = (payload, flags) if is_unclear(payload, flags) else None
@@ -165,7 +165,7 @@ class Chain:
             own = facts if flags in PLAIN else facts.marked(flags)
             unclear = (payload, flags) if is_unclear(payload, flags) else None
             try:
-                travellers.append(((_decoded(payload, flags), payload, flags), own, unclear))
+                travellers.append(((read_document(payload, flags), payload, flags), own, unclear))
             except (ValueError, RecursionError):
                 travellers.append(((None, *self._unreadable(payload, flags)), own, unclear))
         for stage in self._stages:
@@ -242,7 +242,7 @@ class Chain:
                 changed = True
             if not changed:
                 return [event]
-            after = _encoded(document, payload, flags | Flag.STEP_FAILED if incomplete else flags)
+            after = write_document(document, payload, flags | Flag.STEP_FAILED if incomplete else flags)
             self.failed.update(incomplete)
             return [(document, *after)]
         except Exception as error:
@@ -255,7 +255,7 @@ class Chain:
         if not outcome or isinstance(outcome, str):
             self.discarded[named.name] += 1
             return []
-        made: list[Passing] = [(document, *_encoded(document, payload, flags)) for document in outcome]
+        made: list[Passing] = [(document, *write_document(document, payload, flags)) for document in outcome]
         if len(made) > 1:
             self.added[named.name] += len(made) - 1
         return made
@@ -264,7 +264,7 @@ class Chain:
         self, stage: Stage, payload: bytes, flags: int, facts: Facts, unclear: Event | None
     ) -> list[Passing]:
         """Once more, with a copy kept before each step, as one of several is known to fail."""
-        document = _decoded(payload, flags)
+        document = read_document(payload, flags)
         for named in stage:
             when = named.when_unclear if unclear else named.when
             if when is not None and not when.test(document, facts):
@@ -283,7 +283,7 @@ class Chain:
                 flags |= Flag.STEP_FAILED
                 if not isinstance(error, Incomplete):
                     document = before
-        return [(document, *_encoded(document, payload, flags))]
+        return [(document, *write_document(document, payload, flags))]
 
     def _is_taken_out(self, named: NamedStep, document: Document, facts: Facts) -> bool:
         """Do a step, and see whether what it leaves can be written, also where it is incomplete. Raises if not."""
@@ -318,7 +318,7 @@ class Chain:
                 failed = (((payload, flags), own, unclear) for (_, payload, flags), own, unclear in events)
                 return [(self._after_failure(named, *event, error), own, unclear) for event, own, unclear in failed]
             alone = (
-                ((_decoded(payload, flags), payload, flags), own, unclear)
+                ((read_document(payload, flags), payload, flags), own, unclear)
                 for (_, payload, flags), own, unclear in events
             )
             return [after for event in alone for after in self._batch(named, [event], facts)]
@@ -336,8 +336,8 @@ class Chain:
         for document in named.step.apply_batch(documents):
             new: Traveller = ((None, b"", Flag.JSON), facts, None)
             (_, payload, flags), own, unclear = events[places[id(document)]] if id(document) in places else new
-            event = _encoded(document, payload, flags)
-            made.append(((_decoded(*event), *event), own, unclear))
+            event = write_document(document, payload, flags)
+            made.append(((read_document(*event), *event), own, unclear))
         return made
 
     def _after_failure(self, named: NamedStep, payload: bytes, flags: int, error: Exception) -> Passing:
@@ -346,7 +346,7 @@ class Chain:
         if named.step.fails_closed:
             return self._withheld(named)
         self.failed[named.name] += 1
-        return _decoded(payload, flags), payload, flags | Flag.STEP_FAILED
+        return read_document(payload, flags), payload, flags | Flag.STEP_FAILED
 
     def _unreadable(self, payload: bytes, flags: int) -> Event:
         for named in self.steps:
@@ -398,22 +398,6 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, Incomplete | StepFailed) else type(error).__name__
 
 
-def _decoded(payload: bytes, flags: int) -> Document:
-    return decode_document(payload) if flags & Flag.JSON else decode_text(payload)
-
-
 def _placeholder(named: NamedStep) -> Event:
     """What stands for an event that a step must not let through."""
     return encode_document(named.step.placeholder), Flag.JSON | Flag.STEP_FAILED
-
-
-def _encoded(document: Document, payload: bytes, flags: int) -> Event:
-    """Text stays text while nothing but its message is there."""
-    if flags & Flag.JSON:
-        return encode_document(document), flags
-    message = document.get("message")
-    if len(document) == 1 and isinstance(message, str) and message and "\n" not in message:
-        if message == payload.decode("utf-8", "replace"):
-            return payload, flags
-        return message.encode(), flags & ~Flag.INVALID_UTF8
-    return encode_document(document), flags | Flag.JSON

@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from logrouter.event import Flag
+
 Document = dict[str, Any]
 T = TypeVar("T")
 
@@ -75,6 +77,26 @@ encode_document: Final[Callable[[Document], bytes]] = encode_value
 def decode_text(payload: bytes) -> Document:
     """The document that a text payload stands for; bytes that are not UTF-8 become U+FFFD."""
     return {"message": payload.decode("utf-8", "replace")}
+
+
+def read_document(payload: bytes, flags: int) -> Document:
+    """An event's document. Raises as `decode_document` does."""
+    return decode_document(payload) if flags & Flag.JSON else decode_text(payload)
+
+
+def write_document(document: Document, payload: bytes, flags: int) -> tuple[bytes, int]:
+    """Payload and flags of an event whose document has changed. Text stays text while nothing but its message is there.
+
+    Raises ValueError, or TypeError, where something is no JSON.
+    """
+    if flags & Flag.JSON:
+        return encode_document(document), flags
+    message = document.get("message")
+    if len(document) == 1 and isinstance(message, str) and message and "\n" not in message:
+        if message == payload.decode("utf-8", "replace"):
+            return payload, flags
+        return message.encode(), flags & ~Flag.INVALID_UTF8
+    return encode_document(document), flags | Flag.JSON
 
 
 class Names:
