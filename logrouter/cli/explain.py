@@ -17,7 +17,7 @@ from typing import Any
 from logrouter import severity, times
 from logrouter.config.settings import RouteSettings, Settings
 from logrouter.documents import Document
-from logrouter.event import Flag
+from logrouter.event import Attributes, Flag
 from logrouter.formats.values import escape_controls
 from logrouter.projection import recognise_line
 from logrouter.references import MISSING, Field, lookup
@@ -32,6 +32,7 @@ _EFFECTS = {
     "withheld": "withholds the event, whose fields cannot be read",
     "taken out": "takes the event out",
 }
+_NONE = "none in"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -86,8 +87,8 @@ class Explanation:
         told += [f"   {_shown(part)}" for part in line.split(b"\n")]
         if passage.parsed.payload != line:
             told += _row("fields", [_shown(passage.parsed.payload)])
-        told += _row("time", _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339))
-        told += _row("severity", _found(document, severity.FIELDS, severity.parse, severity.name_of))
+        told += _row("time", [_time(document, passage.parsed.facts.attributes)])
+        told += _row("severity", [_found(document, severity.FIELDS, severity.parse, severity.name_of)])
         told += _row("steps", list(_steps(passage.steps)))
         if not passage.arrivals:
             return [*told, *_row("sinks", ["none: a step has taken it out"]), ""]
@@ -150,14 +151,24 @@ def _step(step: Stepped) -> str:
     return f"{step.name}: {_EFFECTS.get(step.effect) or f'fails: {step.error}'}"
 
 
-def _found(document: Document, fields: Sequence[Field], parse: Any, show: Any) -> list[str]:
+def _time(document: Document, attributes: Attributes) -> str:
+    """When it happened, and what says so: a field, or else who wrote it, or else we by receiving it."""
+    found = _found(document, times.FIELDS, lambda value: times.parse(value), times.format_rfc3339)
+    if not found.startswith(_NONE):
+        return found
+    if "written" in attributes:
+        return f"{times.format_rfc3339(int(attributes['written']))}, from meta.written; {found}"
+    return f"{found}: that at which it is received"
+
+
+def _found(document: Document, fields: Sequence[Field], parse: Any, show: Any) -> str:
     """The first of the fields that holds something usable, and what it means."""
     for field in fields:
         value = lookup(document, field.path)
         parsed = parse(value)
         if parsed is not None and parsed is not MISSING:
-            return [f"{show(parsed)}, from {'.'.join(field.path)} = {_text(value)}"]
-    return [f"none in {', '.join('.'.join(field.path) for field in fields)}"]
+            return f"{show(parsed)}, from {'.'.join(field.path)} = {_text(value)}"
+    return f"{_NONE} {', '.join('.'.join(field.path) for field in fields)}"
 
 
 def _row(title: str, texts: Sequence[str]) -> list[str]:

@@ -113,7 +113,7 @@ def test_text_and_lines_that_are_numbered(explain: Explain) -> None:
         [
             f"── line {number} · text · 3 bytes",
             f"   {text}",
-            "   time     none in ts, time, timestamp, @timestamp",
+            "   time     none in ts, time, timestamp, @timestamp: that at which it is received",
             "   severity none in level, severity, lvl, log.level",
         ]
         for number, text in ((1, "one"), (2, "two"))
@@ -223,6 +223,21 @@ def test_files_of_containers_are_taken_apart(command: Command, write: Callable[.
     (told,) = blocks(command("explain", stdin=lines).output)
 
     assert told[:2] == ["── line 1 · JSON object · 11 bytes", '   {"level":1}']
+
+
+def test_a_time_that_the_runtime_of_a_container_wrote(command: Command, write: Callable[..., None]) -> None:
+    write("sources: {in: {type: cri, include: ['/none/*.log']}}\nsinks: {o: 'stdout:'}\n")
+    lines = (
+        b"2026-01-31T12:00:00.5Z stdout F hello\n"
+        b'2026-01-31T12:00:00.5Z stdout F {"time":"2026-01-31T11:59:00Z","a":1}\n'
+    )
+
+    told = blocks(command("explain", stdin=lines).output)
+
+    assert [block[2] for block in told] == [
+        "   time     2026-01-31T12:00:00.500Z, from meta.written; none in ts, time, timestamp, @timestamp",
+        "   time     2026-01-31T11:59:00Z, from time = '2026-01-31T11:59:00Z'",
+    ]
 
 
 def test_no_lines(command: Command) -> None:
