@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import select
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from logrouter.cli._watch import LOOK_SECONDS, changes, look
+from logrouter.cli import _watch
+from logrouter.cli._watch import Waiting, changes, look
 from tests.cli.conftest import Command
 
 
@@ -18,8 +22,7 @@ class Editor:
     def __init__(self, *edits: Callable[[], object]) -> None:
         self.edits = list(edits)
 
-    def __call__(self, seconds: float) -> None:
-        assert seconds == LOOK_SECONDS
+    def __call__(self) -> None:
         if not self.edits:
             raise KeyboardInterrupt
         self.edits.pop(0)()
@@ -38,7 +41,7 @@ def test_it_runs_again_after_each_change(
         lambda: write(CONFIG.format(input="]")),
         lambda: write(CONFIG.format(input="a")),
     )
-    monkeypatch.setattr("time.sleep", editor)
+    monkeypatch.setattr(Waiting, "wait", lambda waiting: editor())
     done = command("test", "--watch")
     assert done.code == 130
     told = [line.strip() for line in done.output.splitlines()]
@@ -77,7 +80,7 @@ def test_files_of_tests_and_samples_are_watched_too(
         lambda: (tmp_path / "tests" / "a.yaml").unlink(),
         lambda: write("sinks: {p: 'stdout:'}"),
     )
-    monkeypatch.setattr("time.sleep", editor)
+    monkeypatch.setattr(Waiting, "wait", lambda waiting: editor())
     told = command("test", "--watch", "tests").output.splitlines()
     assert [line for line in told if line.startswith(("changed", "ok", "FAIL"))] == [
         "FAIL  one  tests/a.yaml:1:3",
@@ -104,3 +107,70 @@ def test_what_is_a_change(tmp_path: Path) -> None:
     assert changes(first, look([path, other])) == [path, other]
     path.unlink()
     assert changes(look([path]), look([path])) == []
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder on a tmpfs, where inotify tells of all that happens; others may lie on an overlay."""
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("there is no tmpfs to write to")
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def is_told(waiting: Waiting) -> bool:
+    """Whether something has happened that ends the waiting at once."""
+    assert waiting.inotify is not None
+    return bool(select.select([waiting.inotify.fd], [], [], 0)[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text("more"),
+        lambda path: path.unlink(),
+        lambda path: path.with_name("new").rename(path),
+        lambda path: path.with_name("another.yaml").write_text("x"),
+    ],
+)
+def test_inotify_ends_the_waiting(memory: Path, change: Callable[[Path], object]) -> None:
+    path = memory / "a.yaml"
+    path.write_text("x")
+    path.with_name("new").write_text("y")
+    with closing(Waiting([path])) as waiting:
+        assert not is_told(waiting)
+        change(path)
+        assert is_told(waiting)
+        waiting.wait()
+        assert not is_told(waiting)
+
+
+def test_a_file_behind_a_link_is_watched(memory: Path) -> None:
+    (memory / "links").mkdir()
+    path, link = memory / "a.yaml", memory / "links" / "a.yaml"
+    path.write_text("x")
+    link.symlink_to(path)
+    with closing(Waiting([link])) as waiting:
+        assert not is_told(waiting)
+        path.write_text("more")
+        assert is_told(waiting)
+
+
+@pytest.mark.parametrize("name", ["not/there.yaml", "gone.yaml"])
+def test_what_inotify_cannot_watch_is_looked_at_by_the_clock(
+    memory: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    with closing(Waiting([memory / name])) as waiting:
+        waiting.wait()
+    assert waited == [_watch.LOOK_SECONDS]
+
+
+def test_a_file_system_where_inotify_may_be_silent_is_looked_at_by_the_clock(
+    memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_watch, "silent_file_system", lambda path: "NFS")
+    (memory / "a.yaml").write_text("x")
+    with closing(Waiting([memory / "a.yaml"])) as waiting:
+        assert waiting.inotify is None
