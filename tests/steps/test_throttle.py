@@ -171,7 +171,7 @@ def test_the_key_that_was_seen_longest_ago_is_forgotten() -> None:
     ("options", "problem"),
     [
         ("{}", "needs 'rate'"),
-        ("{rate: 100}", "expected a rate such as 100/s, 10/m or 1000/h, not '100' (write 100/s)"),
+        ("{rate: 100}", "expected a rate such as 100/s, 10/m or 1000/h, not '100' (100 has no unit: write 100/s"),
         ("{rate: 100/w}", "expected a rate such as 100/s, 10/m or 1000/h, not '100/w'"),
         ("{rate: 0/s}", "expected a rate of more than 0, not '0/s'"),
         ("{rate: [1]}", "expected a rate such as 100/s"),
