@@ -55,8 +55,11 @@ class _Steps:
     def __init__(self, before: Sequence[tuple[StepSettings, AnyStep]] = ()) -> None:
         self._before = list(before)
 
-    def make(self, steps: Iterable[StepSettings]) -> list[tuple[str, AnyStep]]:
-        return [(step.name, self._taken(step) or _make_step(step)) for step in steps]
+    def make(self, steps: Iterable[StepSettings], where: str) -> list[tuple[str, AnyStep]]:
+        """Each by its name: where it stands in the config, the list of all at `where`."""
+        return [
+            (f"{where}.{place}.{step.name}", self._taken(step) or _make_step(step)) for place, step in enumerate(steps)
+        ]
 
     def _taken(self, wanted: StepSettings) -> AnyStep | None:
         for place, (settings, step) in enumerate(self._before):
@@ -68,10 +71,11 @@ class _Steps:
 
 def _chains(settings: Settings, before: Assembly | None) -> dict[str, Chain]:
     """By source. The steps for all are shared: what they remember is of all events."""
-    shared = _Steps(_steps_before(before, None)).make(settings.steps)
+    shared = _Steps(_steps_before(before, None)).make(settings.steps, "steps")
     chains = {}
     for name, source in settings.sources.items():
-        steps = [*_Steps(_steps_before(before, name)).make(source.steps), *shared]
+        own = _Steps(_steps_before(before, name)).make(source.steps, f"sources.{name}.steps")
+        steps = [*own, *shared]
         former = before.chains.get(name) if before is not None else None
         is_former = former is not None and [named.step for named in former.steps] == [step for _, step in steps]
         chains[name] = former if former is not None and is_former else Chain(steps)
@@ -111,9 +115,9 @@ def _is_the_same(sink: Sink[Any], other: Sink[Any]) -> bool:
     )
 
 
-def make_chain(steps: Sequence[StepSettings]) -> Chain:
-    """The steps of a source or a route."""
-    return Chain([(step.name, _make_step(step)) for step in steps])
+def make_chain(settings: Settings, source: str) -> Chain:
+    """The steps of one source, which remember nothing yet."""
+    return _chains(replace(settings, sources={source: settings.sources[source]}), None)[source]
 
 
 def _make_step(settings: StepSettings) -> AnyStep:
@@ -147,7 +151,7 @@ def make_router(
     """The router for these sinks, which also reads what the conditions of the chains need."""
     return Router(
         [_routing_of(name, sink) for name, sink in sinks.items()],
-        [_route(route) for route in settings.routes],
+        [_route(route, place) for place, route in enumerate(settings.routes)],
         all_revealed(settings.resource),
         further=[reference for chain in chains for reference in chain.references],
         numbers=None if numbers is None else list(numbers.values()),
@@ -165,5 +169,6 @@ def _routing_of(name: str, sink: Sink[Any]) -> SinkRouting:
     )
 
 
-def _route(route: RouteSettings) -> Route:
-    return Route(route.name, route.match, route.to, make_chain(route.steps) if route.steps else None, route.stop)
+def _route(route: RouteSettings, place: int) -> Route:
+    chain = Chain(_Steps().make(route.steps, f"routes.{place}.steps")) if route.steps else None
+    return Route(route.name, route.match, route.to, chain, route.stop)

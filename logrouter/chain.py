@@ -42,12 +42,13 @@ Traveller: TypeAlias = tuple[Passing, Facts, Event | None]
 
 
 class NamedStep:
-    """A step and the name under which it is counted."""
+    """A step and the name under which it is counted: its place in the config and what it is, `steps.0.throttle`."""
 
-    __slots__ = ("apply", "name", "step", "when", "when_unclear")
+    __slots__ = ("apply", "kind", "name", "step", "when", "when_unclear")
 
     def __init__(self, name: str, step: AnyStep) -> None:
         self.name = name
+        self.kind = name.rpartition(".")[2]
         self.step = step
         self.when: Rule | None = step.config.when
         self.when_unclear = None if step.fails_closed and _reads_event(self.when) else self.when

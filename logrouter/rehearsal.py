@@ -102,11 +102,10 @@ class Rehearsal:
         self._attributes = {"source": source, **attributes}
         self.source = settings.sources[source]
         config = self.source.config
-        steps = (*self.source.steps, *settings.steps)
         self.sinks: dict[str, Sink[Any]] = {name: _sink(name, settings) for name in settings.sinks}
         self._numbers = {name: number for number, name in enumerate(self.sinks)}
         self._arrived = 0
-        self._shown, chain = make_chain(steps), make_chain(steps)
+        self._shown, chain = make_chain(settings, source), make_chain(settings, source)
         self._router = make_router(self.sinks, settings, [chain])
         keep_original = config.keep_original
         self._parsing = Ingest(self._router, self._attributes, config.parse, keep_original=keep_original)
@@ -201,9 +200,9 @@ def _applied(step: NamedStep, event: Event, unclear: bool) -> tuple[Stepped, lis
     payload, flags, document, facts = event
     when = step.when_unclear if unclear else step.when
     if when is not None and not when.test(document, facts):
-        return Stepped(step.name, "not asked", when), [document]
+        return Stepped(step.kind, "not asked", when), [document]
     if unclear and step.step.withholds(payload, flags):
-        return Stepped(step.name, "withheld"), []
+        return Stepped(step.kind, "withheld"), []
     before = encode_document(document)
     try:
         outcome = step.apply(document, facts)
@@ -213,13 +212,13 @@ def _applied(step: NamedStep, event: Event, unclear: bool) -> tuple[Stepped, lis
         left = (
             [] if step.step.fails_closed else [document if isinstance(error, Incomplete) else decode_document(before)]
         )
-        return Stepped(step.name, "failed", error=str(error)), left
+        return Stepped(step.kind, "failed", error=str(error)), left
     documents = list(map(decode_document, after))
     if len(after) == 1:
-        return Stepped(step.name, "unchanged" if after == [before] else "changed"), documents
+        return Stepped(step.kind, "unchanged" if after == [before] else "changed"), documents
     if not after:
-        return Stepped(step.name, "taken out"), []
-    return Stepped(step.name, "divided", made=len(after)), documents
+        return Stepped(step.kind, "taken out"), []
+    return Stepped(step.kind, "divided", made=len(after)), documents
 
 
 def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:

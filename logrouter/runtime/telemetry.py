@@ -84,15 +84,9 @@ class Telemetry:
         }
 
     def _steps(self) -> dict[str, dict[str, int]]:
-        """What steps that remember say of it, by name; those of one name together, and each once, though several
-        sources share it."""
-        named = {id(each.step): each for running in self._topology.sources for each in running.chain.steps}
-        figures: dict[str, dict[str, int]] = {}
-        for each in named.values():
-            for figure, value in each.step.figures.items():
-                of_name = figures.setdefault(each.name, {})
-                of_name[figure] = of_name.get(figure, 0) + value
-        return figures
+        """What steps that remember say of it, by name; each once, though several sources share it."""
+        named = {each.name: each.step for running in self._topology.sources for each in running.chain.steps}
+        return {name: dict(step.figures) for name, step in named.items() if step.figures}
 
     def _sink(self, delivery: Any) -> dict[str, Any]:
         spool = self._topology.spool

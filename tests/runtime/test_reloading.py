@@ -343,7 +343,7 @@ async def test_steps_are_those_of_now_from_the_next_chunk_on_and_are_counted_on(
     await run.to_the_end(script)
     (running,) = run.topology.sources
     assert run.numbers("a") == [number for number in range(20) if number not in (3, 14)]
-    assert running.chain.discarded == {"discard": 2}
+    assert running.chain.discarded == {"steps.0.discard": 2}
     assert running.ingest.read_events == 20
 
 

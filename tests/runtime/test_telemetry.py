@@ -135,12 +135,12 @@ def test_steps_are_told_apart() -> None:
         environ={"LOGROUTER_STEPS": "[{discard: {when: a == 1}}, {set: {b: 2}}]"}, system_folder=Path("/nonexistent")
     )
     topology = Topology(settings, Log("error"))
-    topology.sources[0].chain.discarded["discard"] = 5
-    topology.sources[0].chain.failed["set"] = 2
+    topology.sources[0].chain.discarded["steps.0.discard"] = 5
+    topology.sources[0].chain.failed["steps.1.set"] = 2
     samples = samples_of(Telemetry(topology))
 
-    assert samples["source_discarded_total", frozenset({"stdin", "discard"})] == 5
-    assert samples["source_step_failed_total", frozenset({"stdin", "set"})] == 2
+    assert samples["source_discarded_total", frozenset({"stdin", "steps.0.discard"})] == 5
+    assert samples["source_step_failed_total", frozenset({"stdin", "steps.1.set"})] == 2
 
 
 def test_what_steps_remember_is_told_once_though_sources_share_them() -> None:
@@ -154,12 +154,29 @@ def test_what_steps_remember_is_told_once_though_sources_share_them() -> None:
     topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
     telemetry = Telemetry(topology)
 
-    assert telemetry.status()["steps"] == {"throttle": {"keys": 3, "forgotten_keys": 1}}
+    assert telemetry.status()["steps"] == {
+        "steps.0.throttle": {"keys": 2, "forgotten_keys": 1},
+        "steps.1.throttle": {"keys": 1, "forgotten_keys": 0},
+    }
     samples = samples_of(telemetry)
-    assert samples["step_keys", frozenset({"throttle"})] == 3
-    assert samples["step_forgotten_keys_total", frozenset({"throttle"})] == 1
+    assert samples["step_keys", frozenset({"steps.0.throttle"})] == 2
+    assert samples["step_keys", frozenset({"steps.1.throttle"})] == 1
+    assert samples["step_forgotten_keys_total", frozenset({"steps.0.throttle"})] == 1
     name = topology.sources[0].name
-    assert samples["source_discarded_total", frozenset({name, "throttle"})] == 2
+    assert samples["source_discarded_total", frozenset({name, "steps.1.throttle"})] == 2
+
+
+def test_a_sources_own_steps_have_names_of_their_own() -> None:
+    environ = {
+        "LOGROUTER_STEPS": "[{discard: {when: a == 1}}]",
+        "LOGROUTER_SOURCE_STDIN": "{type: stdin, steps: [{set: {b: 2}}, {discard: {when: a == 2}}]}",
+    }
+    topology = Topology(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"))
+    some = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
+    topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
+
+    discarded = {"steps.0.discard": 1, "sources.stdin.steps.1.discard": 1}
+    assert Telemetry(topology).status()["sources"]["stdin"]["discarded"] == discarded
 
 
 def test_the_slow_share_of_each_source() -> None:

@@ -66,7 +66,7 @@ async def test_it_is_told_when_it_is_time_though_nothing_else_comes(autojump_clo
     await run.to_the_end(script)
     assert told(run) == [(0, 0), (4, 4), (6, 2)]
     (running,) = run.topology.sources
-    assert (running.chain.discarded, running.chain.added) == ({"dedupe": 6}, {"dedupe": 2})
+    assert (running.chain.discarded, running.chain.added) == ({"steps.0.dedupe": 6}, {"steps.0.dedupe": 2})
     assert running.in_hand == 0
 
 

@@ -324,9 +324,9 @@ async def test_what_steps_take_out_is_counted_there(autojump_clock: MockClock) -
     await run.to_the_end()
     (running,) = run.topology.sources
     assert (run.code, run.numbers("a")) == (EXIT_OK, list(range(5, 20)))
-    assert (running.chain.discarded, running.chain.failed) == ({"discard": 5}, {"set": 1})
+    assert (running.chain.discarded, running.chain.failed) == ({"steps.0.discard": 5}, {"steps.1.set": 1})
     (told,) = run.told("steps fail on some events")
-    assert told["failed"] == {"set": 1}
+    assert told["failed"] == {"steps.1.set": 1}
 
 
 async def test_an_upload_that_cannot_be_completed_is_told(autojump_clock: MockClock) -> None:
