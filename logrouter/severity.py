@@ -37,14 +37,14 @@ ALIASES: Final[Mapping[str, str]] = {
     "trace": "t trc trce v vrb verbose finest silly",
     "debug": "d dbg dbug fine finer config debug1 debug2 debug3 debug4 debug5",
     "info": "i inf information informational log success",
-    "notice": "n note",
+    "notice": "n note deprecation",
     "warning": "w warn wrn",
     "error": "e err eror fail severe",
     "critical": "c crit dpanic",
     "alert": "",
     "fatal": "f ftl emerg emergency panic pnc",
 }
-"""Other spellings, from .NET, Java, Serilog, zap, winston, Postgres, nginx and Android."""
+"""Other spellings, from .NET, Java, Serilog, zap, winston, Postgres, nginx, OpenSearch and Android."""
 
 _SYSLOG = ("fatal", "alert", "critical", "error", "warning", "notice", "info", "debug")
 _PINO = ("trace", "debug", "info", "warning", "error", "fatal")

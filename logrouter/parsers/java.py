@@ -19,7 +19,7 @@ It knows, whichever it is, line by line:
     JBoss, WildFly      TIME INFO  [a.B] (main) x            Quarkus, Keycloak
     Jenkins             TIME [id=12]⇥INFO⇥a.B#method: x
     Jetty               TIME:INFO :a.B:main: x
-    Kafka               [TIME] INFO x (a.B)
+    Kafka               [TIME] INFO x (a.B)                  of several lines the first, without its logger
     Minecraft           [23:44:26] [Server thread/INFO]: x
     Tomcat              29-Nov-2026 23:44:26.123 INFO [main] a.B.method x
     ZooKeeper           TIME [myid:1] - INFO  [main:B@12] - x
@@ -43,6 +43,8 @@ _MONTHS: Final = "|".join(MONTHS)
 _TRACE: Final = r"[\da-fA-F]{16,32}-[\da-fA-F]{16}|[\w.-]*,[\da-f]*,[\da-f]*(?:,\w*)?"
 """Spring Boot 3 writes trace and span; Spring Cloud Sleuth the app, the trace, the span, whether it is exported."""
 _NOT_A_TRACE: Final = rf"(?=\[(?!(?:{_TRACE})\]))"
+_LOGGER: Final = r"[\w.$/@\[\]*-]++"
+_NOT_NAMED: Final = rf"(?!.* \({_LOGGER}(?::\d*+)?+\)(?!.))"
 
 
 def _iso_of_tomcat(text: str) -> str:
@@ -62,8 +64,10 @@ def _iso_of_jul(text: str) -> str:
 
 
 _KINDS: Final = {
-    "level": Kind("ALL|CONFIG|CRITICAL|DEBUG|ERROR|FATAL|FINER|FINEST|FINE|INFO|NOTICE|OFF|SEVERE|TRACE|WARNING|WARN"),
-    "logger": Kind(r"[\w.$/@\[\]*-]++"),
+    "level": Kind(
+        "ALL|CONFIG|CRITICAL|DEBUG|DEPRECATION|ERROR|FATAL|FINER|FINEST|FINE|INFO|NOTICE|OFF|SEVERE|TRACE|WARNING|WARN"
+    ),
+    "logger": Kind(_LOGGER),
     "class": Kind(r"[\w$]++(?:[./][\w$]++)*"),
     "qualified": Kind(r"[a-z]\w*+(?:\.[\w$-]++)++"),
     "java_class": Kind(r"(?:[a-z]\w*+\.)++[A-Z][\w$]*+"),
@@ -75,6 +79,7 @@ _KINDS: Final = {
     "unspaced": Kind(r'[^\]\s"]++'),
     "method": Kind(r"[\w$<>]++"),
     "file": Kind(r"[\w$-]++\.(?:java|kt|scala|groovy)"),
+    "log4j": iso_time(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"),
     "tomcat": iso_time(rf"\d\d-(?:{_MONTHS})-\d{{4}} {CLOCK}", _iso_of_tomcat),
     "spark": iso_time(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d", _iso_of_spark),
     "jul": iso_time(rf"(?:{_MONTHS}) \d{{1,2}}, \d{{4}} \d{{1,2}}:\d\d:\d\d [AP]M", _iso_of_jul),
@@ -99,6 +104,8 @@ _DATED: Final = (
     ),
     # Kafka, config/log4j2.yaml: [%d] %p %m (%c)%n; Connect: [%d] %p %X{connector.context}%m (%c:%L)%n
     r"\[<time>\] <level> <message> \(<logger>(?::<line>?)?+\)",
+    # the first line of several: the name stands behind the last. With "in" and "-" it is Python's
+    rf"\[<time:log4j>\] <level> (?!in [\w.]++: |- ){_NOT_NAMED}<message>",
     # Cassandra, conf/logback.xml: %-5level [%thread] %date{ISO8601} %F:%L - %msg%n
     r"<level> ++\[<thread>\] <time> <file>:<line> - <message>",
     # Dropwizard, DropwizardLayout: %-5p [%d{ISO8601,UTC}] %c: %m%n

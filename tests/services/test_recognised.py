@@ -1,62 +1,25 @@
-"""What real programs print becomes fields with nothing configured: each runs here, and is read by `parse: auto`.
+"""What real servers print becomes fields with nothing configured: each runs here, and is read by `parse: auto`.
 
 Proven is that these releases are recognised, and which fields come out. Apache, gunicorn and uvicorn are Debian's.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.e2e.processes import Piped, Workplace, wait_for_port, wait_until
 from tests.e2e.test_programs import NGINX_CONFIG, get
-from tests.services.opensearch import installed_opensearch
-from tests.services.programs import find, find_go, missing
+from tests.services.kafka import kafka_command
+from tests.services.opensearch import OpenSearch
+from tests.services.programs import find, missing
+from tests.services.recognising import FIELDS, TOO_LONG_SECONDS, fields_of, is_time, recognised, those_with
+from tests.services.server import free_port
 
-TOO_LONG_SECONDS = 60.0
-FIELDS = ("--sink", "fields=file:fields")
-"""All that is said: where to. `parse` is what it is by itself."""
 NOBODY = 65534
 ACCESS = {"client": "127.0.0.1", "method": "GET", "path": "/nothing-here", "protocol": "HTTP/1.1", "status": 404}
-
-
-def fields_of(workplace: Workplace) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in workplace.lines("fields")]
-
-
-def recognised(workplace: Workplace, printed: bytes) -> list[dict[str, Any]]:
-    """What lines become that were printed into a file or a pipe."""
-    done = workplace.route(printed, *FIELDS)
-    assert (done.returncode, done.stderr) == (0, b"")
-    return fields_of(workplace)
-
-
-def output_of(command: Sequence[str | Path], folder: Path, **environment: str) -> bytes:
-    """All that a program prints, which may fail."""
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=TOO_LONG_SECONDS * 3,
-    ).stdout
-
-
-def those_with(events: Sequence[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]:
-    return [event for event in events if wanted.items() <= event.items()]
-
-
-def is_time(event: dict[str, Any]) -> bool:
-    return str(event.get("time")).endswith("Z")
 
 
 # ── web servers ───────────────────────────────────────────────────────────────────────────────────────
@@ -244,139 +207,50 @@ def test_postgresql(workplace: Workplace, port: int) -> None:
     (failed,) = those_with(objects, error_severity="ERROR", user="me", dbname="postgres")
 
 
-# ── languages ─────────────────────────────────────────────────────────────────────────────────────────
+# ── servers in Java ───────────────────────────────────────────────────────────────────────────────────
 
-PYTHON = """
-import logging, sys
-logging.basicConfig(level=logging.DEBUG)
-logging.getLogger("shop.orders").warning("stock is low: %d", 3)
-for style in (
-    "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
-    "%(asctime)s %(levelname)s %(name)s: %(message)s",
-):
-    logging.basicConfig(format=style, force=True, level=logging.DEBUG)
-    logging.getLogger("shop.orders").warning("stock is low: %d", 3)
-"""
-
-
-def test_python(workplace: Workplace) -> None:
-    printed = output_of([sys.executable, "-c", PYTHON], workplace.folder)
-    events = recognised(workplace, printed)
-    wanted = {"level": "WARNING", "logger": "shop.orders", "message": "stock is low: 3"}
-    assert len(those_with(events, **wanted)) == len(events) == 3
-    assert len(list(filter(is_time, events))) == 2
-
-
-GO = """
-package main
-
-import (
-	"log"
-	"log/slog"
-	"os"
-)
-
-func main() {
-	log.Println("plain")
-	log.SetFlags(log.LstdFlags | log.Lmicroseconds | log.Lshortfile)
-	log.Println("with its place")
-	slog.New(slog.NewTextHandler(os.Stderr, nil)).Warn("stock is low", "left", 3)
-	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Warn("stock is low", "left", 3)
-}
-"""
-
-
-def test_go(workplace: Workplace) -> None:
-    workplace.write("shop.go", GO)
-    printed = output_of([find_go(), "run", "shop.go"], workplace.folder, TZ="UTC", GOFLAGS="-mod=mod")
-    plain, placed, text, own = recognised(workplace, printed)
-    assert is_time(plain)
-    assert plain["message"] == "plain"
-    assert (placed["file"], placed["message"]) == ("shop.go", "with its place")
-    assert (text["level"], text["msg"], text["left"]) == ("WARN", "stock is low", "3")
-    assert (own["level"], own["msg"], own["left"]) == ("WARN", "stock is low", 3)
-
-
-JAVA = """
-import java.util.logging.*;
-
-public class Shop {
-    public static void main(String[] arguments) {
-        System.setProperty("java.util.logging.SimpleFormatter.format", arguments[0]);
-        Logger.getLogger("shop.Orders").warning("stock is low: 3");
-    }
-}
-"""
-SPRING = "%1$tF %1$tT.%1$tL  WARN 12 --- [main] %3$s : %5$s%n"
-LOGBACK = "%1$tT.%1$tL [main] WARN %3$s -- %5$s%n"
-
-
-@pytest.mark.parametrize("layout", [SPRING, LOGBACK], ids=["Spring Boot", "Logback"])
-def test_java(workplace: Workplace, layout: str) -> None:
-    """Its own logging, in the layouts that others have by default."""
-    workplace.write("Shop.java", JAVA)
-    printed = output_of([find("java"), "Shop.java", layout], workplace.folder, TZ="UTC")
-    (event,) = recognised(workplace, printed)
-    assert (event["level"], event["logger"]) == ("WARN", "shop.Orders")
-    assert event["message"] == "stock is low: 3"
-
-
-LOG4J = """
-import org.apache.logging.log4j.LogManager;
-
-public class Shop {
-    public static void main(String[] arguments) {
-        LogManager.getLogger("org.example.shop.Orders").warn("stock is low: {}", 3);
-        LogManager.getLogger("org.example.shop.Orders").error("cannot order", new IllegalStateException("no stock"));
-    }
-}
-"""
-LOG4J_CONFIG = """
+OPENSEARCH_LOG4J = """
 appenders = console
 appender.console.type = Console
 appender.console.name = console
 appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = {layout}
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] [%node_name]%marker %m%n
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 """
-LAYOUTS = {
-    # config/log4j2.properties of OpenSearch, with the name of the node
-    "OpenSearch": ("[%d{ISO8601}][%-5p][%-25c{1.}] [node-1]%marker %m%n", "o.e.s.Orders"),
-    # config/log4j2.yaml of Kafka
-    "Kafka": ("[%d] %p %m (%c)%n", "org.example.shop.Orders"),
-    # https://logging.apache.org/log4j/2.x/manual/configuration.html, the default
-    "Log4j": ("%d{yyyy-MM-dd HH:mm:ss.SSS} [%t] %-5level %logger{36} - %msg%n", "org.example.shop.Orders"),
-}
+"""The pattern of the distribution's config/log4j2.properties."""
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_log4j(workplace: Workplace, name: str) -> None:
-    """The Log4j of OpenSearch, in the layouts of servers; the exception belongs to the line that logged it."""
-    layout, logger = LAYOUTS[name]
-    workplace.write("Shop.java", LOG4J)
-    workplace.write("log4j2.properties", LOG4J_CONFIG.format(layout=layout))
-    classes = f"{installed_opensearch() / 'libs'}/*"
-    command = [find("java"), "-Dlog4j2.configurationFile=log4j2.properties", "-cp", classes, "Shop.java"]
-    printed = output_of(command, workplace.folder, TZ="UTC")
-    workplace.write("logrouter.yaml", "sources: {app: {type: stdin, multiline: auto}}\n")
-    low, failed = recognised(workplace, printed)
-    assert is_time(low)
-    assert (low["level"], low["logger"], low["message"]) == ("WARN", logger, "stock is low: 3")
-    assert (failed["level"], failed["logger"]) == ("ERROR", logger)
-    assert failed["message"].splitlines()[0] == "cannot order"
-    assert "IllegalStateException" in json.dumps(failed)
+def test_opensearch(workplace: Workplace) -> None:
+    node = OpenSearch(workplace.folder / "node", {"node.name": "shop-1"})
+    (node.folder / "log4j2.properties").write_text(OPENSEARCH_LOG4J)
+    piped = Piped(workplace, node.command(), *FIELDS)
+    wait_for_port(node.port)
+    printed = piped.stop(signal.SIGTERM)
+
+    events = fields_of(workplace)
+    assert len(events) == len(printed) > 15
+    assert all(map(is_time, events))
+    assert {event["node.name"] for event in events} == {"shop-1"}
+    assert {event["level"] for event in events} == {"INFO", "WARN", "DEPRECATION"}
+    assert those_with(events, level="INFO", logger="o.o.n.Node", message="starting ...")
+    assert those_with(events, level="WARN", logger="o.o.g.DanglingIndicesState")
 
 
-NODE = """
-console.log(JSON.stringify({level: 30, msg: "as pino writes it"}));
-console.log("an ordinary line of text");
-console.error("level=warn msg=\\"as logfmt\\" left=3");
-"""
+def test_kafka(workplace: Workplace, port: int) -> None:
+    """It tells its settings in a message of some hundred lines; the logger's name stands in the last."""
+    piped = Piped(workplace, kafka_command(workplace.folder, port, free_port()), *FIELDS)
+    wait_until(lambda: b"Kafka Server started" in b"".join(workplace.lines("seen.log")), "its start")
+    printed = piped.stop(signal.SIGTERM)
 
-
-def test_node(workplace: Workplace) -> None:
-    own, text, pairs = recognised(workplace, output_of([find("node"), "-e", NODE], workplace.folder))
-    assert own == {"level": 30, "msg": "as pino writes it"}
-    assert text == {"message": "an ordinary line of text"}
-    assert pairs == {"level": "warn", "msg": "as logfmt", "left": "3"}
+    events = fields_of(workplace)
+    assert len(events) == len(printed)
+    logged = [event for event, line in zip(events, printed, strict=True) if line.startswith(b"[")]
+    assert len(logged) > 50
+    assert all(map(is_time, logged))
+    assert {event["level"] for event in logged} <= {"INFO", "WARN", "ERROR"}
+    unnamed = [event for event in logged if "logger" not in event]
+    assert unnamed
+    assert all(event["message"].endswith(" values: ") for event in unnamed)
+    (started,) = (event for event in logged if event["message"].endswith("Kafka Server started"))
+    assert started["logger"] == "kafka.server.KafkaRaftServer"

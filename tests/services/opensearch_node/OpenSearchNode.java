@@ -1,3 +1,4 @@
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -27,12 +28,24 @@ public final class OpenSearchNode {
             builder.put(setting[0], setting[1]);
         }
         Settings settings = builder.build();
-        LogConfigurator.configureWithoutConfig(settings);
-        Node node = new NodeWithHttp(
-            InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), Path.of(arguments[0]), () -> "logrouter"));
+        Environment environment =
+            InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), Path.of(arguments[0]), () -> "logrouter");
+        configureLogging(environment);
+        Node node = new NodeWithHttp(environment);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(node)));
         node.start();
         new CountDownLatch(1).await(); // until a signal: all threads of a node are daemons
+    }
+
+    /** By {@code HOME/log4j2.properties} as its own main class does, or where there is none, to stdout. */
+    private static void configureLogging(Environment environment) throws Exception {
+        if (Files.exists(environment.configFile().resolve("log4j2.properties"))) {
+            LogConfigurator.registerErrorListener();
+            LogConfigurator.setNodeName(Node.NODE_NAME_SETTING.get(environment.settings()));
+            LogConfigurator.configure(environment);
+        } else {
+            LogConfigurator.configureWithoutConfig(environment.settings());
+        }
     }
 
     private static void close(Node node) {
