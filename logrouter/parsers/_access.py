@@ -2,7 +2,7 @@
 
 A format is written as the server's own `LogFormat` or `log_format`, with our names for the fields. Two expressions come
 out of it: the careful one, which is the definition, for a line decoded, and the quick one for a block (`_shapes.py`),
-which knows neither escapes nor odd requests.
+which knows neither escapes nor odd requests, nor clients that were asked who they are.
 """
 
 from __future__ import annotations
@@ -68,12 +68,13 @@ _TRIED: Final = r"[^ ,]++(?:(?:, | : )[^ ,]++)*+"
 """Something of each server that nginx has asked, one after the other."""
 _SECONDS: Final = r"(?:0|[1-9][0-9]{0,14})\.[0-9]{3}"
 _KINDS: Final[Mapping[str, _Kind]] = {
-    "vhost": _Kind(r'[^ ":]++', r'(?:-(?=NEXT)|([^\s":]++))'),
-    "port": _number("[0-9]{1,5}", "0|[1-9][0-9]{0,4}"),
-    "client": _Kind(
-        r'(?!- )[^ "]++', r'(?!- )([^\s"]++)'
-    ),  # never unknown: it tells an address from a vhost and its port
-    "user": _Kind(r'(?:[^"\\]|\\.){1,256}?', r'(?:-(?=NEXT)|([^\s"]{1,256}+))'),  # with the blanks that a user may have
+    "vhost": _Kind(r'[^ ":]++', r"(?:-(?=NEXT)|([0-9A-Za-z_.%-]++))"),
+    "port": _Kind("-|[0-9]{1,5}", "(0|[1-9][0-9]{0,4})", is_number=True),
+    # never unknown: it tells an address from a vhost and its port
+    "client": _Kind(r'(?!- )[^ "]++', "(?!- )([0-9A-Za-z_.:%-]++)"),
+    "identity": _Kind(r'[^ "]++', "-()"),
+    # with the blanks that a user may have
+    "user": _Kind(r'(?:[^"\\]|\\.){1,256}?', r'(?:-(?=NEXT)|([^\s"\[]{1,256}+))'),
     "time": _Kind(r"[^]]{1,40}", r"([^]]++)"),
     "request": _Kind(_QUOTED.careful, r'([A-Z]{1,32}+) ([^\s"]++) (HTTP/[0-9.]++)'),
     "status": _number("[0-9]{3}", "[1-9][0-9]{2}"),

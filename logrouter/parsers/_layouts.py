@@ -268,7 +268,7 @@ class LayoutsParser(ShapedParser[ConfigT]):
         alone = [line for line, is_joined in zip(lines, are_joined, strict=True) if not is_joined]
         made = iter(super().parse_all(alone, b"\n".join(alone), received_ns))
         return [
-            self.parse(line, received_ns) if is_joined else next(made)
+            self.parse_alike(line, received_ns) if is_joined else next(made)
             for line, is_joined in zip(lines, are_joined, strict=True)
         ]
 
@@ -293,4 +293,4 @@ def looks_of(layouts: Sequence[Layout], rank: int) -> Looks:
         first, rest = layout.begin
         after.setdefault(first, []).append(rest)
     alternatives = [first + (f"(?:{'|'.join(rests)})" if any(rests) else "") for first, rests in after.items()]
-    return Looks("|".join(alternatives).encode(), rank, takes_no_other=True)
+    return Looks("|".join(alternatives).encode(), rank)

@@ -34,6 +34,8 @@ _FIELDS: Final = (
 )
 _PRIORITY: Final = re.compile(r"<(\d{1,3})>", re.ASCII)
 _STAMP: Final = re.compile(STAMP + r"(?: |\Z)", re.ASCII)
+WITHOUT_PROCESS: Final = "kernel|sudo|su|rsyslogd"
+"""Those that write no process behind their names."""
 _NO_HOST: Final = r"(?!(?i:trace|debug|info|notice|warn|warning|error|critical|fatal) |(?:19|20)[0-9]{2} |-)"
 """No host is called so: it is a line of an app, a year, or a word of the daemon's own."""
 _HOSTNAME: Final = re.compile(rf""" ?{_NO_HOST}([^\s\[\]<>"']++) """, re.ASCII)
@@ -59,10 +61,10 @@ _QUICK_PRIORITY: Final = b"<(0|[1-9][0-9]{0,2})>"
 _QUICK_YEARLESS: Final = b"([A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8})"
 _QUICK_SECOND: Final = b"([0-9T:-]{19})"
 _QUICK_FRACTION: Final = rb"(\.[0-9]++)?"
-_QUICK_REST: Final = (
-    b" " + _NO_HOST.encode() + rb"([A-Za-z0-9_][A-Za-z0-9_.-]*+) "
-    rb"([A-Za-z_/(][A-Za-z0-9_./()@+-]*+)(?:\[([0-9]{1,18})\])?: ([^\n]*+)"
-)
+_QUICK_HOSTNAME: Final = b" " + _NO_HOST.encode() + b"([A-Za-z0-9_][A-Za-z0-9_.-]*+) "
+_QUICK_TAG: Final = b"[A-Za-z_/(][A-Za-z0-9_./()@+-]*+"
+_QUICK_OWN_TAG: Final = rb"(?:%b)(?=:)|%b(?=\[)" % (WITHOUT_PROCESS.encode(), _QUICK_TAG)
+_QUICK_REST: Final = rb"(?:\[([0-9]{1,18})\])?: ([^\n]*+)"
 
 
 class Rfc3164:
@@ -72,7 +74,7 @@ class Rfc3164:
         self._zone = zone
         self.recent = RecentSeconds(split_yearless, zone)
         """The times of lines that go the quick way."""
-        self._shapes = Memo(self._shape, 64)
+        self._shapes = Memo[tuple[bool, bytes | None, bool], Shape](self._shape, 64)
 
     def read(self, line: str, received_ns: int) -> bytes | None:
         """The JSON object that a line stands for, or None."""
@@ -121,15 +123,17 @@ class Rfc3164:
         match = _SHAPED.match(line)
         if match is None:
             return None
-        return self._shapes[match[1] is not None, match[2]]
+        priority, offset, own_tag = match.groups()
+        return self._shapes[priority is not None, offset, own_tag is not None]
 
-    def _shape(self, key: tuple[bool, bytes | None]) -> Shape:
+    def _shape(self, key: tuple[bool, bytes | None, bool]) -> Shape:
         """Groups: the priority if there is one, second and fraction, hostname, tag, process, message."""
-        has_priority, offset = key
+        has_priority, offset, has_own_tag = key
         first = int(has_priority)
         expression = _QUICK_PRIORITY if has_priority else b""
         expression += (_QUICK_YEARLESS if offset is None else _QUICK_SECOND) + _QUICK_FRACTION
-        expression += re.escape(offset or b"") + _QUICK_REST
+        tag = _QUICK_OWN_TAG if has_own_tag else _QUICK_TAG
+        expression += re.escape(offset or b"") + rb"%b(%b)%b" % (_QUICK_HOSTNAME, tag, _QUICK_REST)
         seconds = self.recent if offset is None else seconds_of_offset(offset.decode())
         columns = [
             Column("time", seconds.__getitem__, group=first, part=b',"time":"%b'),
@@ -146,9 +150,11 @@ class Rfc3164:
 
 
 _SHAPED: Final = re.compile(
-    rb"(<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-9][0-9] |[0-9-]{10}T[0-9:]{8}(?:\.[0-9]++)?(Z|[+-][0-9]{2}:?[0-9]{2}) )"
+    rb"(<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-9][0-9] "
+    rb"|[0-9-]{10}T[0-9:]{8}(?:\.[0-9]++)?(Z|[+-][0-9]{2}:?[0-9]{2}) (?:[^ ]++ ((?:%b):|[^ :\[]++\[))?)"
+    % WITHOUT_PROCESS.encode()
 )
-"""A priority, and the offset of the time."""
+"""A priority; of a time that others write, too, the offset, and whether the tag is one of those of syslog alone."""
 
 
 def _read_origin(fields: dict[str, Any], line: str, stamp: re.Match[str]) -> int:

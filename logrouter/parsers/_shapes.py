@@ -90,6 +90,7 @@ class Shape:
     """An expression, one group a column, that matches a line of the shape as a whole. Immutable.
 
     What its groups match is what `parse` makes of the same lines, and no quotation mark unless its column says so.
+    Where the line for which it was made begins as `looks` of the parser says, all of the shape do.
     """
 
     def __init__(self, expression: bytes, columns: Sequence[Column]) -> None:
@@ -160,6 +161,12 @@ class ShapedParser(Parser[ConfigT]):
         super().__init__(config)
         self._recent: list[Shape] = []
         """What lines were of before: a look is quicker than `shape_of`."""
+        self._begins: Callable[[bytes], object] | None = None
+        """Tells of a line whether it may be taken, if not all may be."""
+
+    def only_alike(self) -> None:
+        if self.looks is not None:
+            self._begins = re.compile(portable(self.looks.begin)).match
 
     @abstractmethod
     def shape_of(self, line: bytes) -> Shape | None:
@@ -176,7 +183,7 @@ class ShapedParser(Parser[ConfigT]):
         if not self._needs_care(lines, block) and (made := self._by_shapes(lines, block, received_ns)) is not None:
             return made
         if len(lines) <= FEW:
-            return [self.parse(line, received_ns) for line in lines]
+            return [self.parse_alike(line, received_ns) for line in lines]
         half = len(lines) // 2
         return self._parse_piece(lines[:half], received_ns) + self._parse_piece(lines[half:], received_ns)
 
@@ -208,8 +215,15 @@ class ShapedParser(Parser[ConfigT]):
                 made[place] = one
             left = list(compress(left, others))
         for place in (*careful, *left):
-            made[place] = self.parse(lines[place], received_ns)
+            made[place] = self.parse_alike(lines[place], received_ns)
         return made
+
+    def parse_alike(self, line: bytes, received_ns: int) -> bytes | None:
+        """As `parse`, of lines that may be taken."""
+        return self.parse(line, received_ns) if self._is_alike(line) else None
+
+    def _is_alike(self, line: bytes) -> bool:
+        return self._begins is None or self._begins(line) is not None
 
     def _next_shape(self, lines: list[bytes], places: list[int]) -> tuple[Shape | None, int]:
         """The shape of the first of some lines that has one, and how many before it have none."""
@@ -218,7 +232,7 @@ class ShapedParser(Parser[ConfigT]):
             for shape in self._recent:
                 if shape.takes(line):
                     return shape, number
-            if (new := self.shape_of(line)) is not None and new.takes(line):
+            if self._is_alike(line) and (new := self.shape_of(line)) is not None and new.takes(line):
                 self._recent = [new, *self._recent[: ROUNDS - 1]]
                 return new, number
         return None, len(places)

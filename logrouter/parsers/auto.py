@@ -135,38 +135,27 @@ class _Format:
 
     @cached_property
     def parser(self) -> Parser[Any]:
-        return self._kind(self._kind.Config(**self._options))
+        parser = self._kind(self._kind.Config(**self._options))
+        parser.only_alike()
+        return parser
 
     @cached_property
     def _begins(self) -> re.Pattern[bytes]:
         return _compiled(self.looks.begin)
 
-    @cached_property
-    def _unlike(self) -> re.Pattern[bytes]:
-        """Finds a line of a block, but the first, that does not begin so."""
-        return _compiled(rb"\n(?!%b)" % self.looks.begin)
-
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """As of a `Parser`; of lines alone that look like it."""
-        if not self.looks.takes_no_other and self._begins.match(line) is None:
-            return None
-        return self.parser.parse(line, received_ns)
+        return self.parser.parse(line, received_ns) if self._begins.match(line) else None
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> Sequence[bytes | None]:
         """As `parse`. Where only some look like it, the parser, which takes long over others, is shown these alone."""
-        if self._seem_alike(lines, block):
+        sample = lines[:: len(lines) // _SAMPLE | 1]  # an odd number, as lines may come in pairs
+        if all(map(self._begins.match, lines[:4])) and all(map(self._begins.match, sample)):
             return self.parser.parse_all(lines, block, received_ns)
         alike = list(map(self._begins.match, lines))
         some = list(compress(lines, alike))
         found = iter(self.parser.parse_all(some, b"\n".join(some), received_ns) if some else ())
         return [None if match is None else next(found) for match in alike]
-
-    def _seem_alike(self, lines: list[bytes], block: bytes) -> bool:
-        """Whether all lines look like it; of a parser that is strict by itself, some of them."""
-        if self.looks.takes_no_other:
-            apart = lines[:: len(lines) // _SAMPLE | 1]  # an odd number, as lines may come in pairs
-            return all(map(self._begins.match, lines[:4])) and all(map(self._begins.match, apart))
-        return bool(self._begins.match(block)) and self._unlike.search(block) is None
 
 
 Taken = tuple[_Format, bytes]
@@ -226,7 +215,7 @@ def _asked(
     """Let a format make what it can of the lines at some places. Gives the places that are left."""
     if len(places) == len(lines):
         made[:] = format.parse_all(lines, block, received_ns)
-        return [place for place, one in enumerate(made) if one is None] if None in made else ()
+        return () if all(made) else [place for place, one in enumerate(made) if one is None]
     some = [lines[place] for place in places]
     found = format.parse_all(some, b"\n".join(some), received_ns)
     for place, one in zip(places, found, strict=True):

@@ -36,7 +36,7 @@ from logrouter.parsers._shapes import Shape, ShapedParser
 
 _ERRORS = {"nginx_error": nginx_error, "apache_error": apache_error}
 _HOST = rb"[0-9A-Za-z_.:%-]++"
-_USER = rb'[^\["\n]{1,256}+'
+_USER = rb'[^\["\n]{2,257}+'
 _BEGIN = b"|".join(
     (
         rb"%b (?:- %b|(?<=[0-9] )%b - %b)\[[0-9][0-9]/[A-Z][a-z][a-z]/[0-9]" % (_HOST, _USER, _HOST, _USER),

@@ -66,7 +66,7 @@ class Klog(ShapedParser[KlogConfig]):
 
     Config = KlogConfig
     looks = Looks(
-        rb"[IWEF](?:(?:19|20)\d\d)?[01]\d[0-3]\d \d\d:\d\d:\d{2,11}(?:\.\d{1,9})? +\d{1,18} [^\s\]]{1,256}:\d{1,9} ?\]",
+        rb"[IWEF](?:(?:19|20)\d\d)?[01]\d[0-3]\d \d\d:\d\d:\d{2,11}(?:\.\d++)? +\d{1,18} [^\s\]]{1,1024}:\d{1,9} ?\]",
         rank=10,
     )
 

@@ -19,7 +19,7 @@ from logrouter.parsers import Looks
 from logrouter.parsers._pairs import Grammar, PairsConfig, PairsParser
 
 _KEY = rb"[A-Za-z_][0-9A-Za-z_.-]*+="
-_VALUE = rb'(?:"(?:[^"\\\n]++|\\[^\n])*+"|[!#-~\x80-\xff]*+) ++'
+_VALUE = rb'(?:"(?:[^"\\\n]++|\\[^\n])*+"|[!#-\xff]*+) ++'
 _KNOWN = rb"(?:at|caller|err|error|level|lvl|logger|message|msg|sev|severity|time|timestamp|ts)="
 _BEGIN = rb"[acelmst](?<=(?=%b)[a-z])[a-z]++=%b%b|%b%b(?:(?!%b)%b%b){0,14}+%b" % (
     *(_KNOWN, _VALUE, _KEY),

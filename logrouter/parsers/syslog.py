@@ -34,12 +34,12 @@ from typing import Final
 
 from logrouter.parsers import Looks, ParserConfig, _rfc5424
 from logrouter.parsers._dates import MONTHS, zone_named
-from logrouter.parsers._rfc3164 import Rfc3164
+from logrouter.parsers._rfc3164 import WITHOUT_PROCESS, Rfc3164
 from logrouter.parsers._shapes import ESCAPED, Shape, ShapedParser
 
 _MONTH: Final = "|".join(MONTHS)
-_DATE: Final = rf"(?:{_MONTH}) [ 123]\d"
-_CLOCK: Final = r"\d\d:\d\d:\d\d(?:\.\d{1,9})?"
+_DATE: Final = rf"(?:{_MONTH}) [ 0-3]\d"
+_CLOCK: Final = r"\d\d:\d\d:\d\d(?:\.\d++)?"
 _WORDS: Final = r"[a-z][a-z0-7]{1,8}\.[a-z]{3,7}"
 _TAG: Final = r"[^\s:\[\]]++(?:::[^\s:\[\]]++){0,3}(?:\[[^\s\[\]]++\](?::| <[A-Z][a-z]++>:| \()|:(?: |(?![^\n])))"
 _OF_THE_DAEMON: Final = r"(?:[^\s\[\]<>:]++|---) (?:last message repeated |-- MARK --)"
@@ -48,7 +48,7 @@ _BEGIN: Final = "|".join(
         r"<(?:1[0-8]\d|19[01]|[1-9]?\d)>",
         rf"{_DATE} {_CLOCK} (?:(?:<{_WORDS}> )?(?:[^\s\[\]<>:]++ )?(?:{_WORDS} )?{_TAG}|{_OF_THE_DAEMON})",
         # others begin so, too: only with a process, or of those who write none
-        rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(?:Z|[+-]\d\d:?\d\d) [\w.-]++ (?:kernel|sudo|su|rsyslogd|[^\s:\[\]]++\[\d++\]): ",
+        rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(?:Z|[+-]\d\d:?\d\d) [\w.-]++ (?:{WITHOUT_PROCESS}|[^\s:\[\]]++\[\d++\]): ",
         rf"[A-Z][a-z]{{2}} {_DATE} {_CLOCK} \d{{4}} {_WORDS} {_TAG}",
         rf"(?:\d{{1,18}}: )?(?:[*.]?{_DATE} {_CLOCK}(?: [A-Z]{{3,5}})?: )?%[A-Z]\w{{1,31}}-[0-7]-\w{{1,64}}: ",
     )

@@ -151,6 +151,60 @@ def test_how_its_lines_begin_holds_no_newline(name: str, line: bytes) -> None:
         assert (match is None) == (begin.match(line[:place]) is None), "what follows the line makes a difference"
 
 
+_VECTORS = Path(__file__).parent.parent / "parsers" / "lines"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if component.load("parsers", name).looks])
+def test_where_auto_asks_it_no_line_is_taken_that_does_not_begin_as_it_looks(name: str) -> None:
+    """`parse: auto` does not look at how each begins."""
+    kind = component.load("parsers", name)
+    parser = kind(kind.Config())
+    parser.only_alike()
+    begins = re.compile(portable(kind.looks.begin)).match
+    known = [line for other, line in (each.values for each in recognised) if other == name] + OTHERS.get(name, [])
+    if (vectors := _VECTORS / f"{name}.txt").exists():
+        known += [line[2:].encode() for line in vectors.read_text().splitlines() if line[:1] == "<"]
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.lists(nearly(known), min_size=1, max_size=12))
+    def check(some: list[bytes]) -> None:
+        expected = [parser.parse(line, RECEIVED_NS) if begins(line) else None for line in some]
+        assert list(parser.parse_all(some, b"\n".join(some), RECEIVED_NS)) == expected
+
+    check()
+
+
+OTHERS = {
+    "clf": [
+        b'::1 id ann [23/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 304 -',
+        b'a.b:80 ::1 - a[b [23/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 304 5 "-" "curl"',
+        b'a:- [::1] - - [23/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 304 5 "-" "curl"',
+    ],
+    "logfmt": [b"a=1 b=2", b"a=1 msg=", b'level=info msg="a b" c= d', b"x=\x7f level=a"],
+    "postgresql": [b'{"timestamp":"2026-11-29 23:44:26.123 UTC","error_severity":"LOG"}'],
+    "syslog": [
+        b"2026-11-29T23:44:26Z web app: a",
+        b"2026-11-29T23:44:26.123Z web app[1]: a",
+        b"2026-11-29T23:44:26Z web sudo: a",
+        b"Nov 05 23:44:26.1234567890 web app[1]: a",
+        b"Nov 29 23:44:26 web app: a",
+        b"<34>1 2026-11-29T23:44:26Z h a - - - x",
+    ],
+}
+"""Lines that are taken otherwise, or nearly."""
+
+
+@st.composite
+def nearly(draw: st.DrawFn, known: list[bytes]) -> bytes:
+    """A line that a parser knows, perhaps with something else in it."""
+    line = draw(st.sampled_from(known))
+    if draw(st.booleans()):
+        return line
+    place = draw(st.integers(1, len(line)))
+    put_in = draw(st.sampled_from([b"", b" ", b"0", b"a", b"\x22", b"[", b"-", b"=", b":", b"\\", b"\x7f", b"\n"]))
+    return line[:place] + put_in + line[place + draw(st.integers(0, 2)) :]
+
+
 @every_option
 def test_what_it_makes_is_a_json_object_whatever_the_line(said: str) -> None:
     parser = parser_of(said)

@@ -196,7 +196,7 @@ def test_a_format_whose_lines_come_between_others_is_shown_its_own_alone() -> No
     shown: list[list[bytes]] = []
 
     class Strict(Even):
-        looks = Looks(rb"a", rank=1, takes_no_other=True)
+        looks = Looks(rb"a", rank=1)
 
         def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
             shown.append(lines)
