@@ -85,7 +85,7 @@ class Generator:
         return scope.function("bits", " | ".join(terms) or "0")
 
     def verdicts(self, chain: Chain) -> Generated:
-        """For each row what a chain of steps will do with the event: see `chain.py`."""
+        """For each row what a chain of steps will do with the event: see `chain`."""
         scope = _Scope(self._projection, self._resource, chain.references)
         tests = {rule: rule.source(scope.name, scope.constants) for rule in chain.conditions}
         return scope.function("verdicts", chain.verdict_source(tests))

@@ -1,6 +1,6 @@
 """The steps of a source, done on whole chunks: which events they touch, and what becomes of those.
 
-One generated function gives a verdict for every event from its row (`chain.py`). Most chunks end there. Events that
+One generated function gives a verdict for every event from its row (`chain`). Most chunks end there. Events that
 are only discarded are left out in C; those that change are parsed, changed and written step by step where that
 does, else one by one (`Chain.apply`), which is the definition. Where every event is changed there is nothing to ask:
 lines are parsed whole before they are recognised, as those that can be parsed are JSON.

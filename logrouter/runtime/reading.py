@@ -205,10 +205,7 @@ class RunningSource:
         if chain is not self.chain:
             kept = [named.step for named in chain.steps]
             self._to_tell += self.chain.overdue(time.time_ns(), self.ingest.resource, ending=True, kept=kept)
-            chain.discarded.update(self.chain.discarded)
-            chain.added.update(self.chain.added)
-            chain.failed.update(self.chain.failed)
-            chain.reasons.update(self.chain.reasons)
+            chain.tally.go_on_from(self.chain.tally)
             self.chain = chain
         self.ingest.go_on(router, config.parse, chain, keep_original=config.keep_original)
 
