@@ -8,9 +8,9 @@ out of `${file:…}` stop being secrets: from here on they are for events.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from logrouter import component
@@ -25,8 +25,7 @@ _ROUTING: Final[dict[str, Any]] = {"match": None, "when_full": None, "start": "n
 """Options that are not the sink's own affair: it is the same whatever they are."""
 
 
-@dataclass(frozen=True)
-class Assembly:
+class Assembly(msgspec.Struct, frozen=True):
     """The pure parts of a whole pipeline."""
 
     settings: Settings

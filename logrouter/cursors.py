@@ -23,8 +23,9 @@ notes, and the generation before a damaged snapshot leads to the same state.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final, Literal
 from zlib import crc32
 
@@ -195,7 +196,12 @@ Entry = State | Note | FurtherPlace | Commit
 _BEGUN: Final = re.compile(rb"[0-9a-f]{8} ([0-9]{1,18}) \{")
 """How a line begins."""
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Callable[[bytes], Entry] = msgspec.json.Decoder(Entry).decode
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Entry]:
+    """Made when it is first used: without a spool on disk nobody does, and it is a hundredth of the start."""
+    return msgspec.json.Decoder(Entry)
 
 
 def encode_entry(entry: Entry, generation: int) -> bytes:
@@ -254,5 +260,5 @@ def _parse(line: bytes) -> tuple[int, Entry] | None:
     if checksum == b"%08x" % crc32(data):
         generation, _, entry = data.partition(b" ")
         with suppress(ValueError, msgspec.DecodeError):  # by chance the right checksum
-            return int(generation), _decode(entry)
+            return int(generation), _decoder().decode(entry)
     return None

@@ -7,7 +7,6 @@ library, with numbers that no machine type holds kept as `Decimal`, so that noth
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
@@ -54,6 +53,8 @@ def decode_document(payload: bytes) -> Document:
     try:
         return decode_plain(payload)
     except msgspec.ValidationError:  # a number out of range, or no object
+        import json
+
         document = json.loads(
             payload, parse_float=_exact_float, parse_int=_exact_integer, parse_constant=_refuse_constant
         )

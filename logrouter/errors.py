@@ -16,15 +16,14 @@ What becomes of an event is never an exception: see `sinks.Outcome`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class LogrouterError(Exception):
     """Base of all."""
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One thing that is wrong with the config."""
 
     place: str

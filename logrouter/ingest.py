@@ -159,9 +159,7 @@ class Ingest:
         flags, rows = self._recognised(lines, block) if self._parse.reads_json else self._as_text(lines, block)
         if marks:
             flags, rows = self._mark(lines, flags, rows, marks)
-        events = Events(lines, flags, rows)
-        if self._parse.parsers:
-            events = self._parsed(events, block, received_ns)
+        events = self._parsed(Events(lines, flags, rows), block, received_ns)
         if self._parse.marks:
             events = events._replace(flags=events.flags.translate(_TEXT_IS_ERROR))
         if events.flags.translate(None, PLAIN):
@@ -185,7 +183,7 @@ class Ingest:
         """The events after the parsers have been asked about those that are text, and no pieces of lines."""
         asked = events.flags.translate(_IS_WHOLE_TEXT)
         lines, count = events.payloads, asked.count(1)
-        if not count:
+        if not count or not self._parse.parsers:  # in this order: without a line of text they need not be loaded
             return events
         if count < len(lines):
             lines = list(compress(lines, asked))

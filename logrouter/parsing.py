@@ -12,12 +12,12 @@ A line that no parser takes stays as it is: nothing is lost by a wrong guess.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from logrouter.documents import encode_document
 from logrouter.parsers import Parser
-from logrouter.parsers.auto import Auto, AutoConfig
 
 ORIGINAL = "original"
 """The key of the line itself, beside the fields of it, with `keep_original`."""
@@ -26,16 +26,24 @@ ORIGINAL = "original"
 class Parse:
     """How lines become events. Immutable."""
 
-    __slots__ = ("marks", "parsers", "reads_json", "said")
+    __slots__ = ("_parsers", "marks", "reads_json", "said")
 
-    def __init__(self, said: Any, *, reads_json: bool, marks: bool, parsers: Sequence[Parser[Any]] = ()) -> None:
+    def __init__(
+        self,
+        said: Any,
+        *,
+        reads_json: bool,
+        marks: bool,
+        parsers: Sequence[Parser[Any]] | Callable[[], Sequence[Parser[Any]]] = (),
+    ) -> None:
+        """`parsers`, or what makes them when the first line of text is there."""
         self.said = said
         """As the config has it."""
         self.reads_json = reads_json
         """Whether a line that is a JSON object is an event as it is, before any parser is asked."""
         self.marks = marks
         """Whether what is neither is marked `meta.parse_error`."""
-        self.parsers = tuple(parsers)
+        self._parsers = parsers
 
     def __eq__(self, other: object) -> bool:
         return self.said == other.said if isinstance(other, Parse) else NotImplemented
@@ -46,9 +54,16 @@ class Parse:
     def __str__(self) -> str:
         return str(self.said)
 
+    @property
+    def parsers(self) -> Sequence[Parser[Any]]:
+        """In the order in which they are asked."""
+        if callable(self._parsers):
+            self._parsers = self._parsers()
+        return self._parsers
+
     def for_source(self) -> Parse:
         """The same for one source, with nothing of what others have written."""
-        parsers = [parser.for_source() for parser in self.parsers]
+        parsers = partial(_for_source, self)
         return Parse(self.said, reads_json=self.reads_json, marks=self.marks, parsers=parsers)
 
     def name_of_taker(self, line: bytes, received_ns: int) -> str | None:
@@ -75,7 +90,17 @@ class Parse:
         return found
 
 
-AUTO = Parse("auto", reads_json=True, marks=False, parsers=[Auto(AutoConfig())])
+def _for_source(parse: Parse) -> list[Parser[Any]]:
+    return [parser.for_source() for parser in parse.parsers]
+
+
+def _auto() -> list[Parser[Any]]:
+    from logrouter.parsers.auto import Auto, AutoConfig  # an app that writes JSON alone does not pay for it
+
+    return [Auto(AutoConfig())]
+
+
+AUTO = Parse("auto", reads_json=True, marks=False, parsers=_auto)
 JSON_OR_TEXT = Parse("json_or_text", reads_json=True, marks=False)
 NONE = Parse("none", reads_json=False, marks=False)
 JSON = Parse("json", reads_json=True, marks=True)

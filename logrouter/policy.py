@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from logrouter.chain import Chain
 from logrouter.references import Field, Reference, Time
@@ -25,8 +26,7 @@ Shapes = tuple[int | None, ...]
 """For each sink the shape in which it gets an event; None where it does not."""
 
 
-@dataclass(frozen=True)
-class SinkRouting:
+class SinkRouting(msgspec.Struct, frozen=True):
     """What routing must know of a sink."""
 
     name: str
@@ -40,8 +40,7 @@ class SinkRouting:
     """Its templates make paths: values from events are kept from leaving their segment."""
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A rule and the sinks it feeds."""
 
     name: str

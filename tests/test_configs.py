@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from logrouter.config import config_hash, load, render_effective
+from logrouter.config import load
+from logrouter.config.effective import config_hash, render_effective
 from logrouter.errors import ConfigError
 from logrouter.templates import Template
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from logrouter.config import describe_effective, load
+from logrouter.config import load
+from logrouter.config.effective import describe_effective
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError
 from logrouter.parsers.json import Json

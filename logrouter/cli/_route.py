@@ -122,7 +122,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _show_version(options: argparse.Namespace) -> int:
     from logrouter import __version__
     from logrouter.cli import _options
-    from logrouter.config import config_hash
+    from logrouter.config.effective import config_hash
     from logrouter.errors import ConfigError
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def main(argv: Sequence[str]) -> int:
     """Print the effective config as YAML, secrets masked, the origin of each value in a comment."""
     from logrouter.cli import _options
-    from logrouter.config import render_effective
+    from logrouter.config.effective import render_effective
 
     parser = _options.parser(
         "config", "Show the config that is in force: files, environment and flags together, secrets masked."

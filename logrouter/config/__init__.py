@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from logrouter.config.assignments import assign
 from logrouter.config.build import build
-from logrouter.config.effective import config_hash, describe_effective, render_effective
 from logrouter.config.environment import conventions, otel_resource, read_environment, state_directory
 from logrouter.config.files import (
     SYSTEM_FOLDER,
@@ -58,11 +57,8 @@ __all__ = [
     "SourceSettings",
     "SpoolSettings",
     "StepSettings",
-    "config_hash",
-    "describe_effective",
     "load",
     "load_tested",
-    "render_effective",
 ]
 
 

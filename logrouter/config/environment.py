@@ -26,11 +26,12 @@ from logrouter.config.yaml_nodes import parse_yaml
 from logrouter.errors import did_you_mean
 from logrouter.values import Secret
 
-_SECTION = re.compile(r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?")
-_NESTED = re.compile(r"LOGROUTER_(SPOOL|DEAD_LETTERS|ADMIN|RUN|RESOURCE)__(.+)")
-_SLIP = re.compile(r"LOGROUTER_(SINK|SOURCE)S?_*(.*)")
-_LIST_SLIP = re.compile(r"LOGROUTER_(STEP|ROUTE)S?(?:_.*)?")
-_NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
+# Expressions are compiled when they are first used: most starts read no variable of ours.
+_SECTION = r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?"
+_NESTED = r"LOGROUTER_(SPOOL|DEAD_LETTERS|ADMIN|RUN|RESOURCE)__(.+)"
+_SLIP = r"LOGROUTER_(SINK|SOURCE)S?_*(.*)"
+_LIST_SLIP = r"LOGROUTER_(STEP|ROUTE)S?(?:_.*)?"
+_NAME = r"[a-z](?:_?[a-z0-9])*"
 _READ_ELSEWHERE = ("LOGROUTER_CONFIG", "LOGROUTER_CONFIG_YAML")
 _SINGLE = {f"LOGROUTER_{key.upper()}": key for key in SCALARS}
 _DOCUMENTS = {"LOGROUTER_STEPS": list, "LOGROUTER_ROUTES": list, "LOGROUTER_RESOURCE": dict}
@@ -46,23 +47,20 @@ _KNOWN = (
 _LINK_PREFIX = r"LOGROUTER_(?:(?!.*__).+_)?"
 _LINK_URL = r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+"
 _LINK_HOST = r"[0-9A-Fa-f.:]+|None"
-_SERVICE_LINKS = tuple(
-    (re.compile(_LINK_PREFIX + name), re.compile(value))
-    for name, value in (
-        (r"SERVICE_HOST", _LINK_HOST),
-        (r"SERVICE_PORT(?:_[A-Z0-9_]+)?", r"\d+"),
-        (r"PORT(?:_\d+_(?:TCP|UDP|SCTP))?", _LINK_URL),
-        (r"PORT_\d+_(?:TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
-        (r"PORT_\d+_(?:TCP|UDP|SCTP)_PORT", r"\d+"),
-        (r"PORT_\d+_(?:TCP|UDP|SCTP)_ADDR", _LINK_HOST),
-    )
+_SERVICE_LINKS = (
+    (_LINK_PREFIX + r"SERVICE_HOST", _LINK_HOST),
+    (_LINK_PREFIX + r"SERVICE_PORT(?:_[A-Z0-9_]+)?", r"\d+"),
+    (_LINK_PREFIX + r"PORT(?:_\d+_(?:TCP|UDP|SCTP))?", _LINK_URL),
+    (_LINK_PREFIX + r"PORT_\d+_(?:TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
+    (_LINK_PREFIX + r"PORT_\d+_(?:TCP|UDP|SCTP)_PORT", r"\d+"),
+    (_LINK_PREFIX + r"PORT_\d+_(?:TCP|UDP|SCTP)_ADDR", _LINK_HOST),
 )
 """Kubernetes, "Discovering services: environment variables"."""
 
 
 def is_service_link(name: str, value: str) -> bool:
     """Whether Kubernetes injects such a variable. `LOGROUTER_SINK_X_PORT=file:a` is a sink called `x_port`."""
-    return any(names.fullmatch(name) and values.fullmatch(value) for names, values in _SERVICE_LINKS)
+    return any(re.fullmatch(names, name) and re.fullmatch(values, value) for names, values in _SERVICE_LINKS)
 
 
 def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Assignment]:
@@ -116,20 +114,20 @@ def _path(name: str, mistakes: Mistakes) -> Path | None:
 def _path_of(name: str) -> Path | None:
     if name in _SINGLE:
         return (_SINGLE[name],)
-    if match := _SECTION.fullmatch(name):
+    if match := re.fullmatch(_SECTION, name):
         component, keys = match[2].lower(), match[3]
-        if _NAME.fullmatch(component) and _all_named(keys):
+        if re.fullmatch(_NAME, component) and _all_named(keys):
             return (f"{match[1].lower()}s", component, *_keys(keys))
-    elif (match := _NESTED.fullmatch(name)) and _all_named(f"__{match[2]}"):
+    elif (match := re.fullmatch(_NESTED, name)) and _all_named(f"__{match[2]}"):
         return (match[1].lower(), *_keys(f"__{match[2]}"))
     return None
 
 
 def _meant(name: str) -> str:
     """A hint: among others for a section in the plural, or one underscore too many, or a list written by names."""
-    if match := _LIST_SLIP.fullmatch(name):
+    if match := re.fullmatch(_LIST_SLIP, name):
         return f"all {match[1].lower()}s are one list: LOGROUTER_{match[1]}S='[…]'"
-    match = _SLIP.fullmatch(name)
+    match = re.fullmatch(_SLIP, name)
     if match and _path_of(better := f"LOGROUTER_{match[1]}_{match[2]}"):
         return f"did you mean {better!r}?"
     return (not match and did_you_mean(name, _KNOWN)) or _HOW
@@ -144,7 +142,7 @@ def _keys(text: str | None) -> list[str]:
 
 def _all_named(text: str | None) -> bool:
     keys = _keys(text)
-    return len(keys) < MAX_DEPTH and all(_NAME.fullmatch(key) for key in keys)
+    return len(keys) < MAX_DEPTH and all(re.fullmatch(_NAME, key) for key in keys)
 
 
 def otel_resource(environ: Mapping[str, str], mistakes: Mistakes) -> dict[str, Node]:

@@ -13,8 +13,8 @@ from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import MAX_DEPTH, Path, text_node
 from logrouter.errors import did_you_mean
 
-_NAMED_URL = re.compile(r"([^:=/?]+)=(.*)", re.DOTALL)
-_TYPE = re.compile(r"([a-z][a-z0-9_]*)(?:\+[a-z0-9]+)?(?::|$)")
+_NAMED_URL = r"(?s)([^:=/?]+)=(.*)"
+_TYPE = r"([a-z][a-z0-9_]*)(?:\+[a-z0-9]+)?(?::|$)"
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ def read_sinks(flags: Flags, mistakes: Mistakes) -> list[Assignment]:
     """The sinks that flags add or replace."""
     assignments: dict[str, Assignment] = {}
     for flag in flags.sinks:
-        match = _NAMED_URL.fullmatch(flag)
+        match = re.fullmatch(_NAMED_URL, flag)
         name, url = match.groups() if match else (_type_of(flag), flag)
         place = f"--sink {name}=…" if match else "--sink"
         if not name:
@@ -45,7 +45,7 @@ def read_sinks(flags: Flags, mistakes: Mistakes) -> list[Assignment]:
 
 
 def _type_of(url: str) -> str:
-    match = _TYPE.match(url)
+    match = re.match(_TYPE, url)
     return match[1] if match else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from logrouter.documents import encode_value
 
-_CONTROLS: Final = re.compile(
+_CONTROLS: Final = (  # compiled when it is first used, as what starts has nothing to escape
     "["
     "\x00-\x08\x0a-\x1f\x7f-\x9f"  # C0 (but for the tab), DEL, C1: colours, titles, cursor, keyboard input
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction marks: text that reads other than it is
@@ -17,14 +17,14 @@ _CONTROLS: Final = re.compile(
     "\U000e0000-\U000e007f"  # tags: invisible text
     "]"
 )
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_SURROGATES: Final = "[\ud800-\udfff]"
 
 
 def escape_controls(text: str) -> str:
     """The text with every character that could drive a terminal or hide itself written as `\\x1b`, `\\u202e`."""
     if text.isprintable():
         return text
-    return _CONTROLS.sub(_escaped, text)
+    return re.sub(_CONTROLS, _escaped, text)
 
 
 def compact(value: Any) -> str:
@@ -37,7 +37,7 @@ def compact(value: Any) -> str:
 
 def without_surrogates(text: str) -> str:
     """The text, with U+FFFD for what stands for half a character and cannot be written."""
-    return _SURROGATES.sub("\ufffd", text)
+    return re.sub(_SURROGATES, "\ufffd", text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -16,15 +16,14 @@ import msgspec
 import trio
 
 from logrouter.assembly import Assembly, assemble
-from logrouter.config.changes import check_change, describe_changes
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, LogrouterError
 from logrouter.figures import counted
 from logrouter.runtime.spool.opening import NewCursor
-from logrouter.runtime.succession import Prepared, Succession
 from logrouter.sinks import Sink
 
 if TYPE_CHECKING:
+    from logrouter.runtime.succession import Prepared
     from logrouter.runtime.topology import Topology
 
 Load = Callable[[], Settings]
@@ -124,6 +123,9 @@ class Reloading:
     def _take_over(
         self, prepared: Prepared, delivering: trio.Nursery, reading: trio.Nursery
     ) -> tuple[Outcome, list[trio.Event]]:
+        from logrouter.config.changes import describe_changes
+        from logrouter.runtime.succession import Succession
+
         topology = self._topology
         changes = describe_changes(topology.settings, prepared.assembly.settings)
         if not changes:
@@ -136,6 +138,8 @@ class Reloading:
 
     async def _prepare(self) -> Prepared:
         """Everything that can fail. Raises ConfigError, LogrouterError, OSError."""
+        from logrouter.runtime.succession import Prepared
+
         assembly = await trio.to_thread.run_sync(self._assemble)
         before, leaving = self._topology.assembly, {delivery.name for delivery in self._topology.leaving}
         new = [name for name in assembly.sinks if name not in before.sinks and name not in leaving]
@@ -147,6 +151,8 @@ class Reloading:
     def _assemble(self) -> Assembly:
         if self._load is None:
             raise LogrouterError("there is no config to be read again")
+        from logrouter.config.changes import check_change
+
         topology = self._topology
         settings = self._load()
         if mistakes := check_change(topology.settings, settings):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from logrouter import __version__
-from logrouter.config import config_hash
+from logrouter.config.effective import config_hash
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

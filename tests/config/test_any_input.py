@@ -10,7 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from logrouter.config import Flags, Settings, config_hash, load, render_effective
+from logrouter.config import Flags, Settings, load
+from logrouter.config.effective import config_hash, render_effective
 from logrouter.errors import ConfigError
 
 NOWHERE = Path("/nonexistent")

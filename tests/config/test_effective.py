@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from logrouter.config import Settings, config_hash, describe_effective, render_effective
+from logrouter.config import Settings
+from logrouter.config.effective import config_hash, describe_effective, render_effective
 
 Loader = Callable[..., Settings]
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from logrouter.assembly import make_sink
-from logrouter.config import Settings, render_effective
+from logrouter.config import Settings
+from logrouter.config.effective import render_effective
 from logrouter.config.environment import is_service_link
 from logrouter.parsing import JSON, NONE
 

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from logrouter.config import Settings, config_hash, describe_effective, render_effective
+from logrouter.config import Settings
+from logrouter.config.effective import config_hash, describe_effective, render_effective
 from logrouter.sinks import Sink, SinkConfig
 from logrouter.templates import Template
 from logrouter.values import MaybeSecret, Secret, all_revealed

@@ -12,7 +12,7 @@ import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
 
 import logrouter
-from logrouter import config
+from logrouter.config.effective import config_hash
 from logrouter.config.settings import Address
 from logrouter.dead_letters import DeadLetter
 from logrouter.errors import StartError
@@ -82,7 +82,7 @@ async def test_status(served: Served) -> None:
 
     told = json.loads(body)
     assert status == 200
-    assert (told["version"], told["config"]) == (logrouter.__version__, config.config_hash(served.topology.settings))
+    assert (told["version"], told["config"]) == (logrouter.__version__, config_hash(served.topology.settings))
     assert (told["reading"], list(told["sources"]), list(told["sinks"])) == (False, ["stdin"], ["errors", "all"])
     assert told["sinks"]["errors"]["trouble"] is None
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from logrouter import config
 from logrouter.chain import Chain
 from logrouter.config.changes import describe_changes
+from logrouter.config.effective import config_hash, render_effective
 from logrouter.errors import ConfigError
 from logrouter.event import Flag
 from logrouter.facts import Facts
@@ -196,7 +197,7 @@ def test_a_file_is_part_of_the_hash_and_of_what_a_reload_tells(file: Path) -> No
     after = load(f"[{{python: '{file}:transform'}}]")
     assert before == same
     assert before.steps != after.steps
-    assert config.config_hash(before) == config.config_hash(same) != config.config_hash(after)
+    assert config_hash(before) == config_hash(same) != config_hash(after)
     assert describe_changes(before, same) == []
     assert describe_changes(before, after) == ["steps.0.python.file: what the file holds has changed"]
 
@@ -204,7 +205,7 @@ def test_a_file_is_part_of_the_hash_and_of_what_a_reload_tells(file: Path) -> No
 def test_the_effective_config_can_be_loaded_again(file: Path, tmp_path: Path) -> None:
     settings = load(f"[{{python: '{file}:transform'}}]")
     shown = tmp_path / "shown.yaml"
-    shown.write_text(config.render_effective(settings))
+    shown.write_text(render_effective(settings))
     assert config.load([shown]).steps == settings.steps
 
 

@@ -16,12 +16,12 @@ from math import ceil, inf
 from typing import Any, Final
 
 import msgspec
-import orjson
 import trio
 
 from logrouter import times
 from logrouter.batch import Batch, Encoded, Slice
 from logrouter.cursors import Gap, Memory, Note
+from logrouter.documents import encode_document
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.runtime.delivery.destination import Destination
 from logrouter.runtime.log import Log
@@ -236,7 +236,7 @@ class Collector:
             "logrouter.from": times.format_rfc3339(since),
             "logrouter.to": times.format_rfc3339(until),
         }
-        chunk = Chunk([orjson.dumps(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, until)
+        chunk = Chunk([encode_document(event)], bytes((Flag.JSON | Flag.NOTICE,)), {}, until)
         chunk.offset = Offset(gap.epoch, gap.first)
         return [self._spool.routers.whole(chunk, self._number)]
 

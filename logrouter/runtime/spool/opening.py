@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from logrouter.config.settings import Settings, SpoolSettings
 from logrouter.cursors import Gap, Ledger, State
@@ -49,8 +50,7 @@ class NewCursor(NamedTuple):
                 self.cursor.remove()
 
 
-@dataclass
-class OpenSpool:
+class OpenSpool(msgspec.Struct):
     """A spool, and the folder that it is in, if any, with what destinations have refused."""
 
     spool: LocalSpool
