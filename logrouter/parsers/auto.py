@@ -131,7 +131,9 @@ class _Format:
         self.name = name
         self.looks: Looks = kind.looks
         self._kind = kind
-        self._options = {"timezone": timezone} if "timezone" in kind.Config.__struct_fields__ else {}
+        options = kind.Config.__struct_fields__
+        of_lines = "timezone" in options and "time_format" not in options  # else it is that of a format alone
+        self._options = {"timezone": timezone} if of_lines else {}
 
     @cached_property
     def parser(self) -> Parser[Any]:

@@ -118,6 +118,12 @@ def test_only_the_formats_that_are_named() -> None:
     assert together([ACCESS, LOGFMT, b"{}"], parser) == [None, b'{"level":"info","msg":"ready"}', b"{}"]
 
 
+@pytest.mark.parametrize("line", OF_FORMATS, ids=range(len(OF_FORMATS)))
+def test_a_zone_changes_nothing_of_what_is_taken(line: bytes) -> None:
+    """Also where the zone that a parser takes is that of a format of one's own, as of logfmt."""
+    assert Auto(AutoConfig(timezone="Asia/Tokyo")).taker(line, RECEIVED_NS) == AUTO.taker(line, RECEIVED_NS)
+
+
 def test_the_zone_is_for_parsers_that_need_one() -> None:
     line = b"2026/11/23 10:00:00 [error] 3#3: *1 timed out"
     made = Auto(AutoConfig(timezone="Asia/Tokyo")).parse(line, RECEIVED_NS)
