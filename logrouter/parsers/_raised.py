@@ -137,9 +137,8 @@ def _rust_error(text: str) -> Raised | None:
 _PHP_UNCAUGHT: Final = _compiled(r"(?<!\w)Uncaught (?P<type>[\w\\]++)(?P<rest>: | in )")
 _PHP_PRINTED: Final = _compiled(r"(?:^|(?<=[:\]] ))(?![A-Z]++:)(?P<type>[A-Z\\][\w\\]*+)(?P<rest>: | in )")
 _PHP_NEXT: Final = _compiled(r"^Next (?P<type>[A-Z\\][\w\\]*+)(?P<rest>: | in )")
-_MONOLOG: Final = _compiled(
-    r"\[object\] \((?P<type>[\w\\]++)\(code: [^)\n]*+\): (?P<message>[^\n]*) at [^\n]*:\d+\)$\n\[stacktrace\]"
-)
+_MONOLOG: Final = _compiled(r"\[object\] \((?P<type>[\w\\]++)\(code: [^()\n]*+\): ")
+_MONOLOG_END: Final = _compiled(r":\d++\)\Z")
 
 
 def _php(text: str) -> Raised | None:
@@ -153,8 +152,14 @@ def _php(text: str) -> Raised | None:
 
 
 def _monolog(text: str) -> Raised | None:
-    match = _MONOLOG.search(text)
-    return match and _raised(text, match.start(), match["type"].replace("\\\\", "\\"), match["message"])
+    start, end = _line_before(text, "\n[stacktrace]")
+    match = _MONOLOG.search(text, start, end)
+    if match is None:
+        return None
+    message, _, place = text[match.end() : end].rpartition(" at ")
+    if _MONOLOG_END.search(place) is None:
+        return None
+    return _raised(text, match.start(), match["type"].replace("\\\\", "\\"), message)
 
 
 # ── Go ──

@@ -176,6 +176,8 @@ def test_of_the_lines_of_an_event_none_is_lost(event: bytes, data: st.DataObject
         "Uncaught A: x in ",
         "Next A: \nStack trace:\n#0",
         "[object] (A(code: 0): x at b\n[stacktrace]",
+        "[object] (A(code: 0): x at b:1 ",
+        "[object] (A(code: ",
         "panic: x\n",
         "panic: ",
         " panic serving a: ",
