@@ -33,7 +33,8 @@ to it one by one, and those on which it fails again pass on as they were, marked
 log tells the kind of the error and its line. With `on_failure: withhold` an event that says so takes their place, as
 with `redact`. The third event above has no path. If it takes longer than `timeout`, it is ended by an exception inside
 of it, and all the events of that list have failed. While it runs nothing else does: nothing is read, no sink is served.
-What waits in C code that cannot be interrupted nobody can end; then `/healthz` does not answer.
+What waits in C code that cannot be interrupted nobody can end; then `/healthz` does not answer. What it prints goes to
+stderr, as stdout may be a sink's. A process that it forks ends with the function.
 
 `logrouter check` calls it with an event that is made up, and tells if it fails. The step stands before the spool only,
 where everything happens once; what it remembers begins anew with the process. With `allow_plugins: false` there is no
@@ -42,13 +43,15 @@ such step: whoever writes the config could run anything with it.
 
 from __future__ import annotations
 
+import os
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from itertools import count
 from types import FrameType, ModuleType, TracebackType
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from logrouter.documents import Document
 from logrouter.facts import Facts
@@ -57,6 +60,8 @@ from logrouter.time_box import TimeUp, run_within
 from logrouter.values import CodeFile, Duration
 
 Function = Callable[[list[Document]], Any]
+A = TypeVar("A")
+R = TypeVar("R")
 
 _EXAMPLE: Final[Document] = {"time": "2026-03-01T12:00:00Z", "level": "info", "message": "made up by logrouter check"}
 _IMPORT_SECONDS: Final = 30.0
@@ -123,7 +128,7 @@ class Python(Step[PythonConfig]):
     def _module(self, option: str) -> ModuleType:
         try:
             if self.config.module is not None:
-                module = run_within(_IMPORT_SECONDS, import_module, self.config.module)
+                module = _run(_IMPORT_SECONDS, import_module, self.config.module)
                 self._file = module.__file__ or ""
                 return module
             self._file = str(self.config.file or "code")
@@ -131,7 +136,9 @@ class Python(Step[PythonConfig]):
             return self._made(text)
         except SyntaxError as error:
             raise ValueError(f"{option}: {self._named}:{error.lineno or 0}: {error.msg}") from None
-        except (Exception, SystemExit, TimeUp) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ValueError(f"{option}: {self._named} cannot be imported: {self._reason(error)}: {error}") from None
 
     def _made(self, text: str) -> ModuleType:
@@ -141,7 +148,7 @@ class Python(Step[PythonConfig]):
         code = compile(text, self._file, "exec", dont_inherit=True)
         sys.modules[module.__name__] = module  # where dataclasses and others look for it
         weakref.finalize(self, sys.modules.pop, module.__name__, None)
-        run_within(_IMPORT_SECONDS, lambda names: exec(code, names), module.__dict__)
+        _run(_IMPORT_SECONDS, lambda names: exec(code, names), module.__dict__)
         return module
 
     def tried(self) -> str | None:
@@ -160,10 +167,12 @@ class Python(Step[PythonConfig]):
     def apply_batch(self, documents: Sequence[Document]) -> Sequence[Document]:
         given = list(documents)
         try:
-            made = run_within(self.config.timeout, self._function, given)
+            made = _run(self.config.timeout, self._function, given)
         except TimeUp as error:
             raise StepFailed(f"{self._reason(error)}: it took longer than {self.config.timeout}", again=False) from None
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also SystemExit, asyncio.CancelledError, gevent.Timeout: they are not ours
             raise StepFailed(self._reason(error)) from None
         if made is None:
             made = given
@@ -179,6 +188,20 @@ class Python(Step[PythonConfig]):
         """The kind of an error and its line in the user's code. Not its text: that may quote the event."""
         line = _line_of(error.frame if isinstance(error, TimeUp) else error.__traceback__, self._file)
         return type(error).__name__ + (f" at {self._named}:{line}" if line else "")
+
+
+def _run(seconds: float, function: Callable[[A], R], argument: A) -> R:
+    """Call what the user has written. Raises TimeUp, and what it raises itself.
+
+    A child that it has forked ends here: or it would go on as a second logrouter, with the same events.
+    """
+    process = os.getpid()
+    try:
+        with redirect_stdout(sys.stderr):
+            return run_within(seconds, function, argument)
+    finally:
+        if os.getpid() != process:
+            os._exit(os.EX_OK)
 
 
 def _line_of(place: FrameType | TracebackType | None, file: str) -> int | None:

@@ -139,6 +139,8 @@ def test_where_it_raises_only_the_events_to_blame_are_marked() -> None:
         ('events[0]["a"] = events[0]', "RecursionError"),
         ("events[0][(1,)] = 2", "TypeError"),
         ("exit()", "SystemExit at code:2"),
+        ("raise GeneratorExit", "GeneratorExit at code:2"),
+        ("import asyncio; raise asyncio.CancelledError", "CancelledError at code:2"),
         ("transform(events)", "RecursionError at code:2"),
     ],
 )
@@ -146,6 +148,16 @@ def test_nonsense_is_a_failure_like_any_other(body: str, reason: str) -> None:
     chain = chain_of(python(body))
     assert outcome([b'{"n":1}', b"text"], chain) == ['!{"n":1}', "!text"]
     assert chain.reasons["python"] == reason
+
+
+def test_what_it_prints_does_not_come_between_the_events_of_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    assert outcome([b'{"n":1}'], chain_of(python("print(events)"))) == ['{"n":1}']
+    assert capfd.readouterr() == ("", "[{'n': 1}]\n")
+
+
+def test_a_process_that_it_forks_does_not_go_on_as_a_second_one() -> None:
+    body = "import os\nchild = os.fork()\nif child:\n    events[0]['status'] = os.waitpid(child, 0)[1]"
+    assert outcome([b'{"n":1}'], chain_of(python(body))) == ['{"n":1,"status":0}']
 
 
 def test_withheld_is_what_it_fails_on() -> None:
