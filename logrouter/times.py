@@ -26,6 +26,9 @@ FIELDS: Final = (Field(("ts",)), Field(("time",)), Field(("timestamp",)), Field(
 """Where an event's time is looked for. The first that holds a time counts."""
 
 _SECOND: Final = 1_000_000_000
+FIRST_NS: Final = -62_167_219_200 * _SECOND
+END_NS: Final = 253_402_300_800 * _SECOND
+"""The years 0 to 9999, of which RFC 3339 can speak."""
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _CYCLE_DAYS = 146_097
 """The Gregorian calendar repeats after 400 years, which are so many days."""

@@ -61,13 +61,14 @@ def in_latest_year(of_year: Callable[[int], int | None], received_ns: int) -> in
 def on_latest_day(of_day: Callable[[datetime], int | None], zone: tzinfo, received_ns: int) -> int | None:
     """A time without its day: that of the latest day on which it is not more than an hour after it was received.
 
-    `of_day` tells the time on a day, of which it is given a moment.
+    `of_day` tells the time on a day, of which it is given a moment: by the clock of `zone`, though the time may be of
+    another one, as `18:00 PST` is, where it is a day later.
     """
     latest_ns = received_ns + DAY_NS // 24
     if not _FIRST_NS <= latest_ns <= _LAST_NS:
         return None
     newest = _moment(latest_ns, zone) + timedelta(days=1)
-    for days in range(3):
+    for days in range(4):
         time_ns = of_day(newest - timedelta(days=days))
         if time_ns is not None and time_ns <= latest_ns:
             return time_ns

@@ -23,14 +23,11 @@ from typing import Final, NamedTuple
 from logrouter.errors import ExpressionError, did_you_mean
 from logrouter.memo import Memo
 from logrouter.parsers._dates import MONTHS, in_latest_year, on_latest_day, utc_ns
-from logrouter.times import format_rfc3339
+from logrouter.times import END_NS, FIRST_NS, format_rfc3339
 
 _SECOND_NS: Final = 1_000_000_000
 _CYCLE_NS: Final = 146_097 * 86_400 * _SECOND_NS
 """400 years, after which days and weekdays are the same."""
-_FIRST_NS: Final = -62_167_219_200 * _SECOND_NS
-_END_NS: Final = 253_402_300_800 * _SECOND_NS
-"""The years 0 to 9999."""
 _LONGEST: Final = 100
 """Longer text is no time."""
 
@@ -48,7 +45,7 @@ _DIRECTIVES: Final[Mapping[str, tuple[str, str]]] = {
     "m": ("month", "1[0-2]|0?[1-9]"),
     "b": ("month_name", _MONTH_NAMES),
     "d": ("day", r"3[01]|[12]\d|[ 0]?[1-9]"),
-    "j": ("day_of_year", r"\d{3}"),
+    "j": ("day_of_year", r"(?!000)\d{3}"),
     "a": ("", _DAY_NAMES),
     "H": ("hour", r"2[0-3]|[01]\d| ?\d"),
     "I": ("hour_of_half", "1[0-2]|[ 0]?[1-9]"),
@@ -160,7 +157,7 @@ class TimeFormat:
             time_ns = on_latest_day(
                 lambda day: self._on_day(parts, day.year, day.month, day.day), parts.offset or self._zone, received_ns
             )
-        return time_ns if time_ns is not None and _FIRST_NS <= time_ns < _END_NS else None
+        return time_ns if time_ns is not None and FIRST_NS <= time_ns < END_NS else None
 
     def _read(self, text: str) -> int | _Parts | None:
         """The time in nanoseconds, or its parts where the year is not told; None where it is not of the format."""
@@ -179,10 +176,9 @@ class TimeFormat:
     def _in_year(self, parts: _Parts, year: int) -> int | None:
         if parts.month:
             return self._on_day(parts, year, parts.month, parts.day)
-        if not 1 <= parts.day <= 365 + (year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)):
-            return None
-        day = datetime(2000 + year % 400, 1, 1) + timedelta(days=parts.day - 1)
-        return self._on_day(parts, year, day.month, day.day)
+        first = datetime(2000 + year % 400, 1, 1)
+        day = first + timedelta(days=parts.day - 1)
+        return self._on_day(parts, year, day.month, day.day) if day.year == first.year else None
 
     def _on_day(self, parts: _Parts, year: int, month: int, day: int) -> int | None:
         """In nanoseconds. None where there is no such day, or no such zone."""

@@ -15,16 +15,11 @@ Cast: TypeAlias = Callable[[str], Any]
 
 _INT: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _FLOAT: Final = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_TRUTHS: Final = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+_TRUTHS: Final[Mapping[str, bool]] = {
+    "true": True, "yes": True, "on": True, "1": True, "t": True, "y": True,
+    "false": False, "no": False, "off": False, "0": False, "f": False, "n": False,
+}  # fmt: skip
+"""`t` and `f` are PostgreSQL's."""
 
 
 def _int(text: str) -> int | str:
@@ -39,7 +34,13 @@ def _float(text: str) -> float | str:
 
 
 def _bool(text: str) -> bool | str:
-    return _TRUTHS.get(text.lower(), text)
+    truth = truth_of(text)
+    return text if truth is None else truth
+
+
+def truth_of(text: str) -> bool | None:
+    """What a word says, in any case; None where it is neither true nor false."""
+    return _TRUTHS.get(text.lower())
 
 
 CASTS: Final[Mapping[Type, Cast]] = {"text": str, "int": _int, "float": _float, "bool": _bool}

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from logrouter import times
 from logrouter.parsers._time_formats import TimeFormat
+from logrouter.parsers._types import truth_of
 from logrouter.steps._keys import text_of
 
 TimeKind = Literal["time", "unix", "unix_ms", "unix_us", "unix_ns"]
@@ -20,10 +21,6 @@ Conversion: TypeAlias = Callable[[Any, int], Any]
 
 _NUMBER: Final = r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?"
 _IS_NUMBER: Final = re.compile(_NUMBER, re.ASCII)
-_TRUTHS: Final[Mapping[str, bool]] = {
-    "true": True, "yes": True, "on": True, "1": True, "t": True, "y": True,
-    "false": False, "no": False, "off": False, "0": False, "f": False, "n": False,
-}  # fmt: skip
 _UNITS: Final[Mapping[str, Decimal]] = {
     "ns": Decimal("1e-9"), "us": Decimal("1e-6"), "µs": Decimal("1e-6"), "μs": Decimal("1e-6"), "ms": Decimal("1e-3"),
     "s": Decimal(1), "sec": Decimal(1), "secs": Decimal(1), "second": Decimal(1), "seconds": Decimal(1),
@@ -32,7 +29,7 @@ _UNITS: Final[Mapping[str, Decimal]] = {
     "days": Decimal(86400),
 }  # fmt: skip
 """Both letters that look like a µ: the micro sign and the Greek letter, which Go writes and reads."""
-_PART: Final = re.compile(r"(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}) ?([a-zµμ]{1,7})(?:, | |(?=[\d.])|$)")
+_PART: Final = re.compile(r"(\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}) ?([a-zµμ]{1,7})(?:, | |(?=[\d.])|$)", re.ASCII)
 _ONE_PART: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,12}))?(ns|us|µs|ms|s)", re.ASCII)
 """What most lengths of time look like."""
 _ZEROS: Final = {"s": 0, "ms": 3, "us": 6, "µs": 6, "ns": 9}
@@ -91,7 +88,7 @@ def _bool(value: Any, time_ns: int) -> bool:
         return value
     if isinstance(value, int | float | Decimal) and value in (0, 1):
         return bool(value)
-    if isinstance(value, str) and (truth := _TRUTHS.get(value.strip().lower())) is not None:
+    if isinstance(value, str) and (truth := truth_of(value.strip())) is not None:
         return truth
     raise ValueError("neither true nor false")
 
@@ -176,7 +173,7 @@ def of_time(kind: str, own: TimeFormat | None) -> Conversion:
 
     def convert(value: Any, time_ns: int) -> Any:
         moment_ns = own.utc_ns(value, time_ns) if own and isinstance(value, str) else times.parse(value)
-        if moment_ns is None:
+        if moment_ns is None or not times.FIRST_NS <= moment_ns < times.END_NS:
             raise ValueError("no time")
         if scale is None:
             return times.format_rfc3339(moment_ns)

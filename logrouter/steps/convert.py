@@ -8,7 +8,7 @@ A field is converted to one of these:
 
     int           a whole number: of text, of a number without a fraction, of true (1) and false (0)
     float         a number
-    bool          true, yes, on, 1 and false, no, off, 0
+    bool          true, yes, on, t, y, 1 and false, no, off, f, n, 0, in any case
     text          the text of a number or a truth; of an object or a list, its JSON
     time          RFC 3339 in UTC: of text that has it, of seconds, milliseconds, micro- or nanoseconds since 1970,
                   which it is told by how many they are, or of what time_format describes

@@ -33,6 +33,11 @@ def test_types_and_times() -> None:
     assert parsed(pattern, "99999999999999 x y", **options) == {"at": "99999999999999", "n": "x", "m": "y"}
 
 
+@pytest.mark.parametrize(("text", "made"), [("t", True), ("F", False), ("Yes", True), ("0", False), ("maybe", "maybe")])
+def test_truths(text: str, made: bool | str) -> None:
+    assert parsed("(?P<a>.*)", text, types={"a": "bool"}) == {"a": made}
+
+
 def test_a_long_line_is_taken_whole_where_that_is_cheap() -> None:
     line = "WARN " + "x" * 100_000
     assert parsed("^(?P<level>[A-Z]+) (?P<message>.*)$", line) == {"level": "WARN", "message": "x" * 100_000}

@@ -96,6 +96,7 @@ def test_times(text: str, form: str, time: str) -> None:
         ("2026-04-31", "%F"),
         ("2026-366", "%Y-%j"),
         ("2026-000", "%Y-%j"),
+        ("000 12", "%j %H"),
         ("2026-11-23 24:00:00", "%F %T"),
         ("2026-11-23 10:60:00", "%F %T"),
         ("2026-11-23 10:00:61", "%F %T"),
@@ -170,6 +171,11 @@ def test_a_year_that_has_begun_where_the_zone_is() -> None:
         == "2026-12-31T23:00:00Z"
     )
     assert read("366 02", "%j %H", UTC, "2026-01-01T00:00:00Z") == "2024-12-31T02:00:00Z"
+
+
+def test_an_hour_of_a_zone_that_is_named_may_be_of_the_day_before_yesterday() -> None:
+    """By the clock of `timezone`."""
+    assert read("18:00:00 PST", "%T %Z", UTC, "2026-11-30T00:30:00Z") == "2026-11-29T02:00:00Z"
 
 
 @pytest.mark.parametrize(
