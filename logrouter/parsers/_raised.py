@@ -205,7 +205,7 @@ def _ruby(text: str) -> Raised | None:
         return _ruby_logged(text, logged.end())
     match = _RUBY_RAISED.search(text)
     if match is None:
-        return None
+        return _ruby_logged(text, 0)  # what the parser `ruby` has left of it
     message = match["message"]
     if message == "unhandled exception":
         return _raised(text, match.start(), "RuntimeError", "")

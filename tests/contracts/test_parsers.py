@@ -59,6 +59,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{logfmt: {time_key: at, time_format: '%b %d %H:%M', timezone: Europe/Stockholm}}",
     ],
     "ltsv": ["{ltsv: {time_format: '%d/%b/%Y:%H:%M:%S %z'}}", "ltsv", "{ltsv: {types: {a: int, status: text}}}"],
+    "php": ["php", "{php: {timezone: Europe/Stockholm}}"],
     "postgresql": [
         "postgresql",
         "{postgresql: {format: csv}}",
@@ -72,6 +73,7 @@ EXAMPLE_OPTIONS: dict[str, list[str]] = {
         "{regex: {pattern: '^(?P<a>.)(?P<b>.*)', types: {a: int, b: float}}}",
     ],
     "text": ["{text: {level: words}}", "text"],
+    "ruby": ["ruby", "{ruby: {timezone: Europe/Stockholm}}"],
     "rust": ["rust", "{rust: {timezone: Europe/Stockholm}}"],
     "traceback": ["traceback", "{traceback: {timezone: Europe/Stockholm}}"],
     "syslog": ["syslog", "{syslog: {timezone: Europe/Stockholm}}"],

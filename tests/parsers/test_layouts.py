@@ -14,9 +14,11 @@ from logrouter.parsers._layouts import KINDS, Layout, LayoutsConfig, LayoutsPars
 from logrouter.parsers._trailing import OBJECT, PAIRS, PAIRS_OF_HCLOG
 from logrouter.parsers.go import Go
 from logrouter.parsers.java import Java
+from logrouter.parsers.php import Php
 from logrouter.parsers.postgresql import Postgresql, PostgresqlConfig
 from logrouter.parsers.python import Python
 from logrouter.parsers.redis import Redis
+from logrouter.parsers.ruby import Ruby
 from logrouter.parsers.rust import Rust
 from logrouter.possessive import portable
 from tests.parsers.layouts import is_quick, keeps_to_it, parsed, vectors
@@ -24,9 +26,11 @@ from tests.parsers.layouts import is_quick, keeps_to_it, parsed, vectors
 PARSERS: dict[str, LayoutsParser[Any]] = {
     "go": Go(LayoutsConfig()),
     "java": Java(LayoutsConfig()),
+    "php": Php(LayoutsConfig()),
     "postgresql": Postgresql(PostgresqlConfig()),
     "python": Python(LayoutsConfig()),
     "redis": Redis(LayoutsConfig()),
+    "ruby": Ruby(LayoutsConfig()),
     "rust": Rust(LayoutsConfig()),
 }
 VECTORS = {name: vectors(name) for name in PARSERS}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import zlib
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.processes import Workplace
 from tests.services.opensearch import installed_opensearch
-from tests.services.programs import find, find_go
+from tests.services.programs import find, find_go, installed, run
 from tests.services.recognising import is_time, output_of, recognised, those_with
 
 PYTHON = """
@@ -146,3 +149,95 @@ def test_node(workplace: Workplace) -> None:
     assert own == {"level": 30, "msg": "as pino writes it"}
     assert text == {"message": "an ordinary line of text"}
     assert pairs == {"level": "warn", "msg": "as logfmt", "left": "3"}
+
+
+RUST = Path(__file__).resolve().parent / "rust_shop"
+
+
+def rust_shop() -> Path:
+    """The program, built with the crates that its Cargo.lock names."""
+    sources = [RUST / "Cargo.toml", RUST / "Cargo.lock", RUST / "src" / "main.rs"]
+    version = zlib.crc32(b"".join(source.read_bytes() for source in sources))
+
+    def build(folder: Path) -> None:
+        target = folder / "target"
+        command = [find("cargo"), "install", "--quiet", "--locked", "--debug", "--path", RUST, "--root", folder]
+        run(command, folder, {"CARGO_TARGET_DIR": str(target)})
+        shutil.rmtree(target)
+
+    return installed(f"rust-shop-{version:08x}", build) / "bin" / "shop"
+
+
+@pytest.mark.parametrize("logger", ["env_logger", "tracing"])
+def test_rust(workplace: Workplace, logger: str) -> None:
+    """Its last words are a panic, with a backtrace."""
+    environment = {"RUST_LOG": "info", "RUST_BACKTRACE": "1", "NO_COLOR": "1"}
+    printed = output_of([rust_shop(), logger], workplace.folder, **environment)
+    workplace.write("logrouter.yaml", "sources: {app: {type: stdin, multiline: auto}}\n")
+    low, died = recognised(workplace, printed)
+    assert is_time(low)
+    assert (low["level"], low["target"]) == ("WARN", "shop")
+    if logger == "tracing":
+        assert (low["message"], low["spans"], low["left"]) == ("stock is low", "order{id=7}", "3")
+    else:
+        assert low["message"] == "stock is low: 3"
+    assert (died["level"], died["exception.type"]) == ("error", "panic")
+    assert died["exception.message"] == "index out of bounds: the len is 0 but the index is 2"
+    assert "stack backtrace:" in died["exception.stacktrace"]
+
+
+RUBY = """
+require "logger"
+log = Logger.new($stderr, progname: "shop")
+log.warn("stock is low: 3")
+begin
+  raise ArgumentError, "no stock"
+rescue => error
+  log.error(error)
+end
+def close = raise("closed")
+close
+"""
+
+
+def test_ruby(workplace: Workplace) -> None:
+    workplace.write("shop.rb", RUBY)
+    printed = output_of([find("ruby"), "shop.rb"], workplace.folder, TZ="UTC")
+    workplace.write("logrouter.yaml", "sources: {app: {type: stdin, multiline: auto}}\n")
+    low, failed, died = recognised(workplace, printed)
+    assert is_time(low)
+    assert (low["level"], low["progname"], low["message"]) == ("WARN", "shop", "stock is low: 3")
+    assert isinstance(low["pid"], int)
+    assert (failed["level"], failed["progname"]) == ("ERROR", "shop")
+    assert (failed["exception.type"], failed["exception.message"]) == ("ArgumentError", "no stock")
+    assert (died["level"], died["exception.type"], died["exception.message"]) == ("error", "RuntimeError", "closed")
+
+
+PHP = """<?php
+error_log("stock is low: 3");
+echo $nothing;
+throw new RuntimeException("no stock");
+"""
+
+
+@pytest.mark.parametrize("way", ["error_log", "stderr", "displayed"])
+def test_php(workplace: Workplace, way: str) -> None:
+    workplace.write("shop.php", PHP)
+    log = {"display_errors": "stderr" if way == "displayed" else "0", "log_errors": str(int(way != "displayed"))}
+    options = {**log, "html_errors": "0", "date.timezone": "Europe/Stockholm"}
+    if way == "error_log":
+        options["error_log"] = str(workplace.folder / "php.log")
+    settings = [part for name, value in options.items() for part in ("-d", f"{name}={value}")]
+    printed = output_of([find("php"), *settings, "shop.php"], workplace.folder)
+    if way == "error_log":
+        printed = (workplace.folder / "php.log").read_bytes()
+    workplace.write("logrouter.yaml", "sources: {app: {type: stdin, multiline: auto}}\n")
+    low, undefined, died = recognised(workplace, printed)
+    assert low["message"] == "stock is low: 3"
+    assert (undefined["level"], undefined["type"]) == ("warning", "Warning")
+    assert undefined["message"] == "Undefined variable $nothing"
+    assert undefined["file"].endswith("shop.php")
+    assert undefined["line"] == 3
+    assert (died["level"], died["type"]) == ("error", "Fatal error")
+    assert (died["exception.type"], died["exception.message"]) == ("RuntimeException", "no stock")
+    assert all(map(is_time, (low, undefined, died))) == (way == "error_log")
