@@ -21,7 +21,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logrouter import severity, times, times_at_once
 from logrouter.chain import Chain
@@ -31,6 +31,9 @@ from logrouter.projection import Projection, Row
 from logrouter.references import MISSING, MOMENTS, Field, Meta, Reference, Resource, Severity, Time
 from logrouter.rules import Rule
 from logrouter.templates import Template
+
+if TYPE_CHECKING:
+    from logrouter.steps._keys import Key
 
 UNTOLD = Meta("time")
 """When an event happened that does not tell it (`Facts.time_ns`). Nobody else can name it so."""
@@ -86,9 +89,15 @@ class Generator:
 
     def verdicts(self, chain: Chain) -> Generated:
         """For each row what a chain of steps will do with the event: see `chain`."""
-        scope = _Scope(self._projection, self._resource, chain.references)
+        references = [reference for rule in chain.conditions for reference in rule.references]
+        scope = _Scope(self._projection, self._resource, references)
         tests = {rule: rule.source(scope.name, scope.constants) for rule in chain.conditions}
         return scope.function("verdicts", chain.verdict_source(tests))
+
+    def keys(self, key: Key) -> Generated:
+        """For each row the key by which a step knows the event. It raises NeedsDocument where a row does not tell."""
+        scope = _Scope(self._projection, self._resource, key.references)
+        return scope.function("keys", key.source(scope.name, scope.constants))
 
     def column(self, template: Template, segment: bool) -> Callable[[Sequence[Row], Facts, bytes], list[str] | str]:
         """The text of a template for each row; one text where it is the same for all."""

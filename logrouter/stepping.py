@@ -1,7 +1,8 @@
 """The steps of a source, done on whole chunks: which events they touch, and what becomes of those.
 
-One generated function gives a verdict for every event from its row (`chain`). Most chunks end there. Events that
-are only discarded are left out in C; those that change are parsed, changed and written step by step where that
+One generated function gives a verdict for every event from its row (`chain`). Most chunks end there. Steps
+that come first and only thin out are done before that, for all events at once (`thinning.py`). Events that are only
+discarded are left out in C; those that change are parsed, changed and written step by step where that
 does, else one by one (`Chain.apply`), which is the definition. Where every event is changed there is nothing to ask:
 lines are parsed whole before they are recognised, as those that can be parsed are JSON.
 """
@@ -37,11 +38,19 @@ class Stepping:
 
     def __init__(self, chain: Chain, projection: Projection, resource: Mapping[str, str]) -> None:
         self._chain = chain
+        self._thinning = self._behind = None
+        if chain.thinning:
+            from logrouter.thinning import Thinning  # here, as few configs have such steps
+
+            self._thinning = Thinning(chain, projection, resource)
+            self._behind = Stepping(chain.behind(chain.thinning), projection, resource)
         self._projection = projection
         self._verdicts = Generator(projection, resource).verdicts(chain)
 
     def run(self, events: Events, facts: Facts) -> Events:
         """The events after all steps; the very same where no step touches any."""
+        if self._thinning is not None and self._behind is not None and not self._must_know_how_they_came(events):
+            return self._behind.run(self._thinning.run(events, facts), facts)
         verdicts = bytes(self._verdicts(events.rows, facts, events.flags))
         if self._chain.touches_unclear and events.flags.count(Flag.JSON) < len(verdicts):
             verdicts = _with_unclear(verdicts, events)
@@ -57,6 +66,12 @@ class Stepping:
                 list(compress(events.rows, kept)),
             )
         return self._changed(events, verdicts, facts)
+
+    def _must_know_how_they_came(self, events: Events) -> bool:
+        """Whether some step behind those that thin out must know of a text how it came in, as they may change it."""
+        if not self._chain.closing or events.flags.count(Flag.JSON) == len(events.flags):
+            return False
+        return any(map(is_unclear, events.payloads, events.flags))
 
     def run_on_lines(self, lines: list[bytes], recognise: Callable[[list[bytes]], Events], facts: Facts) -> Events:
         """The events of lines where every event is changed (`Chain.changes_all`): these are read once, and whole.

@@ -11,6 +11,7 @@ many events at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from logrouter.chain.batches import BatchStage
@@ -51,17 +52,21 @@ _BEFORE_BRACE: Final = b" \t\r\xef\xbb\xbf"
 class Chain:
     """Steps in order, and how often each failed, took an event out, or made more of one."""
 
-    def __init__(self, steps: Sequence[tuple[str, AnyStep]]) -> None:
+    def __init__(self, steps: Sequence[tuple[str, AnyStep]], tally: Tally | None = None) -> None:
+        """`tally`: of the chain that this one is a part of."""
         self.steps = [NamedStep(name, step) for name, step in steps]
-        self.tally = tally = Tally()
+        self.tally = tally = Tally() if tally is None else tally
         self.discarded, self.added = tally.discarded, tally.added
         self.failed, self.reasons = tally.failed, tally.reasons
+        self.thinning = self._count_thinning()
+        """How many steps, first of all, need not read events whole: each only discards or thins out (`thinning.py`)."""
         self._stages = list(_stages(self.steps, tally))
         self._leading = self._count_leading_discards()
         self._decides = any(named.step.decides for named in self.steps[self._leading :])
         self.batches = any(named.step.batches for named in self.steps)
         """Whether some step is to be given many events at once: `apply_all`."""
-        self._closing = [named for named in self.steps if named.step.fails_closed]
+        self.closing = [named for named in self.steps if named.step.fails_closed]
+        """Those that must not let an event through on which they fail."""
         self.changes_all = not self._leading and not self._decides and any(named.when is None for named in self.steps)
         """Whether every event is changed, and none taken out."""
         self.multiplies = any(named.step.multiplies for named in self.steps)
@@ -76,8 +81,9 @@ class Chain:
 
     @property
     def references(self) -> frozenset[Reference]:
-        """What the conditions read."""
-        return frozenset(reference for rule in self.conditions for reference in rule.references)
+        """What is read of rows: by the conditions, and by the steps that need not read events whole."""
+        keys = [named.step.key for named in self.steps[: self.thinning] if named.step.key is not None]
+        return frozenset().union(*(rule.references for rule in self.conditions), *(key.references for key in keys))
 
     def verdict_source(self, tests: Mapping[Rule, str]) -> str:
         """A Python expression for one event's verdict, from those of the conditions."""
@@ -192,9 +198,17 @@ class Chain:
     def _unreadable(self, payload: bytes, flags: int) -> Event:
         for named in self.steps:
             self.failed[named.name] += 1
-        if self._closing:
-            return self._closing[0].placeholder
+        if self.closing:
+            return self.closing[0].placeholder
         return payload, flags | Flag.STEP_FAILED
+
+    def behind(self, steps: int) -> Chain:
+        """The steps behind the first so many, as a chain of their own, which counts with this one."""
+        return Chain([(named.name, named.step) for named in self.steps[steps:]], self.tally)
+
+    def _count_thinning(self) -> int:
+        leading = takewhile(lambda named: named.step.thins or named.step.only_discards, self.steps)
+        return max((place for place, named in enumerate(leading, 1) if named.step.thins), default=0)
 
     def _count_leading_discards(self) -> int:
         leading = 0

@@ -10,16 +10,19 @@ to such a step twice, whatever fails before or after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from logrouter.documents import Document
-from logrouter.event import Attributes
+from logrouter.documents import Document, read_document, write_document
+from logrouter.event import PLAIN, Attributes
 from logrouter.facts import Facts
 from logrouter.rules import Rule
 from logrouter.templates import Template
+
+if TYPE_CHECKING:
+    from logrouter.steps._keys import Key
 
 DISCARD: Final = "discard"
 """What a step returns to take the event out."""
@@ -55,6 +58,60 @@ class Incomplete(Exception):
     told in our own log: it quotes nothing of the event."""
 
 
+class Asked:
+    """Events of one chunk about which a step is asked at once, in order: what it thins out."""
+
+    __slots__ = ("changed", "facts", "failures", "flags", "kept", "keys", "payloads")
+
+    def __init__(
+        self, keys: Sequence[str | None], payloads: Sequence[bytes], flags: bytes | bytearray, facts: Facts
+    ) -> None:
+        self.keys = keys
+        """What its `key` is of each; of steps without one, None."""
+        self.payloads = payloads
+        self.flags = flags
+        self.facts = facts
+        """Of those that are plain; see `facts_of`."""
+        self.kept = bytearray(b"\1") * len(payloads)
+        """1 for those that go on, at first all; 0 for those that the step takes out."""
+        self.changed: dict[int, tuple[bytes, int]] = {}
+        """By their places, payload and flags of those that have changed."""
+        self.failures: dict[int, Exception] = {}
+        """By their places, why some could not be changed."""
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether nothing is known of one that is not known of all."""
+        return not self.flags.translate(None, PLAIN)
+
+    def facts_of(self, place: int) -> Facts:
+        """What is known of one of them."""
+        flags = self.flags[place]
+        return self.facts if flags in PLAIN else self.facts.marked(flags)
+
+    def document(self, place: int) -> Document:
+        """One of them, read whole; of an object that nobody can read, nothing."""
+        try:
+            return read_document(self.payloads[place], self.flags[place])
+        except (ValueError, RecursionError):
+            return {}
+
+    def change(self, place: int, change: Callable[[Document], None]) -> bool:
+        """Change one of them. Where `change` raises, the event goes on as it was, marked and counted: gives False."""
+        payload, flags = self.payloads[place], self.flags[place]
+        try:
+            document = read_document(payload, flags)
+            change(document)
+            self.changed[place] = write_document(document, payload, flags)
+        except Exception as error:
+            self.failures[place] = error
+            return False
+        return True
+
+
 class StepConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The options that every step has."""
 
@@ -81,6 +138,11 @@ class Step(Generic[ConfigT]):
     """Whether it makes events by itself, `overdue`."""
     runs_own_code: ClassVar[bool] = False
     """Whether it runs what the user has written: not with `allow_plugins: false`."""
+    thins: bool = False
+    """Whether all that it does is to take events out, and to write something into few others, and it can tell which by
+    their `key`: then it is asked `thin_out` about a chunk's events, which are not read whole for that."""
+    key: Key | None = None
+    """What it decides by where it `thins`."""
     fails_closed: bool = False
     """What to do with an event on which it raises: False passes it on as it was, marked; True replaces it."""
     placeholder: ClassVar[Document] = {}
@@ -132,6 +194,13 @@ class Step(Generic[ConfigT]):
         """What has become of several events, in order: some of these documents, changed, and new ones.
 
         Asked of steps that batch. Raises where it fails; then all are made anew, and given to it one by one.
+        """
+        raise NotImplementedError
+
+    def thin_out(self, asked: Asked) -> None:
+        """Say which of several events are not `kept`, and change some of the others: as `apply` does one by one.
+
+        Asked of steps that thin.
         """
         raise NotImplementedError
 

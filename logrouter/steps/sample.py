@@ -19,6 +19,8 @@ that could fall in step with one in the log (the multiples of the golden ratio, 
 The rate is written into each kept event that was sampled, so that counts can be corrected: it stands for 1/rate events.
 An event that has a rate already, a number up to 1, gets the product.
 
+Let it stand before steps that change events: then those that are left out need not be read whole.
+
     - sample: {keep: 1, rate_field: kept.of}
     < {"message": "a", "kept": {"of": 0.5}}
     > {"message": "a", "kept": {"of": 0.5}}
@@ -26,14 +28,16 @@ An event that has a rate already, a number up to 1, gets the product.
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import and_
 from typing import ClassVar, Final, Literal
 
 from logrouter.documents import Document, encode_document
-from logrouter.facts import Facts, value_of
-from logrouter.references import MISSING, lookup
+from logrouter.facts import Facts
+from logrouter.references import lookup
 from logrouter.rules import parse_reference
-from logrouter.steps import DISCARD, Step, StepConfig
-from logrouter.steps._hashing import text_of
+from logrouter.steps import DISCARD, Asked, Step, StepConfig
+from logrouter.steps._keys import Key
 from logrouter.steps._paths import put, settable_path
 
 _RANGE: Final = 2**64
@@ -66,22 +70,38 @@ class Sample(Step[SampleConfig]):
             raise ValueError(f"keep: expected a part of the events, more than 0 and at most 1, not {config.keep:g}")
         self._digest = blake2b
         self._limit = int(config.keep * _RANGE)
-        self._by = None if config.by is None else parse_reference(config.by)
+        self.thins = True
+        self.key = None if config.by is None else Key([parse_reference(config.by)], whole=True)
         self._rate_path = settable_path(config.rate_field)
         self._place: int | None = None
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
-        if self._by is None:
+        if self.key is None:
             place = self._next_place(document)
         else:
-            value = value_of(self._by, document, facts)
-            if value is MISSING or value is None or value == "":
+            key = self.key.of(document, facts)
+            if key is None:
                 return None
-            place = self._hash(text_of(value))
+            place = self._hash(key.encode("utf-8", "surrogatepass"))
         if place >= self._limit:
             return DISCARD
         self._write_rate(document)
         return None
+
+    def thin_out(self, asked: Asked) -> None:
+        if self.key is None:
+            places = [self._next_place(asked.document(0))]
+            places += [self._next_place({}) for _ in range(len(asked) - 1)]
+            asked.kept[:] = bytes(map(self._limit.__gt__, places))
+            sampled = asked.kept
+        else:
+            keys, hashed = asked.keys, self._hash
+            asked.kept[:] = bytes(
+                key is None or hashed(key.encode("utf-8", "surrogatepass")) < self._limit for key in keys
+            )
+            sampled = bytearray(map(and_, asked.kept, (key is not None for key in keys)))
+        for number in compress(range(len(asked)), sampled):
+            asked.change(number, self._write_rate)
 
     def _next_place(self, document: Document) -> int:
         """The next of a sequence that differs between processes, as their first events do."""

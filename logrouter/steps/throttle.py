@@ -35,13 +35,18 @@ Events that have no such field, or nothing in it, share one bucket. So do the ev
 process; it goes on over a reload as long as the step is the same. Where there are more than `max_keys`, the key that
 was seen longest ago is told and forgotten, and counted (`logrouter_step_forgotten_keys_total`): if it comes again, it
 has its whole burst again.
+
+Let it stand before steps that change events: then events need not be read whole to be counted, which is several times
+as quick. Only `discard`, `sample`, `dedupe` with `by`, and other such steps may come before it for that.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, compress, repeat
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
@@ -50,8 +55,8 @@ from logrouter.event import Attributes
 from logrouter.facts import Facts
 from logrouter.figures import counted
 from logrouter.references import lookup
-from logrouter.steps import DISCARD, KEEP, Overdue, Step, StepConfig
-from logrouter.steps._keys import key_of
+from logrouter.steps import DISCARD, KEEP, Asked, Overdue, Step, StepConfig
+from logrouter.steps._keys import Key
 from logrouter.steps._paths import put, settable_path
 from logrouter.values import Rate
 
@@ -70,6 +75,9 @@ class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
     """The field in which the next event that passes has how many were left out before it."""
     max_keys: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     """How many values of `by` are remembered; some 200 bytes each."""
+
+
+_ALL: Final = repeat(1)
 
 
 class _Bucket:
@@ -99,10 +107,10 @@ class Throttle(Step[ThrottleConfig]):
         self._ticks_in_ns, self._token_ticks = config.rate.as_whole_numbers
         burst = config.burst or max(1, int(config.rate.events))
         self._most_owed = (burst - 1) * self._token_ticks
-        self._key = None
+        self.thins = True
         if config.by is not None:
-            self._key, template = key_of(config.by)
-            self.templates = (template,) if template else ()
+            self.key = Key.parse(config.by)
+            self.templates = self.key.templates
         self._count_path = settable_path(config.count_field)
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._owing: dict[str, _Bucket] = {}
@@ -116,21 +124,59 @@ class Throttle(Step[ThrottleConfig]):
         return {"keys": len(self._buckets), "forgotten_keys": self._forgotten}
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard", "keep"] | None:
-        key = "" if self._key is None else self._key(document, facts) or ""
+        key = "" if self.key is None else self.key.of(document, facts) or ""
         bucket = self._bucket(key)
-        now = facts.received_ns * self._ticks_in_ns
-        owed = max(bucket.full_at - now, 0)
-        if owed > self._most_owed:
-            bucket.full_at = min(bucket.full_at, now + self._most_owed + self._token_ticks)  # clocks are set back
-            bucket.left_out += 1
-            bucket.attributes = facts.attributes
-            self._owing[key] = bucket
+        if not self._take(bucket, 1, facts.received_ns * self._ticks_in_ns):
+            self._leave_out(key, bucket, 1, facts)
             return DISCARD
-        bucket.full_at = now + owed + self._token_ticks
         if not bucket.left_out:
             return KEEP
-        self._tell(document, self._owing.pop(key))
+        self._tell(key, bucket, document)
         return None
+
+    def thin_out(self, asked: Asked) -> None:
+        keys = [key or "" for key in asked.keys]
+        if asked.are_plain and self._has_room_for(keys):
+            self._thin_at_once(asked, keys)
+            return
+        now = asked.facts.received_ns * self._ticks_in_ns
+        for place, key in enumerate(keys):
+            bucket = self._bucket(key)
+            if not self._take(bucket, 1, now):
+                self._leave_out(key, bucket, 1, asked.facts_of(place))
+                asked.kept[place] = 0
+            elif bucket.left_out:
+                asked.change(place, partial(self._tell, key, bucket))
+
+    def _has_room_for(self, keys: Sequence[str]) -> bool:
+        """Whether none has to be forgotten for these."""
+        return len(self._buckets) + len(set(keys).difference(self._buckets)) <= self.config.max_keys
+
+    def _thin_at_once(self, asked: Asked, keys: Sequence[str]) -> None:
+        """The same, where each key needs to be looked at only once: of events that came together the first pass."""
+        now = asked.facts.received_ns * self._ticks_in_ns
+        counts = Counter(keys)
+        firsts = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+        marks: dict[str, Iterator[int]] = {}
+        untold: set[str] = set()
+        left_out: list[tuple[str, _Bucket, int]] = []
+        for key in reversed(firsts):  # in the order in which they were seen last, as buckets are kept
+            bucket, count = self._bucket(key), counts[key]
+            passing = self._take(bucket, count, now)
+            if passing and bucket.left_out and not asked.change(firsts[key], partial(self._tell, key, bucket)):
+                untold.add(key)
+            if passing < count:
+                left_out.append((key, bucket, count - passing))
+            marks[key] = chain(repeat(1, passing), repeat(0)) if passing < count else _ALL
+        if left_out:
+            asked.kept[:] = bytes(map(next, map(marks.__getitem__, keys)))
+        for place in compress(range(len(keys)), map(untold.__contains__, keys)) if untold else ():
+            key = keys[place]
+            if key in untold and place != firsts[key] and asked.kept[place]:
+                told = asked.change(place, partial(self._tell, key, self._buckets[key]))
+                untold -= {key} if told else set()
+        for key, bucket, events in left_out:
+            self._leave_out(key, bucket, events, asked.facts)
 
     def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
         now, deep = now_ns * self._ticks_in_ns, self._most_owed + self._token_ticks
@@ -163,9 +209,25 @@ class Throttle(Step[ThrottleConfig]):
         bucket = self._buckets[key] = _Bucket()
         return bucket
 
-    def _tell(self, document: Document, bucket: _Bucket) -> None:
+    def _take(self, bucket: _Bucket, events: int, now: int) -> int:
+        """Take tokens for events that came together; gives how many of them there were."""
+        owed = max(bucket.full_at - now, 0)
+        if owed > self._most_owed:
+            bucket.full_at = min(bucket.full_at, now + self._most_owed + self._token_ticks)  # clocks are set back
+            return 0
+        passing = min(events, (self._most_owed - owed) // self._token_ticks + 1)
+        bucket.full_at = now + owed + passing * self._token_ticks
+        return passing
+
+    def _leave_out(self, key: str, bucket: _Bucket, events: int, facts: Facts) -> None:
+        bucket.left_out += events
+        bucket.attributes = facts.attributes
+        self._owing[key] = bucket
+
+    def _tell(self, key: str, bucket: _Bucket, document: Document) -> None:
         """Write how many were left out; beside what another throttle, before this one, has left out of the same."""
         before = lookup(document, self._count_path)
         told = before if isinstance(before, int) and not isinstance(before, bool) else 0
         put(document, self._count_path, told + bucket.left_out)
         bucket.left_out = 0
+        del self._owing[key]
