@@ -88,9 +88,14 @@ class StartError(LogrouterError):
     """Something that is needed to start cannot be had: an address to listen on."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest known word, if one is near."""
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The nearest known word, if one is near."""
     from difflib import get_close_matches  # 5 ms of the start, for those who made a mistake
 
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else None
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The same as a hint."""
+    near = nearest(word, known)
+    return f"did you mean {near!r}?" if near else None

@@ -17,6 +17,7 @@ from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Path, dotted, node_of
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
 from logrouter.config.urls import Url, UrlError, scheme_of, split_secret_url, split_url
+from logrouter.config.words import hint_for
 from logrouter.errors import Mistake, did_you_mean
 from logrouter.references import Resource
 from logrouter.rules import Rule
@@ -133,8 +134,8 @@ class Components:
                 self.steps(item, (*path, key))
             elif all(key in fields for fields in structs):
                 self._converter.convert(item, known[key], (*path, key))
-            elif key.removesuffix("_file") not in known:
-                self._converter.unknown(key, item, path, list(known))
+            elif key.removesuffix("_file") not in known and (len(types) == 1 or hint_for(key, known)):
+                self._converter.unknown(key, item, path, list(known))  # else it is one of a type that we do not have
 
     def _keys(self, kind: Kind, node: Node, path: Path) -> dict[str, Node] | None:
         """The long form of a component: a URL is `{url: …}`."""
@@ -170,7 +171,7 @@ class Components:
                 return None
             said = type_node.text or ""
             if said not in known:
-                hint = did_you_mean(said, known) or f"known are: {', '.join(known)}"
+                hint = hint_for(said, known) or f"known are: {', '.join(known)}"
                 self._mistakes.add(type_node.origin, f"{where}: unknown {_NOUN[kind]} type {shown(type_node)}", hint)
                 return None
             if url and url.tells_type and url.scheme != said:
@@ -186,7 +187,8 @@ class Components:
             return None
         if name in known:
             return name
-        self._mistakes.add(node.place_of_key, f"{where} needs a 'type' or a 'url'", f"types are: {', '.join(known)}")
+        hint = f"{'' if node.value else 'indent what belongs to it; '}types are: {', '.join(known)}"
+        self._mistakes.add(node.place_of_key, f"{where} needs a 'type' or a 'url'", hint)
         return None
 
     def _url_options(self, url: Url, node: Node, type_name: str, loaded: Any, path: Path) -> dict[str, Node] | None:
@@ -235,7 +237,7 @@ class Components:
         name, value, when = entry
         known = self._converter.known("steps", name)
         if name not in known:
-            hint = did_you_mean(name, known) or f"known are: {', '.join(known)}"
+            hint = hint_for(name, known) or f"known are: {', '.join(known)}"
             self._mistakes.add(value.place_of_key, f"{dotted(path)}: unknown step {name!r}", hint)
             inside = value.value.get("when") if isinstance(value.value, dict) else None
             if when := when or inside:

@@ -26,7 +26,8 @@ from logrouter.config.files import read_code, read_secret
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Origin, Path, dotted, plain, rewrap
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
-from logrouter.errors import ExpressionError, PluginError, did_you_mean
+from logrouter.config.words import hint_for, meant_by
+from logrouter.errors import ExpressionError, PluginError
 from logrouter.parsing import Parse
 from logrouter.values import CodeFile, Secret
 
@@ -131,6 +132,8 @@ class Converter:
             elif key not in ignored:
                 self.unknown(key, item, path, [*fields, *ignored])
                 values[key] = WRONG
+                if meant := meant_by(key, fields):
+                    values.setdefault(fields[meant].name, WRONG)  # nobody is told that this is missing
         self._require(node, fields, values, path)
         return self._construct(node, struct, values, path, make)
 
@@ -151,7 +154,7 @@ class Converter:
     def unknown(self, key: str, node: Node, path: Path, known: Sequence[str]) -> None:
         """Add the mistake that there is no such key."""
         where = f" in {dotted(path)}" if path else ""
-        hint = did_you_mean(key, known) or (f"known are: {', '.join(sorted(known))}" if known else None)
+        hint = hint_for(key, known) or (f"known are: {', '.join(sorted(known))}" if known else None)
         self.mistakes.add(node.place_of_key, f"unknown key {key!r}{where}", hint)
 
     def _require(self, node: Node, fields: Mapping[str, Any], values: dict[str, Any], path: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, dotted
+from logrouter.config.words import hint_for
 from logrouter.config.yaml_nodes import MAX_BYTES, parse_yaml
 from logrouter.errors import did_you_mean
 from logrouter.values import CodeFile
@@ -193,12 +194,22 @@ def merge_documents(documents: Iterable[Node], mistakes: Mistakes) -> Document:
         if not isinstance(document.value, dict):
             mistakes.add(document.origin, f"a config is a mapping such as 'sinks: …', not {shown(document)}")
             continue
+        empty = None
         for key, node in document.value.items():
             if key not in SECTIONS:
-                mistakes.add(node.place_of_key, f"unknown key {key!r}", did_you_mean(key, (*SECTIONS, TESTS)))
-            elif checked := _section(key, node, mistakes):
+                mistakes.add(node.place_of_key, f"unknown key {key!r}", _hint(key, empty))
+                continue
+            empty = key if node.value is None else None
+            if checked := _section(key, node, mistakes):
                 merged[key] = _merge(merged[key], checked, (key,), mistakes) if key in merged else checked
     return merged
+
+
+def _hint(key: str, empty: str | None) -> str:
+    """What an unknown key is meant to be. `empty`: the section above it, if nothing stands under that."""
+    if hint := hint_for(key, (*SECTIONS, TESTS)):
+        return hint
+    return f"if it belongs to {empty!r}, indent it" if empty else f"known are: {', '.join((*SECTIONS, TESTS))}"
 
 
 def _section(key: str, node: Node, mistakes: Mistakes) -> Node | None:
@@ -208,7 +219,8 @@ def _section(key: str, node: Node, mistakes: Mistakes) -> Node | None:
     if key in SCALARS:
         return node
     if key in MAPPINGS and not isinstance(node.value, dict):
-        mistakes.add(node.origin, f"{key}: expected a mapping, not {shown(node)}")
+        hint = "give each a name: 'errors: …'" if key in ("sinks", "sources") and isinstance(node.value, list) else None
+        mistakes.add(node.origin, f"{key}: expected a mapping, not {shown(node)}", hint)
         return None
     if key in LISTS and not isinstance(node.value, list):
         mistakes.add(node.origin, f"{key}: expected a list, not {shown(node)}", "begin each item with '- '")

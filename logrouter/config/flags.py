@@ -11,6 +11,7 @@ from logrouter.config.assignments import Assignment
 from logrouter.config.files import LISTS, SCALARS, SECTIONS, Document
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import MAX_DEPTH, Path, text_node
+from logrouter.config.words import hint_for
 from logrouter.errors import did_you_mean
 
 _NAMED_URL = r"(?s)([^:=/?]+)=(.*)"
@@ -80,7 +81,7 @@ def read_sets(flags: Flags, mistakes: Mistakes) -> list[Assignment]:
         elif path[0] in LISTS:
             mistakes.add(place, f"{path[0]} cannot be set by a flag", f"use LOGROUTER_{path[0].upper()}")
         elif path[0] not in SECTIONS:
-            mistakes.add(place, f"unknown key {path[0]!r}", did_you_mean(path[0], SECTIONS))
+            mistakes.add(place, f"unknown key {path[0]!r}", hint_for(path[0], SECTIONS))
         elif (len(path) == 1) != (path[0] in SCALARS):
             mistakes.add(place, "expected the full path of one option", "for example --set spool.memory=32MiB")
         else:

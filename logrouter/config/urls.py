@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from logrouter.errors import did_you_mean
+from logrouter.config.words import hint_for
 from logrouter.values import MASK, Secret, revealed
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\+[A-Za-z0-9]+)?(?=:|\?|$)")
@@ -118,7 +118,7 @@ def _unknown_scheme(text: str, scheme: str | None, types: Sequence[str]) -> UrlE
         return UrlError("expected a URL such as file:errors.ndjson", f"write file:{shown}")
     if scheme is None:
         return UrlError("expected a URL such as file:errors.ndjson")
-    hint = did_you_mean(scheme.lower(), types) or f"known are: {', '.join(types)}"
+    hint = hint_for(scheme, types) or f"known are: {', '.join(types)}"
     return UrlError(f"unknown scheme {scheme!r}", hint)
 
 

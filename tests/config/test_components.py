@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,10 @@ sinks:
     [
         ("5", "1:13: sinks.a: expected a URL or a mapping, not '5'"),
         ("[x]", "1:13: sinks.a: expected a URL or a mapping, not a list"),
-        ("", "1:10: sinks.a needs a 'type' or a 'url' (types are: file, stdout, vault)"),
+        (
+            "",
+            "1:10: sinks.a needs a 'type' or a 'url' (indent what belongs to it; types are: file, stdout, vault)",
+        ),
         ("{type: fiel, path: x}", "1:20: sinks.a: unknown sink type 'fiel' (did you mean 'file'?)"),
         ("{type: stdout, url: 'file:x'}", "1:20: sinks.a: the type is 'stdout', but the URL's is 'file'"),
         ("{type: file}", "1:13: sinks.a needs 'path'"),
@@ -95,6 +99,23 @@ def test_wrong_sinks(mistakes_in: Finder, sink: str, told: str) -> None:
         line, column = head.split(":")
         told = f"{line}:{int(column) + 9}: {rest}"
     assert mistakes_in(f"sinks: {{ a: {sink}}}") == [f"{PLACE}{told}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sinks: {a: {type: file, pth: x}}", ["1:25: unknown key 'pth' in sinks.a (did you mean 'path'?)"]),
+        ("sinks: {a: {type: kafka, brokers: x}}", ["1:19: sinks.a: unknown sink type 'kafka' (known are: …)"]),
+        ("sinks: {a: {type: tail, path: x}}", ["1:19: sinks.a: unknown sink type 'tail' (did you mean 'file'?)"]),
+        ("steps: [{drop: {when: a == 1}}]", ["1:10: steps.0: unknown step 'drop' (did you mean 'discard'?)"]),
+        ("inputs: {a: x}", ["1:1: unknown key 'inputs' (did you mean 'sources'?)"]),
+        ("sinks:\nerrors: {url: 'file:a'}", ["2:1: unknown key 'errors' (if it belongs to 'sinks', indent it)"]),
+        ("sinks: ['file:x']", ["1:8: sinks: expected a mapping, not a list (give each a name: 'errors: …')"]),
+    ],
+)
+def test_what_newcomers_write(mistakes_in: Finder, text: str, told: list[str]) -> None:
+    found = [re.sub(r"are: .*\)", "are: …)", line) for line in mistakes_in(text)]
+    assert found == [PLACE + line for line in told]
 
 
 def test_bare_numbers_are_no_quantities(mistakes_in: Finder) -> None:

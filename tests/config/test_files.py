@@ -166,7 +166,7 @@ def test_a_folder_names_a_file_in_it(tmp_path: Path) -> None:
 
 def test_sections_of_the_wrong_kind(mistakes_in: Finder) -> None:
     assert mistakes_in("sinks: [a]\nsteps: {a: 1}\nspool: 5\nsinsk: 1\n") == [
-        "logrouter.yaml:1:8: sinks: expected a mapping, not a list",
+        "logrouter.yaml:1:8: sinks: expected a mapping, not a list (give each a name: 'errors: …')",
         "logrouter.yaml:2:8: steps: expected a list, not a mapping (begin each item with '- ')",
         "logrouter.yaml:3:8: spool: expected a mapping, not '5'",
         "logrouter.yaml:4:1: unknown key 'sinsk' (did you mean 'sinks'?)",

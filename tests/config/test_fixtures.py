@@ -42,7 +42,6 @@ def mistakes(tmp_path: Path, tests: str) -> list[str]:
         (
             "{nam: a, input: x, expect: {}}",
             [
-                "c.yaml:4:5: tests.0 needs 'name'",
                 "c.yaml:4:6: unknown key 'nam' in tests.0 (did you mean 'name'?)",
             ],
         ),
@@ -121,7 +120,6 @@ def mistakes(tmp_path: Path, tests: str) -> list[str]:
             '{name: a, input: [x, {"level": "error"}, {aftr: 1s}], expect: {}}',
             [
                 f"c.yaml:4:26: tests.0.input: expected a line, or 'after', not another mapping ({QUOTES})",
-                "c.yaml:4:46: tests.0.input.1 needs 'after'",
                 "c.yaml:4:47: unknown key 'aftr' in tests.0.input.1 (did you mean 'after'?)",
             ],
         ),
