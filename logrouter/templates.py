@@ -23,6 +23,7 @@ from logrouter.documents import Document, encode_value
 from logrouter.errors import ExpressionError
 from logrouter.memo import Memo
 from logrouter.references import MISSING, Field, Opaque, Reference, Resource, Severity, Time
+from logrouter.values import ByText
 
 if TYPE_CHECKING:
     from logrouter.facts import Facts
@@ -50,10 +51,10 @@ class Place(NamedTuple):
     """Of a time, for strftime; None: RFC 3339."""
 
 
-class Template:
+class Template(ByText):
     """A text with places. Immutable; equal by its text, and by what stands for what is missing."""
 
-    __slots__ = ("_readers", "missing", "parts", "references", "text")
+    __slots__ = ("_readers", "missing", "parts", "references")
 
     def __init__(self, text: str, parts: tuple[str | Place, ...], missing: str = MISSING_TEXT) -> None:
         self.text = text
@@ -125,14 +126,7 @@ class Template:
             return NotImplemented
         return self.text == other.text and self.missing == other.missing
 
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"Template({self.text!r})"
-
-    def __str__(self) -> str:
-        return self.text
+    __hash__ = ByText.__hash__
 
 
 def text_of(value: Any) -> str:

@@ -113,6 +113,26 @@ class Rate:
         return f"{events}/{self.unit}"
 
 
+class ByText:
+    """Something that its text in the config says all of: equal, hashed and shown by it. Immutable."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, type(self)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class CodeFile:
     """The path of a file with code, and what it held when the config was read. Immutable."""
 

@@ -33,11 +33,15 @@ def parser(
     )
 
 
+_USUAL_WIDTH = 80
+"""Where nobody says: a terminal that has just been made may say 0."""
+
+
 def _width() -> int:
     """How wide help may be. argparse would ask `shutil`, which is a tenth of the memory of `run`."""
     with suppress(ValueError, OSError):
-        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
-    return 80
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns or _USUAL_WIDTH
+    return _USUAL_WIDTH
 
 
 def add_config_options(to: argparse.ArgumentParser, *, sinks: bool = True) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from logrouter.documents import Document
 from logrouter.references import Reference
+from logrouter.values import ByText
 
 if TYPE_CHECKING:
     from logrouter.facts import Facts
@@ -35,10 +36,10 @@ __all__ = ["Rule", "parse_reference"]
 Test = Callable[[Document, "Facts"], bool]
 
 
-class Rule:
+class Rule(ByText):
     """A condition, ready to be compiled into a larger function or asked of one event. Immutable."""
 
-    __slots__ = ("_code", "_test", "memoisable", "references", "text")
+    __slots__ = ("_code", "_test", "memoisable", "references")
 
     def __init__(self, text: str, code: Code, references: frozenset[Reference], memoisable: bool) -> None:
         self.text = text
@@ -75,18 +76,6 @@ class Rule:
 
             self._test = compile_reader(self.source)
         return self._test(document, facts)
-
-    def __eq__(self, other: object) -> bool:
-        return self.text == other.text if isinstance(other, Rule) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"Rule({self.text!r})"
-
-    def __str__(self) -> str:
-        return self.text
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Rule.parse, (self.text,)

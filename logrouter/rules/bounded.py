@@ -29,6 +29,7 @@ from logrouter.possessive import portable
 from logrouter.rules.backtracking import LOOKS, is_open, sequences
 from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest, longest_of
 from logrouter.rules.patterns import PatternError, compile_pattern
+from logrouter.values import ByText
 
 WORK: Final = 2**22
 """Steps of the engine for one text: a tenth of a second at most, or nearly."""
@@ -38,10 +39,10 @@ _Gap = tuple[int, list[Any]]
 """`.{least,}` and what comes after it."""
 
 
-class Condition:
+class Condition(ByText):
     """A regular expression that is asked for yes or no. Raises PatternError, a ValueError."""
 
-    __slots__ = ("longest", "search", "text")
+    __slots__ = ("longest", "search")
 
     search: Callable[[str], re.Match[str] | None]
     """Gives None where it is not found."""
@@ -72,18 +73,6 @@ class Condition:
             return cls(text)
         except PatternError as error:
             raise ValueError(f"{error} ({error.hint})" if error.hint else str(error)) from None
-
-    def __eq__(self, other: object) -> bool:
-        return self.text == other.text if isinstance(other, Condition) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"Condition({self.text!r})"
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def _without_ways(text: str) -> tuple[re.Pattern[str], int | None] | None:

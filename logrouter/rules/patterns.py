@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from logrouter.possessive import portable
 from logrouter.rules.backtracking import ambiguity
+from logrouter.values import ByText
 
 MAX_LENGTH: Final = 4_096
 """Characters in a pattern."""
@@ -46,10 +47,10 @@ def compile_pattern(text: str, max_length: int = MAX_LENGTH) -> re.Pattern[str]:
     return pattern
 
 
-class Pattern:
+class Pattern(ByText):
     """A regular expression in the config. Whoever searches with it bounds what that costs."""
 
-    __slots__ = ("compiled", "text")
+    __slots__ = ("compiled",)
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -59,15 +60,3 @@ class Pattern:
     def parse(cls, text: str) -> Self:
         """Raises ValueError with what is wrong."""
         return cls(text)
-
-    def __eq__(self, other: object) -> bool:
-        return self.text == other.text if isinstance(other, Pattern) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"Pattern({self.text!r})"
-
-    def __str__(self) -> str:
-        return self.text

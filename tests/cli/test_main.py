@@ -39,6 +39,14 @@ def test_each_command_says_what_it_does(command: Command, name: str) -> None:
     assert done.output.startswith(f"usage: logrouter {name} [-h]")
 
 
+def test_help_fits_a_terminal_that_does_not_say_how_wide_it_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(os, "get_terminal_size", lambda: os.terminal_size((0, 0)))
+    assert "usage: logrouter check [-h] [--connect]" in command("check", "--help").output
+
+
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_lists_all_commands_and_flags(command: Command, flag: str) -> None:
     done = command(flag)
