@@ -10,6 +10,7 @@ Counting by labels alone is done in C, by `Counter` over the tuples of a slice.
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,11 +27,16 @@ from logrouter.templates import Template
 
 OTHER: Final = "other"
 """The value of all labels of the series that has what there are too many series for."""
+LONGEST_LABEL: Final = 256
+"""Characters of a label's value that are kept."""
 DEFAULT_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Of Prometheus' own clients, for seconds."""
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _TOTAL: Final = "_total"
+_OF_HISTOGRAMS: Final = ("", "_bucket", "_sum", "_count")
+_MOST: Final = sys.float_info.max
+"""No total is more: JSON has no infinity, and could not tell of it after a restart."""
 
 Labels = tuple[str, ...]
 Number = int | float
@@ -84,9 +90,18 @@ class KeptMetric(msgspec.Struct):
     type: str
     labels: list[str]
     buckets: list[float]
-    series: list[tuple[Labels, Any]]
+    series: list[tuple[Labels, Number | list[Number]]]
     folded: int = 0
     skipped: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all totals are such as its type has, with a value for each label."""
+        numbers = len(self.buckets) + 2 if self.type == "histogram" else 0
+        return all(
+            len(labels) == len(self.labels) and (len(total) if isinstance(total, list) else 0) == numbers
+            for labels, total in self.series
+        )
 
 
 class _Condition(Template):
@@ -145,11 +160,10 @@ class Metric:
         series: dict[Labels, Any] = {}
         skipped = 0
         for key, text in zip(_rows(labels, events), texts, strict=True):
-            number = _number(text)
+            number = _number(text, self.config.scale)
             if number is None or (number < 0 and self.config.type == "counter"):
                 skipped += 1
                 continue
-            number *= self.config.scale
             match self.config.type:
                 case "counter":
                     series[key] = series.get(key, 0) + number
@@ -179,6 +193,9 @@ class Metric:
 
     def _place(self, key: Labels, value: Any) -> Labels:
         """The series that it belongs to."""
+        if key in self._series:
+            return key
+        key = tuple(text[:LONGEST_LABEL] for text in key)
         if key in self._series or len(self._series) < self.config.max_series:
             return key
         self.folded += 1
@@ -187,14 +204,19 @@ class Metric:
     def _add(self, key: Labels, value: Any) -> None:
         match self.config.type:
             case "counter":
-                self._series[key] = self._series.get(key, 0) + value
+                self._series[key] = _clamped(self._series.get(key, 0) + value)
             case "gauge":
                 self._series[key] = value
             case "histogram":
                 total = self._series.setdefault(key, [0] * (len(self.config.buckets) + 1) + [0.0])
                 for number in value:
                     total[bisect_left(self.config.buckets, number)] += 1
-                total[-1] += sum(value)
+                total[-1] = _clamped(total[-1] + sum(value))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those by which Prometheus knows it: no other metric may be called so."""
+        return tuple(self.name + end for end in _OF_HISTOGRAMS) if self.config.type == "histogram" else (self.name,)
 
     def family(self) -> Family:
         """All of it, for `/metrics`."""
@@ -225,9 +247,13 @@ def _rows(columns: Sequence[list[str]], events: int) -> Iterator[Labels]:
     return zip(*columns, strict=True) if columns else iter([()] * events)
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, scale: float) -> float | None:
     try:
-        number = float(text)
+        number = float(text) * scale
     except ValueError:
         return None
     return number if isfinite(number) else None
+
+
+def _clamped(total: Number) -> Number:
+    return max(-_MOST, min(total, _MOST))

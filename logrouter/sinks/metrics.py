@@ -22,7 +22,8 @@ at 0 with the process, as everybody's do; Prometheus knows that.
 
 **Labels are bounded.** Each set of label values is a series of its own, and costs memory here and there. Beyond
 `max_series` of a metric, new ones are counted together under `other`, told once, and in
-`logrouter_metrics_folded_total`. A label that an event does not have is empty, which Prometheus takes for none.
+`logrouter_metrics_folded_total`. Of a value the first 256 characters count. A label that an event does not have is
+empty, which Prometheus takes for none.
 
 An event without a number in `value` is left out, and counted (`logrouter_metrics_skipped_events_total`); so is one that
 would make a counter fall. A text such as `"12.5"` is a number.
@@ -89,9 +90,9 @@ class MetricsSink(Sink[MetricsConfig]):
         super().__init__(config, context)
         self.told_of_gaps = False
         self._metrics = [Metric(name, metric) for name, metric in config.metrics.items()]
-        names = [metric.name for metric in self._metrics]
+        names = [name for metric in self._metrics for name in metric.names]
         if doubled := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"metrics: {doubled[0]} stands there twice")
+            raise ValueError(f"metrics: {doubled[0]} is the name of two")
         self.claims = tuple(f"the metric {name}" for name in names)
         self.templates = tuple(chain.from_iterable(metric.templates for metric in self._metrics))
         if context.folder is not None:
@@ -107,7 +108,9 @@ class MetricsSink(Sink[MetricsConfig]):
             return
         try:
             found = msgspec.json.decode(kept, type=_Kept)
-        except msgspec.MsgspecError as error:
+            if damaged := [name for name, metric in found.metrics.items() if not metric.is_whole]:
+                raise ValueError(f"the totals of {damaged[0]} are damaged")
+        except (msgspec.MsgspecError, ValueError) as error:
             self.notice = f"{self.state_path} cannot be read, and all begins at 0: {error}"
             return
         self._end = found.end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -145,6 +146,23 @@ def test_what_there_are_too_many_series_for_is_counted_together() -> None:
     assert own_figures(sink, "folded") == {"events_total": 3}
 
 
+def test_of_long_values_of_labels_the_beginning_counts() -> None:
+    sink = sink_of("events: {type: counter, labels: {user: '{user}'}}")
+    count(sink, {"user": "a" * 300 + "b"}, {"user": "a" * 300 + "c"})
+    assert samples(sink) == {f'events_total{{user="{"a" * 256}"}}': 2}
+
+
+def test_totals_stay_finite_and_survive_a_restart() -> None:
+    sums, sizes = "sum: {type: counter, value: v}", "size: {type: histogram, value: v, buckets: [1]}"
+    before, after = sink_of(sums, sizes), sink_of(sums, sizes)
+    after.restore(count(before, *[{"v": 1.5e308}] * 3))
+    assert after.notice is None
+    count(after, {"v": 1.5e308}, {"v": -1}, first=3)
+    found = samples(after)
+    assert found["sum_total"] == found["size_sum"] == sys.float_info.max
+    assert found["size_count"] == 5
+
+
 def test_it_goes_on_from_what_it_kept_and_counts_nothing_twice() -> None:
     events = [{"status": 200, "ms": 50}, {"status": 500, "length": 4}, {"status": 200, "ms": 2000}]
     before = sink_of(REQUESTS, SECONDS, QUEUE)
@@ -165,7 +183,26 @@ def test_a_metric_that_has_changed_begins_anew_and_others_go_on() -> None:
     assert samples(other) == {'requests_total{status="200"}': 1}
 
 
-@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"end":"x","metrics":{}}'])
+def damaged(series: str, type_: str = "counter") -> bytes:
+    metric = f'{{"type":"{type_}","labels":["status"],"buckets":[1],"series":[{series}]}}'
+    return f'{{"end":9,"metrics":{{"requests_total":{metric}}}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"end":"x","metrics":{}}',
+        damaged('[["200"],"x"]'),
+        damaged('[["200"],null]'),
+        damaged('[["200","a"],1]'),
+        damaged('[["200"],[1,2,3]]'),
+        damaged('[["200"],[1,2]]', "histogram"),
+        damaged('[["200"],1]', "histogram"),
+    ],
+)
 def test_what_cannot_be_read_is_told_and_all_begins_at_0(kept: bytes) -> None:
     sink = sink_of(REQUESTS, folder="/spool")
     sink.restore(kept)
@@ -238,8 +275,13 @@ def test_what_is_wrong_is_told(metric: str, told: str) -> None:
 
 
 def test_names_that_become_the_same_are_refused() -> None:
-    with pytest.raises(ConfigError, match="a_total stands there twice"):
+    with pytest.raises(ConfigError, match="metrics: a_total is the name of two"):
         load("a: {type: counter}", "a_total: {type: counter}")
+
+
+def test_names_that_a_histogram_takes_are_refused() -> None:
+    with pytest.raises(ConfigError, match="metrics: a_sum is the name of two"):
+        load("a: {type: histogram, value: v}", "a_sum: {type: gauge, value: v}")
 
 
 def test_two_sinks_with_one_metric_are_refused() -> None:
