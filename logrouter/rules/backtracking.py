@@ -255,13 +255,20 @@ class Automaton:
         return whole
 
     def _ended(self, whole: Part) -> Part:
-        """With the end of the text behind it: certain is what can go on to there, whatever the text."""
-        exits = [end._replace(certain=end.certain and self._swallows_all(end.state)) for end in whole.exits]
+        """With the end of the text behind it: certain is what can go on to there, whatever the text, or end there."""
+        swallowing = {end.state for end in whole.exits if end.certain and self._swallows_all(end.state)}
+        exits = [
+            end._replace(certain=end.certain and not swallowing.isdisjoint(self._next_of_all(end.state)))
+            for end in whole.exits
+        ]
         return whole._replace(exits=exits, certain=False)
 
+    def _next_of_all(self, state: int) -> Iterator[int]:
+        """The states that follow whatever is read."""
+        return (target for target, label in self.edges[state] if label == self._classes.everything)
+
     def _swallows_all(self, state: int) -> bool:
-        everything = self._classes.everything
-        return self.masks[state] == everything and (state, everything) in self.edges[state]
+        return self.masks[state] == self._classes.everything and state in self._next_of_all(state)
 
     def _then(self, first: Part, second: Part) -> Part:
         self._connect(first.exits, second.entries)

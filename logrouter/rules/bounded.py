@@ -1,7 +1,10 @@
-"""Whether a regular expression is found in a text, for rules and for joining: in about 0.1 s at most.
+r"""Whether a regular expression is found in a text, for rules and for joining: in about 0.1 s at most.
 
 `cost` tells how the search grows with the text. Where that is with its length, the whole text is searched; where it is
 faster, as many characters of it as `WORK` allows; where those are too few to be of use, the expression is refused.
+
+For yes or no a repetition at either end of an expression need not take more than it must: `.*ERROR.*` is found where
+`ERROR` is, `(\w+)=(.+)` where `\w=.` is. That alone makes most expressions grow with the length.
 
 Much that is written in rules is of the form `A.*B.*C`, and grows with a high power. For yes or no it need not: where
 the A that ends first leads to no B and C, no later A of that line does, as its `.*` takes what the later one's takes,
@@ -27,13 +30,19 @@ from typing import Any, Final, Self
 
 from logrouter.possessive import portable
 from logrouter.rules.backtracking import LOOKS, is_open, sequences
-from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest, longest_of
+from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest_of
 from logrouter.rules.patterns import PatternError, compile_pattern
 from logrouter.values import ByText
 
 WORK: Final = 2**22
 """Steps of the engine for one text: a tenth of a second at most, or nearly."""
 _MOST_WORDS: Final = 64
+_REPETITIONS: Final = {
+    0: (codes.MAX_REPEAT, codes.MIN_REPEAT),
+    -1: (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT),
+}
+"""Those that need not take more than they must, at the beginning and at the end: a possessive one at the beginning
+leaves nothing to what follows."""
 
 _Gap = tuple[int, list[Any]]
 """`.{least,}` and what comes after it."""
@@ -52,11 +61,15 @@ class Condition(ByText):
     def __init__(self, text: str) -> None:
         self.text = text
         search = compile_pattern(text).search
-        self.longest = short = longest(text, WORK, of_lines=True)
+        written = parser.parse(portable(text))
+        tree = _shortened(written)
+        if tree is not written:
+            search = compiler.compile(tree, tree.state.flags).search
+        self.longest = short = longest_of(tree, WORK)
         if short is None:
             self.search = search
             return
-        better = _without_ways(text)
+        better = _without_ways(tree)
         if better is not None:
             search_long, self.longest = better[0].search, better[1]
         else:
@@ -75,9 +88,39 @@ class Condition(ByText):
             raise ValueError(f"{error} ({error.hint})" if error.hint else str(error)) from None
 
 
-def _without_ways(text: str) -> tuple[re.Pattern[str], int | None] | None:
+def _shortened(tree: Any) -> Any:
+    """The expression that is found where this one is, without what it need not take at either end."""
+    if _refers(tree):
+        return tree
+    items = _shortened_at(tree, _shortened_at(tree, list(tree), 0), -1)
+    return tree if items == list(tree) else _sequence(tree, items)
+
+
+def _shortened_at(tree: Any, items: list[Any], end: int) -> list[Any]:
+    """The same at one end: 0, the beginning, as the search may begin later; or -1, as it may stop earlier."""
+    while items:
+        code, value = items[end]
+        if code in _REPETITIONS[end] and value[0] <= 1:
+            body = list(value[2]) if value[0] else []
+            items = [*body, *items[1:]] if end == 0 else [*items[:-1], *body]
+            continue
+        if code in _REPETITIONS[end]:
+            value = (value[0], *value[::2])
+        elif code is codes.SUBPATTERN and not value[1] | value[2]:
+            inner = _shortened_at(tree, list(value[3]), end)
+            value = (*value[:3], _sequence(tree, inner))
+            if not inner:
+                del items[end]
+                continue
+        elif code is codes.BRANCH:
+            value = (value[0], [_sequence(tree, _shortened_at(tree, list(branch), end)) for branch in value[1]])
+        items[end] = code, value
+        break
+    return items
+
+
+def _without_ways(tree: Any) -> tuple[re.Pattern[str], int | None] | None:
     """The expression that is found where this one is, and up to which length; None: there is none."""
-    tree = parser.parse(portable(text))
     first, gaps = _gaps(tree)
     pieces = [first, *(piece for _, piece in gaps)]
     if not gaps or _refers(tree) or not all(_stays_in_line(tree, piece) for piece in pieces):
