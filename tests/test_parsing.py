@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from logrouter.config import load
@@ -14,16 +11,7 @@ from logrouter.errors import ConfigError
 from logrouter.parsers.json import Json
 from logrouter.parsers.regex import Regex
 from logrouter.parsing import AUTO, JSON, JSON_OR_TEXT, NONE, Parse
-
-NOWHERE = Path("/nonexistent")
-
-
-def parse_of(said: str, **environ: str) -> Any:
-    text = f"sources: {{app: {{type: stdin, parse: {said}}}}}" if said else ""
-    environ |= {"LOGROUTER_CONFIG_YAML": text}
-    settings = load(environ=environ, folder=NOWHERE, system_folder=NOWHERE)
-    (source,) = settings.sources.values()
-    return source.config.parse
+from tests.parse_option import NOWHERE, parse_of
 
 
 def mistakes_of(said: str) -> list[str]:

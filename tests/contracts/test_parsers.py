@@ -13,16 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logrouter import component, reference
-from logrouter.config import load
 from logrouter.documents import decode_document
 from logrouter.event import Flag
 from logrouter.parsers import Parser
-from logrouter.parsing import Parse
 from logrouter.possessive import portable
 from logrouter.projection import recognise_line
+from tests.parse_option import parse_of
 from tests.strategies import lines
 
-NOWHERE = Path("/nonexistent")
 RECEIVED_NS = 1_790_000_000_000_000_000
 """September 2026."""
 NAMES = component.names("parsers")
@@ -100,15 +98,6 @@ recognised = [
     for before, _ in example.events
 ]
 """Those of the parsers that `auto` knows, without options."""
-
-
-def parse_of(said: str) -> Parse:
-    """What a config makes of the option `parse`."""
-    text = f"sources: {{app: {{type: stdin, parse: {said}}}}}"
-    found: Parse = (
-        load(environ={"LOGROUTER_CONFIG_YAML": text}, folder=NOWHERE, system_folder=NOWHERE).sources["app"].config.parse
-    )
-    return found
 
 
 def parser_of(said: str) -> Parser[Any]:
