@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from logrouter import component
-from logrouter.config.conversion import fields_of
 from logrouter.config.files import SECTIONS
+from logrouter.config.kinds import fields_of
 from logrouter.config.settings import AdminSettings, RouteSettings, SpoolSettings
 from logrouter.config.words import ELSEWHERE, hint_for, meant_by
 from logrouter.reference import KINDS

@@ -6,9 +6,10 @@
 
 What the pieces own: `nodes` the tree, `yaml_nodes` the part of YAML we read, `files` finding and merging,
 `substitution` `${…}`, `environment` and `flags` their notations, `assignments` how these two change the document,
-`scalars` and `conversion` typing, `urls` and `components` sources, steps and sinks, `build` what ties the sections
-together, `settings` the result, `effective` showing it; `fixtures`, tests of it. To add an option, add a field to its
-struct: nothing here needs to know. Later wins: defaults, OTEL_* (resource only), files, LOGROUTER_*, flags.
+`kinds`, `scalars` and `conversion` typing, `words` what was meant by an unknown one, `urls` and `components` sources,
+steps and sinks, `build` what ties the sections together, `settings` the result, `effective` showing it; `fixtures`,
+tests of it. To add an option, add a field to its struct: nothing here needs to know. Later wins: defaults, OTEL_*
+(resource only), files, LOGROUTER_*, flags.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from logrouter import component
 from logrouter.config.components import Components
-from logrouter.config.conversion import WRONG, Converter, fields_of
+from logrouter.config.conversion import WRONG, Converter
 from logrouter.config.files import SCALARS, Document
+from logrouter.config.kinds import fields_of
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import DEFAULT, Node, Origin, Path, dotted
 from logrouter.config.settings import (

@@ -12,7 +12,8 @@ from typing import Any
 from logrouter import component
 from logrouter.component import Kind
 from logrouter.config.assignments import is_mapping_text
-from logrouter.config.conversion import WRONG, Converter, fields_of
+from logrouter.config.conversion import WRONG, Converter
+from logrouter.config.kinds import fields_of
 from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Path, dotted, node_of
 from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings

@@ -13,18 +13,17 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence, Set
-from functools import cache
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
-from msgspec.structs import FieldInfo
 
 from logrouter import component
 from logrouter.component import Kind
 from logrouter.config.assignments import parse_text
 from logrouter.config.files import read_code, read_secret
+from logrouter.config.kinds import LISTS, MAPPINGS, fields_of, is_secret, members_of, other_words, rank_of
 from logrouter.config.mistakes import Mistakes, shown
-from logrouter.config.nodes import Node, Origin, Path, dotted, plain, rewrap
+from logrouter.config.nodes import Node, Origin, Path, dotted, holder_of, plain, rewrap
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
 from logrouter.config.words import hint_for, meant_by
 from logrouter.errors import ExpressionError, PluginError
@@ -41,14 +40,6 @@ WRONG: Final = _Wrong()
 """What could not be converted; its mistake has been added."""
 
 _SCALARS = {bool: read_bool, int: read_int, float: read_float, str: read_str}
-_LISTS = (list, tuple, Sequence, frozenset, set)
-_MAPPINGS = (dict, Mapping)
-
-
-@cache
-def fields_of(struct: Any) -> dict[str, FieldInfo]:
-    """A struct's fields by the names they have in the config."""
-    return {field.encode_name: field for field in msgspec.structs.fields(struct)}
 
 
 class Converter:
@@ -77,9 +68,9 @@ class Converter:
             return self._union(node, get_args(kind), path)
         if origin is Annotated:
             return self._annotated(node, kind, path)
-        if (origin or kind) in _LISTS:
+        if (origin or kind) in LISTS:
             return self._list(node, kind, path)
-        if (origin or kind) in _MAPPINGS:
+        if (origin or kind) in MAPPINGS:
             return self._mapping(node, kind, path)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and not hasattr(kind, "parse"):
             return self.struct(node, kind, path)
@@ -109,8 +100,8 @@ class Converter:
 
     def _secret(self, node: Node, kind: Any, path: Path) -> Any:
         """What came out of a file of secrets, for an option that keeps it secret."""
-        for member in _members(kind):
-            if _is_secret(member):
+        for member in members_of(kind):
+            if is_secret(member):
                 return self._scalar(node, member, path)
         self.refuses_secret(node, path)
         return WRONG
@@ -127,7 +118,7 @@ class Converter:
         for key, item in keys.items():
             if key in fields:
                 values[fields[key].name] = self.convert(item, fields[key].type, (*path, key))
-            elif (base := key.removesuffix("_file")) != key and base in fields and _is_secret(fields[base].type):
+            elif (base := key.removesuffix("_file")) != key and base in fields and is_secret(fields[base].type):
                 values.update({fields[base].name: self._secret_file(item, keys, base, path)})
             elif key not in ignored:
                 self.unknown(key, item, path, [*fields, *ignored])
@@ -195,7 +186,7 @@ class Converter:
     def complain(self, node: Node, path: Path, error: ValueError) -> None:
         """Add what a component said of its options; at the very character, if it quotes a text of them."""
         if isinstance(error, ExpressionError):
-            node = _holder_of(node, error.text) or node
+            node = holder_of(node, error.text) or node
         self.mistakes.add_value(node, dotted(path), error)
 
     def _secret_file(self, node: Node, keys: Mapping[str, Node], base: str, path: Path) -> Any:
@@ -298,8 +289,8 @@ class Converter:
             return None
         others = [member for member in members if member is not type(None)]
         if str in others:  # MaybeSecret, and the node is none
-            others = [member for member in others if not _is_secret(member)]
-        members = sorted(others, key=lambda member: _rank(node, member))
+            others = [member for member in others if not is_secret(member)]
+        members = sorted(others, key=lambda member: rank_of(node, member))
         if len(members) == 1:
             return self.convert(node, members[0], path)
         told = None
@@ -310,46 +301,10 @@ class Converter:
                 self.origins |= trial.origins
                 return value
             told = told or trial.mistakes
-        also = _also(members[1:])
+        also = other_words(members[1:])
         for mistake in told.found if told else ():
             self.mistakes.add(mistake.place, mistake.problem, mistake.hint or also, mistake.excerpt)
         return WRONG
-
-
-def _rank(node: Node, kind: Any) -> int:
-    """Where a union's member is tried: what has the node's shape first, then the narrower types."""
-    origin = get_origin(kind) or kind
-    if isinstance(node.value, dict) and (
-        origin in _MAPPINGS or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
-    ):
-        return 0
-    if isinstance(node.value, list) and origin in _LISTS:
-        return 0
-    if node.style == "text" and isinstance(node.value, str) and origin in (*_LISTS, *_MAPPINGS):
-        return 0 if node.value[:1] in ("[", "{") else 9
-    if origin is Literal and node.text in get_args(kind):
-        return 1  # a word that means something else than the same word as a template
-    if hasattr(kind, "parse"):
-        return 2
-    narrowness = {bool: 1, int: 3, float: 4, Literal: 5, str: 6}
-    return narrowness.get(origin, 7)
-
-
-def _also(members: Sequence[Any]) -> str | None:
-    """The words that a union allows besides."""
-    words = [str(word) for member in members if get_origin(member) is Literal for word in get_args(member)]
-    return f"or {', '.join(words)}" if words else None
-
-
-def _members(kind: Any) -> tuple[Any, ...]:
-    """Of a union; any other type is its own only one."""
-    return get_args(kind) if get_origin(kind) is Union or isinstance(kind, types.UnionType) else (kind,)
-
-
-def _is_secret(kind: Any) -> bool:
-    """Whether all its values are secret: `Secret`, `Secret | None`."""
-    members = [member for member in _members(kind) if member is not type(None)] or [kind]
-    return all(isinstance(member, type) and issubclass(member, Secret) for member in members)
 
 
 def _is_about(error: ValueError, right: Set[str], wrong: Set[str], node: Node) -> bool:
@@ -358,19 +313,6 @@ def _is_about(error: ValueError, right: Set[str], wrong: Set[str], node: Node) -
     It begins with the option's name, or it is about the very text.
     """
     if isinstance(error, ExpressionError):
-        return _holder_of(node, error.text) is not None
+        return holder_of(node, error.text) is not None
     words = re.findall(r"\w+", str(error))
     return words[:1] != [] and words[0] in right and wrong.isdisjoint(words)
-
-
-def _holder_of(node: Node, text: str) -> Node | None:
-    """The scalar under the node that holds exactly this text, or the value of the key that does."""
-    if node.is_scalar:
-        return node if node.text == text else None
-    items = node.value.items() if isinstance(node.value, dict) else ((None, item) for item in node.value)
-    for key, item in items:
-        if key == text:
-            return Node(text, item.place_of_key, text=text)
-        if found := _holder_of(item, text):
-            return found
-    return None

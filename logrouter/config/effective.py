@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from logrouter import component
-from logrouter.config.conversion import fields_of
+from logrouter.config.kinds import fields_of
 from logrouter.config.nodes import DEFAULT, Origin, Path, dotted, resolve_plain
 from logrouter.config.settings import Settings, SinkSettings, SourceSettings, StepSettings
 from logrouter.parsing import Parse

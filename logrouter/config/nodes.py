@@ -184,6 +184,19 @@ def _same(value: Any, original: Any) -> bool:
     return value is original or (type(value) is type(original) and bool(value == original))
 
 
+def holder_of(node: Node, text: str) -> Node | None:
+    """The scalar under the node that holds exactly this text, or the value of the key that does."""
+    if node.is_scalar:
+        return node if node.text == text else None
+    items = node.value.items() if isinstance(node.value, dict) else ((None, item) for item in node.value)
+    for key, item in items:
+        if key == text:
+            return Node(text, item.place_of_key, text=text)
+        if found := holder_of(item, text):
+            return found
+    return None
+
+
 def dotted(path: Path) -> str:
     """A path as messages show it. Control characters are escaped: a config must not drive a terminal."""
     return ".".join(part if part.isprintable() else repr(part)[1:-1] for part in path)
