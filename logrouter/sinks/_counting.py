@@ -1,10 +1,11 @@
 """One metric of the sink `metrics`: what some events add to it, and what all have come to.
 
-    columns   the condition, if any │ a text for each label │ the value, if any       one text an event each
+    columns   the condition, if any │ a text for each label │ the value, if any       one an event each
     counted   label values → what these events add
     series    label values → the total
 
-Counting by labels alone is done in C, by `Counter` over the tuples of a slice.
+Counting by labels alone is done in C, by `Counter` over the tuples of a slice. So is nearly all of the work on numbers:
+a value that is a number stays one in its column, and what is added to a histogram's buckets is counted first.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from __future__ import annotations
 import re
 import sys
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import compress
-from math import isfinite
+from itertools import compress, repeat
+from math import inf, isfinite
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from logrouter.references import Reference
+from logrouter.references import Field, Reference
 from logrouter.rules import Rule
 from logrouter.sinks import Family
-from logrouter.templates import Template
+from logrouter.templates import Place, Template
 
 OTHER: Final = "other"
 """The value of all labels of the series that has what there are too many series for."""
@@ -122,6 +123,20 @@ class _Condition(Template):
         return f"('1' if {self._rule.source(name, constants)} else '')"
 
 
+class _Value(Template):
+    """A value as a column: what is a number in the event is one here, all else is its text."""
+
+    __slots__ = ()
+
+    def source(self, name: Callable[[Reference], str], constants: dict[str, object], *, segment: bool = False) -> str:
+        text = super().source(name, constants, segment=segment)
+        match self.parts:
+            case (Place(Field() as field),):
+                value = name(field)
+                return f"({value} if {value}.__class__ is float or {value}.__class__ is int else {text})"
+        return text
+
+
 class Metric:
     """The totals of one metric."""
 
@@ -140,7 +155,7 @@ class Metric:
         """Events without a number."""
         condition = () if config.match is None else (_Condition(config.match),)
         labels = [label.where_missing("") for label in config.labels.values()]
-        value = () if config.value is None else (Template.parse(f"{{{config.value}}}").where_missing(""),)
+        value = () if config.value is None else (_value_of(config.value),)
         self.templates: tuple[Template, ...] = (*condition, *labels, *value)
         """The columns that it needs."""
         self._series: dict[Labels, Any] = {}
@@ -156,22 +171,27 @@ class Metric:
             events = len(holds) - holds.count("")
         if self.config.value is None:
             return Counted(Counter(_rows(lists, events)))
-        *labels, texts = lists
-        series: dict[Labels, Any] = {}
-        skipped = 0
-        for key, text in zip(_rows(labels, events), texts, strict=True):
-            number = _number(text, self.config.scale)
-            if number is None or (number < 0 and self.config.type == "counter"):
-                skipped += 1
-                continue
-            match self.config.type:
-                case "counter":
-                    series[key] = series.get(key, 0) + number
-                case "gauge":
-                    series[key] = number
-                case "histogram":
-                    series.setdefault(key, []).append(number)
-        return Counted(series, skipped)
+        *labels, values = lists
+        numbers = _numbers(values, self.config.scale, least=0 if self.config.type == "counter" else -inf)
+        counts = [number is not None for number in numbers]
+        counted = [number for number in numbers if number is not None]
+        return Counted(self._series_of(compress(_rows(labels, events), counts), counted), counts.count(False))
+
+    def _series_of(self, keys: Iterator[Labels], numbers: Sequence[float]) -> Mapping[Labels, Any]:
+        """What numbers come to, by label values."""
+        match self.config.type:
+            case "counter":
+                sums: defaultdict[Labels, float] = defaultdict(int)
+                for key, number in zip(keys, numbers, strict=True):
+                    sums[key] += number
+                return sums
+            case "gauge":
+                return dict(zip(keys, numbers, strict=True))
+            case "histogram":
+                lists: defaultdict[Labels, list[float]] = defaultdict(list)
+                for key, number in zip(keys, numbers, strict=True):
+                    lists[key].append(number)
+                return lists
 
     def told(self, counted: Counted) -> Iterator[str]:
         """The same for people."""
@@ -209,8 +229,8 @@ class Metric:
                 self._series[key] = value
             case "histogram":
                 total = self._series.setdefault(key, [0] * (len(self.config.buckets) + 1) + [0.0])
-                for number in value:
-                    total[bisect_left(self.config.buckets, number)] += 1
+                for place, events in Counter(map(bisect_left, repeat(self.config.buckets), value)).items():
+                    total[place] += events
                 total[-1] = _clamped(total[-1] + sum(value))
 
     @property
@@ -247,12 +267,30 @@ def _rows(columns: Sequence[list[str]], events: int) -> Iterator[Labels]:
     return zip(*columns, strict=True) if columns else iter([()] * events)
 
 
-def _number(text: str, scale: float) -> float | None:
+def _value_of(reference: str) -> Template:
+    template = Template.parse(f"{{{reference}}}")
+    return _Value(template.text, template.parts, missing="")
+
+
+def _numbers(values: Sequence[str | float], scale: float, least: float) -> Sequence[float | None]:
+    """Numbers times the scale; None for what is none, not finite, or less than the least."""
     try:
-        number = float(text) * scale
-    except ValueError:
+        numbers = list(map(float, values))
+        if scale != 1:
+            numbers = [number * scale for number in numbers]
+    except (ValueError, OverflowError):  # an integer that no float holds
+        return [_number(value, scale, least) for value in values]
+    if all(map(isfinite, numbers)) and min(numbers, default=least) >= least:
+        return numbers
+    return [number if isfinite(number) and number >= least else None for number in numbers]
+
+
+def _number(value: str | float, scale: float, least: float) -> float | None:
+    try:
+        number = float(value) * scale
+    except (ValueError, OverflowError):
         return None
-    return number if isfinite(number) else None
+    return number if isfinite(number) and number >= least else None
 
 
 def _clamped(total: Number) -> Number:

@@ -118,6 +118,49 @@ def test_a_histogram_counts_each_value_in_its_bucket() -> None:
     }
 
 
+VALUES = st.one_of(
+    st.integers(-3, 3),
+    st.floats(-10, 10),
+    st.sampled_from([True, None, "12.5", "-1", "nan", "inf", "", "x", 10**400, 2**64, 1e300, [1], {"a": 1}]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), VALUES), min_size=1, max_size=20), st.sampled_from([1.0, 0.001]))
+@settings(max_examples=50, deadline=None)
+def test_values_are_the_numbers_that_their_texts_say(events: list[tuple[str, Any]], scale: float) -> None:
+    options = f"value: v, scale: {scale}, labels: {{k: '{{k}}'}}"
+    sink = sink_of(f"c: {{type: counter, {options}}}", f"h: {{type: histogram, buckets: [1, 5], {options}}}")
+    found = json.loads(count(sink, *({"k": key, "v": value} for key, value in events)))["metrics"]
+
+    sums, lists, skipped = dict[str, float](), dict[str, list[float]](), Counter[str]()
+    for key, value in events:
+        number = _number_of(value)
+        skipped["c_total"] += number is None or number < 0
+        skipped["h"] += number is None
+        if number is not None:
+            lists.setdefault(key, []).append(number * scale)
+            if number >= 0:
+                sums[key] = sums.get(key, 0) + number * scale
+    buckets = [
+        [[key], [sum(n <= 1 for n in some), sum(1 < n <= 5 for n in some), sum(n > 5 for n in some), sum(some)]]
+        for key, some in lists.items()
+    ]
+    assert found["c_total"]["series"] == [[[key], value] for key, value in sums.items()]
+    assert found["h"]["series"] == buckets
+    assert {name: found[name]["skipped"] for name in ("c_total", "h")} == skipped
+
+
+def _number_of(value: Any) -> float | None:
+    """What a text or a number is, and nothing else is."""
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < float("inf") else None
+
+
 def test_a_gauge_is_the_last_value() -> None:
     sink = sink_of(QUEUE)
     count(sink, {"length": 3, "name": "a"}, {"length": 9, "name": "b"}, {"length": -1.5, "name": "a"})
