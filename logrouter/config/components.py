@@ -288,7 +288,7 @@ class Components:
             when = node.value["when"]
             node = Node({key: item for key, item in node.value.items() if key != "when"}, node.origin, node.key_origin)
         options = self._converter.long_form(step.options_from, node, path)
-        keys = None if options is None else self._converter.keys(options, path)
+        keys = None if options is None else self._converter.keys(options, path, fields_of(step.Config))
         if keys is None or when is None:
             return keys
         return {**keys, "when": when}

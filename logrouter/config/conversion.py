@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -128,8 +128,9 @@ class Converter:
         self._require(node, fields, values, path)
         return self._construct(node, struct, values, path, make)
 
-    def keys(self, node: Node, path: Path) -> dict[str, Node] | None:
-        """The mapping that the node is (a variable may hold it as YAML), or None after adding the mistake."""
+    def keys(self, node: Node, path: Path, known: Iterable[str] = ()) -> dict[str, Node] | None:
+        """The mapping that the node is (a variable may hold it as YAML), or None after adding the mistake. `known`: the
+        keys that it may have."""
         if node.style == "text" and isinstance(node.value, str):
             parsed = parse_text(node, self.mistakes)
             if parsed is None:
@@ -139,7 +140,8 @@ class Converter:
             return {}
         if isinstance(node.value, dict):
             return node.value
-        self.mistakes.add(node.origin, f"{dotted(path)}: expected a mapping, not {shown(node)}")
+        hint = f"with: {', '.join(sorted(known))}" if known else None
+        self.mistakes.add(node.origin, f"{dotted(path)}: expected a mapping, not {shown(node)}", hint)
         return None
 
     def unknown(self, key: str, node: Node, path: Path, known: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ Times in a format of your own are read [as parsers read them](../times.md):
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
 from logrouter.documents import Document
 from logrouter.facts import Facts
@@ -46,8 +46,6 @@ from logrouter.references import parent_and_key
 from logrouter.steps import Incomplete, Step, StepConfig
 from logrouter.steps._conversions import CONVERSIONS, Conversion, Kind, of_time
 from logrouter.steps._paths import Path, check_apart, field_path
-
-_OPTIONS: Final = {"fields", "on_error", "time_format", "timezone"}
 
 
 class ConvertConfig(StepConfig, frozen=True, kw_only=True):
@@ -85,9 +83,8 @@ class Convert(Step[ConvertConfig]):
 
     @classmethod
     def options_from(cls, value: Any) -> Any:
-        if isinstance(value, dict) and not (isinstance(value.get("fields"), dict) and value.keys() <= _OPTIONS):
-            return {"fields": value}
-        return value
+        is_short = isinstance(value, dict) and not isinstance(value.get("fields"), dict)
+        return {"fields": value} if is_short else value
 
     def apply(self, document: Document, facts: Facts) -> None:
         failed = []

@@ -54,6 +54,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from logrouter.documents import Document
+from logrouter.errors import did_you_mean
 from logrouter.facts import Facts
 from logrouter.steps import DISCARD, Outcome, Step, StepConfig, StepFailed
 from logrouter.time_box import TimeUp, run_within
@@ -108,7 +109,9 @@ class Python(Step[PythonConfig]):
         module = self._module(given[0])
         function = getattr(module, config.function, None)
         if not callable(function):
-            raise ValueError(f"function: there is no function {config.function!r} in {self._named}")
+            hint = did_you_mean(config.function, [name for name, value in vars(module).items() if callable(value)])
+            problem = f"function: there is no function {config.function!r} in {self._named}"
+            raise ValueError(f"{problem} ({hint})" if hint else problem)
         self._function: Function = function
 
     @classmethod

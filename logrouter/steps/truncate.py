@@ -32,7 +32,7 @@ from logrouter.documents import Document, encode_document, encode_value
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import Incomplete, Step, StepConfig
-from logrouter.steps._paths import field_path, put, settable_path
+from logrouter.steps._paths import Path, field_path, put, settable_path
 from logrouter.values import Size
 
 _NUMBER: Final = "{n}"
@@ -74,8 +74,11 @@ class Truncate(Step[TruncateConfig]):
         names = config.fields or (("message",) if cuts_fields else ())
         self._paths = [field_path(name, "truncated") for name in names]
         self._count = None if config.count is None else settable_path(config.count)
-        self._reserved = 0 if config.count is None else len(encode_value({config.count: _MOST}))
+        self._reserved = 0 if self._count is None else _cost_of_count(self._count)
         self._shortest = 2 + len(_ending(config.marker, _MOST).encode())
+        least = self._shortest + self._reserved
+        if config.event is not None and config.event < least:
+            raise ValueError(f"event: expected {least}B or more, as what tells of the cut may take so many")
 
     def apply(self, document: Document, facts: Facts) -> None:
         left_out = 0
@@ -182,6 +185,13 @@ def _length_kept(length: int, limit: int, ending: Callable[[int], int]) -> int:
 
 def _ending(marker: str, missing: int) -> str:
     return marker.replace(_NUMBER, str(missing))
+
+
+def _cost_of_count(path: Path) -> int:
+    """Bytes that it takes in JSON at most."""
+    document: Document = {}
+    put(document, path, _MOST)
+    return len(encode_document(document))
 
 
 def _check(config: TruncateConfig) -> None:

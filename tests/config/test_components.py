@@ -290,7 +290,7 @@ def test_steps(load_text: Loader) -> None:
         ("discard: {}", "1:20: steps.0.discard: needs 'when': without it every event would be discarded"),
         ("discard: {wen: x}", "1:21: unknown key 'wen' in steps.0.discard (did you mean 'when'?)"),
         ("remove: [[a]]", "1:20: steps.0.remove.fields.0: expected text, not a list"),
-        ("remove: a", "1:19: steps.0.remove: expected a mapping, not 'a'"),
+        ("remove: a", "1:19: steps.0.remove: expected a mapping, not 'a' (with: fields, when)"),
         ("{set: {when: a}, when: b}", "1:28: steps.0.set: 'when' stands both inside and beside the step"),
         ("redact: {with: hsh}", "1:26: steps.0.redact.with: expected mask or hash, not 'hsh' (did you mean 'hash'?)"),
     ],

@@ -196,6 +196,7 @@ def test_own_formats_are_for_texts(change: Any) -> None:
         ("convert: {a: integer}", "expected int, float"),
         ("convert: {meta.file: int}", "no field of the event"),
         ("convert: {a: int, a.b: int}", "a.b is inside a"),
+        ("convert: {fields: {a: int}, on_eror: mark}", "unknown key 'on_eror' in steps.0.convert (did you mean"),
         ("convert: {fields: {a: time}, timezone: Europe/Stockholm}", "timezone: it needs time_format"),
         ("convert: {fields: {a: time}, time_format: '%Q'}", "%Q"),
         ("convert: {fields: {a: time}, time_format: '%Y', timezone: Mars}", "IANA"),

@@ -260,7 +260,7 @@ def test_a_module_that_is_installed() -> None:
         ("{code: 'raise ValueError(5)'}", "code: code cannot be imported: ValueError at code:1: 5"),
         ("{code: 'import sys; sys.exit(3)'}", "code: code cannot be imported: SystemExit at code:1: 3"),
         ("{module: no.such}", "module: no.such cannot be imported: ModuleNotFoundError"),
-        ("{module: json, function: laods}", "function: there is no function 'laods' in json"),
+        ("{module: json, function: laods}", "function: there is no function 'laods' in json (did you mean 'loads'?)"),
         ("{file: /nonexistent/my.py}", "file: '/nonexistent/my.py' cannot be read: No such file or directory"),
         ("no_function.py", "expected ./my_steps.py:function or my_package.module:function, not 'no_function.py'"),
         ("{code: 'def transform(e): pass', timeout: 0s}", "timeout: must be more than 0"),

@@ -129,6 +129,9 @@ def test_what_is_no_text_stays(document: Document) -> None:
         ("truncate: {size: 30B, characters: 30}", "expected size or characters, not both"),
         ("truncate: {size: 9B}", "size: expected 22B or more, as the marker may take so many"),
         ("truncate: {characters: 5}", "characters: expected 20 or more, as the marker may take so many"),
+        ("truncate: {event: 23B}", "event: expected 24B or more, as what tells of the cut may take so many"),
+        ("truncate: {event: 48B, count: a.b}", "event: expected 49B or more"),
+        ("truncate: 20", "expected a mapping, not '20' (with: characters, count, event, fields, marker, size, when)"),
         ("truncate: {size: 1KiB, count: severity}", "severity cannot be set"),
     ],
 )
