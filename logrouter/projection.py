@@ -234,6 +234,12 @@ def _fields(references: Iterable[Reference]) -> Iterator[Field]:
                 pass
 
 
+def not_objects(lines: list[bytes], block: bytes) -> list[int]:
+    """The places of lines that are no JSON events. `block` is all of them, joined by newlines."""
+    _, refused = decode_each(_validate, lines, None)
+    return sorted({*refused, *not_utf8(lines, block)})
+
+
 def not_utf8(lines: list[bytes], block: bytes) -> list[int]:
     """The places of lines that are not valid UTF-8. `block` is all of them, joined by newlines."""
     if is_utf8(block):

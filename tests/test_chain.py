@@ -316,6 +316,8 @@ CHANGING = (
     "- rename: {a: b}\n- set: {c: '{b}', when: exists(b)}",
     "- discard: {when: a == 1}\n- remove: [http.status, level]",
     "- redact: {fields: [a], patterns: ['e+']}",
+    "- redact: {patterns: [all]}",
+    "- redact: {patterns: [ipv4, email]}\n- set: {x: 1, when: exists(a)}",
     "- parse: {with: auto, when: a != 1}\n- parse: {with: json, field: a}\n- convert: {http.status: int}",
     "- keep_only: [a, http.status]",
     "- set: {x: 1, when: exists(a)}\n- rename: {a: b}\n- remove: [level, c]\n- redact: {fields: [b, message]}",

@@ -99,6 +99,8 @@ STEPS = (
     "- discard: {when: status == 1}\n- sample: {keep: 0.5, by: level}\n- remove: [level]",
     "- redact: {fields: [a, http.status], patterns: [email, '[0-9]+', 'e+']}",
     "- redact: {patterns: ['t+'], when: not exists(status)}",
+    "- redact: {patterns: [all]}",
+    "- redact: {patterns: [all], with: remove}\n- redact: {fields: [level]}\n- redact: {patterns: [card]}",
     "- redact: {fields: [level], patterns: ['e+'], when: status == 1}",
     "- discard: {when: not exists(a)}\n- sample: {keep: 0.5}\n- redact: {fields: [a], when: meta.partial != 'end'}",
     "- set: {b: 1, when: exists(level)}\n- closed\n- redact: {fields: [level, a], when: exists(http.status)}",

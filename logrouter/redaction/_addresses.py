@@ -10,15 +10,15 @@ from logrouter.possessive import portable
 from logrouter.redaction._detector import Detector, Span, matches
 
 _EMAIL = re.compile(
-    portable(r"""(?<![\w.+-]) (?: [\w.+-] | (?<=\w)'(?=\w) | %(?!40) )++
+    portable(r"""(?<![\w.+-]) (?: [\w.+-]++ | (?<=\w)'(?=\w) | %(?!40) )++
         (?: @ | %40 | \\u0040 )                          # percent-encoded, or escaped in JSON inside a string
         [\w-]+ (?: \.[\w-]+ )+"""),
     re.VERBOSE,
 )
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}(?:\.(?=[0-9])|(?![0-9]))){{4}}(?<!\.)(?!\.?[0-9])")
-_DOTS = re.compile(r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
-_LIKE_IPV6 = re.compile("::|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:")
+_DOTS = re.compile(rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_LIKE_IPV6 = re.compile(rb":(?::|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:)")
 """One of these stands in every such address, and not in a time."""
 _COLONS = re.compile(
     portable(r"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?:\.[0-9]++){0,3}+(?![0-9A-Za-z])")
@@ -52,7 +52,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 PRESETS: Final = (
-    Detector("email", matches(_EMAIL), ("@", "%40", "\\u0040")),
-    Detector("ipv6", _ipv6, candidate=_LIKE_IPV6.search, shortest=3),
-    Detector("ipv4", matches(_IPV4), candidate=_DOTS.search, shortest=7),
+    Detector("email", matches(_EMAIL), hints=(b"@", b"%40", rb"\u0040")),
+    Detector("ipv6", _ipv6, candidates=(_LIKE_IPV6,)),
+    Detector("ipv4", matches(_IPV4), candidates=(_DOTS,)),
 )

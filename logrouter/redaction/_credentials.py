@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from logrouter.possessive import portable
@@ -51,6 +51,13 @@ def _is_basic(secret: str) -> bool:
 
 
 _URL_PASSWORD = re.compile(r""":(?:\\?/){2}[^\s/?#:@"'<>]*:(?P<secret>[^\s/?#"'<>]+)@""")
+_url_passwords_in: Final = matches(_URL_PASSWORD)
+
+
+def _url_passwords(text: str) -> Iterable[Span]:
+    return _url_passwords_in(text) if "/" in text else ()  # most of what has an @ is no URL
+
+
 _NAME: Final = r"""(?i: passw(?:or)?d | passphrase | pwd | (?:client|api|app|shared|access|auth)?+ [_.-]?+ secret
     | (?:api|access|auth|refresh|id|session|csrf|secret) [_.-]?+ (?:key|token) )"""
 _PASSWORD = re.compile(
@@ -67,31 +74,20 @@ def _passwords(text: str) -> Iterator[Span]:
         yield match.span(match.lastgroup or 0)
 
 
+_LIKE_ASCII: Final = ("\u017f".encode(), "\u212a".encode())
+"""What counts as an s and a k where the case does not matter."""
+
+_LIKE_TOKEN: Final = re.compile(rb"J(?<=eyJ)")
+
 PRESETS: Final = (
-    Detector("url_password", matches(_URL_PASSWORD), ("@",)),
-    Detector("bearer", matches(_BEARER), ("earer", "EARER"), shortest=13),
-    Detector("basic", _basic, ("asic", "ASIC"), shortest=10),
-    Detector("jwt", _json_web_tokens, ("eyJ",)),
+    Detector("url_password", _url_passwords, hints=(b"@",)),
+    Detector("bearer", matches(_BEARER), hints=(b"bearer",)),
+    Detector("basic", _basic, hints=(b"basic",)),
+    Detector("jwt", _json_web_tokens, candidates=(_LIKE_TOKEN,)),
     Detector(
         "password",
         _passwords,
-        (
-            "assw",
-            "ASSW",
-            "assphr",
-            "ASSPHR",
-            "pwd",
-            "PWD",
-            "Pwd",
-            "ecret",
-            "ECRET",
-            "key",
-            "KEY",
-            "Key",
-            "oken",
-            "OKEN",
-        ),
+        hints=(b"passw", b"passphr", b"pwd", b"ecret", b"key", b"token", *_LIKE_ASCII),
         names=_FIELD,
-        shortest=6,
     ),
 )

@@ -96,12 +96,32 @@ _TELEGRAM: Final = "[0-9]{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"
 _SHAPES: Final = [re.escape(begin) + rest for begin, rest in _VENDORS.items()]
 _API_KEY = re.compile(portable(f"(?<![A-Za-z0-9])(?:{'|'.join([*_SHAPES, _TELEGRAM])})"))
 
-_COMMON: Final = ("xox", "sk-", "k_live_", "k_test_", "hv", "shp", "_v1_", ":AA")
-"""What several of them have in common; the last is Telegram's."""
-_HINTS: Final = (*_COMMON, *(begin for begin in _VENDORS if not any(part in begin for part in _COMMON)))
+_ANCHORS: Final = "_-=.zxKT"
+"""Characters of which most logs have few; nearly all of these beginnings have one."""
+_FOLLOWS: Final = "[A-Za-z0-9%+/=._-]{10}"
+"""What at least follows it."""
+
+
+def _candidates() -> Iterator[re.Pattern[bytes]]:
+    """Find the beginnings that have an anchor: for each of these one expression, which looks around from there."""
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for begin in _VENDORS:
+        anchor = next((character for character in _ANCHORS if character in begin), None)
+        if anchor is not None:
+            before, _, after = begin.rpartition(anchor)
+            grouped.setdefault(anchor, []).append((before, after))
+    for anchor, some in grouped.items():
+        last = "".join(sorted({re.escape(before[-1]) for before, _ in some}))
+        around = "|".join(f"(?<={re.escape(before + anchor)}){re.escape(after)}" for before, after in some)
+        yield re.compile(f"{re.escape(anchor)}(?<=[{last}].)(?={_FOLLOWS})(?:{around})".encode())
+
+
+_HINTS: Final = [begin.encode() for begin in _VENDORS if not set(_ANCHORS) & set(begin)]
+_LIKE_AWS: Final = re.compile(rb"I(?=A[A-Z0-9]{16})(?<=A[KS]I)")
+_LIKE_TELEGRAM: Final = re.compile(rb"A(?=A[A-Za-z0-9_-]{33})(?<=:A)")
 
 PRESETS: Final = (
-    Detector("private_key", _private_keys, ("PRIVATE KEY", "PuTTY-User-Key"), shortest=27),
-    Detector("aws_key", matches(_AWS_KEY), ("AKIA", "ASIA", "ecret", "SECRET"), shortest=20),
-    Detector("api_key", matches(_API_KEY), _HINTS, shortest=20),
+    Detector("private_key", _private_keys, hints=(b"private key", b"putty-user-key")),
+    Detector("aws_key", matches(_AWS_KEY), hints=(b"ecret",), candidates=(_LIKE_AWS,)),
+    Detector("api_key", matches(_API_KEY), hints=(*_HINTS,), candidates=(*_candidates(), _LIKE_TELEGRAM)),
 )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from string import ascii_letters, digits
 from typing import Final
 
 from logrouter.possessive import portable
-from logrouter.redaction._detector import Detector, Span
+from logrouter.redaction._detector import Detector, Shape, Span, kinds
 
 _DIGIT_RUN = re.compile(portable(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,}+"))
-_MANY_DIGITS = re.compile(r"[0-9][0-9 -]{11}[0-9 -]")
-"""What every such number begins with: quicker to look for."""
+_MANY_DIGITS: Final = Shape(kinds({"0": f"{digits} -"}), b"0" * 13)
+"""What every such number begins with, be it in groups."""
 _DIGITS = re.compile(r"[0-9]+")
 _HEX_BEFORE = re.compile(r"[0-9A-Za-z]{0,64}\Z")
 _HEX_AFTER = re.compile(r"[0-9A-Za-z]{0,64}")
@@ -70,8 +71,7 @@ def is_luhn(digits: str) -> bool:
 
 
 _IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9])")
-_LIKE_IBAN = re.compile(r"[0-9](?:(?<=[^A-Za-z0-9][A-Za-z]{2}[0-9]{2})|(?<=\A[A-Za-z]{2}[0-9]{2}))[ -]?[A-Za-z0-9]")
-"""What every such number begins with: begun at a digit, as there are fewer of these than of letters."""
+_LIKE_IBAN: Final = Shape(kinds({"a": ascii_letters, "0": digits}), b" aa00", skipped=1)
 _IBAN_TABLE: Final = """
     AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24
     FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32
@@ -112,6 +112,6 @@ def is_iban(text: str) -> bool:
 
 
 PRESETS: Final = (
-    Detector("iban", _ibans, candidate=_LIKE_IBAN.search, shortest=15),
-    Detector("card", _cards, candidate=_MANY_DIGITS.search, shortest=13, numbers=True),
+    Detector("iban", _ibans, shapes=(_LIKE_IBAN,)),
+    Detector("card", _cards, shapes=(_MANY_DIGITS,), numbers=True),
 )

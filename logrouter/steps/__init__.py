@@ -126,6 +126,8 @@ class Step(Generic[ConfigT]):
     """Base of all steps."""
 
     Config: ClassVar[type[StepConfig]]
+    splices: bool = False
+    """Whether it can change events without parsing them: `apply_to_lines`."""
     decides: ClassVar[bool] = False
     """Whether it may return something else than None, or remembers events. If so it is not allowed in a route."""
     multiplies: ClassVar[bool] = False
@@ -189,6 +191,11 @@ class Step(Generic[ConfigT]):
             except Exception:
                 failed.append(document)
         return failed
+
+    def apply_to_lines(self, lines: list[bytes]) -> Sequence[bytes | None]:
+        """Change events as they are written: valid JSON objects in UTF-8 without a newline. None for those with which
+        this does not do. Asked of steps that splice. Where it raises, all are done anew, each by itself."""
+        raise NotImplementedError
 
     def apply_batch(self, documents: Sequence[Document]) -> Sequence[Document]:
         """What has become of several events, in order: some of these documents, changed, and new ones.

@@ -71,7 +71,7 @@ import msgspec
 from logrouter.documents import Document
 from logrouter.event import Flag
 from logrouter.facts import Facts
-from logrouter.redaction import Scrubber, StandIn, detectors
+from logrouter.redaction import Scrubber, StandIn, detectors, redacted_lines
 from logrouter.references import MISSING
 from logrouter.steps import Step, StepConfig
 from logrouter.steps._hashing import DIGITS, digest_by, text_of, warnings_of
@@ -113,6 +113,7 @@ class Redact(Step[RedactConfig]):
         self._names = [path[-1].encode() for path in paths if path != ("message",)]
         self._replace, stand_in = _replacements(config)
         self._scrubber = Scrubber(detectors(config.patterns), stand_in) if config.patterns else None
+        self.splices = self._scrubber is not None and not config.fields and not self._scrubber.clues.always
         self._masks_keys = config.method == "mask" and not self._paths and self._scrubber is None
 
     @classmethod
@@ -140,6 +141,10 @@ class Redact(Step[RedactConfig]):
                 _put(document, key, self._replace)
         for path in self._paths:
             _redact_field(document, path, self._replace)
+
+    def apply_to_lines(self, lines: list[bytes]) -> Sequence[bytes | None]:
+        assert self._scrubber is not None
+        return redacted_lines(self._scrubber, lines)
 
     def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
         if self._scrubber is not None:

@@ -1,0 +1,63 @@
+"""Many events changed by the same steps: step by step, so that most of it happens in C."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from logrouter.chain.named import NamedStep
+from logrouter.documents import Document, decode_each, decode_plain, encode_document
+from logrouter.facts import Facts
+from logrouter.projection import not_objects
+
+
+def changed_together(steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts) -> list[bytes | None]:
+    """Events after some steps; None for those of which each must be looked at. Raises where a step does.
+
+    The first step may need no parsed events; those with which it cannot do without are parsed.
+    """
+    if not steps or steps[0].when is not None or not steps[0].step.splices:
+        return _parsed_and_changed(steps, payloads, facts)
+    changed = _spliced(steps[0], payloads)
+    if len(steps) > 1:
+        done = iter(_parsed_and_changed(steps[1:], [one for one in changed if one is not None], facts))
+        changed = [None if one is None else next(done) for one in changed]
+    if None in changed:
+        left = [payload for payload, one in zip(payloads, changed, strict=True) if one is None]
+        others = iter(_parsed_and_changed(steps, left, facts))
+        changed = [next(others) if one is None else one for one in changed]
+    return changed
+
+
+def _parsed_and_changed(steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts) -> list[bytes | None]:
+    nothing: Document = {}
+    documents, refused = decode_each(decode_plain, payloads, nothing)
+    for place in reversed(refused):
+        del documents[place]
+    failed: set[int] = set()
+    for named in steps:
+        when = named.when
+        meant = documents if when is None else [document for document in documents if when.test(document, facts)]
+        failed.update(map(id, named.step.apply_all(meant, facts)))
+    changed: list[bytes | None] = list(map(encode_document, documents))
+    if failed:
+        changed = [None if id(one) in failed else made for one, made in zip(documents, changed, strict=True)]
+    for place in refused:
+        changed.insert(place, None)
+    return changed
+
+
+def _spliced(named: NamedStep, payloads: list[bytes]) -> list[bytes | None]:
+    """Events after a step that splices. None for those which are to be parsed."""
+    block = b"\n".join(payloads)
+    refused = not_objects(payloads, block)
+    if block.count(b"\n") >= len(payloads):
+        refused = sorted({*refused, *(place for place, payload in enumerate(payloads) if b"\n" in payload)})
+    if not refused:
+        return list(named.step.apply_to_lines(payloads))
+    fit = list(payloads)
+    for place in reversed(refused):
+        del fit[place]
+    changed = list(named.step.apply_to_lines(fit))
+    for place in refused:
+        changed.insert(place, None)
+    return changed
