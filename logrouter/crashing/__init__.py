@@ -27,128 +27,16 @@ import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
-SECTOR_BYTES: Final = 512
+from logrouter.crashing.nodes import SECTOR_BYTES as SECTOR_BYTES
+from logrouter.crashing.nodes import Descriptor, File, Folder, Resize, Write
+
 _DEVICE: Final = 77
 
 
 class Killed(BaseException):
     """The process has died in the middle of a call: nothing that it still does has any effect."""
-
-
-class _Write(NamedTuple):
-    offset: int
-    data: bytes
-
-    def apply(self, content: bytearray) -> None:
-        if len(content) < self.offset:
-            content.extend(bytes(self.offset - len(content)))
-        content[self.offset : self.offset + len(self.data)] = self.data
-
-    def sectors(self) -> Iterator[_Write]:
-        start, end = self.offset, self.offset + len(self.data)
-        while start < end:
-            stop = min(end, (start // SECTOR_BYTES + 1) * SECTOR_BYTES)
-            yield _Write(start, self.data[start - self.offset : stop - self.offset])
-            start = stop
-
-
-class _Resize(NamedTuple):
-    length: int
-
-    def apply(self, content: bytearray) -> None:
-        del content[self.length :]
-        content.extend(bytes(self.length - len(content)))
-
-
-class _File:
-    def __init__(self, number: int, mode: int) -> None:
-        self.number = number
-        self.mode = stat.S_IFREG | mode
-        self.modified_at = 0.0
-        self.content = bytearray()
-        """What reading gives."""
-        self.synced = bytearray()
-        """What no crash can take."""
-        self.changes: list[_Write | _Resize] = []
-        """What the next sync makes of the one the other."""
-        self.has_dropped = False
-        """Whether a sync could not write something."""
-
-    def change(self, change: _Write | _Resize) -> None:
-        change.apply(self.content)
-        self.changes.append(change)
-
-    def sync(self) -> None:
-        for change in self.changes:
-            change.apply(self.synced)
-        self.changes.clear()
-
-    def fail_to_sync(self) -> None:
-        self.has_dropped = self.has_dropped or bool(self.changes)
-        self.changes.clear()
-
-    def forget_dropping(self) -> None:
-        if self.has_dropped:
-            self.changes = [_Resize(len(self.content)), _Write(0, bytes(self.content))]
-        self.has_dropped = False
-
-    def cut_power(self, random: Random) -> None:
-        share = random.choice((0.0, 0.5, 1.0))
-        for change in self.changes:
-            pieces = change.sectors() if isinstance(change, _Write) else [change]
-            for piece in pieces:
-                if random.random() < share:
-                    piece.apply(self.synced)
-        if len(self.content) > len(self.synced) and random.random() < share / 2:
-            _Resize(len(self.content)).apply(self.synced)
-        self.content = bytearray(self.synced)
-        self.changes.clear()
-        self.has_dropped = False
-
-
-class _Folder:
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.mode = stat.S_IFDIR | 0o755
-        self.modified_at = 0.0
-        self.names: dict[str, _File | _Folder] = {}
-        self.synced: dict[str, _File | _Folder] = {}
-        self.changes: list[dict[str, _File | _Folder | None]] = []
-
-    def change(self, change: dict[str, _File | _Folder | None]) -> None:
-        _rename(self.names, change)
-        self.changes.append(change)
-
-    def sync(self) -> None:
-        self.synced = dict(self.names)
-        self.changes.clear()
-
-    def cut_power(self, random: Random) -> None:
-        share = random.choice((0.0, 0.5, 1.0))
-        for change in self.changes:
-            if random.random() < share:
-                _rename(self.synced, change)
-        self.names = dict(self.synced)
-        self.changes.clear()
-        for node in dict.fromkeys(self.names.values()):
-            node.cut_power(random)
-
-
-def _rename(names: dict[str, _File | _Folder], change: dict[str, _File | _Folder | None]) -> None:
-    for name, node in change.items():
-        if node is None:
-            names.pop(name, None)
-        else:
-            names[name] = node
-
-
-class _Descriptor:
-    def __init__(self, node: _File | _Folder, flags: int) -> None:
-        self.node = node
-        self.flags = flags
-        self.offset = 0
 
 
 class CrashingDisk:
@@ -166,9 +54,9 @@ class CrashingDisk:
         self.dead = False
         """Whether the process has died: each call raises Killed, until `crash`."""
         self._dies_at: int | None = None
-        self._root = _Folder(1)
+        self._root = Folder(1)
         self._numbers = 1
-        self._descriptors: dict[int, _Descriptor] = {}
+        self._descriptors: dict[int, Descriptor] = {}
         self._next_descriptor = 1000
         self._faults: defaultdict[str, list[int]] = defaultdict(list)
 
@@ -213,19 +101,19 @@ class CrashingDisk:
             if not flags & os.O_CREAT:
                 raise _error(errno.ENOENT)
             self._step()
-            node = _File(self._new_number(), mode & 0o7777)
+            node = File(self._new_number(), mode & 0o7777)
             node.modified_at = self.now
             folder.change({name: node})
         elif flags & os.O_EXCL:
             raise _error(errno.EEXIST)
-        elif isinstance(node, _Folder) and flags & (os.O_WRONLY | os.O_RDWR):
+        elif isinstance(node, Folder) and flags & (os.O_WRONLY | os.O_RDWR):
             raise _error(errno.EISDIR)
-        elif isinstance(node, _File) and flags & os.O_DIRECTORY:
+        elif isinstance(node, File) and flags & os.O_DIRECTORY:
             raise _error(errno.ENOTDIR)
-        if isinstance(node, _File) and flags & os.O_TRUNC:
+        if isinstance(node, File) and flags & os.O_TRUNC:
             self._resize(node, 0)
         self._next_descriptor += 1
-        self._descriptors[self._next_descriptor] = _Descriptor(node, flags)
+        self._descriptors[self._next_descriptor] = Descriptor(node, flags)
         return self._next_descriptor
 
     def close(self, fd: int) -> None:
@@ -303,13 +191,13 @@ class CrashingDisk:
         if not name or name in folder.names:
             raise _error(errno.EEXIST)
         self._step()
-        folder.change({name: _Folder(self._new_number())})
+        folder.change({name: Folder(self._new_number())})
 
     def listdir(self, path: str) -> list[str]:
         """As `os.listdir`, in order."""
         self._begin("listdir")
         folder = self._find(path)
-        if isinstance(folder, _File):
+        if isinstance(folder, File):
             raise _error(errno.ENOTDIR)
         return sorted(folder.names)
 
@@ -330,7 +218,7 @@ class CrashingDisk:
         self._begin("unlink")
         folder, name = self._place(path)
         node = self._find(path)
-        if isinstance(node, _Folder):
+        if isinstance(node, Folder):
             raise _error(errno.EISDIR)
         self._step()
         folder.change({name: None})
@@ -342,7 +230,7 @@ class CrashingDisk:
         try:
             self._begin("fdatasync")
         except OSError:
-            if isinstance(node, _File):
+            if isinstance(node, File):
                 node.fail_to_sync()
             raise
         self._step()
@@ -374,25 +262,25 @@ class CrashingDisk:
                 raise Killed
         return left
 
-    def _write(self, file: _File, offset: int, data: bytes) -> int:
+    def _write(self, file: File, offset: int, data: bytes) -> int:
         data = data[: max(0, self._room(file, offset + len(data)) - offset)] if data else data
         if not data:
             raise _error(errno.ENOSPC)
         done = data[: self._step(len(data))]
         if done:
             self._give_back(len(file.content) - max(len(file.content), offset + len(done)))
-            file.change(_Write(offset, done))
+            file.change(Write(offset, done))
             file.modified_at = self.now
         if self.dead:
             raise Killed
         return len(done)
 
-    def _resize(self, file: _File, length: int) -> None:
+    def _resize(self, file: File, length: int) -> None:
         self._step()
         self._give_back(len(file.content) - length)
-        file.change(_Resize(length))
+        file.change(Resize(length))
 
-    def _room(self, file: _File, length: int) -> int:
+    def _room(self, file: File, length: int) -> int:
         """How long the file may become, up to this length."""
         size = len(file.content)
         return length if self.free_bytes is None else min(length, max(size, size + self.free_bytes))
@@ -405,7 +293,7 @@ class CrashingDisk:
         self._numbers += 1
         return self._numbers
 
-    def _place(self, path: str) -> tuple[_Folder, str]:
+    def _place(self, path: str) -> tuple[Folder, str]:
         """The folder that the path's last name is in, and this name: empty for the root."""
         *above, name = [part for part in path.split("/") if part not in ("", ".")] or [""]
         folder = self._root
@@ -413,55 +301,55 @@ class CrashingDisk:
             node = folder.names.get(part)
             if node is None:
                 raise _error(errno.ENOENT)
-            if isinstance(node, _File):
+            if isinstance(node, File):
                 raise _error(errno.ENOTDIR)
             folder = node
         return folder, name
 
-    def _find(self, path: str) -> _File | _Folder:
+    def _find(self, path: str) -> File | Folder:
         folder, name = self._place(path)
         node = folder.names.get(name) if name else folder
         if node is None:
             raise _error(errno.ENOENT)
         return node
 
-    def _node(self, fd: int) -> _File | _Folder:
+    def _node(self, fd: int) -> File | Folder:
         if self.dead:
             raise Killed
         if fd not in self._descriptors:
             raise _error(errno.EBADF)
         return self._descriptors[fd].node
 
-    def _file(self, fd: int) -> _File:
+    def _file(self, fd: int) -> File:
         node = self._node(fd)
-        if isinstance(node, _Folder):
+        if isinstance(node, Folder):
             raise _error(errno.EISDIR)
         return node
 
-    def _writable(self, fd: int) -> tuple[_Descriptor, _File]:
+    def _writable(self, fd: int) -> tuple[Descriptor, File]:
         file = self._file(fd)
         descriptor = self._descriptors[fd]
         if not descriptor.flags & (os.O_WRONLY | os.O_RDWR):
             raise _error(errno.EBADF)
         return descriptor, file
 
-    def _offset(self, descriptor: _Descriptor, file: _File) -> int:
+    def _offset(self, descriptor: Descriptor, file: File) -> int:
         return len(file.content) if descriptor.flags & os.O_APPEND else descriptor.offset
 
-    def _status(self, node: _File | _Folder) -> os.stat_result:
-        size = len(node.content) if isinstance(node, _File) else 0
+    def _status(self, node: File | Folder) -> os.stat_result:
+        size = len(node.content) if isinstance(node, File) else 0
         links = self._links(self._root, node)
         return os.stat_result((node.mode, node.number, _DEVICE, links, 0, 0, size, *(int(node.modified_at),) * 3))
 
-    def _files(self, folder: _Folder) -> Iterator[_File]:
+    def _files(self, folder: Folder) -> Iterator[File]:
         for node in folder.names.values():
-            if isinstance(node, _File):
+            if isinstance(node, File):
                 yield node
             else:
                 yield from self._files(node)
 
-    def _links(self, folder: _Folder, node: _File | _Folder) -> int:
-        below = (self._links(other, node) for other in folder.names.values() if isinstance(other, _Folder))
+    def _links(self, folder: Folder, node: File | Folder) -> int:
+        below = (self._links(other, node) for other in folder.names.values() if isinstance(other, Folder))
         return sum(other is node for other in folder.names.values()) + sum(below)
 
 
