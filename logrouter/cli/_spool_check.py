@@ -19,7 +19,8 @@ from logrouter.cursors import State, inspect, replay
 from logrouter.figures import counted, rounded_size
 from logrouter.runtime.disk import exists, read_file
 from logrouter.runtime.spool.directory import SpoolDirectory
-from logrouter.runtime.spool.log_reader import LogReader, Segment, Stretch
+from logrouter.runtime.spool.log_reader import LogReader
+from logrouter.runtime.spool.segment_reader import Segment, Stretch
 
 _MOVING_SECONDS: Final = 0.1
 """What is looked at again after so long and has changed is being written."""

@@ -34,7 +34,8 @@ from logrouter.routing import Router
 from logrouter.rules import Rule
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
-from logrouter.runtime.spool.log_reader import LogReader, Segment, Stretch
+from logrouter.runtime.spool.log_reader import LogReader
+from logrouter.runtime.spool.segment_reader import Segment, Stretch
 from logrouter.sinks import Slice
 
 ID_KEY: Final = "logrouter.id"

@@ -23,7 +23,8 @@ from logrouter.figures import counted, rounded_size, rounded_span, table, to_the
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
-from logrouter.runtime.spool.log_reader import LogReader, Segment
+from logrouter.runtime.spool.log_reader import LogReader
+from logrouter.runtime.spool.segment_reader import Segment
 
 _SECOND_NS = 10**9
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Final, Literal
-from weakref import ref
 
 from logrouter.cursors import (
     Commit,
@@ -27,13 +26,14 @@ from logrouter.cursors import (
     Ledger,
     Memory,
     Note,
-    Outcome,
     Place,
     State,
     Tally,
     count,
 )
 from logrouter.event import Chunk
+from logrouter.runtime.spool.gaps import joined, with_gap
+from logrouter.runtime.spool.held import Held, InHand
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.log_reader import Spot
 
@@ -41,65 +41,6 @@ WhenFull = Literal["block", "discard_oldest"]
 
 NOWHERE: Final = sys.maxsize
 """A sequence that no event will ever have."""
-
-
-class Held:
-    """A chunk in memory, and who needs it there."""
-
-    __slots__ = ("__weakref__", "being_sent", "chunk", "readers")
-
-    def __init__(self, chunk: Chunk, readers: int) -> None:
-        self.chunk = chunk
-        self.readers = readers
-        """Sinks that have not settled it."""
-        self.being_sent = 0
-        """Sinks that are sending it: it must stay."""
-
-
-class InHand:
-    """A chunk that a sink has read and not settled. Once it has been sent, it may leave the memory."""
-
-    __slots__ = ("_being_sent", "_held", "end", "received_ns", "unwanted")
-
-    def __init__(self, held: Held) -> None:
-        self.end = held.chunk.end.sequence
-        self.received_ns = held.chunk.received_ns
-        self.unwanted = 0
-        """How many of its events are not for the sink, where that was noted before the chunk may leave the memory."""
-        self._being_sent: Held | None = held
-        self._held: Callable[[], Held | None] = ref(held)
-        held.being_sent += 1
-
-    @property
-    def held(self) -> Held | None:
-        """The chunk, if it is in memory still."""
-        return self._held()
-
-    def put_down(self) -> Held | None:
-        """It is not being sent any more."""
-        if self._being_sent is not None:
-            self._being_sent.being_sent -= 1
-            self._being_sent = None
-        return self.held
-
-    @property
-    def is_being_sent(self) -> bool:
-        """Whether it must stay in memory for that."""
-        return self._being_sent is not None
-
-    @property
-    def is_handed_over(self) -> bool:
-        """Whether the sink itself holds what it has made of it."""
-        return self._held is _nothing
-
-    def hand_over(self) -> Held | None:
-        """The sink itself holds what it has made of it: the chunk, if it needed it still, which it does no more."""
-        held, self._held = self.put_down(), _nothing
-        return held
-
-
-def _nothing() -> None:
-    """What is left of a chunk that was handed over."""
 
 
 class Cursor:
@@ -362,9 +303,9 @@ class Cursor:
         self.ledger.unmatched += unmatched
         for before in self.untold:
             if (before.end, before.outcome, before.reason) == (gap.first, gap.outcome, gap.reason):
-                gap = _joined(before, gap)
-        self.untold = deque(_with(gap, self.untold))
-        self._commit(self.state.committed, _with(gap, self.state.gaps))
+                gap = joined(before, gap)
+        self.untold = deque(with_gap(gap, self.untold))
+        self._commit(self.state.committed, with_gap(gap, self.state.gaps))
 
     def count_closed(self, events: int, wanted: int) -> None:
         """Count events that came, or were in hand, when nobody read any more."""
@@ -397,29 +338,5 @@ class Cursor:
             self._journal.remove()
 
 
-def gap_of(chunk: Chunk, wanted: int, outcome: Outcome, reason: str) -> Gap:
-    """The gap that a chunk leaves which is not sent."""
-    first = chunk.offset
-    return Gap(
-        *(first.epoch, first.sequence, chunk.end.sequence, wanted, outcome, reason),
-        first_received_ns=chunk.received_ns,
-        last_received_ns=chunk.received_ns,
-    )
-
-
 def _lost(ledger: Ledger) -> int:
     return ledger.discarded.get("spool_full", 0) + sum(ledger.lost.values())
-
-
-def _with(gap: Gap, gaps: Iterable[Gap]) -> list[Gap]:
-    """These gaps and one more, in order; it takes the place of those that it covers."""
-    others = [other for other in gaps if other.end <= gap.first or other.first >= gap.end]
-    return sorted([*others, gap], key=lambda gap: gap.first)
-
-
-def _joined(gap: Gap, following: Gap) -> Gap:
-    return Gap(
-        *(gap.epoch, gap.first, following.end, gap.events + following.events, gap.outcome, gap.reason),
-        first_received_ns=gap.first_received_ns,
-        last_received_ns=following.last_received_ns or gap.last_received_ns,
-    )

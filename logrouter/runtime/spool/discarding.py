@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from logrouter.cursors import Gap
 from logrouter.event import Chunk
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool.cursor import Cursor, Held, gap_of
+from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.gaps import gap_of
+from logrouter.runtime.spool.held import Held
 from logrouter.runtime.spool.keeper import Keeper
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ import trio
 
 from logrouter.event import Chunk
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool.cursor import Cursor, Held
+from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.held import Held
 from logrouter.runtime.spool.store import Store
 from logrouter.runtime.threads import in_thread
 

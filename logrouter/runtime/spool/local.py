@@ -26,8 +26,9 @@ from logrouter.routers import Routers
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool, SpoolStatistics
-from logrouter.runtime.spool.cursor import Cursor, Held
+from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.discarding import Discarding
+from logrouter.runtime.spool.held import Held
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.members import Members

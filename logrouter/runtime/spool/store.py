@@ -24,7 +24,8 @@ from typing import Final
 from logrouter import positions
 from logrouter.event import Chunk
 from logrouter.runtime.disk import Disk, read_file, sync_file, sync_folder, write_all
-from logrouter.runtime.spool.log_reader import LogReader, Segment
+from logrouter.runtime.spool.log_reader import LogReader
+from logrouter.runtime.spool.segment_reader import Segment
 from logrouter.segments import SALT_BYTES, Header, encode_header, encode_record, is_begun, marker_with
 
 SEGMENT_BYTES: Final = 64 * 2**20

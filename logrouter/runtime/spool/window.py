@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from logrouter.event import Chunk
-from logrouter.runtime.spool.cursor import Held
+from logrouter.runtime.spool.held import Held
 from logrouter.runtime.spool.keeper import Keeper
 
 

@@ -13,7 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.cursors import Gap, Tally
 from logrouter.event import Chunk
-from logrouter.runtime.spool.cursor import Held, InHand, WhenFull
+from logrouter.runtime.spool.cursor import WhenFull
+from logrouter.runtime.spool.held import Held, InHand
 from logrouter.runtime.spool.local import LocalSpool
 from tests.runtime.pipelines import CHUNK_BYTES, make_router, memory_spool, new_cursor, routed_chunk
 

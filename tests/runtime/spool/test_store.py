@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from logrouter.runtime.spool import store as store_module
-from logrouter.runtime.spool.log_reader import OPEN_FILES, Missing
+from logrouter.runtime.spool.log_reader import Missing
+from logrouter.runtime.spool.segment_reader import OPEN_FILES
 from logrouter.segments import SALT_BYTES, UnknownVersion, head_bytes, marker_with
 from logrouter.testing import FaultyDisk
 from tests.runtime.spool.logs import fill, make_newer, new_store, numbered_chunk, reached, records_in, runs, walk
