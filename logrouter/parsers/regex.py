@@ -20,7 +20,8 @@ Times of another format than RFC 3339 are read by [`time_format`](../times.md):
 An expression whose cost could explode is refused. Where it grows faster than the line, long lines are not taken: more
 than 8,192 characters where it grows with the square, 586 with the cube. That is so where an expression does not begin
 with `^` and then repeats, or repeats what can share out a text in several ways (`.*-.*-x`); not so for
-`^\S+ \[[^]]*\] .*`.
+`^\S+ \[[^]]*\] .*`. A longer line is taken all the same where it has few of the characters at which it could be shared
+out, here `-`: such as an access log's, with its few blanks, by the expressions that are usual for these.
 """
 
 from __future__ import annotations

@@ -159,6 +159,10 @@ class Classes:
             self._known[key] = sum(1 << index for index, character in enumerate(self._sample) if match(character))
         return self._known[key]
 
+    def texts(self, mask: int) -> list[str]:
+        """The characters of a mask."""
+        return [character for index, character in enumerate(self._sample) if mask >> index & 1]
+
     def __len__(self) -> int:
         return len(self._sample)
 

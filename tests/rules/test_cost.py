@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logrouter.errors import ExpressionError
-from logrouter.rules.cost import MOST_STATES, SHORTEST, BoundedPattern, longest
+from logrouter.rules.cost import MOST_STATES, SHORTEST, BoundedPattern, bound, longest
 
 SQUARE = 8192
 CUBE = 586
@@ -69,6 +69,43 @@ def test_of_several_lines_the_end_of_one_may_be_missing() -> None:
     assert pattern.search("," * 20_000 + "\n") is None
 
 
+ACCESS = (
+    r'^(?P<host>[^ ]*) [^ ]* (?P<user>[^ ]*) \[(?P<time>[^\]]*)\] "(?P<method>\S+)(?: +(?P<path>[^"]*?)(?: +\S*)?)?"'
+    r' (?P<code>[^ ]*) (?P<size>[^ ]*)(?: "(?P<referer>[^"]*)" "(?P<agent>[^"]*)")?'
+)
+"""As access logs are usually taken apart, with the cube of runs of blanks."""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "letters"),
+    [
+        (ACCESS, ' "'),
+        ("^(.*),(.*),(.*)x", ","),
+        ("(INFO|WARN).*took.*ms", "IWt"),
+        (r"x(\d+)\s*y", ""),
+        (r"x\d*\d*y", "0123456789\ufffd"),
+        ("(?=.*a)(.*)b", None),
+    ],
+)
+def test_where_ways_can_part(pattern: str, letters: str | None) -> None:
+    found = bound(pattern).letters
+    assert (None if found is None else "".join(sorted(found))) == letters
+
+
+def test_a_long_line_is_taken_where_few_ways_can_part() -> None:
+    pattern = BoundedPattern(ACCESS)
+    assert pattern.longest == CUBE
+    line = f'::1 - - [23/Nov/2026:10:00:00 +0100] "GET /{"a" * 4000} HTTP/1.1" 200 7 "-" "Mozilla/5.0 (X11; Linux)"'
+    match = pattern.search(line)
+    assert match is not None
+    assert (match["code"], match["agent"]) == ("200", "Mozilla/5.0 (X11; Linux)")
+    assert pattern.search(line.replace("GET ", "GET" + " " * 150)) is None
+    digits = bound(r"x\d*\d*y")
+    assert digits.allows("x" * 100_000)
+    assert not digits.allows("0" * 10_000)
+    assert not digits.allows("\u0663" * 10_000), "of other digits than ASCII's are all counted that are not ASCII"
+
+
 def test_an_expression_that_is_too_dear_is_refused() -> None:
     for text in ("a.*a.*b.*c.*x", "a*a*a*a*b"):
         assert (longest(text) or 0) < SHORTEST
@@ -109,6 +146,20 @@ def test_the_longest_text_takes_seconds_at_most(pattern: str, units: list[str]) 
             began = process_time()
             bounded.search(text)
             assert process_time() - began < 15, (unit, tail)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pattern", "units"), [*DEAR, (ACCESS, [" ", ' "', '1 2 3 [t] "GET'])])
+@pytest.mark.parametrize("length", [1_000, 5_000, 20_000])
+def test_longer_texts_with_few_parting_ways_take_no_longer(pattern: str, units: list[str], length: int) -> None:
+    bounded = BoundedPattern(pattern)
+    for unit in units:
+        for before in ("", '1 2 3 [t] "GET'):
+            texts = [before + unit * count + "z" * length + tail for count in range(0, 400, 10) for tail in ("", " ")]
+            for text in [text for text in texts if bound(pattern).allows(text)][-2:]:
+                began = process_time()
+                bounded.search(text)
+                assert process_time() - began < 15, unit
 
 
 TEXTS = st.text(alphabet="ab,", max_size=8)
