@@ -12,15 +12,13 @@ from typing import Any, Final
 
 from logrouter import times
 from logrouter.documents import Document, decode_document
+from logrouter.parsers._dates import ZONES
 from logrouter.parsers._layouts import Kind, Layout, iso_time, number
 from logrouter.parsers._local_times import LocalTimes
 
 _ABBREVIATIONS: Final[Mapping[str, str]] = {
-    "UTC": "Z", "GMT": "Z", "WET": "Z", "WEST": "+01:00", "BST": "+01:00", "CET": "+01:00", "CEST": "+02:00",
-    "EET": "+02:00", "EEST": "+03:00", "IST": "+02:00", "MSK": "+03:00", "SGT": "+08:00", "HKT": "+08:00",
-    "JST": "+09:00", "KST": "+09:00", "NZST": "+12:00", "NZDT": "+13:00", "AST": "-04:00", "ADT": "-03:00",
-    "EST": "-05:00", "EDT": "-04:00", "CST": "-06:00", "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00",
-    "PST": "-08:00", "PDT": "-07:00", "AKST": "-09:00", "AKDT": "-08:00", "HST": "-10:00",
+    **ZONES, "BST": "+01:00", "IST": "+02:00", "SGT": "+08:00", "HKT": "+08:00", "KST": "+09:00", "NZST": "+12:00",
+    "NZDT": "+13:00", "AST": "-04:00", "ADT": "-03:00", "AKST": "-09:00", "AKDT": "-08:00", "HST": "-10:00",
 }  # fmt: skip
 """src/timezone/tznames/Default. What is not there is local to `timezone`."""
 _NUMERIC_ZONE: Final = re.compile(r"([+-]\d\d):?(\d\d)?(?::?\d\d)?")

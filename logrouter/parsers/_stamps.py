@@ -16,21 +16,14 @@ all. Where they are unknown, the time is a local one of the option.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
 
 from logrouter import times
-from logrouter.parsers._dates import MONTHS
+from logrouter.parsers._dates import MONTHS, ZONES
 from logrouter.parsers._instants import local_second, recent_second
 
-ZONES: Final[Mapping[str, str]] = {
-    "UTC": "Z", "GMT": "Z", "WET": "Z", "WEST": "+01:00", "CET": "+01:00", "CEST": "+02:00", "EET": "+02:00",
-    "EEST": "+03:00", "MSK": "+03:00", "JST": "+09:00", "EST": "-05:00", "EDT": "-04:00", "CST": "-06:00",
-    "CDT": "-05:00", "MST": "-07:00", "MDT": "-06:00", "PST": "-08:00", "PDT": "-07:00",
-}  # fmt: skip
-"""Those of RFC 2822, section 4.3, and those that nobody else uses."""
 _MONTH: Final = "|".join(MONTHS)
 _YEAR: Final = r"(?:19|20)\d\d"
 STAMP: Final = (

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from logrouter.errors import ExpressionError, did_you_mean
 from logrouter.memo import Memo
-from logrouter.parsers._dates import MONTHS, in_latest_year, on_latest_day, utc_ns
+from logrouter.parsers._dates import MONTHS, ZONES, in_latest_year, on_latest_day, utc_ns
 from logrouter.times import END_NS, FIRST_NS, format_rfc3339
 
 _SECOND_NS: Final = 1_000_000_000
@@ -81,7 +81,12 @@ _SHORT: Final[Mapping[str, str]] = {
 }
 """Letters that stand for several."""
 DIRECTIVES: Final = (*_DIRECTIVES, *_SAME, *_SHORT, "%")
-_DIGITS: Final = "123456789."
+_MEANT: Final[Mapping[str, str]] = {
+    **dict.fromkeys("123456789.", "fractions are %f, however many digits they have"),
+    ":": "offsets are %z, with a colon or without",
+    "-": "numbers may lack their leading zero: leave out the -",
+}
+"""What others have, and what it is here."""
 _NUMBER: Final = r"(?P<epoch>-?\d{1,19})(?:\.(?P<fraction>\d{1,9})\d{0,9})?"
 _UNITS_NS: Final[Mapping[str, int]] = {"unix": _SECOND_NS, "unix_ms": 1_000_000, "unix_us": 1_000, "unix_ns": 1}
 _DATE: Final = r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
@@ -99,11 +104,7 @@ _WORDS: Final[Mapping[str, str]] = {
 """Formats with a name. What stands as `year_` is the same as `year`, written otherwise."""
 WORDS: Final = tuple(_WORDS)
 
-_ZONES: Final[Mapping[str, int]] = {
-    "UTC": 0, "GMT": 0, "UT": 0, "Z": 0,
-    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
-}  # fmt: skip
-"""Names of zones whose hours are certain: those of RFC 5322, section 4.3."""
+_ZONES: Final[Mapping[str, str]] = {"UT": "Z", "Z": "Z", **ZONES}
 
 
 class _Parts(NamedTuple):
@@ -200,7 +201,7 @@ class TimeFormat:
         for fold in (0, 1):
             if local.replace(tzinfo=self._zone, fold=fold).tzname() == name:
                 return utc_ns(local, self._zone, fold)
-        return utc_ns(local, timezone(timedelta(hours=_ZONES[name]))) if name in _ZONES else None
+        return utc_ns(local, _offset(_ZONES[name])) if name in _ZONES else None
 
 
 def _parts(told: Mapping[str, str]) -> _Parts:
@@ -278,8 +279,7 @@ def _of_letter(letter: str, told: set[str], text: str, column: int) -> str:
     name, expression = _DIRECTIVES.get(_SAME.get(letter, letter), ("", ""))
     if not expression:
         known = " ".join(sorted(DIRECTIVES, key=lambda letter: (letter.lower(), letter)))
-        hint = f"known are: {known}" if letter not in _DIGITS else "fractions are %f, however many digits they have"
-        raise ExpressionError(f"%{letter} is not known", text, column, hint)
+        raise ExpressionError(f"%{letter} is not known", text, column, _MEANT.get(letter, f"known are: {known}"))
     if name in told:
         raise ExpressionError(f"%{letter} says what another directive says", text, column)
     if not name:

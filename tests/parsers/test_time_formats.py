@@ -49,6 +49,7 @@ def read(text: str, form: str, zone: tzinfo = UTC, received: str = "2026-11-23T1
         ("2026-11-23 10:00:00Z", "%F %T%z", "2026-11-23T10:00:00Z"),
         ("2026-11-23 10:00:00 EST", "%F %T %Z", "2026-11-23T15:00:00Z"),  # RFC 5322, section 4.3
         ("2026-11-23 10:00:00 utc", "%F %T %Z", "2026-11-23T10:00:00Z"),
+        ("2026-11-23 10:00:00 CET", "%F %T %Z", "2026-11-23T09:00:00Z"),
         ("2026-11-23 10:00:00 +05", "%F %T %Z", "2026-11-23T05:00:00Z"),  # as tzname() of zones without letters
         ("1795428000", "%s", "2026-11-23T10:00:00Z"),
         ("1795428000.25", "%s.%f", "2026-11-23T10:00:00.250Z"),
@@ -212,6 +213,8 @@ def test_when_lines_were_received_matters_each_time() -> None:
         ("unixms", "did you mean 'unix_ms'"),
         ("%Y-%m-%d %Q", "%Q is not known at column 10 .*known are: % A a B b"),
         ("%T.%3f", "%3 is not known at column 4 .*fractions are %f"),
+        ("%F %T%:z", "%: is not known at column 6 .*offsets are %z"),
+        ("%-d/%b", "%- is not known .*leave out the -"),
         ("%", "% is not known"),
         ("%F %d", "%d says what another directive says at column 4"),
         ("%T %F %T", "%T"),
