@@ -101,6 +101,11 @@ def overdue(chain: Chain, now_ns: int, *, ending: bool = False) -> list[Any]:
     return sorted(map(repr, chain.overdue(now_ns, RESOURCE, ending=ending)))
 
 
+def figures(chain: Chain) -> list[dict[str, int]]:
+    """What the steps say of what they remember. Repeats are held with the blanks that they came with."""
+    return [{name: n for name, n in named.step.figures.items() if name != "held_bytes"} for named in chain.steps]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("yaml", STEPS)
 @settings(max_examples=25, deadline=None)
@@ -113,12 +118,14 @@ def test_chunks_are_thinned_out_as_their_events_one_by_one(
     now_ns = 1_700_000_000 * SECOND
     for gap, lines in some:
         now_ns += gap
+        if "memory" in yaml:  # what has no room depends on its blanks
+            lines = [line for line in lines if told([(line, recognise_line(line))])[0][0] == line] or [b"a"]
         here = {place: mark for place, mark in marks.items() if place < len(lines)}
         found = ingest.chunks(Frame(lines, b"\n".join(lines), here, 0), now_ns)
         assert told(events_of(found)) == told(slowly(slow, lines, here, now_ns))
         if gap % 3 == 0:
             assert overdue(fast, now_ns) == overdue(slow, now_ns)
-        assert [named.step.figures for named in fast.steps] == [named.step.figures for named in slow.steps]
+        assert figures(fast) == figures(slow)
     assert (+fast.discarded, +fast.failed, fast.reasons) == (+slow.discarded, +slow.failed, slow.reasons)
     assert overdue(fast, now_ns, ending=True) == overdue(slow, now_ns, ending=True)
 

@@ -53,8 +53,8 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 
 from logrouter import times
-from logrouter.documents import Document, decode_document, encode_document
-from logrouter.event import Attributes
+from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.event import Attributes, Flag
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import DISCARD, KEEP, Asked, Overdue, Step, StepConfig
@@ -156,7 +156,7 @@ class Dedupe(Step[DedupeConfig]):
         for place, key in enumerate(asked.keys):
             facts = asked.facts_of(place)
             if key is not None and "partial" not in facts.attributes and not self._is_new(key, facts.received_ns):
-                self._leave_out(key, 1, encode_document(asked.document(place)), facts)
+                self._leave_out(key, 1, _as_json(asked, place), facts)
                 asked.kept[place] = 0
 
     def _has_room_for(self, asked: Asked) -> bool:
@@ -174,7 +174,7 @@ class Dedupe(Step[DedupeConfig]):
                 continue
             passing = int(self._is_new(key, asked.facts.received_ns))
             if passing < events:
-                self._leave_out(key, events - passing, encode_document(asked.document(lasts[key])), asked.facts)
+                self._leave_out(key, events - passing, _as_json(asked, lasts[key]), asked.facts)
             marks[key] = chain(repeat(1, passing), repeat(0)) if passing < events else _ALL
         asked.kept[:] = bytes(map(next, map(marks.__getitem__, asked.keys)))
 
@@ -241,7 +241,7 @@ class Dedupe(Step[DedupeConfig]):
             self._held_bytes -= len(seen.last)
 
     def _told(self, seen: _Seen) -> Overdue:
-        document = decode_document(seen.last) if seen.last else {}
+        document = _read(seen.last)
         attributes = seen.attributes
         if "written" not in attributes and not any(field.path[0] in document for field in times.FIELDS):
             attributes = {**attributes, "written": seen.last_ns}  # it happened then, not now
@@ -258,6 +258,20 @@ class Dedupe(Step[DedupeConfig]):
             document = {}
             put(document, self._count_path, repeats)
         return document if len(document) > 1 else {"message": _BARE, **document}
+
+
+def _read(held: bytes) -> Document:
+    """An event that was held; nothing of one that was not, or that can be skipped but not read."""
+    try:
+        return decode_document(held) if held else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _as_json(asked: Asked, place: int) -> bytes:
+    """One of the events, as it is held: those that are JSON need not be read for that."""
+    payload = asked.payloads[place]
+    return payload if asked.flags[place] & Flag.JSON else encode_document(decode_text(payload))
 
 
 class _Whole:
