@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -21,6 +24,10 @@ EVERY_NTH = 997
 ALL: Final = {"all": ""}
 EVERY_ONE: Final[Mapping[str, Callable[[Any], bool]]] = {"all": lambda event: True}
 """The one sink of cases that leave nothing out, and what it wants."""
+
+
+TOTALS: Final = "totals"
+"""The sink of cases that count instead of passing lines on."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,24 @@ class Case:
     """Events a CPU second, start excluded."""
     changed: Callable[[Any], dict[str, Any]] | None = None
     """What the parser makes of a line, or the steps of an event; None where every line leaves as the bytes it was."""
+    metrics: tuple[str, ...] = ()
+    """What a sink `metrics` counts instead, as lines of YAML."""
+    totals: Callable[[Iterable[Any]], dict[str, dict[str, Any]]] | None = None
+    """The same in plain Python, over all parsed events: metric → label values, with blanks between them → total."""
 
     def __post_init__(self) -> None:
         assert set(self.sinks) == set(self.wanted)
+        assert bool(self.metrics) == bool(self.totals)
 
     def config(self, folder: Path) -> str:
         """The config as YAML, with all sinks writing into a folder."""
         source = [f", {key}: {said}" for key, said in (("parse", self.parse), ("multiline", self.multiline)) if said]
         lines = ["sources:", f"  app: {{type: stdin{''.join(source)}}}"] if source else []
         lines += ["steps:", *(f"  - {step}" for step in self.steps)] if self.steps else []
+        lines += [f"spool: {{durability: memory, directory: {folder}}}"] if self.metrics else []
         lines.append("sinks:")
+        lines += [f"  {TOTALS}:", "    type: metrics", "    metrics:"] if self.metrics else []
+        lines += [f"      {metric}" for metric in self.metrics]
         for name, rule in self.sinks.items():
             lines += [f"  {name}:", "    type: file", f"    path: {folder}/{name}"]
             lines += [f"    match: >-\n      {rule}"] if rule else []
@@ -75,12 +90,16 @@ def _is_text(case: Case) -> bool:
 
 def expected(case: Case, input_path: Path) -> dict[str, Contents]:
     """What each output must hold. Digests are of the lines as they came, so not to be had where lines are changed."""
+    if case.totals is not None:
+        with input_path.open("rb") as lines:
+            return {TOTALS: _as_contents(case.totals(map(orjson.loads, lines)))}
+    wanted = deepcopy(dict(case.wanted))  # as some remember events
     counts = dict.fromkeys(case.wanted, 0)
     digests = {name: blake2b() for name in case.wanted}
     with input_path.open("rb") as lines:
         for line in lines:
             event = line if _is_text(case) else orjson.loads(line)
-            for name, wants in case.wanted.items():
+            for name, wants in wanted.items():
                 if wants(event):
                     counts[name] += 1
                     digests[name].update(line)
@@ -89,18 +108,43 @@ def expected(case: Case, input_path: Path) -> dict[str, Contents]:
 
 def check(case: Case, folder: Path, input_path: Path, wanted: Mapping[str, Contents]) -> None:
     """Every line is where it belongs, once, unharmed and in order. Raises AssertionError where one is not."""
+    if case.totals is not None:
+        assert _as_contents(_totals(folder)) == wanted[TOTALS], f"{case.name}: other totals: {_totals(folder)}"
+        return
     for name, contents in wanted.items():
         found = _contents(folder / name)
         assert found.lines == contents.lines, f"{case.name}: {name} holds {found.lines} lines, not {contents.lines}"
         if case.changed is None:
             assert found.digest == contents.digest, f"{case.name}: {name} holds other lines, or in another order"
         else:
-            _check_changes(case, case.changed, input_path, folder / name)
+            _check_changes(case, case.wanted[name], case.changed, input_path, folder / name)
 
 
-def _check_changes(case: Case, changed: Callable[[Any], dict[str, Any]], input_path: Path, output_path: Path) -> None:
+def _totals(folder: Path) -> dict[str, dict[str, Any]]:
+    """What was counted: as the sink keeps it, or as the yardstick has written it."""
+    kept = folder / "metrics" / f"{TOTALS}.json"
+    if not kept.exists():
+        found: dict[str, dict[str, Any]] = orjson.loads((folder / TOTALS).read_bytes())
+        return found
+    metrics = orjson.loads(kept.read_bytes())["metrics"]
+    return {name: {" ".join(labels): total for labels, total in metric["series"]} for name, metric in metrics.items()}
+
+
+def _as_contents(totals: dict[str, dict[str, Any]]) -> Contents:
+    digest = blake2b(orjson.dumps(totals, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return Contents(sum(map(len, totals.values())), digest)
+
+
+def _check_changes(
+    case: Case,
+    wants: Callable[[Any], bool],
+    changed: Callable[[Any], dict[str, Any]],
+    input_path: Path,
+    output_path: Path,
+) -> None:
     read = bytes.decode if _is_text(case) else orjson.loads
-    with input_path.open("rb") as before, output_path.open("rb") as after:
+    with input_path.open("rb") as lines, output_path.open("rb") as after:
+        before = lines if case.wanted is EVERY_ONE else (line for line in lines if wants(read(line)))
         for number, (old, new) in enumerate(zip(before, after, strict=True)):
             if number % EVERY_NTH == 0:
                 assert orjson.loads(new) == changed(read(old)), f"line {number + 1} was changed into {new!r}"
@@ -174,6 +218,39 @@ _CSV_COLUMNS = ("time", "level", "service", "message", "path", "status", "durati
 def _fields_of_csv(line: str) -> dict[str, Any]:
     (row,) = csv.reader([line])
     return dict(zip(_CSV_COLUMNS, row, strict=True))
+
+
+class _First:
+    """Wants the first so many events of each key."""
+
+    def __init__(self, events: int, *fields: str) -> None:
+        self._events = events
+        self._fields = fields
+        self._seen: Counter[tuple[str, ...]] = Counter()
+
+    def __call__(self, event: dict[str, Any]) -> bool:
+        key = tuple(event[field] for field in self._fields)
+        self._seen[key] += 1
+        return self._seen[key] <= self._events
+
+
+def _is_sampled(event: dict[str, Any]) -> bool:
+    digest = blake2b(event["trace_id"].encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < 0.1 * 2**64
+
+
+_BUCKETS = (5, 25, 100, 250, 500)
+
+
+def _count(events: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    requests: Counter[str] = Counter()
+    durations: dict[str, list[float]] = {}
+    for event in events:
+        requests[f"{event['service']} {event['level']}"] += 1
+        total = durations.setdefault(event["service"], [0] * (len(_BUCKETS) + 1) + [0.0])
+        total[bisect_left(_BUCKETS, event["duration_ms"])] += 1
+        total[-1] += event["duration_ms"]
+    return {"requests_total": dict(requests), "duration": durations}
 
 
 CASES = (
@@ -313,6 +390,43 @@ CASES = (
         ),
         goal=350_000,
         changed=_change,
+    ),
+    Case(
+        "throttle",
+        "throttle by a field: 100,000 of each pass",
+        "json",
+        {"all": "not exists(throttled)"},  # without what is told in the end
+        {"all": _First(100_000, "service")},
+        steps=("throttle: {rate: 1/d, burst: 100000, by: service}",),
+    ),
+    Case(
+        "dedupe",
+        "dedupe by two fields: nearly all are repeats",
+        "json",
+        {"all": "not exists(repeated)"},
+        {"all": _First(1, "service", "message")},
+        steps=("dedupe: {by: [service, message], window: 1d}",),
+    ),
+    Case(
+        "sample",
+        "sample a tenth by a field",
+        "json",
+        ALL,
+        {"all": _is_sampled},
+        steps=("sample: {keep: 0.1, by: trace_id}",),
+        changed=lambda event: event | {"sample_rate": 0.1},
+    ),
+    Case(
+        "metrics",
+        "metrics: a counter by two labels, a histogram by one",
+        "json",
+        {},
+        {},
+        metrics=(
+            'requests: {type: counter, labels: {service: "{service}", level: "{level}"}}',
+            'duration: {type: histogram, value: duration_ms, buckets: [5, 25, 100, 250, 500], labels: {service: "{service}"}}',
+        ),
+        totals=_count,
     ),
     Case(
         "redact",

@@ -10,7 +10,9 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from bisect import bisect_left
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,55 @@ def change(folder: Path) -> None:
             changed.write(orjson.dumps(event) + b"\n")
 
 
+def throttle(folder: Path) -> None:
+    passed: dict[str, int] = {}
+    with open(folder / "all", "wb") as some:
+        for line in LINES:
+            service = orjson.loads(line)["service"]
+            count = passed.get(service, 0)
+            if count < 100_000:
+                passed[service] = count + 1
+                some.write(line)
+
+
+def dedupe(folder: Path) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    with open(folder / "all", "wb") as some:
+        for line in LINES:
+            event = orjson.loads(line)
+            key = event["service"], event["message"]
+            if key in seen:
+                seen[key] += 1
+            else:
+                seen[key] = 0
+                some.write(line)
+
+
+def sample(folder: Path) -> None:
+    limit = int(0.1 * 2**64).to_bytes(8, "big")
+    with open(folder / "all", "wb") as some:
+        for line in LINES:
+            event = orjson.loads(line)
+            if blake2b(event["trace_id"].encode(), digest_size=8).digest() < limit:
+                event["sample_rate"] = 0.1
+                some.write(orjson.dumps(event) + b"\n")
+
+
+def metrics(folder: Path) -> None:
+    buckets = (5, 25, 100, 250, 500)
+    requests: dict[str, int] = {}
+    durations: dict[str, list[float]] = {}
+    for line in LINES:
+        event = orjson.loads(line)
+        service, duration = event["service"], event["duration_ms"]
+        labels = f"{service} {event['level']}"
+        requests[labels] = requests.get(labels, 0) + 1
+        total = durations.setdefault(service, [0] * 6 + [0.0])
+        total[bisect_left(buckets, duration)] += 1
+        total[-1] += duration
+    (folder / "totals").write_bytes(orjson.dumps({"requests_total": requests, "duration": durations}))
+
+
 def redact(folder: Path) -> None:
     """Four of the thirteen presets, and cards without their check."""
     patterns = [
@@ -180,8 +231,8 @@ def redact(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    cases = (route, deep, text, multiline, access, clf, logfmt, syslog, ltsv, change, redact)
+    cases = (route, deep, text, multiline, access, clf, logfmt, syslog, ltsv, change)
     (
-        {case.__name__: case for case in cases}
+        {case.__name__: case for case in (*cases, throttle, dedupe, sample, metrics, redact)}
         | {"auto_access": clf, "auto_logfmt": logfmt, "key_value": logfmt, "csv": rows}
     )[sys.argv[1]](Path(sys.argv[2]))
