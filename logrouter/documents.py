@@ -100,6 +100,22 @@ def write_document(document: Document, payload: bytes, flags: int) -> tuple[byte
     return encode_document(document), flags | Flag.JSON
 
 
+def quoted(name: str) -> bytes | None:
+    """The name of a field in quotes; None for those that JSON may write in several ways without `\\u`."""
+    is_plain = name.isascii() and all(letter.isalnum() or letter in "_-." for letter in name)
+    return f'"{name}"'.encode() if is_plain else None
+
+
+def with_field(payload: bytes, name: bytes, value: bytes) -> bytes | None:
+    """A JSON object with a field more, spliced in at its end; None where it may have that field already, or has none.
+
+    `name` is `quoted`.
+    """
+    if name in payload or b"\\u" in payload or b":" not in payload or not payload.endswith(b"}"):
+        return None
+    return b"%b,%b:%b}" % (payload[:-1], name, value)
+
+
 class Names:
     """Gives each name once: one that is taken gets a number, so that no value is lost where two names became alike.
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logrouter.documents import decode_document, decode_text, encode_document, encode_value
-from tests.strategies import documents, values
+from logrouter.documents import decode_document, decode_text, encode_document, encode_value, quoted, with_field
+from tests.strategies import documents, json_lines, values
 
 NUMBERS = [
     "0", "-0", "1", "-1", "1.5", "-0.0", "1e3", "1E-7", "200", "0.1", "9007199254740993",
@@ -118,3 +118,34 @@ def test_any_text_has_a_document_that_is_json(payload: bytes) -> None:
 
     assert document == {"message": payload.decode("utf-8", "replace")}
     assert decode_document(encode_document(document)) == document
+
+
+@given(json_lines, st.sampled_from(["a", "level", "a.b", "new-1"]))
+def test_a_field_that_is_spliced_in_is_the_last_one(payload: bytes, name: str) -> None:
+    in_quotes, document = quoted(name), decode_document(payload)
+    assert in_quotes is not None
+    made = with_field(payload, in_quotes, b"[1]")
+    if made is not None:
+        assert name not in document
+        assert list(decode_document(made).items()) == [*document.items(), (name, [1])]
+
+
+@pytest.mark.parametrize(
+    ("payload", "made"),
+    [
+        (b'{"b": "\\""}', b'{"b": "\\"","a":1}'),
+        (b'{"b":{"c":2} }', b'{"b":{"c":2} ,"a":1}'),
+        (b'{"a":1}', None),
+        (b'{"b":"a"}', None),
+        (b'{"\\u0061":1}', None),
+        (b'{"b":1} ', None),
+        (b"{ }", None),
+    ],
+)
+def test_what_a_field_is_spliced_into(payload: bytes, made: bytes | None) -> None:
+    assert with_field(payload, b'"a"', b"1") == made
+
+
+@pytest.mark.parametrize("name", ["a/b", 'a"', "\n", "\\", "é"])
+def test_a_name_that_json_can_write_in_several_ways_is_not_looked_for(name: str) -> None:
+    assert quoted(name) is None

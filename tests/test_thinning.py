@@ -36,6 +36,8 @@ LINES = (
     b'{"u":{"v":{"w":1}},"n":3,"s":0.5}',
     b'{"k":"a","n":{"m":1},"s":"high"}',
     b'{"k":"a","n":true}',
+    b'{"\\u0073":0.5,"k":"b"}',
+    b'{ "k" : "b" } ',
     b"{}",
     b"a",
     b"{a",
@@ -97,8 +99,7 @@ def told(events: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
 
 
 def overdue(chain: Chain, now_ns: int, *, ending: bool = False) -> list[Any]:
-    """What is told at one time, whichever comes first."""
-    return sorted(map(repr, chain.overdue(now_ns, RESOURCE, ending=ending)))
+    return list(chain.overdue(now_ns, RESOURCE, ending=ending))
 
 
 def figures(chain: Chain) -> list[dict[str, int]]:

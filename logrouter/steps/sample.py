@@ -29,10 +29,9 @@ Let it stand before steps that change events: then those that are left out need 
 from __future__ import annotations
 
 from itertools import compress
-from operator import and_
 from typing import ClassVar, Final, Literal
 
-from logrouter.documents import Document, encode_document
+from logrouter.documents import Document, encode_document, encode_value, quoted
 from logrouter.facts import Facts
 from logrouter.references import lookup
 from logrouter.rules import parse_reference
@@ -41,6 +40,8 @@ from logrouter.steps._keys import Key
 from logrouter.steps._paths import put, settable_path
 
 _RANGE: Final = 2**64
+_ABOVE_ALL: Final = b"\xff" * 9
+"""Greater than all hashes, of 8 bytes."""
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio, odd: the step whose multiples spread most evenly over the range."""
 
@@ -70,49 +71,53 @@ class Sample(Step[SampleConfig]):
             raise ValueError(f"keep: expected a part of the events, more than 0 and at most 1, not {config.keep:g}")
         self._digest = blake2b
         self._limit = int(config.keep * _RANGE)
+        self._limit_bytes = self._limit.to_bytes(8, "big") if self._limit < _RANGE else _ABOVE_ALL
         self.thins = True
         self.key = None if config.by is None else Key([parse_reference(config.by)], whole=True)
         self._rate_path = settable_path(config.rate_field)
+        self._quoted_name = None if len(self._rate_path) > 1 else quoted(self._rate_path[0])
+        self._rate = encode_value(config.keep)
         self._place: int | None = None
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
         if self.key is None:
-            place = self._next_place(document)
+            is_kept = self._next_place(document) < self._limit
         else:
             key = self.key.of(document, facts)
             if key is None:
                 return None
-            place = self._hash(key.encode("utf-8", "surrogatepass"))
-        if place >= self._limit:
+            is_kept = self._keeps(key)
+        if not is_kept:
             return DISCARD
         self._write_rate(document)
         return None
 
     def thin_out(self, asked: Asked) -> None:
+        keys = asked.keys
         if self.key is None:
-            places = [self._next_place(asked.document(0))]
-            places += [self._next_place({}) for _ in range(len(asked) - 1)]
+            places = [self._next_place(asked.document(0)), *(self._next_place({}) for _ in keys[1:])]
             asked.kept[:] = bytes(map(self._limit.__gt__, places))
-            sampled = asked.kept
         else:
-            keys, hashed = asked.keys, self._hash
-            asked.kept[:] = bytes(
-                key is None or hashed(key.encode("utf-8", "surrogatepass")) < self._limit for key in keys
-            )
-            sampled = bytearray(map(and_, asked.kept, (key is not None for key in keys)))
-        for number in compress(range(len(asked)), sampled):
-            asked.change(number, self._write_rate)
+            asked.kept[:] = bytes([key is None or self._keeps(key) for key in keys])
+        for number in compress(range(len(keys)), asked.kept):
+            if self.key is not None and keys[number] is None:
+                continue
+            if self._quoted_name is None or not asked.add(number, self._quoted_name, self._rate):
+                asked.change(number, self._write_rate)
+
+    def _keeps(self, key: str) -> bool:
+        return self._hash(key.encode("utf-8", "surrogatepass")) < self._limit_bytes
 
     def _next_place(self, document: Document) -> int:
         """The next of a sequence that differs between processes, as their first events do."""
         if self._place is None:
-            self._place = self._hash(encode_document(document))
+            self._place = int.from_bytes(self._hash(encode_document(document)), "big")
         else:
             self._place = (self._place + _GOLDEN) % _RANGE
         return self._place
 
-    def _hash(self, text: bytes) -> int:
-        return int.from_bytes(self._digest(text, digest_size=8).digest(), "big")
+    def _hash(self, text: bytes) -> bytes:
+        return self._digest(text, digest_size=8).digest()
 
     def _write_rate(self, document: Document) -> None:
         before = lookup(document, self._rate_path)

@@ -78,6 +78,7 @@ class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
 
 
 _ALL: Final = repeat(1)
+_NOT: Final = bytes(not byte for byte in range(256))
 
 
 class _Bucket:
@@ -159,14 +160,14 @@ class Throttle(Step[ThrottleConfig]):
         firsts = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
         marks: dict[str, Iterator[int]] = {}
         untold: set[str] = set()
-        left_out: list[tuple[str, _Bucket, int]] = []
+        left_out: dict[str, int] = {}
         for key in reversed(firsts):  # in the order in which they were seen last, as buckets are kept
             bucket, count = self._bucket(key), counts[key]
             passing = self._take(bucket, count, now)
             if passing and bucket.left_out and not asked.change(firsts[key], partial(self._tell, key, bucket)):
                 untold.add(key)
             if passing < count:
-                left_out.append((key, bucket, count - passing))
+                left_out[key] = count - passing
             marks[key] = chain(repeat(1, passing), repeat(0)) if passing < count else _ALL
         if left_out:
             asked.kept[:] = bytes(map(next, map(marks.__getitem__, keys)))
@@ -175,8 +176,8 @@ class Throttle(Step[ThrottleConfig]):
             if key in untold and place != firsts[key] and asked.kept[place]:
                 told = asked.change(place, partial(self._tell, key, self._buckets[key]))
                 untold -= {key} if told else set()
-        for key, bucket, events in left_out:
-            self._leave_out(key, bucket, events, asked.facts)
+        for key in dict.fromkeys(compress(keys, asked.kept.translate(_NOT))) if left_out else ():
+            self._leave_out(key, self._buckets[key], left_out[key], asked.facts)  # in the order in which they were
 
     def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
         now, deep = now_ns * self._ticks_in_ns, self._most_owed + self._token_ticks

@@ -239,7 +239,7 @@ def _is_sampled(event: dict[str, Any]) -> bool:
     return int.from_bytes(digest, "big") < 0.1 * 2**64
 
 
-_BUCKETS = (5, 25, 100, 250, 500)
+_BUCKETS = (5, 25, 100, 500)
 
 
 def _count(events: Iterable[Any]) -> dict[str, dict[str, Any]]:
@@ -424,7 +424,7 @@ CASES = (
         {},
         metrics=(
             'requests: {type: counter, labels: {service: "{service}", level: "{level}"}}',
-            'duration: {type: histogram, value: duration_ms, buckets: [5, 25, 100, 250, 500], labels: {service: "{service}"}}',
+            'duration: {type: histogram, value: duration_ms, buckets: [5, 25, 100, 500], labels: {of: "{service}"}}',
         ),
         totals=_count,
     ),

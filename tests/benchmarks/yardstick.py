@@ -201,7 +201,7 @@ def sample(folder: Path) -> None:
 
 
 def metrics(folder: Path) -> None:
-    buckets = (5, 25, 100, 250, 500)
+    buckets = (5, 25, 100, 500)
     requests: dict[str, int] = {}
     durations: dict[str, list[float]] = {}
     for line in LINES:
@@ -209,7 +209,7 @@ def metrics(folder: Path) -> None:
         service, duration = event["service"], event["duration_ms"]
         labels = f"{service} {event['level']}"
         requests[labels] = requests.get(labels, 0) + 1
-        total = durations.setdefault(service, [0] * 6 + [0.0])
+        total = durations.setdefault(service, [0] * 5 + [0.0])
         total[bisect_left(buckets, duration)] += 1
         total[-1] += duration
     (folder / "totals").write_bytes(orjson.dumps({"requests_total": requests, "duration": durations}))
