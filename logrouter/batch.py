@@ -69,7 +69,7 @@ class Joined(Sequence[int]):
 class Slice(msgspec.Struct):
     """What one sink gets of one chunk: some of its events, and what they share."""
 
-    payloads: list[bytes]
+    payloads: Sequence[bytes]
     flags: bytes
     """One byte an event: `event.Flag`."""
     attributes: Attributes
@@ -77,7 +77,7 @@ class Slice(msgspec.Struct):
     epoch: int
     sequences: Sequence[int]
     """With the epoch, each event's id."""
-    columns: tuple[list[str] | str, ...] = ()
+    columns: tuple[Sequence[str] | str, ...] = ()
     """For each of the sink's `templates`, in order: the text for each event, or one text for all."""
     collides: bytes | None = None
     """One byte an event: not 0 where it has a key that `include` would add. None: no event has."""
@@ -123,7 +123,7 @@ class Slice(msgspec.Struct):
             None if self.times_ns is None else array("q", [self.times_ns[place] for place in places]),
         )
 
-    def by_text(self, column: list[str] | str) -> list[tuple[str, Slice]]:
+    def by_text(self, column: Sequence[str] | str) -> list[tuple[str, Slice]]:
         """The events of each text of a column, which is one of `columns` or like one. Nearly always it is one text."""
         if isinstance(column, str):
             return [(column, self)]

@@ -92,7 +92,7 @@ class Routed:
         router: Router,
         classes: Classes,
         numbers: bytes,
-        columns: tuple[tuple[list[str] | str, ...], ...],
+        columns: tuple[tuple[Sequence[str] | str, ...], ...],
         times_ns: array[int] | None = None,
     ) -> None:
         self.router = router

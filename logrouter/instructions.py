@@ -61,6 +61,8 @@ class Request(msgspec.Struct):
     coding: ContentCoding = "none"
     level: int | None = None
     """How hard to compress. None: as the library does."""
+    pieces: Sequence[bytes] = ()
+    """What follows `body`, already coded: megabytes need not be copied into one, which would hold all others up."""
     direct: bool = False
     """Whether it goes to a service of this machine itself (credentials of a cloud): past any proxy, and not waited for
     longer than a second or two, as most machines have none."""

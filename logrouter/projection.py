@@ -129,7 +129,7 @@ class Projection:
         self.slow_events += len(invalid) + len(failed)
         return bytes(flags), rows
 
-    def rows(self, payloads: list[bytes], flags: bytes) -> list[Row]:
+    def rows(self, payloads: Sequence[bytes], flags: bytes) -> list[Row]:
         """The rows of events that have been recognised before."""
         if self.reads_nothing:
             return [self._text_row] * len(payloads)
@@ -139,7 +139,7 @@ class Projection:
         self.slow_events += len(failed)
         return rows
 
-    def _rows(self, payloads: list[bytes], json_flags: bytes | bytearray) -> tuple[list[Row], list[int]]:
+    def _rows(self, payloads: Sequence[bytes], json_flags: bytes | bytearray) -> tuple[list[Row], list[int]]:
         """The rows of all, and the places of those that the decoder refused, whose rows are to be made otherwise."""
         rows, refused = decode_each(self._decode, compress(payloads, json_flags), self._text_row)
         if len(rows) == len(payloads):

@@ -118,7 +118,7 @@ class Router:
         times_ns = self._times(rows, facts) if self._times and self._wants_times[sink] else None
         return self._all_of(chunk, columns, times_ns)
 
-    def _all_of(self, chunk: Chunk, columns: tuple[list[str] | str, ...], times_ns: array[int] | None) -> Slice:
+    def _all_of(self, chunk: Chunk, columns: tuple[Sequence[str] | str, ...], times_ns: array[int] | None) -> Slice:
         epoch, sequence = chunk.offset
         return Slice(
             chunk.payloads,
@@ -143,7 +143,7 @@ class Router:
 
     def _change(self, part: Slice, sink: int, numbers: bytes, classes: Classes) -> None:
         facts = Facts(part.attributes, part.received_ns, self.resource)
-        payloads, flags = part.payloads.copy(), bytearray(part.flags)
+        payloads, flags = list(part.payloads), bytearray(part.flags)
         for place, number in enumerate(numbers):
             chain = self._policy.chain(classes.shapes[number][sink])
             if chain is not None:
@@ -154,7 +154,9 @@ class Router:
     def _routed(self, chunk: Chunk, rows: list[Row]) -> Routed:
         facts = Facts(chunk.attributes, chunk.received_ns, self.resource)
         numbers = self._numbers(rows, facts, chunk.flags)
-        columns = tuple(tuple(column(rows, facts, chunk.flags) for column in columns) for columns in self._columns)
+        columns = tuple(
+            tuple(_as_tuple(column(rows, facts, chunk.flags)) for column in columns) for columns in self._columns
+        )
         return Routed(self, self.classes, numbers, columns, self._times(rows, facts) if self._times else None)
 
     def _numbers(self, rows: list[Row], facts: Facts, flags: bytes) -> bytes:
@@ -186,3 +188,8 @@ class Router:
             pieces += self.route(piece, rows[cut])
         pieces[-1].position = chunk.position
         return pieces
+
+
+def _as_tuple(texts: Sequence[str]) -> tuple[str, ...] | str:
+    """Texts as they are kept, for the sake of the garbage collector, as `Chunk.payloads` are."""
+    return texts if isinstance(texts, str) else tuple(texts)

@@ -185,7 +185,7 @@ def test_what_version_1_has_written_is_read() -> None:
     assert head is not None
     record = data[header.size :]
     assert is_whole(head, record)
-    assert decode_record(head, record, 7).payloads == [b'{"n":0}', b'{"n":1}']
+    assert decode_record(head, record, 7).payloads == (b'{"n":0}', b'{"n":1}')
     assert encode_header(header) == data[: header.size]
     assert guess_marker(data) == header.marker
 

@@ -93,10 +93,12 @@ class Bucket:
                 yield Pause()
         return Sums(sha256.hexdigest() if self._signs_bodies else UNSIGNED_PAYLOAD, _base64(crc))
 
-    def put(self, key: str, body: bytes, sums: Sums, only_new: bool) -> Conversation[Literal["stored", "exists"]]:
+    def put(
+        self, key: str, pieces: Sequence[bytes], sums: Sums, only_new: bool
+    ) -> Conversation[Literal["stored", "exists"]]:
         """Store an object. `only_new`: not where there is one already."""
         headers = {**self._object_headers, _CRC32: sums.crc32, **_condition(only_new)}
-        response = yield from self._client.call("PUT", self._target(key), headers, body, sums.sha256)
+        response = yield from self._client.call("PUT", self._target(key), headers, b"", sums.sha256, pieces)
         if response.status == 412:
             return "exists"
         _expect(response, 200)
@@ -121,15 +123,17 @@ class Bucket:
             raise Refused("CreateMultipartUpload was answered without an UploadId: is this S3?", response, "")
         return upload_id
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes, sums: Sums) -> Conversation[Part | None]:
+    def upload_part(
+        self, key: str, upload_id: str, number: int, pieces: Sequence[bytes], sums: Sums
+    ) -> Conversation[Part | None]:
         """Store a part, in the place of one of the same number. None: there is no such upload, or no longer."""
         target = self._target(key, partNumber=str(number), uploadId=upload_id)
-        response = yield from self._client.call("PUT", target, {_CRC32: sums.crc32}, body, sums.sha256)
+        response = yield from self._client.call("PUT", target, {_CRC32: sums.crc32}, b"", sums.sha256, pieces)
         problem = problem_in(response.body)
         if problem is not None and problem.code == "NoSuchUpload":
             return None
         _expect(response, 200)
-        return Part(response.headers.get("etag", ""), sums.crc32, len(body))
+        return Part(response.headers.get("etag", ""), sums.crc32, sum(map(len, pieces)))
 
     def complete_upload(
         self, key: str, upload_id: str, parts: Sequence[Part], only_new: bool

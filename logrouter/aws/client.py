@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from logrouter.aws.credentials import Conversation
@@ -46,15 +46,18 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         payload_sha256: str = EMPTY_SHA256,
+        pieces: Sequence[bytes] = (),
     ) -> Conversation[Response]:
-        """Send a request and give the answer, whatever it is. Raises DestinationError where there is none, or no
-        credentials."""
+        """Send a request and give the answer, whatever it is. `pieces`: more of the body, as a `Request` has it.
+
+        Raises DestinationError where there is no answer, or no credentials.
+        """
         sent = {name.lower(): revealed(text) for name, text in self._headers.items()} | dict(headers or {})
         for again in (False, True):
             now_ns = yield Now()
             credentials = yield from self._current(now_ns)
             signed = sign(method, self._url + target, sent, payload_sha256, credentials, self._scope, now_ns)
-            response: Response = yield Request(method, target, body, tuple(signed.items()))
+            response: Response = yield Request(method, target, body, tuple(signed.items()), pieces=pieces)
             if again or not _is_stale(method, response, credentials):
                 break
             self._credentials = None

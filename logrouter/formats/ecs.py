@@ -79,7 +79,7 @@ _TIMES: Final = tuple(field.path[0] for field in times.FIELDS)
 
 
 def ecs_objects(
-    part: Slice, include: Include, stamps: Sequence[str], levels: list[str] | str, defaults: Mapping[str, str]
+    part: Slice, include: Include, stamps: Sequence[str], levels: Sequence[str] | str, defaults: Mapping[str, str]
 ) -> list[bytes]:
     """All events of a slice as JSON objects under the schema's names.
 

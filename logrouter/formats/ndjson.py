@@ -16,6 +16,7 @@ is made by one `join`. Measured on one core, 280-byte events: 0.03 µs an event 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def json_lines(part: Slice, include: Include) -> bytes:
     return b"\n".join([*_mixed(part, include, kinds, tail), b""])
 
 
-def json_objects(part: Slice, include: Include) -> list[bytes]:
+def json_objects(part: Slice, include: Include) -> Sequence[bytes]:
     """All events of a slice as JSON objects: the same lines, each for itself and without its newline."""
     kinds = include.kinds_of(part)
     tail = include.tail(part)
@@ -67,14 +68,14 @@ def _mixed(part: Slice, include: Include, kinds: bytes, tail: bytes) -> list[byt
     own = compress(zip(part.payloads, part.flags, strict=True), selected[OWN_WAY])
     additions = {flags: include.additions(part, flags) for flags in set(part.flags)}
     lines = (
-        iter(_spliced(list(compress(part.payloads, selected[PLAIN_JSON])), tail)),
+        iter(_spliced(tuple(compress(part.payloads, selected[PLAIN_JSON])), tail)),
         (_MESSAGE + text + tail for text in texts),
         (_own_line(payload, flags, include, additions[flags]) for payload, flags in own),
     )
     return [next(lines[kind]) for kind in kinds]
 
 
-def _spliced(payloads: list[bytes], tail: bytes) -> list[bytes]:
+def _spliced(payloads: Sequence[bytes], tail: bytes) -> Sequence[bytes]:
     """JSON objects, their closing brace replaced by the tail."""
     if tail == b"}" or not payloads:
         return payloads
@@ -90,7 +91,7 @@ def _splice(payload: bytes, tail: bytes) -> bytes:
     return head + (tail[1:] if head.endswith(b"{") else tail)
 
 
-def _quoted(texts: list[bytes]) -> list[bytes]:
+def _quoted(texts: Sequence[bytes]) -> list[bytes]:
     """Lines of text as JSON strings. Bytes that are not UTF-8 become U+FFFD."""
     try:
         return list(map(_encode, map(bytes.decode, texts)))
@@ -98,7 +99,7 @@ def _quoted(texts: list[bytes]) -> list[bytes]:
         return [_encode(text.decode("utf-8", "replace")) for text in texts]
 
 
-def _text_lines(texts: list[bytes], tail: bytes) -> bytes:
+def _text_lines(texts: Sequence[bytes], tail: bytes) -> bytes:
     """A block of nothing but text, in one copy."""
     quoted = _quoted(texts)
     quoted[0] = _MESSAGE + quoted[0]

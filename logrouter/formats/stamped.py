@@ -64,7 +64,7 @@ def stamped_pieces(part: Slice, include: Include, before: list[bytes], texts: Se
     return pieces
 
 
-def _odd_places(objects: list[bytes], collides: bytes | None) -> list[int]:
+def _odd_places(objects: Sequence[bytes], collides: bytes | None) -> list[int]:
     """Where an event may have a time of its own, or anything but its first key follows its first letter."""
     if collides is None and set(map(_SECOND, objects)) == {_QUOTE}:
         return []

@@ -36,7 +36,7 @@ MISSING_IN_ID: Final = "\0"
 """What stands in an id for what the event does not have."""
 
 Operation = Literal["create", "index"]
-Texts = list[str] | str
+Texts = Sequence[str] | str
 """One for each event, or one for all."""
 
 _ILLEGAL_IN_NAME = re.compile('[\\\\/*?"<>|,#:\x00-\x20\x7f\ud800-\udfff]')
@@ -54,7 +54,7 @@ def legal_index(text: str) -> str:
     return kept or MISSING_TEXT
 
 
-def legal_indices(texts: list[str] | str) -> list[str] | str:
+def legal_indices(texts: Sequence[str] | str) -> Sequence[str] | str:
     """A text for each event, or one for all, as names of indices."""
     return legal_index(texts) if isinstance(texts, str) else list(map(legal_index, texts))
 

@@ -162,7 +162,7 @@ class Metric:
 
     # ── what some events add ──
 
-    def counted(self, columns: Sequence[list[str] | str], events: int) -> Counted:
+    def counted(self, columns: Sequence[Sequence[str] | str], events: int) -> Counted:
         """What so many events add, by their columns. Changes nothing."""
         lists = [[column] * events if isinstance(column, str) else column for column in columns]
         if self.config.match is not None:
@@ -262,7 +262,7 @@ class Metric:
             self.folded, self.skipped = kept.folded, kept.skipped
 
 
-def _rows(columns: Sequence[list[str]], events: int) -> Iterator[Labels]:
+def _rows(columns: Sequence[Sequence[str]], events: int) -> Iterator[Labels]:
     """The label values of each event."""
     return zip(*columns, strict=True) if columns else iter([()] * events)
 

@@ -31,7 +31,7 @@ class Encoder:
         self._entries = Memo(Entries, 16)
         self._takers = Memo(self._taker, 64)
 
-    def label_columns(self, part: Slice) -> tuple[list[str] | str, ...]:
+    def label_columns(self, part: Slice) -> tuple[Sequence[str] | str, ...]:
         """The values of the labels that depend on the event."""
         return part.columns[: len(part.columns) - len(self._pairs)]
 
@@ -51,7 +51,7 @@ class Encoder:
             add_each(part.payloads, times_of(part), repeat(metadata), takers)
         return {stream: stream.taken() for stream in self._streams if stream.pieces}
 
-    def _takers_of(self, columns: Sequence[list[str] | str]) -> Iterable[Take]:
+    def _takers_of(self, columns: Sequence[Sequence[str] | str]) -> Iterable[Take]:
         """Who takes the entry of each event, by the values of its labels."""
         shared = tuple(column if isinstance(column, str) else None for column in columns)
         takers: Iterable[Any] = repeat(self._takers[shared])

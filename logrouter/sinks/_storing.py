@@ -211,8 +211,7 @@ class Storing:
         content, sums = self._contents[target.place], self._sums[target.place]
         wanted = target.key
         for number in range(2, _MOST_KEYS + 2):
-            body = b"".join(content.frames)
-            if (yield from self._bucket.put(target.key, body, sums, self._rules.only_new)) == "stored":
+            if (yield from self._bucket.put(target.key, content.frames, sums, self._rules.only_new)) == "stored":
                 return
             if (yield from self._is_ours(target)):
                 self._duplicates += content.events
@@ -251,8 +250,8 @@ class Storing:
         upload = before
         if plan.part is not None:
             content, sums = self._contents[plan.part.place], self._sums[plan.part.place]
-            body, number = b"".join(content.frames), len(before.parts) + 1
-            part = yield from self._bucket.upload_part(before.key, before.upload_id, number, body, sums)
+            number = len(before.parts) + 1
+            part = yield from self._bucket.upload_part(before.key, before.upload_id, number, content.frames, sums)
             if part is None:
                 yield from self._look_after(before, plan)
                 return None

@@ -212,7 +212,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
             return legal_indices(self._column(part, self._index))
         return self._dated(stamps)
 
-    def _column(self, part: Slice, template: Template) -> list[str] | str:
+    def _column(self, part: Slice, template: Template) -> Sequence[str] | str:
         return part.columns[self.templates.index(template)]
 
 

@@ -44,7 +44,7 @@ def slice_of(
     attributes: Attributes | None = None,
     received_ns: int = 0,
     first: int = 0,
-    columns: tuple[list[str] | str, ...] = (),
+    columns: tuple[Sequence[str] | str, ...] = (),
     times_ns: Sequence[int] | None = None,
     collides: bytes | None = None,
 ) -> Slice:

@@ -211,7 +211,7 @@ def main() -> None:
         "shipping": lambda: destinations.shipping(options.only, plan.small, plan.middle, plan.rounds),
         "shipping-start": lambda: destinations.start(plan.rounds),
         "latency": lambda: destinations.latency(100, plan.trickle_seconds),
-        "stalls": lambda: stalls.stalls(plan.small),
+        "stalls": lambda: stalls.stalls(max(plan.small, stalls.LEAST_EVENTS)),
     }
     _print("machine", machine)
     for name, part in parts.items():

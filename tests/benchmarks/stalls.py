@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 from logrouter import config
+from logrouter.cli._route import settle_memory
 from logrouter.runtime.log import Log
 from logrouter.runtime.topology import Topology
 from logrouter.testing import ScriptedSource
@@ -20,6 +21,8 @@ from tests.benchmarks.destinations import DESTINATIONS, counting_server
 READ_BYTES = 512 * 1024
 """As much as stdin reads at once."""
 GOAL_SECONDS = 0.005
+LEAST_EVENTS = 200_000
+"""Fewer are shipped before all is warm."""
 WARM_UP_STEPS = 200
 """The first use of a library reads its files."""
 
@@ -68,5 +71,6 @@ def _run(text: str, reads: list[bytes]) -> Steps:
     topology = Topology(settings, Log("error"))
     topology.sources[0].source = ScriptedSource(reads)
     steps = Steps()
+    settle_memory()
     assert trio.run(topology.run, instruments=[steps]) == 0
     return steps

@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree
 from zlib import crc32
 
+import msgspec
+
 from logrouter.aws.sigv4 import UNSIGNED_PAYLOAD
 from logrouter.instructions import Request, Response
 
@@ -46,6 +48,7 @@ class FakeS3:
         self._begun = 0
 
     def __call__(self, request: Request) -> Response:
+        request = msgspec.structs.replace(request, body=b"".join((request.body, *request.pieces)), pieces=())
         self.requests.append(request)
         headers = dict(request.headers)
         path, _, query = request.target.partition("?")

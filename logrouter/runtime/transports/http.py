@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
@@ -94,8 +94,8 @@ class HttpTransport(PlainTransport):
 
     async def perform(self, instruction: Request) -> Response:
         """Send the request, and give what is answered. Raises DestinationError where nothing is."""
-        body = await _coded(instruction)
-        instruction.sent_bytes = len(body)
+        body = _Body([await _coded(instruction), *instruction.pieces])
+        instruction.sent_bytes = body.size_bytes
         request = self._request(instruction, body)
         async with self._places:
             if self._is_out_of_date:
@@ -142,7 +142,7 @@ class HttpTransport(PlainTransport):
             else:
                 await _close(client, progress)
 
-    def _request(self, instruction: Request, body: bytes) -> httpx.Request:
+    def _request(self, instruction: Request, body: _Body) -> httpx.Request:
         """The request as httpx has it. Raises DestinationError."""
         target = instruction.target
         try:
@@ -153,11 +153,11 @@ class HttpTransport(PlainTransport):
         if _origin(url) == self._origin:
             headers.update(self._headers)
         headers.update(_headers_of(instruction.headers))
-        if body and instruction.coding in ("gzip", "zstd"):
+        if body.size_bytes and instruction.coding in ("gzip", "zstd"):
             headers["Content-Encoding"] = instruction.coding
-        if body or instruction.method in _HAS_BODY:
-            headers["Content-Length"] = str(len(body))
-        return httpx.Request(instruction.method, url, headers=headers, stream=_Body(body))
+        if body.size_bytes or instruction.method in _HAS_BODY:
+            headers["Content-Length"] = str(body.size_bytes)
+        return httpx.Request(instruction.method, url, headers=headers, stream=body)
 
     async def _read(self, answer: httpx.Response, peer: str) -> Response:
         """The answer, or as much of it as anybody wants to know."""
@@ -226,20 +226,25 @@ class HttpTransport(PlainTransport):
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """A body in pieces. No generator: one that is left in the middle would have to be closed."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = memoryview(data)
-        self._at = 0
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = [memoryview(part) for part in parts]
+        self.size_bytes = sum(map(len, self._parts))
+        self._pieces: Iterator[memoryview] = iter(())
 
     def __aiter__(self) -> _Body:
-        self._at = 0
+        self._pieces = _pieces(self._parts)
         return self
 
     async def __anext__(self) -> Any:  # a memoryview, which h11 joins as it does bytes
-        start = self._at
-        if start >= len(self._data):
-            raise StopAsyncIteration
-        self._at = start + _PIECE_BYTES
-        return self._data[start : self._at]
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
+
+def _pieces(parts: Iterable[memoryview]) -> Iterator[memoryview]:
+    for part in parts:
+        for start in range(0, len(part), _PIECE_BYTES):
+            yield part[start : start + _PIECE_BYTES]
 
 
 _parsed = lru_cache(maxsize=64)(httpx.URL)

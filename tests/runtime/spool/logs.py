@@ -69,7 +69,7 @@ def runs(store: Store, sequence: int = 0, *, spots: bool = True) -> list[tuple[i
             continue
         first, end = found.offset.sequence, found.end.sequence
         assert first == sequence, "neither twice nor left out"
-        assert found.payloads == [b'{"n":%d}' % number for number in range(first, end)]
+        assert list(found.payloads) == [b'{"n":%d}' % number for number in range(first, end)]
         told.append((first, end))
         sequence = end
     return told

@@ -258,7 +258,8 @@ def test_what_an_event_holds_is_never_taken_for_a_record(tmp_path: Path, marker:
     store = new_store(tmp_path)
     for number in range(6):
         planted = varied_chunk(number * EVENTS)
-        planted.payloads[1] = b"".join(encode_record(varied_chunk(number * EVENTS), marker)) * 3
+        hostile = b"".join(encode_record(varied_chunk(number * EVENTS), marker)) * 3
+        planted.payloads = (planted.payloads[0], hostile, *planted.payloads[2:])
         store.append(planted)
     (segment,) = store.segments
     store.close()

@@ -351,7 +351,7 @@ def test_a_bad_sector_costs_what_stands_in_it(tmp_path: Path, place: int) -> Non
     store = new_store(tmp_path, FaultyDisk())
     for first in range(0, 20, 5):
         chunk = numbered_chunk(first)
-        chunk.payloads[0] += b" " * 20_000
+        chunk.payloads = (chunk.payloads[0] + b" " * 20_000, *chunk.payloads[1:])
         store.append(chunk)
     store.close()
     (path,) = tmp_path.iterdir()
@@ -523,7 +523,8 @@ def test_what_looks_like_a_record_in_a_payload_is_none(tmp_path: Path) -> None:
     store = new_store(tmp_path / "inner", epoch=8)
     store.append(numbered_chunk(5))
     chunk = numbered_chunk(10, 2)
-    chunk.payloads[0] = b"\n" + record[:-1] + b"!" + record  # one that is cut short, and one that is whole
+    hostile = b"\n" + record[:-1] + b"!" + record  # one that is cut short, and one that is whole
+    chunk.payloads = (hostile, *chunk.payloads[1:])
     store.append(chunk)
     store.append(numbered_chunk(12))
     found = next(walk(store, 10))

@@ -90,6 +90,17 @@ async def test_bodies_are_compressed_as_they_ask(coding: ContentCoding, header: 
     assert request.body == (body if coding == "none" else b"")  # it is not held twice
 
 
+async def test_pieces_follow_the_body_as_they_are() -> None:
+    server = HttpServer()
+    pieces = [b"a" * 600_000, b"", b"b" * 3]
+    async with connected(server) as transport:
+        request = Request("PUT", "/", b"body", pieces=pieces)
+        await transport.perform(request)
+    (received,) = server.requests
+    assert received.body == b"body" + b"".join(pieces)
+    assert received.headers["content-length"] == str(request.sent_bytes) == str(600_007)
+
+
 async def test_what_has_no_body_says_so_where_one_is_expected() -> None:
     server = HttpServer()
     async with connected(server) as transport:
