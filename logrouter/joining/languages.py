@@ -17,7 +17,10 @@ class Language(NamedTuple):
 
     openings: tuple[tuple[bytes, bytes], ...] = ()
     """What a traceback begins with, and its body: all that can follow only such an opening."""
+    records: tuple[tuple[bytes, bytes], ...] = ()
+    """The same of what a logger writes as several lines. It belongs to no line before it."""
     opening_first: bytes = b""
+    """Of openings and records."""
     continuations: tuple[bytes, ...] = ()
     continuation_first: bytes = b""
 
@@ -94,8 +97,11 @@ _AT_FRAME: Final = (
     rb"(?:(?<=\{)(?:\n[ \t][^\n]*+)*+(?:\n\})?+)?+"  # the properties that Node shows of an error, behind its last frame
     rb"|\.\.\. \d++ [a-z][^\n]*+|\[\.\.\. lines [^\n]*+)" + _JS_VERSION
 )
+_JUL_HEAD: Final = rb"[JFMASOND][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M [^\n]++(?=\n[A-Z]{3,10}: )"
+"""Of java.util.logging: the level and the message stand on the next line."""
 _JAVA: Final = Language(
     openings=((_AT_ERROR, b""), (_AT_PACKAGED, b"")),
+    records=((_JUL_HEAD, rb"\n[^\n]++(?:\n(?:" + _AT_ERROR + rb"|" + _AT_PACKAGED + rb"))?+"),),
     opening_first=rb"A-Za-z_$",
     continuations=(
         _AT_FRAME,
@@ -151,8 +157,15 @@ _NODE: Final = Language(
         (_AT_PACKAGED, b""),
     ),
     opening_first=rb"/<\[A-Za-z_$",
-    continuations=(_AT_FRAME, _JS_HINT + _JS_VERSION, rb"Emitted '[^\n]*+(?<=at:)"),
-    continuation_first=rb" \t(E",
+    continuations=(
+        _AT_FRAME,
+        _JS_HINT + _JS_VERSION,
+        rb"Emitted '[^\n]*+(?<=at:)",
+        # what `assert` shows of two values, where its message began within the line of a log
+        rb"\+ actual - expected[^\n]*+" + _JS_DIFFERENCE,
+        rb"\n[^\n]*? !== [^\n]*+\n(?=\n[ \t]++at )",
+    ),
+    continuation_first=rb" \t(E+\n",
 )
 
 # ── Ruby ──
@@ -180,8 +193,8 @@ _DOTNET: Final = Language(
         (rb"Unhandled [Ee]xception[.:] [^\n]*+" + _AT_MESSAGE, b""),
         (_AT_ERROR, b""),
         (_AT_PACKAGED, b""),
-        (rb"(?:trce|dbug|info|warn|fail|crit): [^\s\[]++\[\d++\]", rb"(?:\n {6}[^\n]*+)*+"),
     ),
+    records=((rb"(?:trce|dbug|info|warn|fail|crit): [^\s\[]++\[\d++\]", rb"(?:\n {6}[^\n]*+)*+"),),
     opening_first=rb"A-Za-z_",
     continuations=(
         _AT_FRAME,

@@ -142,7 +142,8 @@ _MONOLOG_END: Final = _compiled(r":\d++\)\Z")
 
 
 def _php(text: str) -> Raised | None:
-    first = _PHP_UNCAUGHT.search(text) or _PHP_PRINTED.search(text, *_line_before(text, "\nStack trace:\n#"))
+    start, end = _line_before(text, "\nStack trace:\n#")
+    first = _PHP_UNCAUGHT.search(text) or _PHP_PRINTED.search(text, start, end) or _PHP_PRINTED.search(text, 0, end)
     if first is None:
         return None
     last = [first, *_PHP_NEXT.finditer(text, first.end())][-1]
@@ -153,7 +154,7 @@ def _php(text: str) -> Raised | None:
 
 def _monolog(text: str) -> Raised | None:
     start, end = _line_before(text, "\n[stacktrace]")
-    match = _MONOLOG.search(text, start, end)
+    match = _MONOLOG.search(text, start, end) or _MONOLOG.search(text, 0, end)
     if match is None:
         return None
     message, _, place = text[match.end() : end].rpartition(" at ")
@@ -254,6 +255,8 @@ def _at(text: str) -> Raised | None:
     end = frames.start()
     last_line = text.rfind("\n", 0, end) + 1
     match = _NAMED.search(text, 0, end) or _PACKAGED.match(text, last_line, end) or _WITHIN.search(text, last_line, end)
+    if match is None:  # with a message of several lines, which begins within the first
+        match = _WITHIN.search(text, 0, end)
     if match is None:
         return None
     message, _, _ = text[match.end() : end].partition(" ---> ")  # .NET shows inner ones behind it

@@ -26,9 +26,9 @@ It knows, whichever it is, line by line:
     java.util.logging   Nov 29, 2026 11:44:26 PM a.B method
                         INFO: x
 
-The two lines of `java.util.logging` are one event with `multiline: {start: '^[A-Z][a-z]{2} \d'}`. Times are local, of
-`timezone`, unless they say theirs; one without a date is the last such time before the line was read. The
-stack trace that [`multiline`](../multiline.md) has joined to a line becomes `exception.type`, `exception.message` and
+The two lines of `java.util.logging` are one event with [`multiline: java`](../multiline.md) or `auto`. Times are local,
+of `timezone`, unless they say theirs; one without a date is the last such time before the line was read. The stack
+trace that [`multiline`](../multiline.md) has joined to a line becomes `exception.type`, `exception.message` and
 `exception.stacktrace`.
 """
 

@@ -28,20 +28,8 @@ _NEIGHBOURS = {
 }
 _AUTO = TracebackJoiner(LANGUAGES)
 _ALONE = {name: TracebackJoiner([name]) for name in LANGUAGES}
-_SPLIT = {
-    "java: lines, within the line",
-    "java: own toString, logged",
-    "node: assert deep, console.error",
-    "node: assert, console.error",
-    "node: lines, console.error",
-    "php: lines, Monolog",
-    "php: lines, error_log",
-    "python: notes, logged",
-    "python: notes, uncaught",
-    "ruby: lines, logged",
-}
-"""What nobody could tell from other lines when it came: a message of several lines that begins within the line of a
-log, the notes of an exception in Python, an exception in Java that does not write its class."""
+_SPLIT = {"python: notes, logged", "python: notes, uncaught"}
+"""What nobody could tell from other lines when it came: the notes of an exception."""
 vectors = pytest.mark.parametrize("vector", VECTORS, ids=[vector.title for vector in VECTORS])
 
 
@@ -96,4 +84,30 @@ def test_which_exception_it_is(vector: Vector) -> None:
 def test_nearly_all_name_their_exception() -> None:
     """Of what programs were made to write."""
     untold = {vector.title for vector in VECTORS if vector.is_made and not vector.raised}
-    assert untold <= _SPLIT | {"java: own toString, uncaught"}
+    assert untold <= _SPLIT | {"java: own toString, uncaught", "java: own toString, logged"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "first_of_the_last"),
+    [
+        (["an error happened", "quiet, as it says", "\tat a.b(C.java:1)"], 0),
+        (["failed: Error: first", "second", "third", "    at a (b.js:1:2)"], 0),
+        (["failed: Error: first", "second", "third", "4", "    at a (b.js:1:2)"], 3),  # as a line with its time is
+        (["failed: Error: first", "2", "third", "    at a (b.js:1:2)"], 2),
+        (["failed: Error: first", "", "third", "    at a (b.js:1:2)"], 2),
+        (["failed: Error: first", "b", "c", "d", "e", "    at a (b.js:1:2)"], 4),
+        (["request failed", "second", "third", "    at a (b.js:1:2)"], 2),  # no exception is named
+        (["failed: Error: first", "failed: Error: second", "    at a (b.js:1:2)"], 1),
+        (["an error happened", "INFO served", "    at a (b.js:1:2)"], 1),
+        (["an error happened", "I, [2026-11-29T10:00:00.1 #1]  INFO -- : x", "a.rb:1:in `b'"], 1),
+        (['{"level":"error"}', "quiet, as it says", "\tat a.b(C.java:1)"], 1),
+        (["no trouble", "quiet, as it says", "\tat a.b(C.java:1)"], 1),
+        (["E, [2026-11-29T10:00:00.1 #1] ERROR -- : first", "second (Own)", "a.rb:1:in `b'"], 0),
+        (["E, [2026-11-29T10:00:00.1 #1] ERROR -- : first", "second (OwnError)", "a.rb:1:in `b'"], 0),
+        (["an error happened", "served", "main.run()", "\t/app/a.go:1"], 1),
+    ],
+)
+def test_a_message_that_began_within_a_log_line_is_joined_to_it(lines: list[str], first_of_the_last: int) -> None:
+    raw = [line.encode() for line in lines]
+    last = b"\n".join(raw[first_of_the_last:])
+    assert _AUTO.split(b"\n".join(raw) + b"\n") == [*raw[:first_of_the_last], last]

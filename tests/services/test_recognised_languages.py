@@ -90,6 +90,33 @@ def test_java(workplace: Workplace, layout: str) -> None:
     assert event["message"] == "stock is low: 3"
 
 
+JAVA_BY_DEFAULT = """
+import java.util.logging.*;
+
+public class Shop {
+    public static void main(String[] arguments) {
+        Logger log = Logger.getLogger("shop.Orders");
+        log.warning("stock is low: 3");
+        log.log(Level.SEVERE, "cannot order", new IllegalStateException("no stock"));
+    }
+}
+"""
+
+
+def test_java_by_default(workplace: Workplace) -> None:
+    """java.util.logging writes two lines for each record, and the exception behind them."""
+    workplace.write("Shop.java", JAVA_BY_DEFAULT)
+    command = [find("java"), "-Duser.language=en", "-Duser.country=US", "Shop.java"]
+    printed = output_of(command, workplace.folder, TZ="UTC")
+    workplace.write("logrouter.yaml", "sources: {app: {type: stdin, multiline: auto}}\n")
+    low, failed = recognised(workplace, printed)
+    assert is_time(low)
+    assert (low["level"], low["logger"], low["method"]) == ("WARNING", "Shop", "main")
+    assert low["message"] == "stock is low: 3"
+    assert (failed["level"], failed["message"]) == ("SEVERE", "cannot order")
+    assert (failed["exception.type"], failed["exception.message"]) == ("java.lang.IllegalStateException", "no stock")
+
+
 LOG4J = """
 import org.apache.logging.log4j.LogManager;
 
