@@ -30,8 +30,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from logrouter.parsers import Looks
 from logrouter.parsers._dates import MONTHS
-from logrouter.parsers._layouts import Kind, Layout, LayoutsConfig, LayoutsParser, iso_time, looks_of, number
+from logrouter.parsers._layouts import Kind, Layout, LayoutsConfig, LayoutsParser, iso_time, number
 from logrouter.parsers._local_times import LocalTimes
 
 LEVELS: Final = {
@@ -107,6 +108,13 @@ _TEXTS: Final = (
     r"\[<time>\] <channel>\.<level>: <message>",
 )
 LAYOUTS: Final = [Layout(text, _KINDS) for text in _TEXTS]
+_BEGIN: Final = "|".join((  # less than the layouts say: it is compiled in a tenth of the time
+    r"\[\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d(?: [^\]\n]++\] |(?:\.\d{6})?+\] [A-Z]++: )",
+    r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] (?:PHP |[^ \n]*:\d++ )",
+    r"PHP [A-Z][A-Za-z ]++:  ",
+    rf"(?:{_TYPES}): (?:Uncaught [A-Z\\]|[^\n]* on line \d)",
+    r"\[\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\]\n]*+\] [\w-]++(?:\.[\w-]++)*?\.[A-Z]{4,9}: ",
+))  # fmt: skip
 
 
 class Php(LayoutsParser[LayoutsConfig]):
@@ -114,4 +122,4 @@ class Php(LayoutsParser[LayoutsConfig]):
 
     Config = LayoutsConfig
     layouts = LAYOUTS
-    looks = looks_of(LAYOUTS, 22)
+    looks = Looks(_BEGIN.encode(), 22)
