@@ -18,8 +18,9 @@ from logrouter.parsers._postgresql import NUMBERS, TIME, event_of, iso_text, num
 from logrouter.parsers._shapes import Column, Shape
 from logrouter.possessive import portable
 
-BEGINS: Final = TIME.encode() + rb',(?:"(?:[^"]++|"")*+")?+,(?:"(?:[^"]++|"")*+")?+,\d++,'
-"""Time, user, database, process."""
+_SESSION: Final = r"[\da-f]++\.[\da-f]++"
+BEGINS: Final = rf'{TIME}(?:,(?:"(?:[^"\n]++|"")*+")?+){{2}},\d++,(?:"[^"\n]*+")?+,{_SESSION},\d++,'.encode()
+"""Time, user, database, process, address, session, line: no other CSV begins so."""
 _COLUMNS: Final = (
     "time", "user", "dbname", "pid", "connection_from", "session_id", "line_num", "ps", "session_start", "vxid",
     "txid", "level", "state_code", "message", "detail", "hint", "internal_query", "internal_position", "context",
@@ -27,9 +28,14 @@ _COLUMNS: Final = (
 )  # fmt: skip
 """As jsonlog calls them. `connection_from` becomes two."""
 _OLDEST_COLUMNS: Final = 23
+_STATE_COLUMN: Final = _COLUMNS.index("state_code")
 _PLAIN: Final = r'[^",\n\t]*+'
-_UNQUOTED: Final = {"time": TIME, "user": "", "dbname": "", "pid": r"\d++"}
-"""As `BEGINS` has it."""
+_STATE: Final = "[0-9A-Z]{5}"
+_UNQUOTED: Final = {
+    "time": TIME, "user": "", "dbname": "", "pid": r"\d++", "connection_from": "", "session_id": _SESSION,
+    "line_num": r"\d++", "state_code": _STATE,
+}  # fmt: skip
+"""As `BEGINS` has it, and the state of SQL, which is told of every event."""
 _FIRST: Final = ("time", "level", "message")
 _VALUE: Final = re.compile(portable(r'(?:"((?:[^"]++|"")*+)"|([^",\n]*+))(,|\Z)'))
 _BEGINS: Final = re.compile(portable(BEGINS.decode()), re.ASCII)
@@ -60,7 +66,8 @@ def _values(text: str) -> list[re.Match[str]]:
             return []
         found.append(match)
         place, end = match.end(), match[3]
-    return found if not end and len(found) >= _OLDEST_COLUMNS else []
+    is_event = not end and len(found) >= _OLDEST_COLUMNS and re.fullmatch(_STATE, found[_STATE_COLUMN][2] or "")
+    return found if is_event else []
 
 
 class CsvShapes:

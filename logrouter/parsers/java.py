@@ -11,6 +11,7 @@ It knows, whichever it is, line by line:
     log4j, logback      TIME [main] INFO  a.B - x            also behind the level; of logback's default only hours
                         TIME INFO  a.B:12 - x
                         12 [main] INFO a.B - x               log4j's TTCCLayout; SLF4J's simple logger without number
+                        TIME main INFO x                     what log4j says of itself
     Spring Boot         TIME  INFO 12 --- [app] [main] a.B   : x
     Cassandra           INFO  [main] TIME B.java:12 - x
     Dropwizard          INFO  [TIME] a.B: x
@@ -84,6 +85,11 @@ _KINDS: Final = {
     "spark": iso_time(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d", _iso_of_spark),
     "jul": iso_time(rf"(?:{_MONTHS}) \d{{1,2}}, \d{{4}} \d{{1,2}}:\d\d:\d\d [AP]M", _iso_of_jul),
     "elapsed": number(),
+    "instant": iso_time(r"\d\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3,9})?Z"),
+    "asctime": iso_time(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"),
+    "jvm_thread": Kind(r"main|[A-Za-z][\w.]*+(?:-[\w.]++)*-\d{1,9}"),
+    "log4j_level": Kind("DEBUG|ERROR|FATAL|INFO|TRACE|WARN"),
+    "not_python": Kind("FATAL|TRACE|WARN"),
     "trace": Kind(_TRACE),
 }
 _DATED: Final = (
@@ -121,7 +127,13 @@ _DATED: Final = (
     # java.util.logging.SimpleFormatter: %1$tb %1$td, %1$tY %1$tl:%1$tM:%1$tS %1$Tp %2$s%n%4$s: %5$s%6$s%n
     r"<time:jul> <logger:class>(?: <method>)?+\n<level>: <message>",
     # https://logging.apache.org/log4j/1.x/apidocs/org/apache/log4j/TTCCLayout.html; slf4j.org, SimpleLogger
-    r"(?:<elapsed> )?+\[<thread>\] <level> ++<logger> ++(?:(?!- )<ndc:before_colon> )?+- <message>",
+    (
+        r"(?:<elapsed> )?+\[(?!\d{4}-\d\d-\d\d[T ]\d)<thread>\] <level> ++<logger> ++"
+        r"(?:(?!- )<ndc:before_colon> )?+- <message>"
+    ),
+    # https://logging.apache.org/log4j/2.x/manual/status-logger.html: since 2.24, and before, as Python writes, too
+    "<time:instant> <thread:jvm_thread> <level:log4j_level> <message>",
+    "<time:asctime> <thread:jvm_thread> <level:not_python> <message>",
 )
 _EITHER: Final = (
     # logback, TTLLLayout and BasicConfigurator: %d{HH:mm:ss.SSS} [%thread] %-5level %logger{36} -%kvp- %msg%n

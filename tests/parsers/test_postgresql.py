@@ -127,8 +127,10 @@ def test_zones(zone: str, timezone: str, time: str) -> None:
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=9), min_size=26, max_size=26), MESSAGES)
 @settings(deadline=None)
 def test_what_csvlog_holds_is_what_is_parsed(values: list[str], message: str) -> None:
+    values[1:3] = [name.replace("\n", "") for name in values[1:3]]
     quoted = ['"' + value.replace('"', '""') + '"' if value else "" for value in values]
     quoted[0], quoted[3], quoted[13] = "2026-11-30 00:17:09.960 UTC", "12", '"' + message.replace('"', '""') + '"'
+    quoted[4], quoted[5], quoted[6], quoted[12] = "", "692b8a1a.3e8", "1", "00000"
     found = parsed(PARSER, ",".join(quoted))
     assert found["message"] == message
     assert found["pid"] == 12
