@@ -14,16 +14,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from logrouter.possessive import portable
-
-_ATOM: Final = re.compile(rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_SET_OR_ESCAPE: Final = rb"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]"
+_ATOM: Final = re.compile(_SET_OR_ESCAPE + b"|.", re.DOTALL)
+_PIECE: Final = re.compile(_SET_OR_ESCAPE + rb"|[()|]|[^\\\[()|]+", re.DOTALL)
 _QUANTIFIER: Final = re.compile(rb"(?:[*+?]|\{\d*,?\d*\})[+?]?")
-_PLAIN_GROUP: Final = b"(?:"
+_MAY_LACK: Final = re.compile(rb"[*?]|\{0?,")
 _EXACTLY: Final = re.compile(rb"(\\d|\[0-9\])\{(\d)\}")
+_GROUPS: Final = (b"(?:", b"(?>")
+_LOOKS_AROUND: Final = (b"(?=", b"(?!", b"(?<=", b"(?<!")
+_BYTES: Final = bytes(range(256))
 _Tree: TypeAlias = dict[bytes, "_Tree"]
 _END: Final = b""
 
@@ -31,7 +32,7 @@ _END: Final = b""
 
 
 def any_of(expressions: Iterable[bytes]) -> bytes:
-    """Matches where any of the expressions does, though perhaps not as far. They have no groups that capture."""
+    """Matches where any of the expressions does, though perhaps not as far."""
     tree: _Tree = {}
     for expression in expressions:
         for sequence in _sequences(expression):
@@ -54,17 +55,18 @@ def _written(tree: _Tree) -> bytes:
 
 
 def _sequences(expression: bytes) -> Iterator[list[bytes]]:
-    """The alternatives of an expression, each as its tokens: an atom or a group, with how often it comes."""
-    for alternative in _alternatives(expression):
-        yield from _expanded(alternative)
+    """The alternatives of an expression, each as its tokens: an atom, and how often it comes."""
+    for alternative in alternatives_of(expression):
+        tokens = [token for atom, quantifier in _atoms(alternative) for token in _same_for_all(atom + quantifier)]
+        yield from _expanded(tokens)
 
 
 def _expanded(tokens: list[bytes]) -> Iterator[list[bytes]]:
     """Without groups that only hold together: at the end of a sequence alternatives of a group are such of it all."""
     for place, token in enumerate(tokens):
-        if not token.startswith(_PLAIN_GROUP) or not token.endswith(b")"):
+        if not token.startswith(b"(?:") or not token.endswith(b")"):
             continue
-        inner = list(_sequences(token[len(_PLAIN_GROUP) : -1]))
+        inner = list(_sequences(token[len(b"(?:") : -1]))
         if len(inner) == 1:
             yield from _expanded([*tokens[:place], *inner[0], *tokens[place + 1 :]])
             return
@@ -74,33 +76,6 @@ def _expanded(tokens: list[bytes]) -> Iterator[list[bytes]]:
     yield tokens
 
 
-def _alternatives(expression: bytes) -> Iterator[list[bytes]]:
-    tokens: list[bytes] = []
-    place = 0
-    while place < len(expression):
-        if expression[place : place + 1] == b"|":
-            yield tokens
-            tokens, place = [], place + 1
-            continue
-        end = _end_of_atom(expression, place)
-        if quantifier := _QUANTIFIER.match(expression, end):
-            end = quantifier.end()
-        tokens += _same_for_all(expression[place:end])
-        place = end
-    yield tokens
-
-
-def _end_of_atom(expression: bytes, place: int) -> int:
-    depth = 0
-    while True:
-        atom = _ATOM.match(expression, place)
-        assert atom is not None
-        depth += (atom[0] == b"(") - (atom[0] == b")")
-        place = atom.end()
-        if depth == 0:
-            return place
-
-
 def _same_for_all(token: bytes) -> list[bytes]:
     """Digits, written in one way."""
     if match := _EXACTLY.fullmatch(token):
@@ -108,18 +83,7 @@ def _same_for_all(token: bytes) -> list[bytes]:
     return [token.replace(b"[0-9]", rb"\d")]
 
 
-# ── first bytes ──
-
-_ALL: Final = frozenset(range(256))
-_CATEGORIES: Final = {
-    getattr(codes, f"CATEGORY_{name}"): frozenset(b"".join(re.findall(escape, bytes(_ALL))))
-    for name, escape in (
-        ("DIGIT", rb"\d"), ("NOT_DIGIT", rb"\D"), ("SPACE", rb"\s"), ("NOT_SPACE", rb"\S"), ("WORD", rb"\w"),
-        ("NOT_WORD", rb"\W"),
-    )
-}  # fmt: skip
-_REPETITIONS: Final = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
-_WITHOUT_WIDTH: Final = (codes.ASSERT, codes.ASSERT_NOT, codes.AT)
+# ── what matches begin with ──
 
 
 def narrowed(expression: bytes, to: Set[int]) -> bytes:
@@ -130,69 +94,87 @@ def narrowed(expression: bytes, to: Set[int]) -> bytes:
 
 def alternatives_of(expression: bytes) -> list[bytes]:
     """What stands between the bars of an expression that are in no parentheses."""
-    return [b"".join(tokens) for tokens in _alternatives(expression)]
+    found, start, depth = [], 0, 0
+    for piece in _PIECE.finditer(expression):
+        depth += (piece[0] == b"(") - (piece[0] == b")")
+        if depth == 0 and piece[0] == b"|":
+            found.append(expression[start : piece.start()])
+            start = piece.end()
+    return [*found, expression[start:]]
 
 
 @lru_cache(maxsize=512)
 def first_bytes(expression: bytes) -> frozenset[int]:
-    """Those that what it matches can begin with: perhaps more, never fewer. All where that may be nothing."""
-    found, may_be_empty = _first(parser.parse(portable(expression)))
-    return _ALL if may_be_empty else found
+    """Those that what it matches can begin with: perhaps more, never fewer. All where that may be nothing.
+
+    It has neither anchors nor flags nor groups that capture.
+    """
+    found, may_be_empty = _first(expression)
+    return frozenset(_BYTES) if may_be_empty else found
 
 
 @lru_cache(maxsize=512)
 def needed_bytes(expression: bytes) -> frozenset[int]:
-    """Some that are in whatever it matches; those of one alternative, where it is one."""
-    return frozenset(_needed(parser.parse(portable(expression))))
+    """Some that are in whatever it matches, or right behind it."""
+    return frozenset.intersection(*(frozenset(_needed(alternative)) for alternative in alternatives_of(expression)))
 
 
-def _needed(tree: Iterable[tuple[Any, Any]]) -> Iterator[int]:
-    for code, value in tree:
-        if code is codes.LITERAL:
-            yield value
-        elif code in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
-            yield from _needed(value[-1] if code is codes.SUBPATTERN else value)
-        elif code in _REPETITIONS and value[0] > 0:
-            yield from _needed(value[2])
-
-
-def _first(tree: Iterable[tuple[Any, Any]]) -> tuple[frozenset[int], bool]:
-    """The first bytes, and whether it may match without any."""
-    found: frozenset[int] = frozenset()
-    for code, value in tree:
-        if code in _WITHOUT_WIDTH:
+def _needed(sequence: bytes) -> Iterator[int]:
+    for atom, quantifier in _atoms(sequence):
+        if _MAY_LACK.match(quantifier):
             continue
-        first, may_be_empty = _first_of_item(code, value)
+        if atom.startswith((*_GROUPS, b"(?=")):
+            yield from needed_bytes(atom[len(b"(?:") : -1])
+        elif atom[:1] != b"(" and len(_matched(atom)) == 1:
+            yield from _matched(atom)
+
+
+def _first(expression: bytes) -> tuple[frozenset[int], bool]:
+    """The first bytes, and whether it may match without any."""
+    each = [_first_of_sequence(alternative) for alternative in alternatives_of(expression)]
+    return frozenset().union(*(found for found, _ in each)), any(may_be_empty for _, may_be_empty in each)
+
+
+def _first_of_sequence(sequence: bytes) -> tuple[frozenset[int], bool]:
+    found: frozenset[int] = frozenset()
+    for atom, quantifier in _atoms(sequence):
+        may_lack = _MAY_LACK.match(quantifier) is not None
+        if atom.startswith(_GROUPS):
+            first, may_be_empty = _first(atom[len(b"(?:") : -1])
+            may_lack = may_lack or may_be_empty
+        elif atom.startswith(_LOOKS_AROUND):
+            continue
+        else:
+            first = _matched(atom) if atom[:1] != b"(" else frozenset()
+            assert first, "anchors, flags and groups that capture do not belong there"
         found |= first
-        if not may_be_empty:
+        if not may_lack:
             return found, False
     return found, True
 
 
-def _first_of_item(code: Any, value: Any) -> tuple[frozenset[int], bool]:
-    if code is codes.LITERAL:
-        return frozenset((value,)), False
-    if code is codes.NOT_LITERAL:
-        return _ALL - {value}, False
-    if code is codes.IN:
-        found = frozenset().union(*map(_first_of_set, value))
-        return _ALL - found if value[0][0] is codes.NEGATE else found, False
-    if code in _REPETITIONS:
-        least, _, what = value
-        found, may_be_empty = _first(what)
-        return found, may_be_empty or least == 0
-    if code in (codes.SUBPATTERN, codes.ATOMIC_GROUP):
-        return _first(value[-1] if code is codes.SUBPATTERN else value)
-    if code is codes.BRANCH:
-        each = [_first(branch) for branch in value[1]]
-        return frozenset().union(*(found for found, _ in each)), any(empty for _, empty in each)
-    return _ALL, code is not codes.ANY
+@lru_cache(maxsize=64)
+def _matched(atom: bytes) -> frozenset[int]:
+    return frozenset(b"".join(re.findall(atom, _BYTES)))
 
 
-def _first_of_set(item: tuple[Any, Any]) -> frozenset[int]:
-    code, value = item
-    if code is codes.RANGE:
-        return frozenset(range(value[0], value[1] + 1))
-    if code is codes.CATEGORY:
-        return _CATEGORIES[value]
-    return frozenset((value,) if code is codes.LITERAL else ())
+def _atoms(sequence: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Characters, sets and groups, and how often each comes."""
+    place = 0
+    while place < len(sequence):
+        end = _end_of_atom(sequence, place)
+        quantifier = _QUANTIFIER.match(sequence, end)
+        yield sequence[place:end], quantifier[0] if quantifier else b""
+        place = quantifier.end() if quantifier else end
+
+
+def _end_of_atom(expression: bytes, start: int) -> int:
+    atom = _ATOM.match(expression, start)
+    assert atom is not None
+    end, depth = atom.end(), int(atom[0] == b"(")
+    while depth:
+        piece = _PIECE.match(expression, end)
+        assert piece is not None
+        depth += (piece[0] == b"(") - (piece[0] == b")")
+        end = piece.end()
+    return end

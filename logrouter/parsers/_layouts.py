@@ -171,11 +171,13 @@ class Layout:
 
 
 def _quick_to_fail(expression: str) -> str:
-    """Of words, `DEBUG|ERROR`, the first letters as a set, `[DE](?:EBUG|RROR)`: most texts go no further."""
+    """Of words, `DEBUG|ERROR`, only their first letters and their sort, `[DE][A-Z]{4}`: it is compiled soon, too."""
     if not re.fullmatch(r"\w+(?:\|\w+)+", expression):
         return expression
-    words = sorted(expression.split("|"))
-    return f"[{''.join(dict.fromkeys(word[0] for word in words))}](?:{'|'.join(word[1:] for word in words)})"
+    words = expression.split("|")
+    letters = next(letters for letters in ("[A-Z]", "[a-z]", r"\w") if re.fullmatch(f"(?:{letters}|\\|)+", expression))
+    least, most = min(map(len, words)) - 1, max(map(len, words)) - 1
+    return f"[{''.join(dict.fromkeys(word[0] for word in words))}]{letters}{{{least},{most}}}"
 
 
 def _split(text: str, lines: int) -> tuple[str, str]:

@@ -24,7 +24,8 @@ _ABBREVIATIONS: Final[Mapping[str, str]] = {
 _NUMERIC_ZONE: Final = re.compile(r"([+-]\d\d):?(\d\d)?(?::?\d\d)?")
 TIME: Final = r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?+ (?:[A-Z]{2,6}|[+-]\d\d(?::?\d\d)?)"
 _LEVELS: Final = (
-    "DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE"
+    "DEBUG1|DEBUG2|DEBUG3|DEBUG4|DEBUG5|DEBUG|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|"
+    "LOCATION|STATEMENT|BACKTRACE"
 )
 
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 from logrouter.documents import encode_document
 from logrouter.memo import Memo
 from logrouter.parsers._instants import RecentSeconds, seconds_of_offset
+from logrouter.parsers._lazy import LazyPattern
 from logrouter.parsers._priorities import FACILITIES, JSON_OF_FACILITY, JSON_OF_LEVEL, LEVELS, LEVELS_BY_WORD, named
 from logrouter.parsers._rfc5424 import JSON_OF_PROCID, procid_of
 from logrouter.parsers._shapes import Column, Shape
@@ -33,7 +34,7 @@ _FIELDS: Final = (
     *("sequence", "uptime", "device_time"),
 )
 _PRIORITY: Final = re.compile(r"<(\d{1,3})>", re.ASCII)
-_STAMP: Final = re.compile(STAMP + r"(?: |\Z)", re.ASCII)
+_STAMP: Final = LazyPattern(STAMP + r"(?: |\Z)", re.ASCII)
 WITHOUT_PROCESS: Final = "kernel|sudo|su|rsyslogd"
 """Those that write no process behind their names."""
 _NO_HOST: Final = r"(?!(?i:trace|debug|info|notice|warn|warning|error|critical|fatal) |(?:19|20)[0-9]{2} |-)"
@@ -49,7 +50,7 @@ _TAG: Final = re.compile(
 """A name, perhaps a process, and a colon. macOS puts a level before it, or the name of a service instead."""
 _WORDS: Final = re.compile(r"(<)?([a-z][a-z0-7]{1,8})\.([a-z]{3,7})(?(1)>) ", re.ASCII)
 """Facility and level, as FreeBSD (`syslogd -vv`), BusyBox and OpenWrt write them."""
-_DEVICE: Final = re.compile(
+_DEVICE: Final = LazyPattern(
     r"(?:(?P<sequence>\d{1,18})?: )?(?:(?P<hostname>[^\s:%]{1,255}): )?"
     rf"(?:[*.]?(?P<stamp>{STAMP}) ?: |(?P<uptime>[0-9ywdhm]{{2,12}}|\d{{1,3}}:\d\d:\d\d): |: )?"
     r"%(?P<facility>[A-Za-z]\w{0,63}(?:-[A-Za-z]\w{0,63}){0,3})-(?P<level>[0-7])-(?P<mnemonic>\w{1,64}): ?(?P<text>.*)",
@@ -91,10 +92,10 @@ class Rfc3164:
         if priority := _PRIORITY.match(line):
             fields["level"], fields["facility"] = named(priority[1])
             place = priority.end()
-        if stamp := _STAMP.match(line, place):
+        if stamp := _STAMP.pattern.match(line, place):
             fields["time"] = utc_text(stamp, self._zone, received_ns)
             place = _read_origin(fields, line, stamp)
-        device = _DEVICE.fullmatch(line, place)
+        device = _DEVICE.pattern.fullmatch(line, place)
         if device and not (stamp and device["hostname"]):
             self._read_device(fields, device, received_ns)
             return True

@@ -31,10 +31,10 @@ In a list it stands for all of these formats. `formats` leaves out those that an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import compress, repeat
-from operator import contains, or_
+from operator import contains
 from typing import Any, Final
 
 from logrouter import component
@@ -45,6 +45,7 @@ from logrouter.parsers._beginnings import alternatives_of, any_of, narrowed, nee
 from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._dates import zone_named
 from logrouter.parsers._exceptions import with_exception
+from logrouter.parsers._lazy import LazyPattern
 from logrouter.possessive import portable
 
 EXCEPTIONS: Final = "traceback"
@@ -52,6 +53,8 @@ EXCEPTIONS: Final = "traceback"
 _NEWLINE: Final = ord("\n")
 _SAMPLE: Final = 16
 """So many lines of a block, at most, say what the others look like."""
+_FEW: Final = 4
+"""For so many lines, as an app's first ones, no expression is compiled that tells of a block what looks like any."""
 
 
 class AutoConfig(ParserConfig, frozen=True, kw_only=True):
@@ -143,7 +146,7 @@ class _Format:
 
     @cached_property
     def _begins(self) -> re.Pattern[bytes]:
-        return _compiled(self.looks.begin)
+        return re.compile(portable(self.looks.begin))
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """As of a `Parser`; of lines alone that look like it."""
@@ -248,9 +251,8 @@ class _Sorts:
 
     def _possible(self, sort: int) -> _Formats:
         some = frozenset(byte for byte in range(256) if _SORT_OF[byte] == sort)
-        begins = [narrowed(format.looks.begin, some) for format in self._formats]
-        kept = [(format, begin) for format, begin in zip(self._formats, begins, strict=True) if begin]
-        return _Formats([format for format, _ in kept], [begin for _, begin in kept])
+        begins = ((format, narrowed(format.looks.begin, some)) for format in self._formats)
+        return _Formats([(format, begin) for format, begin in begins if begin])
 
     def taken(self, line: bytes, received_ns: int) -> Taken | None:
         """The first format that takes a line, among those that it begins like, and what it makes of it."""
@@ -259,52 +261,74 @@ class _Sorts:
     def first_taken(self, lines: list[bytes], places: Sequence[int], received_ns: int) -> tuple[int, _Format] | None:
         """The first of some lines that a format takes, by its number among the places; and the format."""
         some = lines if len(places) == len(lines) else [lines[place] for place in places]
-        sorts = b"".join([line[:1] or b"\n" for line in some]).translate(_SORT_OF)
-        suspect = bytearray(len(sorts))
-        for sort in set(sorts):
-            is_of = sorts.translate(_IS_OF[sort])
-            if not self._of_sort[sort].are_text(list(compress(some, is_of))):
-                suspect = bytearray(map(or_, suspect, is_of))
-        for number in compress(range(len(some)), suspect):
+        for number in self._suspects(some):
             if (found := self.taken(some[number], received_ns)) is not None:
                 return number, found[0]
         return None
 
+    def _suspects(self, lines: list[bytes]) -> Iterable[int]:
+        """The numbers of those lines, in order, that may look like one."""
+        if len(lines) <= _FEW:
+            return range(len(lines))
+        sorts = b"".join([line[:1] or b"\n" for line in lines]).translate(_SORT_OF)
+        found: list[int] = []
+        for sort in set(sorts):
+            is_of = sorts.translate(_IS_OF[sort])
+            if suspects := self._of_sort[sort].suspects(list(compress(lines, is_of))):
+                numbers = list(compress(range(len(lines)), is_of))
+                found += [numbers[suspect] for suspect in suspects]
+        return sorted(found)
+
 
 class _Formats:
-    """Formats in their order. A line is of the first that takes it, among those that it begins like."""
+    """Formats in their order, and how their lines begin. A line is of the first that takes it, among those that it
+    begins like."""
 
-    def __init__(self, formats: Sequence[_Format], begins: Sequence[bytes]) -> None:
-        """`begins`: how lines of each begin."""
-        self._in_order = formats
-        self._begin = _compiled(b"|".join(b"(%b)" % begin for begin in begins) or b"(?!)").match
-        self._like_any = _compiled(rb"\n(?:%b)" % any_of(begins)).search if begins else lambda block: None
-        self._needed = [needed_bytes(part) for begin in begins for part in alternatives_of(begin)]
+    def __init__(self, begins: Sequence[tuple[_Format, bytes]]) -> None:
+        self._begins = [(format, LazyPattern(begin)) for format, begin in begins]
+
+    @cached_property
+    def _like_any(self) -> re.Pattern[bytes]:
+        any_begin = any_of([begin.expression for _, begin in self._begins]) if self._begins else b"(?!)"
+        return re.compile(portable(rb"\n(?:%b)" % any_begin))
+
+    @cached_property
+    def _needed(self) -> list[frozenset[int]]:
         """For each way in which a line can begin bytes that it has then."""
-        self._marks = frozenset().union(*self._needed)
-        self._after: Memo[int, _Formats] = Memo(
-            lambda number: _Formats(formats[number:], begins[number:]), len(formats) + 1
-        )
+        return [needed_bytes(way) for _, begin in self._begins for way in alternatives_of(begin.expression)]
+
+    @cached_property
+    def _marks(self) -> frozenset[int]:
+        return frozenset().union(*self._needed)
 
     def taken(self, line: bytes, received_ns: int) -> Taken | None:
         """The format that takes a line, and what it makes of it."""
-        match = self._begin(line)
-        if match is None or not match.lastindex:
-            return None
-        format = self._in_order[match.lastindex - 1]
-        if (made := format.parser.parse(line, received_ns)) is not None:
-            return format, made
-        return self._after[match.lastindex].taken(line, received_ns)
+        for format, begin in self._begins:
+            if begin.pattern.match(line) and (made := format.parser.parse(line, received_ns)) is not None:
+                return format, made
+        return None
 
-    def are_text(self, lines: list[bytes]) -> bool:
-        """Whether none of them looks like any, as one look at all of them tells."""
+    def suspects(self, lines: list[bytes]) -> Sequence[int]:
+        """The numbers of those lines that look like any, as one look at all of them tells."""
         block = b"\n".join((b"", *lines))
         present = frozenset(byte for byte in self._marks if byte in block)
-        return not any(needed <= present for needed in self._needed) or self._like_any(block) is None
+        if not any(needed <= present for needed in self._needed):
+            return ()
+        first = self._like_any.search(block)
+        if first is None:
+            return ()
+        if block.count(b"\n") > len(lines):  # there are events of several lines
+            return range(len(lines))
+        return list(_numbers(block, self._like_any.finditer(block, first.start())))
 
 
-def _compiled(expression: bytes) -> re.Pattern[bytes]:
-    return re.compile(portable(expression))
+def _numbers(block: bytes, matches: Iterable[re.Match[bytes]]) -> Iterator[int]:
+    """Those of the lines of a block that begin where there is a match; each line has its newline before it."""
+    number = end = 0
+    for match in matches:
+        number += block.count(b"\n", end, match.start())
+        yield number
+        end = match.start()
 
 
 def _kind_of(name: str) -> type[Parser[Any]]:

@@ -21,8 +21,8 @@ from logrouter.parsers._pairs import Grammar, PairsConfig, PairsParser
 _KEY = rb"[A-Za-z_][0-9A-Za-z_.-]*+="
 _VALUE = rb'(?:"(?:[^"\\\n]++|\\[^\n])*+"|[!#-\xff]*+) ++'
 _KNOWN = rb"(?:at|caller|err|error|level|lvl|logger|message|msg|sev|severity|time|timestamp|ts)="
-_BEGIN = rb"[acelmst](?<=(?=%b)[a-z])[a-z]++=%b%b|%b%b(?:(?!%b)%b%b){0,14}+%b" % (
-    *(_KNOWN, _VALUE, _KEY),
+_BEGIN = rb"(?=%b)(?:(?=%b)[a-z]++=%b%b|%b%b(?:(?!%b)%b%b){0,14}+%b)" % (
+    *(_KEY, _KNOWN, _VALUE, _KEY),
     *(_KEY, _VALUE, _KNOWN, _KEY, _VALUE, _KNOWN),
 )
 """Two pairs, and the key of one of the first 16 is one that those who write logs use: nobody else writes so."""

@@ -30,6 +30,7 @@ from typing import Final, Literal
 from logrouter import severity
 from logrouter.documents import Document, encode_document
 from logrouter.parsers import Parser, ParserConfig
+from logrouter.parsers._lazy import LazyPattern
 
 _LEVELS: Final = (
     "trace|verbose|debug|info|information|notice|warn|warning|error|err|severe|critical|crit|alert|fatal|emerg|emergency"
@@ -39,7 +40,7 @@ _LABELLED: Final = 200
 """Characters in which a label stands."""
 _READ: Final = 1_000
 """Characters that are read."""
-_AT_BEGINNING: Final = re.compile(
+_AT_BEGINNING: Final = LazyPattern(
     rf"""
       (?P<letter>[VDIWEF])/[\w.$-]{{1,60}}\ *[(:]                                   # logcat -v brief
     | \d\d-\d\d\ \d\d:\d\d:\d\d\.\d{{3}}\ +\d+\ +\d+\ (?P<logcat>[VDIWEF])\          # logcat -v threadtime
@@ -49,11 +50,11 @@ _AT_BEGINNING: Final = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_LABEL: Final = re.compile(
+_LABEL: Final = LazyPattern(
     rf"(?<![\w/.=-])(?:{_LEVELS.upper()})(?![\w/.=-])|[\[<(|]\ ?(?i:{_LEVELS})\ ?[]>)|]", re.ASCII
 )
 _FAILURES: Final = "errors?|fail(?:s|ed|ure|ures|ing)?|exceptions?"
-_SAID: Final = re.compile(
+_SAID: Final = LazyPattern(
     rf"""
       (?P<none>(?<![\w-])(?:no|not|non|0|zero|without|any)[ -](?:\w{{1,20}}\ )?
         (?:{_FAILURES}|warnings?|fatal|critical|panics?)(?!\w)
@@ -96,13 +97,13 @@ def level_of(text: str) -> str | None:
     label = _label(text[:_LABELLED])
     if label is not None:
         return severity.name_of(severity.parse(label))
-    said = {match.lastgroup for match in _SAID.finditer(text, 0, _READ)}
+    said = {match.lastgroup for match in _SAID.pattern.finditer(text, 0, _READ)}
     return next((level for level in _GRAVEST_FIRST if level in said), None)
 
 
 def _label(text: str) -> str | None:
-    match = _AT_BEGINNING.match(text)
+    match = _AT_BEGINNING.pattern.match(text)
     if match is not None:
         return match[match.lastgroup or 0]
-    match = _LABEL.search(text)
+    match = _LABEL.pattern.search(text)
     return match[0].strip("[]<>()| ") if match is not None else None

@@ -49,6 +49,11 @@ def test_what_is_alike_is_written_once(several: list[bytes], one: bytes) -> None
         (rb"(?>\d)", b"0123456789"),
         (b"[^\x01-\xff]", b"\x00"),
         (b"(?:(?:a|b)){2}", b"ab"),
+        (b"a{0,2}b{1,}c", b"ab"),
+        (b"a{,2}+b{2}?c", b"ab"),
+        (b"(?<=x)(?:a{3}|b*?c)", b"abc"),
+        (rb"[]x](?:\)|\|)", b"]x"),
+        (rb"\|a|\[b", b"|["),
     ],
 )
 def test_first_bytes(expression: bytes, first: bytes) -> None:
@@ -56,11 +61,19 @@ def test_first_bytes(expression: bytes, first: bytes) -> None:
 
 
 def test_what_may_match_nothing_can_begin_with_anything() -> None:
-    assert len(first_bytes(b"a?")) == len(first_bytes(b".")) + 0 == 256
+    assert len(first_bytes(b"a?")) == len(first_bytes(b"a|")) == 256
+
+
+@pytest.mark.parametrize("expression", [b"^a", rb"\ba", b"(?i:a)", b"(a)(b)"])
+def test_what_is_no_beginning(expression: bytes) -> None:
+    with pytest.raises(AssertionError, match="do not belong there"):
+        first_bytes(expression)
 
 
 def test_needed_bytes() -> None:
-    assert needed_bytes(rb"a(?:b|c)d?(?:ef)+(?:[gh]i)*+") == frozenset(b"aef")
+    assert needed_bytes(rb"a(?:b|c|)d?(?:xy|yz)(?:ef)+(?:[gh]i)*+(?=.k)(?!l)(?<=m)\[[n]{1,2}[^o]") == frozenset(
+        b"aefk[ny"
+    )
 
 
 def test_alternatives_are_those_of_the_top() -> None:
@@ -84,8 +97,7 @@ OF_DIGITS = [re.compile(portable(narrowed(begin, DIGITS) or b"(?!)")) for begin 
 @given(texts())
 @settings(deadline=None)
 def test_how_lines_of_the_formats_begin(line: bytes) -> None:
-    begun = [each for each in EACH if each.match(line)]
-    assert (ANY.match(line) is not None) == bool(begun)
+    assert (ANY.match(line) is not None) == any(each.match(line) for each in EACH)
     for each, of_digits in zip(EACH, OF_DIGITS, strict=True):
         if line and line[0] in DIGITS:
             assert (each.match(line) is None) == (of_digits.match(line) is None)
