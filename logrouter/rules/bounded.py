@@ -30,7 +30,7 @@ from typing import Any, Final, Self
 
 from logrouter.possessive import portable
 from logrouter.rules.backtracking import LOOKS, is_open, sequences
-from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest_of
+from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, bound_of, longest_of
 from logrouter.rules.patterns import PatternError, compile_pattern
 from logrouter.values import ByText
 
@@ -56,7 +56,7 @@ class Condition(ByText):
     search: Callable[[str], re.Match[str] | None]
     """Gives None where it is not found."""
     longest: int | None
-    """Characters that are looked at, from the beginning; None: all."""
+    """Characters that are looked at, from the beginning, where many can share out the text; None: all."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -65,8 +65,9 @@ class Condition(ByText):
         tree = _shortened(written)
         if tree is not written:
             search = compiler.compile(tree, tree.state.flags).search
-        self.longest = short = longest_of(tree, WORK)
-        if short is None:
+        bound = bound_of(tree, WORK)
+        self.longest = bound.longest
+        if self.longest is None:
             self.search = search
             return
         better = _without_ways(tree)
@@ -77,7 +78,7 @@ class Condition(ByText):
         if self.longest is not None and self.longest < SHORTEST:
             raise PatternError(TOO_DEAR, hint=HINT)
         end = sys.maxsize if self.longest is None else self.longest
-        self.search = lambda text: search(text) if len(text) <= short else search_long(text, 0, end)
+        self.search = lambda text: search(text) if bound.allows(text) else search_long(text, 0, end)
 
     @classmethod
     def parse(cls, text: str) -> Self:

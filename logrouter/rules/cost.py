@@ -15,6 +15,8 @@ Seidl 1991, "On the degree of ambiguity of finite automata"), of which the engin
     4. The way that succeeds ends the search. So where nothing can fail any more is no q, no way leads through it, and
        no w counts of which several let q succeed:
            (.*) (.*) (.*)   none: where there are two blanks, it matches
+    5. What looks around without an end (`(?=.*x)`) is walked to its end in each way; directly behind the beginning of
+       the text that is once.
 
 Loops of at most ten rounds count as a constant. What cannot be followed to its end is taken for the worst.
 
@@ -28,7 +30,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence, Set
 from functools import lru_cache, reduce
-from itertools import product
+from itertools import dropwhile, product, takewhile
 from math import factorial
 from operator import or_
 from re import _constants as codes  # type: ignore[attr-defined]
@@ -108,7 +110,7 @@ class Bound(NamedTuple):
 def bound(pattern: str, work: int = WORK, *, of_lines: bool = False) -> Bound:
     """The bound of a search in a line, or, `of_lines`, in several, as joining makes them: what is anchored at the end
     of one can fail there."""
-    return _bound(parser.parse(pattern), work, of_lines=of_lines)
+    return bound_of(parser.parse(pattern), work, of_lines=of_lines)
 
 
 def longest(pattern: str, work: int = WORK, *, of_lines: bool = False) -> int | None:
@@ -118,24 +120,45 @@ def longest(pattern: str, work: int = WORK, *, of_lines: bool = False) -> int | 
 
 def longest_of(tree: Any, work: int, *, of_lines: bool = True) -> int | None:
     """The same for what `re` makes of an expression."""
-    return _bound(tree, work, of_lines=of_lines).longest
+    return bound_of(tree, work, of_lines=of_lines).longest
 
 
-def _bound(tree: Any, work: int, *, of_lines: bool) -> Bound:
+def bound_of(tree: Any, work: int, *, of_lines: bool = True) -> Bound:
+    """The bound for what `re` makes of an expression."""
     is_anchored = _is_anchored(tree) or (not of_lines and _takes_anything(tree))
     classes = Classes(tree, without="" if of_lines else "\n")
-    letters: str | None = None
+    letters = 0
     try:
         search = _Search(tree, classes, is_anchored=is_anchored)
-        power = search.longest_chain() + 1
-        looks = [value[1] for items in sequences(tree) for code, value in items if code in LOOKS and is_open(value[1])]
-        for look in looks:  # walked along each way, and in each way to its end
-            power += _Search(look, classes, is_anchored=True).longest_chain() + 1
-        if not looks:
-            letters = "".join({letter if letter.isascii() else _OTHERS for letter in classes.texts(search.partings())})
+        power, letters = search.longest_chain() + 1, search.partings()
+        once = _asked_once(tree)
+        again = 0
+        for look in _open_looks(tree):
+            search = _Search(look, classes, is_anchored=True)
+            its_power = search.longest_chain() + 1
+            if any(look is one for one in once):
+                power, letters = max(power, its_power), letters | search.partings()
+            else:  # walked along each way, and in each way to its end
+                again += its_power
+        power += again
     except TooComplex:
-        power = _WORST
-    return Bound(None if power == 1 else int((work * factorial(power)) ** (1 / power)), power, work, letters)
+        power, again = _WORST, _WORST
+    found = None if again else {one if one.isascii() else _OTHERS for one in classes.texts(letters)}
+    length = None if power == 1 else int((work * factorial(power)) ** (1 / power))
+    return Bound(length, power, work, None if found is None else "".join(found))
+
+
+def _open_looks(tree: Any) -> list[Any]:
+    """What looks around without an end."""
+    return [value[1] for items in sequences(tree) for code, value in items if code in LOOKS and is_open(value[1])]
+
+
+def _asked_once(tree: Any) -> list[Any]:
+    """What looks around directly behind the beginning of the text, where there is one way to come."""
+    if not tree or tree[0][0] is not codes.AT or not _is_anchored(tree):
+        return []
+    behind = dropwhile(lambda item: item[0] is codes.AT, tree)
+    return [value[1] for _, value in takewhile(lambda item: item[0] in LOOKS, behind)]
 
 
 def _is_anchored(tree: Any) -> bool:

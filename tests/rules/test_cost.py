@@ -45,7 +45,13 @@ CUBE = 586
         (r"^(.*?)\s*$", SQUARE),
         (r"^x(?:a*a*b)?", SQUARE),
         (r"(?=.*foo)x", SQUARE),
-        (r"^(?=.*foo)x", SQUARE),
+        (r"^(?=.*foo)x", None),
+        (r"^(?=.*foo)(?!.*(bar|baz))(?=.*\d)(.*)$", None),
+        (r"^\b(?=.*foo)(.*),x", None),
+        (r"^(?=.*foo.*bar)(.*),x", SQUARE),
+        (r"(?m)^(?=.*foo)x", SQUARE),
+        (r"^x(?=.*foo)x", SQUARE),
+        (r"(?:^(?=.*foo)|a)x", SQUARE),
         (r"^a{1,200}a{1,200}b", SQUARE),
         (r"^(['\"]).*\1x", SQUARE),
         (r"(.*),(.*),x", SQUARE),
@@ -85,6 +91,7 @@ ACCESS = (
         (r"x(\d+)\s*y", ""),
         (r"x\d*\d*y", "0123456789\ufffd"),
         ("(?=.*a)(.*)b", None),
+        ("^(?=.*a.*b)x", "a"),
     ],
 )
 def test_where_ways_can_part(pattern: str, letters: str | None) -> None:

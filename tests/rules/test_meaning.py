@@ -198,8 +198,8 @@ def test_a_rule_is_true_for_just_these(text: str) -> None:
         ('matches(message, "end")', {"message": "x" * 32768 + "end"}, True),
         ('matches(message, "x.*y.*end")', {"message": "xy" * 32768 + "end"}, True),
         ('matches(message, "[a-z]+ end")', {"message": "-" * 32768 + "x end"}, True),
-        ('matches(message, "x[a-z]+ end")', {"message": "-" * 2890 + "xx end"}, True),
-        ('matches(message, "x[a-z]+ end")', {"message": "-" * 2891 + "xx end"}, False),
+        ('matches(message, "x[a-z]+ end")', {"message": "x" * 2892 + " end"}, True),
+        ('matches(message, "x[a-z]+ end")', {"message": "x" * 2893 + " end"}, False),
         # order across kinds of numbers
         ("a < b", {"a": 1, "b": 1.5}, True),
         ("a < b", {"a": True, "b": 2}, False),
