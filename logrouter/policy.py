@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from logrouter.chain import Chain
+from logrouter.chain.named import Tally
 from logrouter.references import Field, Reference, Time
 from logrouter.rules import Rule
 from logrouter.templates import Template
@@ -83,6 +84,11 @@ class Policy:
     def decide(self, bits: int) -> Shapes:
         """Who gets an event with these results."""
         return tuple(self._shape(bits, number, sink) for number, sink in enumerate(self.sinks))
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """By route: what is counted of its steps."""
+        return {route.name: route.chain.tally for route in self.routes if route.chain is not None}
 
     def chain(self, shape: int | None) -> Chain | None:
         """The steps that make a shape; None where there are none."""

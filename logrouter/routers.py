@@ -13,8 +13,10 @@ router that knows it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 
 from logrouter.batch import Slice
+from logrouter.chain.named import Tally
 from logrouter.event import Chunk
 from logrouter.positions import encode_behind
 from logrouter.routing import Router
@@ -27,7 +29,8 @@ class Routers:
         self._routers = [router]
         self._firsts = [0]
         self._slow_events = 0
-        """Of those that are forgotten."""
+        self._failed: Counter[tuple[str, str]] = Counter()
+        """Both of those that are forgotten."""
 
     @property
     def current(self) -> Router:
@@ -39,6 +42,16 @@ class Routers:
         """How many events went the slow way so far."""
         return self._slow_events + sum(router.projection.slow_events for router in self._routers)
 
+    @property
+    def tallies(self) -> list[tuple[str, Tally]]:
+        """What is counted of the steps of routes, with the names of these."""
+        return [named for router in self._routers for named in router.tallies.items()]
+
+    @property
+    def failed(self) -> Counter[tuple[str, str]]:
+        """By route and step: events on which it has failed, each as often as it was made for some sink."""
+        return sum((_failed(router) for router in self._routers), self._failed)
+
     def follow(self, router: Router, first: int) -> None:
         """From this sequence on another router is in force."""
         self._routers.append(router)
@@ -47,7 +60,9 @@ class Routers:
     def forget(self, before: int) -> None:
         """Nobody will read what stands before this sequence."""
         while len(self._routers) > 1 and self._firsts[1] <= before:
-            self._slow_events += self._routers.pop(0).projection.slow_events
+            forgotten = self._routers.pop(0)
+            self._slow_events += forgotten.projection.slow_events
+            self._failed += _failed(forgotten)
             self._firsts.pop(0)
 
     def route(self, chunk: Chunk) -> list[Chunk]:
@@ -76,6 +91,11 @@ class Routers:
 
     def _that_knows(self, sink: int) -> Router:
         return next(router for router in self._routers if sink in router.places)
+
+
+def _failed(router: Router) -> Counter[tuple[str, str]]:
+    counts = {(route, step): count for route, tally in router.tallies.items() for step, count in tally.failed.items()}
+    return Counter(counts)
 
 
 def _routed(router: Router, chunk: Chunk) -> list[Chunk]:

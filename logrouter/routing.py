@@ -55,6 +55,8 @@ class Router:
         self.places = {number: place for place, number in enumerate(numbers or range(len(sinks)))}
         """Number of a sink → its place in what is decided and rendered here."""
         self._policy = policy = Policy(sinks, routes)
+        self.tallies = policy.tallies
+        """By route: what is counted of its steps."""
         self.projection = Projection([*policy.references, *further])
         generator = Generator(self.projection, self.resource)
         self._classify = generator.bits(policy.rules, policy.keys)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from logrouter.chain import Chain
 from logrouter.event import Chunk, Flag, Offset
-from logrouter.policy import SinkRouting
+from logrouter.policy import Route, SinkRouting
 from logrouter.routers import Routers
 from logrouter.routing import Router
 from logrouter.rules import Rule
+from logrouter.steps.remove import Remove, RemoveConfig
 from logrouter.templates import Template
 
 
@@ -92,3 +94,19 @@ def test_routers_are_kept_as_long_as_somebody_may_read_what_they_have_routed() -
     (chunk,) = routers.route(chunk_of(*EVENTS, first=150))  # a gap in what is known
     assert routers.slices(chunk, 0) == []
     assert routers.slow_events == 7
+
+
+def test_what_steps_of_routes_failed_on_is_counted_over_all_routers() -> None:
+    def failing(times: int) -> Router:
+        chain = Chain([("routes.0.steps.0.remove", Remove(RemoveConfig(fields=("n",))))])
+        chain.tally.failed["routes.0.steps.0.remove"] = times
+        return Router([SinkRouting("a")], [Route("first", None, ("a",), chain)])
+
+    routers = Routers(failing(3))
+    routers.follow(failing(4), 100)
+    assert routers.failed == {("first", "routes.0.steps.0.remove"): 7}
+    routers.forget(1000)
+    assert routers.failed == {("first", "routes.0.steps.0.remove"): 7}
+    routers.follow(router_of("n == 1", 0), 2000)
+    routers.forget(3000)
+    assert (routers.tallies, routers.failed.total()) == ([], 7)

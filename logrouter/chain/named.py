@@ -53,6 +53,7 @@ class Tally:
         """Events on which a step failed."""
         self.reasons: dict[str, str] = {}
         """Why each failed last: nothing of the event."""
+        self._told_failed = 0
 
     def go_on_from(self, former: Tally) -> None:
         """Count on where another left off."""
@@ -60,6 +61,12 @@ class Tally:
         self.added.update(former.added)
         self.failed.update(former.failed)
         self.reasons.update(former.reasons)
+        self._told_failed += former._told_failed
+
+    def has_news(self) -> bool:
+        """Whether steps have failed since this was asked last."""
+        told, self._told_failed = self._told_failed, self.failed.total()
+        return told != self._told_failed
 
     def tell_why(self, named: NamedStep, error: Exception) -> None:
         """Keep why a step failed. Errors' own texts may quote the event, which is nothing for a log."""

@@ -21,6 +21,7 @@ from logrouter.event import Attributes, Chunk, Offset
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
 from logrouter.routing import Router
+from logrouter.runtime.failing import tell_failed
 from logrouter.runtime.log import Log
 from logrouter.runtime.progress import Progress, Skip
 from logrouter.runtime.spool import Spool
@@ -63,7 +64,6 @@ class RunningSource:
         """What reads on when this one has stopped."""
         self._has_to_stop = False
         self._told_unmatched = False
-        self._told_failed = 0
         self._to_tell: list[tuple[Event, Attributes]] = []
         """Events that steps have made by themselves before they went."""
 
@@ -175,11 +175,9 @@ class RunningSource:
             self._log.warning("no sink wants some events: they are left out, and counted", source=self.name)
 
     def _look_for_failed(self) -> None:
-        if (failed := self.chain.failed.total()) != self._told_failed:
-            self._told_failed = failed
-            failed_by, reasons = dict(self.chain.failed), dict(self.chain.reasons)
-            told = {"source": self.name, "failed": failed_by, "reasons": reasons}
-            self._log.warning("steps fail on some events", about=", ".join(reasons.values()), **told)
+        tally = self.chain.tally
+        if tally.has_news():
+            tell_failed(self._log, tally, source=self.name)
 
     async def run(self) -> None:
         """Read until it ends."""

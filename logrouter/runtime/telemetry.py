@@ -53,6 +53,7 @@ class Telemetry:
             "uptime_seconds": round(time.time() - self._started, 3),
             "reading": topology.reading,
             "sources": {running.name: self._source(running) for running in topology.sources},
+            "routes": self._routes(),
             "steps": self._steps(),
             "spool": msgspec.structs.asdict(topology.spool.statistics()),
             "dead_letters": self._dead_letters(),
@@ -82,6 +83,13 @@ class Telemetry:
             "added": dict(chain.added),
             "step_failed": dict(chain.failed),
         }
+
+    def _routes(self) -> dict[str, Any]:
+        """Of those that have steps: on how many events these have failed. Each is counted for every sink it goes to."""
+        failed: dict[str, dict[str, int]] = {name: {} for name, _ in self._topology.spool.routers.tallies}
+        for (route, step), count in self._topology.spool.routers.failed.items():
+            failed.setdefault(route, {})[step] = count
+        return {route: {"step_failed": steps} for route, steps in failed.items()}
 
     def _steps(self) -> dict[str, dict[str, int]]:
         """What steps that remember say of it, by name; each once, though several sources share it."""
@@ -126,6 +134,7 @@ class Telemetry:
         yield InfoMetricFamily("logrouter_build", "The version that runs, and the hash of its config", value=build)
         yield GaugeMetricFamily("logrouter_uptime_seconds", "Seconds since the start", value=status["uptime_seconds"])
         yield from _source_metrics(status["sources"])
+        yield from _route_metrics(status["routes"])
         yield from _step_metrics(status["steps"])
         yield from _spool_metrics(status["spool"], self._topology.spool.routers.slow_events)
         if status["dead_letters"] is not None:
@@ -203,6 +212,17 @@ def _source_metrics(sources: dict[str, Any]) -> Iterator[Metric]:
             for step, count in figures[key].items():
                 family.add_metric([name, step], count)
         yield family
+
+
+def _route_metrics(routes: dict[str, Any]) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily
+
+    text = "Events on which a step of a route failed, each as often as it was made for some sink"
+    family = CounterMetricFamily("logrouter_route_step_failed", text, labels=["route", "step"])
+    for name, figures in routes.items():
+        for step, count in figures["step_failed"].items():
+            family.add_metric([name, step], count)
+    yield family
 
 
 _STEP_FIGURES = {

@@ -12,11 +12,12 @@ from logrouter.documents import Document
 from logrouter.errors import ExpressionError
 from logrouter.references import Field, Meta, Resource, Severity, parent_and_key
 from logrouter.rules import parse_reference
+from logrouter.steps import StepFailed
 
 Path = tuple[str, ...]
 
 
-class PathError(ValueError):
+class PathError(StepFailed):
     """A field cannot be written in this event, as something that is no object stands in its way."""
 
 

@@ -143,6 +143,20 @@ def test_steps_are_told_apart() -> None:
     assert samples["source_step_failed_total", frozenset({"stdin", "steps.1.set"})] == 2
 
 
+def test_steps_of_routes_are_told_of_by_route() -> None:
+    environ = {
+        "LOGROUTER_SINK_A": "blackhole",
+        "LOGROUTER_ROUTES": "[{to: a, name: first, steps: [{set: {b: 2}}]}, {to: a}]",
+    }
+    topology = Topology(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"))
+    telemetry = Telemetry(topology)
+    assert telemetry.status()["routes"] == {"first": {"step_failed": {}}}
+    ((_, tally),) = topology.spool.routers.tallies
+    tally.failed["routes.0.steps.0.set"] = 2
+    assert telemetry.status()["routes"] == {"first": {"step_failed": {"routes.0.steps.0.set": 2}}}
+    assert samples_of(telemetry)["route_step_failed_total", frozenset({"first", "routes.0.steps.0.set"})] == 2
+
+
 def test_what_steps_remember_is_told_once_though_sources_share_them() -> None:
     environ = {
         "LOGROUTER_STEPS": "[{throttle: {rate: 1/h, by: a, max_keys: 2}}, {throttle: {rate: 1/h}}, {set: {b: 2}}]",

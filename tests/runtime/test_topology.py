@@ -329,6 +329,15 @@ async def test_what_steps_take_out_is_counted_there(autojump_clock: MockClock) -
     assert told["failed"] == {"steps.1.set": 1}
 
 
+async def test_steps_of_a_route_that_fail_are_told_once(autojump_clock: MockClock) -> None:
+    run = Run(ScriptedSource([lines(0, 20)]), "a", "b", ROUTES="- {to: [a, b], steps: [{set: {n.x: 1, when: n == 7}}]}")
+    await run.to_the_end()
+    (told, *others) = run.told("steps fail on some events")
+    assert (told["route"], told["failed"], others) == ("route1", {"routes.0.steps.0.set": 1}, [])
+    assert told["reasons"] == {"routes.0.steps.0.set": "n.x cannot be set: n is no object"}
+    assert run.topology.spool.routers.failed == {("route1", "routes.0.steps.0.set"): 2}, "once for each sink"
+
+
 async def test_an_upload_that_cannot_be_completed_is_told(autojump_clock: MockClock) -> None:
     """Its events are counted as delivered, part by part, but nobody sees them before it is completed."""
     environ = {

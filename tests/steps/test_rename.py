@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from logrouter.steps._paths import PathError
+
 
 @pytest.mark.parametrize(
     ("step", "before", "after"),
@@ -29,7 +31,7 @@ def test_rename(change, step, before, after):
 
 
 def test_what_is_no_object_stands_in_the_way(change):
-    with pytest.raises(ValueError, match=r"b\.c cannot be set: b is no object"):
+    with pytest.raises(PathError, match=r"b\.c cannot be set: b is no object"):
         change("rename: {a: b.c}", {"a": 1, "b": 2})
 
 

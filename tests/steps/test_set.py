@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from logrouter.steps._paths import PathError
+
 
 @pytest.mark.parametrize(
     ("step", "before", "after"),
@@ -49,7 +51,7 @@ def test_it_keeps_the_order_of_keys(change):
 
 @pytest.mark.parametrize("blocked", [{"http": "GET"}, {"http": None}, {"http": [1]}])
 def test_what_is_no_object_stands_in_the_way(change, blocked):
-    with pytest.raises(ValueError, match=r"http\.status cannot be set: http is no object"):
+    with pytest.raises(PathError, match=r"http\.status cannot be set: http is no object"):
         change("set: {http.status: 5}", blocked)
 
 

@@ -24,6 +24,7 @@ from logrouter.cursors import Gap, Memory, Note
 from logrouter.documents import encode_document
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.runtime.delivery.destination import Destination
+from logrouter.runtime.failing import tell_failed
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool
 from logrouter.runtime.threads import in_thread
@@ -185,6 +186,9 @@ class Collector:
         self._opened_at = min(self._opened_at, trio.current_time())
         if isinstance(found, Chunk):
             parts = self._spool.routers.slices(found, self._number)
+            for route, tally in self._spool.routers.tallies:
+                if tally.has_news():
+                    tell_failed(self._log, tally, route=route)
             batch.epoch = found.offset.epoch
             wanted = sum(map(len, parts))
             taken.delivered += wanted
