@@ -91,6 +91,7 @@ STEPS = (
     "- rename: {level: severity}\n- remove: [http.status]",
     "- rename: {a: b, b: a}\n- set: {c: '{b}', when: b == 1}",
     "- keep_only: [level, message, http.status]",
+    "- keep_only: [level, a, http, c]\n- set: {b: null}\n- rename: {c: message}\n- redact: {fields: [a]}",
     "- discard: {when: level == 'error'}",
     "- discard: {when: not exists(a)}\n- discard: {when: severity >= 'warning'}\n- set: {x: 1, when: status == 1}",
     "- discard: {when: meta.invalid_utf8}\n- discard: {when: exists(meta.partial)}",
@@ -335,6 +336,24 @@ def test_a_piece_is_routed_as_text() -> None:
 
 
 # ── steps on chunks ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_values_that_no_step_looks_at_stay_as_they_came() -> None:
+    ingest = ingest_of(chain_of("- set: {b: 1}\n- rename: {a: x}\n- remove: [c]"))
+    lines = [b'{"a":1.0e3,"n": {"m" : "\\u00e9"} ,"c":0}', b'{ "a":18446744073709551616 , "z":1e400}', b'{"a":"\xff"}']
+    (chunk,) = ingest.chunks(frame_of(lines), RECEIVED_NS)
+    assert events_of([chunk])[2] == (b'{"message":"{\\"a\\":\\"\xef\xbf\xbd\\"}","b":1}', Flag.JSON | Flag.INVALID_UTF8)
+    (chunk,) = ingest.chunks(frame_of(lines[:2]), RECEIVED_NS)
+    assert events_of([chunk]) == [
+        (b'{"n":{"m" : "\\u00e9"},"b":1,"x":1.0e3}', Flag.JSON),
+        (b'{"z":1e400,"b":1,"x":18446744073709551616}', Flag.JSON),
+    ]
+
+
+def test_a_newline_between_values_does_not_stay_in_what_has_changed() -> None:
+    line = b'{"a":{\n"b":1}}'
+    (chunk,) = ingest_of(chain_of("- set: {c: 1}")).chunks(Frame([line], line, {}, 0), RECEIVED_NS)
+    assert events_of([chunk]) == [(b'{"a":{"b":1},"c":1}', Flag.JSON)]
 
 
 def test_where_a_step_fails_the_other_events_are_as_if_it_had_not() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from logrouter.chain.named import NamedStep
-from logrouter.documents import Document, decode_each, decode_plain, encode_document
+from logrouter.documents import Document, decode_each, decode_plain, decode_shallow, encode_document, encode_plain
 from logrouter.facts import Facts
-from logrouter.projection import not_objects
+from logrouter.projection import is_utf8, not_objects
 
 
 def changed_together(steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts) -> list[bytes | None]:
@@ -30,7 +30,7 @@ def changed_together(steps: Sequence[NamedStep], payloads: list[bytes], facts: F
 
 def _parsed_and_changed(steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts) -> list[bytes | None]:
     nothing: Document = {}
-    documents, refused = decode_each(decode_plain, payloads, nothing)
+    documents, refused = decode_each(_decoder_for(steps, payloads), payloads, nothing)
     for place in reversed(refused):
         del documents[place]
     failed: set[int] = set()
@@ -38,12 +38,25 @@ def _parsed_and_changed(steps: Sequence[NamedStep], payloads: list[bytes], facts
         when = named.when
         meant = documents if when is None else [document for document in documents if when.test(document, facts)]
         failed.update(map(id, named.step.apply_all(meant, facts)))
-    changed: list[bytes | None] = list(map(encode_document, documents))
+    changed: list[bytes | None] = []
+    try:
+        changed += map(encode_plain, documents)
+    except TypeError:  # an integer beyond 64 bits
+        changed = list(map(encode_document, documents))
     if failed:
         changed = [None if id(one) in failed else made for one, made in zip(documents, changed, strict=True)]
     for place in refused:
         changed.insert(place, None)
     return changed
+
+
+def _decoder_for(steps: Sequence[NamedStep], payloads: list[bytes]) -> Callable[[bytes], Document]:
+    """What reads events as far as the steps need it. Values that are not parsed must be UTF-8, and hold no newline."""
+    if all(named.step.shallow and named.when is None for named in steps):
+        block = b" ".join(payloads)
+        if b"\n" not in block and is_utf8(block):
+            return decode_shallow
+    return decode_plain
 
 
 def _spliced(named: NamedStep, payloads: list[bytes]) -> list[bytes | None]:

@@ -36,6 +36,7 @@ class KeepOnly(Step[KeepOnlyConfig]):
             raise ValueError("expected at least one field to keep")
         self._paths = [field_path(name, "kept") for name in config.fields]
         self._keys = [path[0] for path in self._paths] if all(len(path) == 1 for path in self._paths) else None
+        self.shallow = self._keys is not None
 
     @classmethod
     def options_from(cls, value: Any) -> Any:

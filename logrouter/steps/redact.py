@@ -115,6 +115,7 @@ class Redact(Step[RedactConfig]):
         self._scrubber = Scrubber(detectors(config.patterns), stand_in) if config.patterns else None
         self.splices = self._scrubber is not None and not config.fields and not self._scrubber.clues.always
         self._masks_keys = config.method == "mask" and not self._paths and self._scrubber is None
+        self.shallow = self._masks_keys
 
     @classmethod
     def warnings(cls, config: RedactConfig) -> list[str]:

@@ -40,6 +40,7 @@ class Remove(Step[RemoveConfig]):
         paths = [field_path(name, "removed") for name in config.fields]
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
+        self.shallow = not self._paths
 
     @classmethod
     def options_from(cls, value: Any) -> Any:

@@ -57,6 +57,7 @@ class Rename(Step[RenameConfig]):
             self._simple = [(old[0], new[0]) for old, new in pairs]
         else:
             self._pairs = pairs
+        self.shallow = not self._pairs
 
     @classmethod
     def options_from(cls, value: Any) -> Any:

@@ -72,6 +72,7 @@ class Set(Step[SetConfig]):
         self.templates = tuple(_templates(list(config.fields.values())))
         for path, value in fields:
             self._add(path, value)
+        self.shallow = not self._made
 
     @classmethod
     def options_from(cls, value: Any) -> Any:
