@@ -157,13 +157,12 @@ def test_the_longest_text_takes_seconds_at_most(pattern: str, units: list[str]) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pattern", "units"), [*DEAR, (ACCESS, [" ", ' "', '1 2 3 [t] "GET'])])
-@pytest.mark.parametrize("length", [1_000, 5_000, 20_000])
-def test_longer_texts_with_few_parting_ways_take_no_longer(pattern: str, units: list[str], length: int) -> None:
+def test_longer_texts_with_few_parting_ways_take_no_longer(pattern: str, units: list[str]) -> None:
     bounded = BoundedPattern(pattern)
     for unit in units:
         for before in ("", '1 2 3 [t] "GET'):
-            texts = [before + unit * count + "z" * length + tail for count in range(0, 400, 10) for tail in ("", " ")]
-            for text in [text for text in texts if bound(pattern).allows(text)][-2:]:
+            texts = [before + unit * count + "z" * 5_000 for count in range(0, 400, 10)]
+            for text in [text for text in texts if bound(pattern).allows(text)][-1:]:
                 began = process_time()
                 bounded.search(text)
                 assert process_time() - began < 15, unit
