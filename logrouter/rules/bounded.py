@@ -66,8 +66,8 @@ class Condition(ByText):
         if tree is not written:
             search = compiler.compile(tree, tree.state.flags).search
         bound = bound_of(tree, WORK)
-        self.longest = bound.longest
-        if self.longest is None:
+        self.longest = short = bound.longest
+        if short is None:
             self.search = search
             return
         better = _without_ways(tree)
@@ -78,7 +78,9 @@ class Condition(ByText):
         if self.longest is not None and self.longest < SHORTEST:
             raise PatternError(TOO_DEAR, hint=HINT)
         end = sys.maxsize if self.longest is None else self.longest
-        self.search = lambda text: search(text) if bound.allows(text) else search_long(text, 0, end)
+        self.search = lambda text: (
+            search(text) if len(text) <= short or bound.allows(text) else search_long(text, 0, end)
+        )
 
     @classmethod
     def parse(cls, text: str) -> Self:
