@@ -12,7 +12,7 @@ from logrouter.redaction._detector import Detector, Span, matches
 _EMAIL = re.compile(
     portable(r"""(?<![\w.+-]) (?: [\w.+-]++ | (?<=\w)'(?=\w) | %(?!40) )++
         (?: @ | %40 | \\u0040 )                          # percent-encoded, or escaped in JSON inside a string
-        [\w-]+ (?: \.[\w-]+ )+"""),
+        [\w-]++ \.[\w-]++ (?: \.[\w-]++ )*+"""),
     re.VERBOSE,
 )
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"

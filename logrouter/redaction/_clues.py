@@ -11,30 +11,25 @@ characters to look for takes 3, as it calls a function for each of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from itertools import islice
 from operator import or_
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from logrouter.redaction._detector import Detector, Shape
 
 Mask: TypeAlias = int
 Place: TypeAlias = tuple[int, Mask]
 """Where a clue stands, and which detectors are to look there."""
-NextText: TypeAlias = Callable[[int], int]
-"""Where the text ends in which a place is; -1 for the last."""
 
 _AS_IT_IS: Final = bytes(range(256))
 _SMALL: Final = _AS_IT_IS.lower()
+_RARE: Final = "kwb"
+"""Letters that hints have and logs have few of: one is looked for, and then what stands around it."""
 
-
-class _Piece(NamedTuple):
-    """What is looked for in a block of kinds of characters."""
-
-    piece: bytes
-    skipped: int
-    mask: Mask
+Find: TypeAlias = Callable[[bytes, int], int]
+"""Where something stands in a view of a block, from a place on; -1 if nowhere."""
 
 
 class Clues:
@@ -43,41 +38,48 @@ class Clues:
     def __init__(self, detectors: Sequence[Detector], first: int = 0) -> None:
         """`first`: the number of the first that is to be asked."""
         some = list(islice(enumerate(detectors), first, None))
-        self.always: Mask = reduce(or_, (1 << number for number, one in some if not one.has_clues), 0)
+        self.always: Mask = _mask(number for number, one in some if not one.has_clues)
         """Those that are asked of every text."""
-        self._pieces: dict[bytes, list[_Piece]] = {_SMALL: list(_hints(some))}
-        shapes: dict[Shape, Mask] = {}
-        self._searches: list[tuple[re.Pattern[bytes], Mask]] = []
+        self._views: dict[bytes, list[tuple[Find, Mask]]] = {}
+        """What is looked for in the block by kinds of characters."""
+        self._add_hints(some)
+        for shape in {shape for _, one in some for shape in one.shapes}:
+            mask = _mask(number for number, one in some if shape in one.shapes)
+            self._views.setdefault(shape.kinds, []).append((_find_shape(shape), mask))
         for number, one in some:
-            self._searches += ((candidate, 1 << number) for candidate in one.candidates)
-            for shape in one.shapes:
-                shapes[shape] = shapes.get(shape, 0) | 1 << number
-        for (kinds, piece, skipped), mask in shapes.items():
-            self._pieces.setdefault(kinds, []).append(_Piece(piece, skipped, mask))
+            for candidate in one.candidates:
+                self._views.setdefault(_AS_IT_IS, []).append((_find_match(candidate), 1 << number))
 
-    def places(self, block: bytes, next_text: NextText) -> list[Place]:
+    def _add_hints(self, detectors: Sequence[tuple[int, Detector]]) -> None:
+        """Of two of which one holds the other, that one stands for both; those with the same rare letter are one."""
+        hints = {hint for _, one in detectors for hint in one.hints}
+        grouped: dict[str, list[bytes]] = {}
+        for hint in sorted(hints):
+            if not any(other in hint for other in hints if other != hint):
+                rare = next((letter for letter in _RARE if letter.encode() in hint), hint.decode())
+                grouped.setdefault(rare, []).append(hint)
+        for rare, some in grouped.items():
+            mask = _mask(
+                number for number, one in detectors if any(piece in hint for hint in one.hints for piece in some)
+            )
+            find = _find_around(rare.encode(), some) if rare in _RARE else _find_piece(some[0])
+            self._views.setdefault(_SMALL, []).append((find, mask))
+
+    def places(self, block: bytes, end: bytes) -> list[Place]:
         """Where clues stand in a block of texts, in order: of each clue the first in each text, or some more.
 
-        What is no letter or digit stands before the first text, and between two.
+        `end`: what ends a text. It stands before the first as well, and is one character, no letter and no digit.
         """
         found: list[Place] = []
-        for kinds, pieces in self._pieces.items():
-            if pieces:
-                view = block.lower() if kinds is _SMALL else block.translate(kinds)
-                for piece, skipped, mask in pieces:
-                    place = view.find(piece) if piece[:1] in view else -1  # one byte is looked for far quicker
-                    while place >= 0:
-                        found.append((place + skipped, mask))
-                        place = next_text(place + skipped)
-                        if place >= 0:
-                            place = view.find(piece, place - skipped)
-        for candidate, mask in self._searches:
-            match = candidate.search(block)
-            while match is not None:
-                place = match.start()
-                found.append((place, mask))
-                place = next_text(place)
-                match = candidate.search(block, place) if place >= 0 else None
+        for kinds, finds in self._views.items():
+            view = _view(block, kinds)
+            for find, mask in finds:
+                place = find(view, 0)
+                while place >= 0:
+                    found.append((place, mask))
+                    place = block.find(end, place)
+                    if place >= 0:
+                        place = find(view, place)
         found.sort()
         return found
 
@@ -85,22 +87,49 @@ class Clues:
         """The detectors that may find something in a text."""
         block = b"\n" + text.encode("utf-8", "replace")
         found = self.always
-        for kinds, pieces in self._pieces.items():
-            if pieces:
-                view = block.lower() if kinds is _SMALL else block.translate(kinds)
-                for piece, _, mask in pieces:
-                    if piece in view:
-                        found |= mask
-        for candidate, mask in self._searches:
-            if mask & ~found and candidate.search(block):
-                found |= mask
+        for kinds, finds in self._views.items():
+            view = _view(block, kinds)
+            for find, mask in finds:
+                if mask & ~found and find(view, 0) >= 0:
+                    found |= mask
         return found
 
 
-def _hints(detectors: Sequence[tuple[int, Detector]]) -> Iterator[_Piece]:
-    """The pieces in small letters: of two of which one holds the other, that one stands for both."""
-    hints = {hint for _, one in detectors for hint in one.hints}
-    for piece in sorted(hints):
-        if not any(other in piece for other in hints if other != piece):
-            held = [1 << number for number, one in detectors if any(piece in hint for hint in one.hints)]
-            yield _Piece(piece, 0, reduce(or_, held))
+def _mask(numbers: Iterable[int]) -> Mask:
+    return reduce(or_, (1 << number for number in numbers), 0)
+
+
+def _view(block: bytes, kinds: bytes) -> bytes:
+    if kinds is _AS_IT_IS:
+        return block
+    return block.lower() if kinds is _SMALL else block.translate(kinds)
+
+
+def _find_piece(piece: bytes) -> Find:
+    if piece[:1].isalnum():
+        return lambda view, start: view.find(piece, start)
+    first = piece[:1]  # is looked for far quicker
+    return lambda view, start: view.find(piece, start) if first in view else -1
+
+
+def _find_match(pattern: re.Pattern[bytes], skipped: int = 0) -> Find:
+    search = pattern.search
+
+    def find(view: bytes, start: int) -> int:
+        match = search(view, start)
+        return -1 if match is None else match.start() + skipped
+
+    return find
+
+
+def _find_around(rare: bytes, pieces: Iterable[bytes]) -> Find:
+    parts = [piece.partition(rare) for piece in pieces]
+    around = (b"(?<=%b)%b" % (re.escape(before + rare), re.escape(after)) for before, _, after in parts)
+    return _find_match(re.compile(b"%b(?:%b)" % (rare, b"|".join(around))))
+
+
+def _find_shape(shape: Shape) -> Find:
+    """By `re` where it has several kinds: `find` skips those that it has not, and here it has nearly all."""
+    if len(set(shape.piece)) > 1:
+        return _find_match(re.compile(re.escape(shape.piece)), shape.skipped)
+    return _find_piece(shape.piece)

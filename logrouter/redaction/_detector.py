@@ -67,7 +67,15 @@ def span_of(match: re.Match[str]) -> Span:
 
 def matches(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Span]]:
     """All that an expression matches, which may match no empty text, nor have an empty group `secret`."""
-    finditer = pattern.finditer
-    if "secret" in pattern.groupindex:
-        return lambda text: [span_of(match) for match in finditer(text)]
-    return lambda text: [match.span() for match in finditer(text)]
+    search = pattern.search
+
+    def spans(text: str) -> Iterable[Span]:
+        found: list[Span] = []
+        match = search(text)
+        while match is not None:
+            found.append(span_of(match) if has_secret else match.span())
+            match = search(text, match.end())
+        return found
+
+    has_secret = "secret" in pattern.groupindex
+    return spans

@@ -19,6 +19,8 @@ _KNOWN_KEYS: Final = 4_096
 """How many keys of objects are remembered: those of an app's events are few, and come again and again."""
 _LONG_KEY: Final = 100
 """A key of so many characters is not."""
+_END: Final = b"\0"
+"""Ends a text among others. One that holds it is looked at as two."""
 _NUMBERS: Final = (int, float, Decimal)
 _SECRETS: Final = (str, *_NUMBERS)
 
@@ -85,7 +87,10 @@ class Scrubber:
         for start, end in one.spans(text):
             pieces += (text[after:start], self._stand_in(text[start:end], one.name))
             after = end
-        return "".join((*pieces, text[after:])) if pieces else text
+        if not pieces:
+            return text
+        pieces.append(text[after:])
+        return "".join(pieces)
 
     def number(self, value: int | float | Decimal) -> Any:
         """The number itself, or, if its digits are private, what becomes of them as text."""
@@ -149,7 +154,7 @@ class Scrubber:
         always = self.clues.always
         found = dict.fromkeys(range(len(texts)), always) if always else {}
         block, starts = _as_block(texts)
-        for place, suspects in self.clues.places(block, lambda place: starts[bisect_right(starts, place)]):
+        for place, suspects in self.clues.places(block, _END):
             number = bisect_right(starts, place) - 1
             found[number] = found.get(number, always) | suspects
         return found
@@ -174,11 +179,11 @@ class Scrubber:
 
 
 def _as_block(texts: Sequence[str]) -> tuple[bytes, list[int]]:
-    """Texts as one block for clues, and where each begins, with the block's end."""
-    joined = "\n".join(texts)
+    """Texts as one block for clues, and where each begins."""
+    joined = "\0".join(texts)
     if joined.isascii():
         block, lengths = joined.encode(), map(len, texts)
     else:
         encoded = [text.encode("utf-8", "replace") for text in texts]
-        block, lengths = b"\n".join(encoded), map(len, encoded)
-    return b"\n" + block, list(accumulate((length + 1 for length in lengths), initial=1))
+        block, lengths = _END.join(encoded), map(len, encoded)
+    return _END + block, list(accumulate((length + 1 for length in lengths), initial=1))

@@ -27,7 +27,7 @@ from typing import Final
 import msgspec
 
 from logrouter.documents import encode_value
-from logrouter.redaction._clues import Mask, Place
+from logrouter.redaction._clues import Place
 from logrouter.redaction._detector import kinds
 from logrouter.redaction._scrubber import Scrubber
 
@@ -44,7 +44,9 @@ _ESCAPES: Final = {
 }
 _EVERYTHING: Final = -1
 """Any detector may find something."""
-_COLON: Final = re.compile(rb"[ \t\r\n]*+:")
+_COLON: Final = ord(":")
+_BLANKS: Final = b" \t\r\n"
+_COLON_LATER: Final = re.compile(rb"[ \t\r\n]++:")
 _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
 _EXPONENTS: Final = kinds({",": ",:[]{} \t\r\n", "e": "eE"})
 _IN_NUMBERS: Final = f"{digits}.+-".encode()
@@ -86,26 +88,37 @@ class _Splice:
 
     def all(self) -> None:
         """Go through all places that have a clue, string by string."""
-        view, places = self._view, self._places()
+        view, block, places = self._view, self._block, self._places()
         number = counted = quotes = 0
         while number < len(places):
             place, suspects = places[number]
             quotes += view.count(b'"', counted, place)
             counted = place
-            begin, end = view.rfind(b'"', 0, place), view.find(b'"', place)
-            end = end if end >= 0 else len(view)
+            end = view.find(b'"', place)
+            if end < 0:
+                end = len(view)
             number += 1
             while number < len(places) and places[number][0] < end:
                 suspects |= places[number][1]
                 number += 1
+            begin = view.rfind(b'"', 0, place)
             if quotes % 2:
-                self._string(begin, end + 1, suspects)
+                text = _decode_string(block[begin : end + 1])
+                if view[end + 1] == _COLON or (view[end + 1] in _BLANKS and _COLON_LATER.match(view, end + 1)):
+                    if not self._scrubber.is_plain(text):
+                        self.left.append(begin)
+                    continue
+                if suspects < 0:
+                    suspects = self._scrubber.clues.suspects(text)
+                changed = self._scrubber.redacted(text, suspects)
+                if changed is not text:
+                    self._put(begin, end + 1, encode_value(changed))
             elif suspects & self._scrubber.of_numbers:
                 self._numbers(begin + 1, end)
 
     def _places(self) -> list[Place]:
         view, block = self._view, self._block
-        places = self._scrubber.clues.places(view, self._next_text)
+        places = self._scrubber.clues.places(view, b'"')
         extra: list[Place] = []
         if b"\\" in view:
             extra += ((place, _EVERYTHING) for place in self._each(view, b"\\"))
@@ -116,28 +129,12 @@ class _Splice:
             extra += ((match.start(), mask) for match in _EXPONENT.finditer(view))
         return sorted(places + extra) if extra else places
 
-    def _next_text(self, place: int) -> int:
-        return self._view.find(b'"', place)
-
     def _each(self, block: bytes, piece: bytes) -> Iterator[int]:
         """Where a piece stands, once in each string."""
         place = block.find(piece)
         while place >= 0:
             yield place
-            place = block.find(piece, self._next_text(place))
-
-    def _string(self, begin: int, end: int, suspects: Mask) -> None:
-        """What stands in quotation marks."""
-        text = _decode_string(self._block[begin:end])
-        if _COLON.match(self._view, end):
-            if not self._scrubber.is_plain(text):
-                self.left.append(begin)
-            return
-        if suspects < 0:
-            suspects = self._scrubber.clues.suspects(text)
-        changed = self._scrubber.redacted(text, suspects)
-        if changed is not text:
-            self._put(begin, end, encode_value(changed))
+            place = block.find(piece, self._view.find(b'"', place))
 
     def _numbers(self, begin: int, end: int) -> None:
         """What stands between two strings: there may be more than one."""
