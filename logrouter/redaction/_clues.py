@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from itertools import islice
 from operator import or_
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from logrouter.redaction._detector import Detector, Shape
 
@@ -28,8 +28,16 @@ _SMALL: Final = _AS_IT_IS.lower()
 _RARE: Final = "kwb"
 """Letters that hints have and logs have few of: one is looked for, and then what stands around it."""
 
-Find: TypeAlias = Callable[[bytes, int], int]
-"""Where something stands in a view of a block, from a place on; -1 if nowhere."""
+
+class _Look(NamedTuple):
+    """One thing that is looked for in a view of a block."""
+
+    first: bytes
+    """With what it begins: one byte is looked for far quicker."""
+    find: Callable[[bytes, int], int]
+    """Where it stands, from a place on; -1 if nowhere."""
+    mask: Mask
+    """The detectors that are to be asked."""
 
 
 class Clues:
@@ -40,15 +48,15 @@ class Clues:
         some = list(islice(enumerate(detectors), first, None))
         self.always: Mask = _mask(number for number, one in some if not one.has_clues)
         """Those that are asked of every text."""
-        self._views: dict[bytes, list[tuple[Find, Mask]]] = {}
-        """What is looked for in the block by kinds of characters."""
+        self._looks: dict[bytes, list[_Look]] = {}
+        """What is looked for, by the kinds of characters in which the block is seen."""
         self._add_hints(some)
         for shape in {shape for _, one in some for shape in one.shapes}:
             mask = _mask(number for number, one in some if shape in one.shapes)
-            self._views.setdefault(shape.kinds, []).append((_find_shape(shape), mask))
+            self._looks.setdefault(shape.kinds, []).append(_shape(shape, mask))
         for number, one in some:
             for candidate in one.candidates:
-                self._views.setdefault(_AS_IT_IS, []).append((_find_match(candidate), 1 << number))
+                self._looks.setdefault(_AS_IT_IS, []).append(_search(candidate, 1 << number))
 
     def _add_hints(self, detectors: Sequence[tuple[int, Detector]]) -> None:
         """Of two of which one holds the other, that one stands for both; those with the same rare letter are one."""
@@ -62,8 +70,8 @@ class Clues:
             mask = _mask(
                 number for number, one in detectors if any(piece in hint for hint in one.hints for piece in some)
             )
-            find = _find_around(rare.encode(), some) if rare in _RARE else _find_piece(some[0])
-            self._views.setdefault(_SMALL, []).append((find, mask))
+            look = _around(rare.encode(), some, mask) if rare in _RARE else _piece(some[0], mask)
+            self._looks.setdefault(_SMALL, []).append(look)
 
     def places(self, block: bytes, end: bytes) -> list[Place]:
         """Where clues stand in a block of texts, in order: of each clue the first in each text, or some more.
@@ -71,10 +79,10 @@ class Clues:
         `end`: what ends a text. It stands before the first as well, and is one character, no letter and no digit.
         """
         found: list[Place] = []
-        for kinds, finds in self._views.items():
+        for kinds, looks in self._looks.items():
             view = _view(block, kinds)
-            for find, mask in finds:
-                place = find(view, 0)
+            for first, find, mask in looks:
+                place = find(view, 0) if first in view else -1
                 while place >= 0:
                     found.append((place, mask))
                     place = block.find(end, place)
@@ -87,10 +95,10 @@ class Clues:
         """The detectors that may find something in a text."""
         block = b"\n" + text.encode("utf-8", "replace")
         found = self.always
-        for kinds, finds in self._views.items():
+        for kinds, looks in self._looks.items():
             view = _view(block, kinds)
-            for find, mask in finds:
-                if mask & ~found and find(view, 0) >= 0:
+            for first, find, mask in looks:
+                if first in view and mask & ~found and find(view, 0) >= 0:
                     found |= mask
         return found
 
@@ -105,31 +113,30 @@ def _view(block: bytes, kinds: bytes) -> bytes:
     return block.lower() if kinds is _SMALL else block.translate(kinds)
 
 
-def _find_piece(piece: bytes) -> Find:
-    if piece[:1].isalnum():
-        return lambda view, start: view.find(piece, start)
-    first = piece[:1]  # is looked for far quicker
-    return lambda view, start: view.find(piece, start) if first in view else -1
+def _piece(piece: bytes, mask: Mask) -> _Look:
+    return _Look(piece[:1], lambda view, start: view.find(piece, start), mask)
 
 
-def _find_match(pattern: re.Pattern[bytes], skipped: int = 0) -> Find:
+def _search(pattern: re.Pattern[bytes], mask: Mask, skipped: int = 0) -> _Look:
+    """`pattern`: begins with one character that is always the same."""
     search = pattern.search
 
     def find(view: bytes, start: int) -> int:
         match = search(view, start)
         return -1 if match is None else match.start() + skipped
 
-    return find
+    return _Look(pattern.pattern.lstrip(b"\\")[:1], find, mask)
 
 
-def _find_around(rare: bytes, pieces: Iterable[bytes]) -> Find:
+def _around(rare: bytes, pieces: Iterable[bytes], mask: Mask) -> _Look:
+    """Pieces that have the same letter."""
     parts = [piece.partition(rare) for piece in pieces]
     around = (b"(?<=%b)%b" % (re.escape(before + rare), re.escape(after)) for before, _, after in parts)
-    return _find_match(re.compile(b"%b(?:%b)" % (rare, b"|".join(around))))
+    return _search(re.compile(b"%b(?:%b)" % (rare, b"|".join(around))), mask)
 
 
-def _find_shape(shape: Shape) -> Find:
-    """By `re` where it has several kinds: `find` skips those that it has not, and here it has nearly all."""
+def _shape(shape: Shape, mask: Mask) -> _Look:
+    """By `re` where it has several kinds: `find` skips what is of other kinds, and here nearly nothing is."""
     if len(set(shape.piece)) > 1:
-        return _find_match(re.compile(re.escape(shape.piece)), shape.skipped)
-    return _find_piece(shape.piece)
+        return _search(re.compile(re.escape(shape.piece)), mask, shape.skipped)
+    return _piece(shape.piece, mask)

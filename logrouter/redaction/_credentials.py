@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from logrouter.possessive import portable
@@ -51,13 +51,6 @@ def _is_basic(secret: str) -> bool:
 
 
 _URL_PASSWORD = re.compile(r""":(?:\\?/){2}[^\s/?#:@"'<>]*:(?P<secret>[^\s/?#"'<>]+)@""")
-_url_passwords_in: Final = matches(_URL_PASSWORD)
-
-
-def _url_passwords(text: str) -> Iterable[Span]:
-    return _url_passwords_in(text) if "/" in text else ()  # most of what has an @ is no URL
-
-
 _NAME: Final = r"""(?i: passw(?:or)?d | passphrase | pwd | (?:client|api|app|shared|access|auth)?+ [_.-]?+ secret
     | (?:api|access|auth|refresh|id|session|csrf|secret) [_.-]?+ (?:key|token) )"""
 _PASSWORD = re.compile(
@@ -80,7 +73,7 @@ _LIKE_ASCII: Final = ("\u017f".encode(), "\u212a".encode())
 _LIKE_TOKEN: Final = re.compile(rb"J(?<=eyJ)")
 
 PRESETS: Final = (
-    Detector("url_password", _url_passwords, hints=(b"@",)),
+    Detector("url_password", matches(_URL_PASSWORD), hints=(b"@",), needs="/"),
     Detector("bearer", matches(_BEARER), hints=(b"bearer",)),
     Detector("basic", _basic, hints=(b"basic",)),
     Detector("jwt", _json_web_tokens, candidates=(_LIKE_TOKEN,)),

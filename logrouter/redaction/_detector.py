@@ -47,6 +47,8 @@ class Detector(NamedTuple):
     shapes: tuple[Shape, ...] = ()
     candidates: tuple[re.Pattern[bytes], ...] = ()
     """Quick searches: each begins with one character that is rare in logs; the engine looks for that in a loop of C."""
+    needs: str = ""
+    """What also stands in each text in which there is something to find: looked for where there is a clue."""
     names: re.Pattern[str] | None = None
     """The value of a field with such a name is private as a whole. Such a name has a hint in it."""
     numbers: bool = False
@@ -74,7 +76,8 @@ def matches(pattern: re.Pattern[str]) -> Callable[[str], Iterable[Span]]:
         match = search(text)
         while match is not None:
             found.append(span_of(match) if has_secret else match.span())
-            match = search(text, match.end())
+            end = match.end()
+            match = search(text, end) if end < len(text) else None
         return found
 
     has_secret = "secret" in pattern.groupindex

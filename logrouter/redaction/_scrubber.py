@@ -19,6 +19,8 @@ _KNOWN_KEYS: Final = 4_096
 """How many keys of objects are remembered: those of an app's events are few, and come again and again."""
 _LONG_KEY: Final = 100
 """A key of so many characters is not."""
+_KNOWN_SETS: Final = 256
+"""How many sets of detectors are remembered."""
 _END: Final = b"\0"
 """Ends a text among others. One that holds it is looked at as two."""
 _NUMBERS: Final = (int, float, Decimal)
@@ -44,6 +46,8 @@ class Scrubber:
     def __init__(self, detectors: Iterable[Detector], stand_in: StandIn) -> None:
         self._detectors = tuple(detectors)
         self.clues = Clues(self._detectors)
+        self._asked: dict[Mask, Sequence[tuple[int, Detector]]] = {}
+        """Sets of detectors that were asked together."""
         self._later: dict[int, tuple[Clues, str, Mask]] = {}
         """The clues of the detectors behind one; its stand-in, if that is always the same, and what these may find in
         it: often nothing else is left of a text."""
@@ -64,13 +68,20 @@ class Scrubber:
     def redacted(self, text: str, suspects: Mask) -> str:
         """The same, where it is known which detectors may find something."""
         while suspects:
-            lowest = suspects & -suspects
-            number = lowest.bit_length() - 1
-            suspects ^= lowest
-            changed = self._replace(self._detectors[number], text)
-            if changed is not text:
-                text, suspects = changed, self._later_suspects(number, changed)
+            for number, one in self._asked.get(suspects) or self._asked_by(suspects):
+                if one.needs in text and (changed := self._replace(one, text)) is not text:
+                    text, suspects = changed, self._later_suspects(number, changed)
+                    break
+            else:
+                break
         return text
+
+    def _asked_by(self, suspects: Mask) -> Sequence[tuple[int, Detector]]:
+        """These detectors and their numbers."""
+        asked = [(number, one) for number, one in enumerate(self._detectors) if suspects >> number & 1]
+        if len(self._asked) < _KNOWN_SETS:
+            self._asked[suspects] = asked
+        return asked
 
     def _later_suspects(self, number: int, changed: str) -> Mask:
         """Which detectors may find something in a text that one has changed: of those that come after it."""

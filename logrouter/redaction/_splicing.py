@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from string import digits
 from typing import Final
@@ -53,6 +53,7 @@ _IN_NUMBERS: Final = f"{digits}.+-".encode()
 _EXPONENT: Final = re.compile(rb"[:,\[ \t\r\n]-?+[0-9][0-9.]*+[eE]\+?[0-9]")
 """How a number begins that is larger than its digits."""
 _decode_string: Final = msgspec.json.Decoder(str).decode
+_encode_string: Final[Callable[[str], bytes]] = msgspec.json.Encoder().encode
 
 
 def redacted_lines(scrubber: Scrubber, lines: list[bytes]) -> Sequence[bytes | None]:
@@ -89,6 +90,7 @@ class _Splice:
     def all(self) -> None:
         """Go through all places that have a clue, string by string."""
         view, block, places = self._view, self._block, self._places()
+        redacted = self._scrubber.redacted
         number = counted = quotes = 0
         while number < len(places):
             place, suspects = places[number]
@@ -110,9 +112,9 @@ class _Splice:
                     continue
                 if suspects < 0:
                     suspects = self._scrubber.clues.suspects(text)
-                changed = self._scrubber.redacted(text, suspects)
+                changed = redacted(text, suspects)
                 if changed is not text:
-                    self._put(begin, end + 1, encode_value(changed))
+                    self._put(begin, end + 1, _encode_string(changed))
             elif suspects & self._scrubber.of_numbers:
                 self._numbers(begin + 1, end)
 
