@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from logrouter.config import load
 from logrouter.errors import ConfigError
 from logrouter.framing import Frame
 from logrouter.ingest import Ingest
-from logrouter.parsers import Looks, Parser, ParserConfig
-from logrouter.parsers.auto import Auto, AutoConfig, Recognition, _Format, _Sorts
+from logrouter.parsers import Looks, Parser, ParserConfig, _recognition
+from logrouter.parsers._lazy import LazyPattern
+from logrouter.parsers._recognition import Format, Recognition, Sorts
+from logrouter.parsers.auto import Auto, AutoConfig
 from logrouter.parsing import Parse
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
@@ -150,6 +153,10 @@ class Short(Even):
         return b'{"short":1}' if len(line) < 3 else None
 
 
+class Dated(Even):
+    looks = Looks(rb"\d\d:\d\d |\[\d", rank=1)
+
+
 class Whatever(Even):
     looks = Looks(rb"[c-e]|bb", rank=3)
 
@@ -158,7 +165,7 @@ class Whatever(Even):
 
 
 KINDS = (Even, Short, Whatever)
-SORTS = _Sorts([_Format(kind.__name__, kind, "UTC") for kind in KINDS])
+SORTS = Sorts([Format(kind.__name__, kind, "UTC") for kind in KINDS])
 
 
 def by_definition(lines: list[bytes]) -> list[bytes | None]:
@@ -208,10 +215,30 @@ def test_a_format_whose_lines_come_between_others_is_shown_its_own_alone() -> No
             shown.append(lines)
             return [self.parse(line, received_ns) for line in lines]
 
-    recognition = Recognition(_Sorts([_Format("strict", Strict, "UTC")]))
+    recognition = Recognition(Sorts([Format("strict", Strict, "UTC")]))
     lines = [b"ab", b"prose"] * 50
     assert recognition.parse_all(lines, b"\n".join(lines), 0) == [b'{"even":1}', None] * 50
     assert shown == [[b"ab"] * 50]
+
+
+def test_for_the_first_line_only_what_can_begin_like_it_is_compiled() -> None:
+    compiled: list[bytes] = []
+
+    class Watched(LazyPattern[bytes]):
+        @cached_property
+        def pattern(self) -> re.Pattern[bytes]:
+            compiled.append(self.expression)
+            return re.compile(self.expression)
+
+    sorts = Sorts([Format(kind.__name__, kind, "UTC") for kind in (Even, Dated)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_recognition, "LazyPattern", Watched)
+        assert Recognition(sorts).parse_all([b"Xyz"], b"Xyz", 0) == [None]
+        assert compiled == []
+        assert Recognition(sorts).parse_all([b"1st"], b"1st", 0) == [None]
+        assert compiled == [rb"\d\d:\d\d "]
+        assert Recognition(sorts).parse_all([b"abc"], b"abc", 0) == [None]
+        assert compiled[1:] == [Even.looks.begin]
 
 
 some_lines = st.sampled_from([*OF_FORMATS, *filter(None, PROSE)])
