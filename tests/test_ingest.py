@@ -332,7 +332,7 @@ def test_a_piece_is_routed_as_text() -> None:
     (chunk,) = ingest.chunks(frame, RECEIVED_NS)
     part = ingest._router.slice(chunk, 0)
     assert part is not None
-    assert part.payloads == (b"{}", b"x")
+    assert list(part.payloads) == [b"{}", b"x"]
 
 
 # ── steps on chunks ───────────────────────────────────────────────────────────────────────────────────
