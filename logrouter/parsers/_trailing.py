@@ -49,7 +49,7 @@ _PAIR: Final = re.compile(
         r'(?:"((?:[^"\\]|\\.)*+)"'
         r"|'((?:[^'\\]|\\.)*+)'"  # as Python shows texts
         r"|((?:[\w:]++(?: \{|\()|&?[\[{(])[^\[\](){}]*+[\])}]"  # a list, an object, as Go and Rust show them
-        r'|[^\s"]*+))(?= |\Z)'
+        r'|[^ \t\n\r\f\v"]*+))(?= |\Z)'  # blanks of ASCII alone, as the quick way has them
     )
 )
 

@@ -151,6 +151,17 @@ def test_pairs_behind_a_message(text: str, message: str, fields: dict[str, str])
     assert (PAIRS.read(text)[0], dict(PAIRS.read(text)[1])) == (message, fields)
 
 
+@pytest.mark.parametrize("blank", ["\u2028", "\xa0", "\x85", "\u3000"])
+def test_a_value_ends_at_blanks_of_ascii_alone(blank: str) -> None:
+    """In the careful way as in the quick one, which knows the shape of the line by the one before."""
+    begin = "2026-11-29T23:44:26.123456Z  INFO app: done ms=2"
+    lines = [begin.encode(), f"{begin}{blank}".encode()]
+    both = [PARSERS["rust"].parse(line, 0) for line in lines]
+    assert list(Rust(LayoutsConfig()).parse_all(lines, b"\n".join(lines), 0)) == both
+    assert both[1] is not None
+    assert json.loads(both[1])["ms"] == f"2{blank}"
+
+
 def test_names_that_are_taken_get_a_number() -> None:
     line = "2026/11/29 23:44:26 INFO x time=1 level=2 message=3 a=4 a=5"
     assert parsed(PARSERS["go"], line) == {
