@@ -20,10 +20,9 @@ MAX_BYTES = 2**20
 _MAX_NODES = 20_000
 """After aliases: what a document of MAX_BYTES rarely reaches, and a "billion laughs" does at once."""
 
-_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
-_UNPRINTABLE = r"\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff"
-"""What is no `c-printable` beyond ASCII (YAML 1.2.2, 5.1). It is compiled only where it can be there, and as a class of
-these, as one of all others costs 8 ms."""
+_UNPRINTABLE = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+"""What is no `c-printable` (YAML 1.2.2, 5.1). Letter for letter as PyYAML has it: compiling it takes 8 ms, and `re`
+remembers it."""
 
 _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
     ("mapping values are not allowed", "a ':' is not allowed here", "quote a value that holds ': '"),
@@ -81,7 +80,7 @@ def _decode(data: bytes | str, name: str, mistakes: Mistakes) -> str | None:
         where = place(name, valid, len(valid))
         mistakes.add(where, f"not UTF-8: byte 0x{error.object[error.start]:02x} cannot stand here")
         return None
-    if bad := re.search(f"[{_CONTROLS}]" if text.isascii() else f"[{_CONTROLS}{_UNPRINTABLE}]", text):
+    if bad := re.search(_UNPRINTABLE, text):
         mistakes.add(place(name, text, bad.start()), f"the character U+{ord(bad[0]):04X} is not allowed in YAML")
         return None
     return text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from logrouter.cursors import Place
 
 if TYPE_CHECKING:
+    from logrouter.endpoint import Endpoint
     from logrouter.runtime.transports.syncing import GroupSync
 
 Resumed = Literal["whole", "part", "new"]
@@ -105,9 +107,9 @@ def transport_for(sink: Any, syncs: GroupSync) -> Transport:
 
             return Stream(sink.descriptor)
         case "http":
-            from logrouter.runtime.transports.http import HttpTransport
+            from logrouter.runtime.transports.late import LateTransport
 
-            return HttpTransport(sink.endpoint)
+            return LateTransport(partial(_http, sink.endpoint))
         case "state":
             from logrouter.runtime.transports.state import State
 
@@ -115,3 +117,9 @@ def transport_for(sink: Any, syncs: GroupSync) -> Transport:
         case "none":
             return PlainTransport()
     raise AssertionError(f"no transport is called {sink.transport!r}")
+
+
+def _http(endpoint: Endpoint) -> Transport:
+    from logrouter.runtime.transports.http import HttpTransport
+
+    return HttpTransport(endpoint)
