@@ -46,11 +46,11 @@ _EVERYTHING: Final = -1
 """Any detector may find something."""
 _COLON: Final = ord(":")
 _BLANKS: Final = b" \t\r\n"
-_COLON_LATER: Final = re.compile(rb"[ \t\r\n]++:")
-_NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*+")
+_COLON_LATER: Final = re.compile(rb"[ \t\r\n]+:")
+_NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*")
 _EXPONENTS: Final = kinds({",": ",:[]{} \t\r\n", "e": "eE"})
 _IN_NUMBERS: Final = f"{digits}.+-".encode()
-_EXPONENT: Final = re.compile(rb"[:,\[ \t\r\n]-?+[0-9][0-9.]*+[eE]\+?[0-9]")
+_EXPONENT: Final = re.compile(rb"[:,\[ \t\r\n]-?[0-9][0-9.]*[eE]\+?[0-9]")
 """How a number begins that is larger than its digits."""
 _decode_string: Final = msgspec.json.Decoder(str).decode
 _encode_string: Final[Callable[[str], bytes]] = msgspec.json.Encoder().encode
@@ -157,8 +157,13 @@ class _Splice:
 
 def _without_escapes(block: bytes) -> bytes:
     """The block with all blanked out that is escaped by a letter; as long as it was."""
+    if b"\\" not in block:
+        return block
+    blanked = block.replace(rb"\"", _BLANK)
+    if b"\\" not in blanked:  # nothing else was escaped, and no backslash by another
+        return blanked
     for escape, blank in _ESCAPES.items():
+        block = block.replace(escape, blank)
         if b"\\" not in block:
             break
-        block = block.replace(escape, blank)
     return block
