@@ -11,10 +11,12 @@ How each language writes it stands in `_raised.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logrouter.documents import Document, Names, decode_document, encode_document
-from logrouter.parsers._raised import Raised, raised_in
+
+if TYPE_CHECKING:
+    from logrouter.parsers._raised import Raised
 
 _STACKTRACE: Final = "exception.stacktrace"
 
@@ -30,7 +32,7 @@ def with_exception(event: bytes, made: bytes | None, parse: Callable[[bytes], by
         if move_exception(document):
             return encode_document(document)
         return made if _STACKTRACE in document else None  # of a parser that moves them itself
-    raised = raised_in(event.decode("utf-8", "replace"))
+    raised = _raised_in(event.decode("utf-8", "replace"))
     if raised is None:
         return None
     head = parse(raised.before.encode()) if raised.before else None
@@ -47,11 +49,17 @@ def with_exception(event: bytes, made: bytes | None, parse: Callable[[bytes], by
 def move_exception(document: Document) -> bool:
     """Makes fields of the exception in a message of several lines. False: there is none."""
     message = document.get("message")
-    if not isinstance(message, str) or "\n" not in message or (raised := raised_in(message)) is None:
+    if not isinstance(message, str) or "\n" not in message or (raised := _raised_in(message)) is None:
         return False
     document["message"] = raised.before or raised.summary
     _add(document, raised)
     return True
+
+
+def _raised_in(text: str) -> Raised | None:
+    from logrouter.parsers._raised import raised_in  # its expressions take 5 ms, for events of several lines alone
+
+    return raised_in(text)
 
 
 def _add(document: Document, raised: Raised) -> None:
