@@ -238,8 +238,9 @@ def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
                 yield Leaving(data, path)
             case Write(data):
                 yield Leaving(data)
-            case Request(method, target, body):
-                data = _not_compressed(body) if sink.gathers else body
+            case Request(method, target, body, pieces=pieces):
+                data = b"".join((body, *pieces))
+                data = _not_compressed(data) if sink.gathers else data
                 yield Leaving(data, f"{method} {target}", is_request=True)
                 return
             case Keep(told=told):

@@ -13,7 +13,7 @@ r"""What PHP logs: its own errors and `error_log`, PHP-FPM, the built-in web ser
 
 It knows, whichever it is, line by line:
 
-    error_log           [TIME UTC] PHP Warning:  x in a.php on line 3       and texts of `error_log()`
+    error_log           [TIME UTC] PHP Warning:  x in a.php on line 3       and texts of error_log
     on the command line PHP Warning:  x in a.php on line 3                  or, displayed, Warning: x in a.php on line 3
     PHP-FPM             [TIME] NOTICE: [pool www] x
     php -S              [Sun Nov 29 23:44:26 2026] 127.0.0.1:1234 [404]: GET /a - x
