@@ -291,6 +291,8 @@ class Components:
         keys = None if options is None else self._converter.keys(options, path, fields_of(step.Config))
         if keys is None or when is None:
             return keys
+        if "when" in keys:  # `discard: RULE`
+            self._mistakes.add(when.place_of_key, f"{dotted(path)}: 'when' says once more what is asked already")
         return {**keys, "when": when}
 
     def _warn(self, made: Any, config: Any, node: Node, path: Path) -> None:

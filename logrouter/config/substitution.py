@@ -107,7 +107,7 @@ class Substitution:
         if operator == "-":
             return value or rest
         if operator == "?" and not value:
-            raise ValueError(f"{name}: {rest or 'is not set'}")
+            raise ValueError(f"the variable {name} is not set{f': {rest}' if rest else ''}")
         if value is None:
             raise ValueError(f"the variable {name} is not set; write ${{{name}:-}} where it may be missing")
         return value

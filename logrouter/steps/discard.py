@@ -1,6 +1,6 @@
 """Discard events: take them out, counted, before they are stored or sent anywhere.
 
-    - discard: {when: path == "/healthz"}
+    - discard: path == "/healthz"
     < {"path": "/healthz", "status": 200}
     > (discarded)
     < {"path": "/cart", "status": 200}
@@ -12,7 +12,7 @@ It stands before the spool only, never in a route: a route that should not have 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from logrouter.documents import Document
 from logrouter.facts import Facts
@@ -21,7 +21,7 @@ from logrouter.steps import DISCARD, Step, StepConfig
 
 
 class DiscardConfig(StepConfig, frozen=True, kw_only=True):
-    """`when` must be given: without it, every event would be discarded."""
+    """`when` must be given: without it, every event would be discarded. A rule alone is short for `{when: …}`."""
 
     when: Rule
     """Which events to discard, as a rule. Needed: without it, every event would be discarded."""
@@ -33,6 +33,10 @@ class Discard(Step[DiscardConfig]):
     Config: ClassVar[type[StepConfig]] = DiscardConfig
     decides: ClassVar[bool] = True
     only_discards: ClassVar[bool] = True
+
+    @classmethod
+    def options_from(cls, value: Any) -> Any:
+        return {"when": value} if isinstance(value, str) else value
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"]:
         return DISCARD

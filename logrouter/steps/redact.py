@@ -118,6 +118,14 @@ class Redact(Step[RedactConfig]):
         self.shallow = self._masks_keys
 
     @classmethod
+    def options_from(cls, value: Any) -> Any:
+        """Raises ValueError for names alone: to redact what is called so, or looks so, is not the same."""
+        if isinstance(value, str | list):
+            names = ", ".join(map(str, value if isinstance(value, list) else [value]))
+            raise ValueError(f"say of what: {{patterns: [{names}]}} wherever it stands, or the {{fields: [{names}]}}")
+        return value
+
+    @classmethod
     def warnings(cls, config: RedactConfig) -> list[str]:
         """What is not wrong but may not be meant, for `logrouter check`."""
         found = []

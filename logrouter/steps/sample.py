@@ -29,7 +29,7 @@ Let it stand before steps that change events: then those that are left out need 
 from __future__ import annotations
 
 from itertools import compress
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from logrouter.documents import Document, encode_document, encode_value, quoted
 from logrouter.facts import Facts
@@ -47,7 +47,7 @@ _GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
 class SampleConfig(StepConfig, frozen=True, kw_only=True):
-    """How much to keep, and which events stay together."""
+    """How much to keep, and which events stay together. A number alone is short for `{keep: …}`."""
 
     keep: float
     """The part of the events to keep: more than 0, at most 1."""
@@ -78,6 +78,10 @@ class Sample(Step[SampleConfig]):
         self._quoted_name = None if len(self._rate_path) > 1 else quoted(self._rate_path[0])
         self._rate = encode_value(config.keep)
         self._place: int | None = None
+
+    @classmethod
+    def options_from(cls, value: Any) -> Any:
+        return {"keep": value} if isinstance(value, str | int | float) else value
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
         if self.key is None:

@@ -22,7 +22,7 @@ it, since one passed. Where none comes before all tokens are back, and when the 
 So all `throttled`, and the other events, add up to what the app wrote. Those that are left out are counted, by step, in
 `/metrics` and `/status` as well.
 
-    - throttle: {rate: 1/h, when: severity < "warning"}
+    - {throttle: 1/h, when: severity < "warning"}
     < {"level": "info", "message": "connected"}
     > {"level": "info", "message": "connected"}
     < {"level": "info", "message": "connected"}
@@ -46,7 +46,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, compress, repeat
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -62,7 +62,7 @@ from logrouter.values import Rate
 
 
 class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
-    """How many may pass."""
+    """How many may pass. A rate alone is short for `{rate: …}`."""
 
     rate: Rate
     """How many events may pass in a time, for good."""
@@ -119,6 +119,10 @@ class Throttle(Step[ThrottleConfig]):
         self._owed = 0
         """Events left out of keys that are forgotten."""
         self._forgotten = 0
+
+    @classmethod
+    def options_from(cls, value: Any) -> Any:
+        return {"rate": value} if isinstance(value, str) else value
 
     @property
     def figures(self) -> dict[str, int]:

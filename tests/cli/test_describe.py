@@ -61,7 +61,7 @@ step discard
 
 Discard events: take them out, counted, before they are stored or sent anywhere.
 
-    - discard: {when: path == "/healthz"}
+    - discard: path == "/healthz"
     in   {"path": "/healthz", "status": 200}
     out  (discarded)
     in   {"path": "/cart", "status": 200}
@@ -73,7 +73,8 @@ never in a route: a route that should not have an event says so in its 'match'.
 
 options
 
-'when' must be given: without it, every event would be discarded.
+'when' must be given: without it, every event would be discarded. A rule alone
+is short for {when: …}.
 
   when   rule; needed
       Which events to discard, as a rule. Needed: without it, every event would

@@ -71,8 +71,8 @@ def test_a_secret_is_text_whatever_it_looks_like(load_text: Loader, tmp_path: Pa
     ("text", "told"),
     [
         ("${GONE}", "resource.x: the variable GONE is not set; write ${GONE:-} where it may be missing"),
-        ("${GONE:?set it in the pod}", "resource.x: GONE: set it in the pod"),
-        ("${EMPTY:?}", "resource.x: EMPTY: is not set"),
+        ("${GONE:?set it in the pod}", "resource.x: the variable GONE is not set: set it in the pod"),
+        ("${EMPTY:?}", "resource.x: the variable EMPTY is not set"),
         ("${BAD}", "resource.x: the variable BAD is not UTF-8"),
         ("${1x}", "resource.x: expected a variable's name in '${1x}'; write $${ for a literal '${'"),
         ("${}", "resource.x: expected a variable's name in '${}'; write $${ for a literal '${'"),
