@@ -124,7 +124,7 @@ def test_columns_hold_what_the_template_renders(lines: list[bytes], text: str) -
         texts = [column] * len(chunk) if isinstance(column, str) else column
         facts = [Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE, flags) for flags in chunk.flags]
         expected = [template.render(document_of(line)[0], own) for line, own in zip(chunk.payloads, facts, strict=True)]
-        assert texts == expected
+        assert list(texts) == expected
 
 
 TIMES = (
@@ -203,7 +203,7 @@ def test_what_is_written_as_most_apps_write_it_goes_the_same_way(
     assert part is not None
     documents, facts = [document_of(line)[0] for line in lines], Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE)
     for template, column in zip(templates, part.columns, strict=True):
-        assert column == [template.render(document, facts) for document in documents]
+        assert list(column) == [template.render(document, facts) for document in documents]
     exact = [resolve(Time(), document, facts) for document in documents]
     assert list(part.times_ns or ()) == [min(time_ns, 2**63 - 1) for time_ns in exact]
     assert got(router, [chunk], 1) == [
