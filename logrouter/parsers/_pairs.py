@@ -96,6 +96,8 @@ class PairsParser(ShapedParser[ConfigT]):
 
     def _read(self, line: str) -> list[_Pair] | None:
         """The pairs of a line, or None where it has something else, or no value at all."""
+        if self._grammar.after_key not in line:
+            return None
         place = len(line) - len(line.lstrip(" ")) if self._skips_blanks else 0
         pairs = []
         while place < len(line):

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, destinations, inputs, isolation, measure, spool, stalls, tail, wrapped
+from tests.benchmarks import cases, destinations, hostile, inputs, isolation, measure, spool, stalls, tail, wrapped
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -206,6 +206,7 @@ def main() -> None:
         "laggard": lambda: spool.laggard(folder, plan.trickle_seconds),
         "isolation": lambda: isolation.isolation(folder, plan.middle, plan.rounds),
         "run": lambda: wrapped.wrapped(folder, plan.small, plan.large, plan.rounds, plan.trickle_seconds),
+        "hostile": hostile.hostile,
         "tail": lambda: tail.one_file(plan.small, plan.large, plan.rounds),
         "tail-many": lambda: tail.many_files(1_000, 50_000, plan.trickle_seconds),
         "shipping": lambda: destinations.shipping(options.only, plan.small, plan.middle, plan.rounds),
@@ -230,7 +231,16 @@ def _print(name: str, part: Callable[[], Iterator[str]]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, fewer rounds")
-    names = ["start", "trickle", "run", *TAIL_PARTS, *SPOOL_PARTS, *SHIPPING_PARTS, *(case.name for case in CASES)]
+    names = [
+        "start",
+        "trickle",
+        "run",
+        "hostile",
+        *TAIL_PARTS,
+        *SPOOL_PARTS,
+        *SHIPPING_PARTS,
+        *(case.name for case in CASES),
+    ]
     parser.add_argument("--only", choices=names, help="one part alone")
     return parser.parse_args()
 
