@@ -88,7 +88,7 @@ def test_beside_a_process_that_writes(workplace: Workplace, spool: Command) -> N
             done = spool(command)
             assert (done.returncode, done.stderr) == (0, b"")
         found = numbers(spool("export").stdout)
-        assert found == list(range(found[0], found[-1] + 1))
+        assert found == sorted(set(found)), "what is delivered and deleted meanwhile may be missing in between"
     assert json.loads(spool("ls", "--json").stdout)["user"] == router.pid
 
     refused = spool("repair")
