@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from typing import Final
 
 from logrouter.chain import Chain, NamedStep
 from logrouter.compiling import Generator
@@ -19,9 +18,7 @@ from logrouter.facts import Facts
 from logrouter.projection import Projection
 from logrouter.stepping import Events
 from logrouter.steps import Asked
-from logrouter.steps._keys import NeedsDocument
-
-_NOT: Final = bytes(not byte for byte in range(256))
+from logrouter.steps._keys import NOT, NeedsDocument
 
 
 class Thinning:
@@ -55,7 +52,7 @@ class _Thinner:
         if self._when is not None:
             meant = bytes(self._when(events.rows, facts, events.flags))
         if self._named.step.only_discards:
-            return self._without(events, meant.translate(_NOT))
+            return self._without(events, meant.translate(NOT))
         if 1 not in meant:
             return events
         asked = self._asked(events if 0 not in meant else _chosen(events, meant), facts)

@@ -24,6 +24,8 @@ from logrouter.templates import Template
 
 _LONGEST: Final = 64
 """Characters of a key that are kept as they are: of longer ones, which anybody may send, a hash is kept."""
+NOT: Final = bytes(not byte for byte in range(256))
+"""Turns a byte an event, 1 for those that are meant, into 1 for the others: see `bytes.translate`."""
 
 
 class NeedsDocument(Exception):

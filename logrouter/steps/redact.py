@@ -114,8 +114,7 @@ class Redact(Step[RedactConfig]):
         self._replace, stand_in = _replacements(config)
         self._scrubber = Scrubber(detectors(config.patterns), stand_in) if config.patterns else None
         self.splices = self._scrubber is not None and not config.fields and not self._scrubber.clues.always
-        self._masks_keys = config.method == "mask" and not self._paths and self._scrubber is None
-        self.shallow = self._masks_keys
+        self.shallow = config.method == "mask" and not self._paths and self._scrubber is None
 
     @classmethod
     def options_from(cls, value: Any) -> Any:
@@ -158,7 +157,7 @@ class Redact(Step[RedactConfig]):
     def apply_all(self, documents: Sequence[Document], facts: Facts) -> Sequence[Document]:
         if self._scrubber is not None:
             return self._apply_to_all(documents, self._scrubber)
-        if not self._masks_keys:
+        if not self.shallow:
             return super().apply_all(documents, facts)
         for key in self._keys:
             for document in documents:

@@ -28,6 +28,7 @@ Let it stand before steps that change events: then those that are left out need 
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from itertools import compress
 from typing import Any, ClassVar, Final, Literal
 
@@ -62,17 +63,14 @@ class Sample(Step[SampleConfig]):
 
     Config: ClassVar[type[StepConfig]] = SampleConfig
     decides: ClassVar[bool] = True
+    thins = True
 
     def __init__(self, config: SampleConfig) -> None:
-        from hashlib import blake2b  # here, as few configs sample
-
         super().__init__(config)
         if not 0 < config.keep <= 1:
             raise ValueError(f"keep: expected a part of the events, more than 0 and at most 1, not {config.keep:g}")
-        self._digest = blake2b
         self._limit = int(config.keep * _RANGE)
         self._limit_bytes = self._limit.to_bytes(8, "big") if self._limit < _RANGE else _ABOVE_ALL
-        self.thins = True
         self.key = None if config.by is None else Key([parse_reference(config.by)], whole=True)
         self._rate_path = settable_path(config.rate_field)
         self._quoted_name = None if len(self._rate_path) > 1 else quoted(self._rate_path[0])
@@ -121,7 +119,7 @@ class Sample(Step[SampleConfig]):
         return self._place
 
     def _hash(self, text: bytes) -> bytes:
-        return self._digest(text, digest_size=8).digest()
+        return blake2b(text, digest_size=8).digest()
 
     def _write_rate(self, document: Document) -> None:
         before = lookup(document, self._rate_path)

@@ -56,7 +56,7 @@ from logrouter.facts import Facts
 from logrouter.figures import counted
 from logrouter.references import lookup
 from logrouter.steps import DISCARD, KEEP, Asked, Overdue, Step, StepConfig
-from logrouter.steps._keys import Key
+from logrouter.steps._keys import NOT, Key
 from logrouter.steps._paths import put, settable_path
 from logrouter.values import Rate
 
@@ -78,7 +78,6 @@ class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
 
 
 _ALL: Final = repeat(1)
-_NOT: Final = bytes(not byte for byte in range(256))
 
 
 class _Bucket:
@@ -102,13 +101,13 @@ class Throttle(Step[ThrottleConfig]):
     Config: ClassVar[type[StepConfig]] = ThrottleConfig
     decides: ClassVar[bool] = True
     tells: ClassVar[bool] = True
+    thins = True
 
     def __init__(self, config: ThrottleConfig) -> None:
         super().__init__(config)
         self._ticks_in_ns, self._token_ticks = config.rate.as_whole_numbers
         burst = config.burst or max(1, int(config.rate.events))
         self._most_owed = (burst - 1) * self._token_ticks
-        self.thins = True
         if config.by is not None:
             self.key = Key.parse(config.by)
             self.templates = self.key.templates
@@ -180,7 +179,7 @@ class Throttle(Step[ThrottleConfig]):
             if key in untold and place != firsts[key] and asked.kept[place]:
                 told = asked.change(place, partial(self._tell, key, self._buckets[key]))
                 untold -= {key} if told else set()
-        for key in dict.fromkeys(compress(keys, asked.kept.translate(_NOT))) if left_out else ():
+        for key in dict.fromkeys(compress(keys, asked.kept.translate(NOT))) if left_out else ():
             self._leave_out(key, self._buckets[key], left_out[key], asked.facts)  # in the order in which they were
 
     def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
