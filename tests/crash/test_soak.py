@@ -135,7 +135,7 @@ def test_sinks_fail_and_come_back_and_nothing_is_lost_or_grows(workplace: Workpl
         while time.monotonic() < ends:
             memory.append(_round(folder, disk, reader, router))
         stream.stop()
-        _drain(port)
+        _drain(port, stream.events)
         figures = status(port)
         pipe(router.stdin).close()
         reader.join()
@@ -184,8 +184,12 @@ def _round(folder: Path, disk: Path, reader: Reader, router: subprocess.Popen[by
     return max(memory)
 
 
-def _drain(port: int) -> None:
-    """Wait for all to be delivered, for as long as it goes on: a machine that does other things may take its time."""
+def _drain(port: int, events: int) -> None:
+    """Wait for all to be delivered, for as long as it goes on: a machine that does other things may take its time.
+
+    What still stands in the pipe is no event yet, and waits for nobody.
+    """
+    wait_until(lambda: status(port)["sources"]["stdin"]["events"] == events, "all to be read")
     while left := waiting(port):
         wait_until(lambda before=left: waiting(port) < before, "more to be delivered")
 
