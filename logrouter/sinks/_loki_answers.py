@@ -6,9 +6,12 @@ words what a status alone does not: 400 and 429 leave some of a push stored and 
 - The distributor looks at every entry and refuses single ones (400). All others are stored. Each complaint names its
   stream and a limit, and by the limit we find the events: `entry for stream '{…}' has timestamp too old: …, oldest
   acceptable timestamp is: …`. Several are joined by `; `, the same ones counted (`12 errors like: …`).
-- The ingester refuses entries of a stream that are far behind its newest (400), or too much of it at once (429), names
-  the first ten, and how many there are: `total ignored: 3 out of 9 for stream: {…}`. It tells of one stream only, and
-  of the others nothing is known: they are sent again.
+- The ingester refuses entries of a stream that are far behind its newest (400), names the first ten, and how many there
+  are: `total ignored: 3 out of 9 for stream: {…}`. It tells of one stream only (see _loki_grouping.py), and of the
+  others nothing is known: they are sent again.
+- It refuses too much of one stream at once (429) in the same words: all of it where Loki shards streams (by default),
+  else what came after the burst. And new streams where there are too many (429). Nobody can tell for sure what of the
+  push is stored, so all is sent again.
 - A tenant's limit (429) is asked before anything is stored.
 
 To send again does no harm: Loki keeps entries of the same stream, time and line once. To take for delivered what was
@@ -43,12 +46,16 @@ _OF_STREAM: Final = re.compile(r"stream '|for stream\b")
 _OF_CONFIG: Final = re.compile(r"missing required labels|structured metadata, but this feature is disallowed")
 """Complaints of streams that are the same for all, and go away only when somebody changes a config."""
 
-_IGNORED: Final = re.compile(r"entry with timestamp (\S+ \S+) \S+ \S+ ignored")
+_BEHIND: Final = re.compile(
+    r"entry with timestamp (\S+ \S+) \S+ \S+ ignored, reason: 'entry (?:too far behind|out of order)"
+)
 _CUTOFF: Final = re.compile(r"entry too far behind, .*?oldest acceptable timestamp is: ([^']+)'")
 _TOTAL: Final = re.compile(r"total ignored: (\d+) out of (\d+)")
 _STREAM: Final = re.compile(rf"for stream: ({_LABELS})")
 _TOO_LARGE: Final = re.compile(r"received message larger than max|message size too large")
 """gRPC between Loki's own parts takes 4 MiB, unless told otherwise."""
+_NO_SCHEMA: Final = re.compile(r"no schema config found for time")
+"""What is older than all that Loki's schema_config knows, and where it takes any age, is a fault of its own to Loki."""
 
 
 def settled(response: Response, sent: Callable[[], Sequence[Sent]]) -> Outcome:
@@ -58,7 +65,9 @@ def settled(response: Response, sent: Callable[[], Sequence[Sent]]) -> Outcome:
     text = response.body.decode("utf-8", "replace")
     if response.status == 413 or (response.status >= 500 and _TOO_LARGE.search(text)):
         return Halve("request too large", shown(response.body))
-    if response.status in (400, 429) and _TOTAL.search(text):
+    if response.status >= 500 and _NO_SCHEMA.search(text):
+        return Halve("refused", shown(response.body))
+    if response.status == 400 and _TOTAL.search(text):
         return _by_stream(response, text, sent())
     if response.status == 400 and _OF_STREAM.search(text):
         return _by_entry(response, text, sent)
@@ -101,8 +110,7 @@ def _by_stream(response: Response, text: str, sent: Sequence[Sent]) -> Outcome:
     events = [sent[place] for place in mine]
     # Loki may split a stream, by rate or by time: then the numbers are those of a part.
     ignored = int(total[1]) if int(total[2]) == len(mine) else None
-    settle = _of_rate if response.status == 429 else _of_age
-    settled = settle(response, text, events, ignored)
+    settled = _of_age(response, text, events, ignored)
     if isinstance(settled, Halve):
         return settled
     outcomes: list[EventOutcome] = [refusal(response)] * len(sent)
@@ -111,21 +119,10 @@ def _by_stream(response: Response, text: str, sent: Sequence[Sent]) -> Outcome:
     return outcomes
 
 
-def _of_rate(response: Response, text: str, events: Sequence[Sent], ignored: int | None) -> Sequence[EventOutcome]:
-    """Too much of one stream at once: what came before the first entry that was ignored is stored."""
-    again, stored = refusal(response), Delivered()
-    named = _IGNORED.search(text)
-    first_ns = times.parse(named[1]) if named else None
-    places = [place for place, event in enumerate(events) if event.time_ns == first_ns]
-    if not places or first_ns is None or ignored is None:
-        return [again] * len(events)
-    return [stored if place < places[0] and event.time_ns < first_ns else again for place, event in enumerate(events)]
-
-
 def _of_age(
     response: Response, text: str, events: Sequence[Sent], ignored: int | None
 ) -> Sequence[EventOutcome] | Halve:
-    """Too far behind the newest of the stream: the oldest were ignored, as many as are told."""
+    """Too far behind the newest of the stream: those that are named; of more, the oldest, as many as are told."""
     told = _CUTOFF.search(text)
     cutoff_ns = times.parse(told[1]) if told else None
     if cutoff_ns is None and ignored is None:
@@ -135,6 +132,10 @@ def _of_age(
     rest: EventOutcome = Delivered()
     if ignored is None or ignored > len(behind):  # others were ignored for other reasons
         rest = refusal(response)
-    refused = frozenset(behind[:ignored])
+    named_ns = {times.parse(found[1]) for found in _BEHIND.finditer(text)}
+    named = [place for place, event in enumerate(events) if event.time_ns in named_ns]
+    refused = frozenset(behind[:ignored] if len(named) != ignored else named)
+    if not named_ns <= {events[place].time_ns for place in refused}:
+        return Halve("refused", shown(response.body))  # more than are named, and not the oldest
     rejected = Rejected(TOO_FAR_BEHIND, shown(response.body))
     return [rejected if place in refused else rest for place in range(len(events))]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from array import array
-from itertools import repeat
+from collections.abc import Iterable, Sequence
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -73,3 +75,16 @@ def measured(part: Slice) -> Measured:
     """The slice, which is not empty, with its limits."""
     times_ns = times_of(part).tolist()  # their integers made once
     return Measured(part, min(times_ns), max(times_ns), max(map(len, part.payloads)))
+
+
+def oldest_first(parts: Sequence[Measured], span_ns: int) -> Iterable[Measured]:
+    """The slices, cut anew where they span more than that, which Loki takes in any order: none then lies behind."""
+    if max(part.last_ns for part in parts) - min(part.first_ns for part in parts) <= span_ns:
+        return parts
+    order = sorted(
+        (time_ns, number, place)
+        for number, part in enumerate(parts)
+        for place, time_ns in enumerate(times_of(part.part))
+    )
+    runs = groupby(order, key=itemgetter(1))
+    return (measured(parts[number].part.pick([place for _, _, place in run])) for number, run in runs)

@@ -10,10 +10,11 @@ request) makes it slow for everybody, and at 5,000 active streams Loki refuses n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from logrouter.sinks._loki_push import opening
+from logrouter.templates import Template
 
 OTHER: Final = "other"
 """The value that stands for all that are too many."""
@@ -34,7 +35,7 @@ _ESCAPES = dict(zip('\\"\a\b\f\n\r\t\v', ("\\\\", '\\"', *(f"\\{letter}" for let
 class Stream:
     """One set of labels."""
 
-    __slots__ = ("labels", "newest_ns", "opening", "pieces", "used_ns", "values")
+    __slots__ = ("is_known", "labels", "newest_ns", "opening", "pieces", "recent_bytes", "used_ns", "values")
 
     def __init__(self, labels: str, values: tuple[str, ...]) -> None:
         self.labels = labels
@@ -43,6 +44,10 @@ class Stream:
         self.opening = opening(labels)
         self.newest_ns = -(2**64)
         """Loki has an event of this stream that is at least so new."""
+        self.is_known = False
+        """Whether Loki has taken something of it, and so has it."""
+        self.recent_bytes = 0.0
+        """How much was sent of it of late."""
         self.used_ns = 0
         """When an event of it was last sent."""
         self.pieces: list[bytes] = []
@@ -146,6 +151,20 @@ def legal_name(name: str) -> str:
         raise ValueError(f"{name!r}: names that begin with __ are Loki's own")
     if len(legal) > _LONGEST_NAME:
         raise ValueError(f"{name[:20]!r}…: a label's name has at most {_LONGEST_NAME} letters")
+    return legal
+
+
+def legal_names(labels: Mapping[str, Template]) -> dict[str, Template]:
+    """The labels by the names that Loki takes. Raises ValueError where there are none, or two are the same."""
+    legal: dict[str, Template] = {}
+    for name, text in labels.items():
+        try:
+            as_sent = legal_name(name)
+        except ValueError as error:
+            raise ValueError(f"labels: {error}") from None
+        if as_sent in legal:
+            raise ValueError(f"labels: two of them are {as_sent!r}, as Loki takes it")
+        legal[as_sent] = text
     return legal
 
 

@@ -34,18 +34,22 @@ first. So what was written in order is taken in order, also after an outage. If 
     400 with an entry's fault    the entry named, or found by the limit that  others are stored, and delivered
                                  is told, is a dead letter
     400 with a stream's fault    found by sending halves                      sent in halves
-    400 too far behind           the oldest of the stream, as many as told,   other streams are sent again: Loki says
-                                 are dead letters; the others delivered       nothing of them, and keeps each once
+    400 too far behind           those named, or as many of the oldest as     other streams are sent again: Loki says
+                                 told, are dead letters; others delivered     nothing of them, and keeps each once
     400 else, 401, 403, 404      tried again: tenant, token or URL are wrong  tried again
     413                          a dead letter                                sent in halves
-    429 of one stream            tried again from the first that was ignored  other streams are sent again
-    429 else, 503                tried again                                  tried again, and less at once
+    429, 503                     tried again                                  tried again, and less at once
+    500 before its first schema  a dead letter                                sent in halves
     260, 3xx, 5xx                tried again                                  tried again
 
 What is tried again waits, and is told once a minute and in `/status`.
 
-Of a push in which entries of several streams are too far behind, Loki tells of the last stream only, and nothing at all
-where entries of the last one are taken. So `out_of_order` should not be more than half of Loki's `max_chunk_age`.
+**What Loki does not tell.** Of the streams of a request an ingester of Loki tells what became of the last one: it
+answers 204 where that one is taken, whatever it drops of the others. So streams that are new go into a request of their
+own (beyond its limit of streams Loki refuses all that follow), and so does each stream with events that are older than
+`out_of_order`, or nearly so. Then what is refused is told. One thing remains: a stream that has more than
+`per_stream_rate_limit` in a second. The one of which most was sent goes last; what Loki drops of another, only its own
+metric `loki_discarded_samples_total` tells. Its default of 3 MB/s is three quarters of what a tenant may send in all.
 
 As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?tenant=shop`; `/loki/api/v1/push` may
 stand at its end, and is added where it does not. A plain `http:` URL needs `type: loki` beside it.
@@ -53,9 +57,8 @@ stand at its end, and is added where it does not. A plain `http:` URL needs `typ
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, repeat
-from operator import itemgetter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -66,10 +69,11 @@ from logrouter.instructions import Delivered, Halve, Instruction, Now, Outcome, 
 from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext
 from logrouter.sinks._loki_answers import settled
 from logrouter.sinks._loki_encoding import Encoder, times_of
-from logrouter.sinks._loki_fitting import Measured, fitted, measured
+from logrouter.sinks._loki_fitting import Measured, fitted, measured, oldest_first
+from logrouter.sinks._loki_grouping import Group, each_alone, grouped
 from logrouter.sinks._loki_limits import EVER_NS, Limits, Sent
 from logrouter.sinks._loki_push import push_request
-from logrouter.sinks._loki_streams import MOST_LABELS, OTHER, Stream, Streams, legal_name
+from logrouter.sinks._loki_streams import MOST_LABELS, OTHER, Stream, Streams, legal_name, legal_names
 from logrouter.templates import Template
 from logrouter.values import Duration, MaybeSecret, Size, kept_as, revealed
 
@@ -112,7 +116,7 @@ class LokiConfig(HttpConfig, kw_only=True, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = _legal_names(self.labels)
+        names = legal_names(self.labels)
         if len(names) > MOST_LABELS:
             raise ValueError(f"labels: Loki takes at most {MOST_LABELS}, and here are {len(names)}")
         if len(self.structured_metadata) > _MOST_METADATA:
@@ -137,7 +141,7 @@ class LokiSink(HttpSink[LokiConfig]):
         self._target = PUSH + query
         if config.batch.size is None:
             self.batching = msgspec.structs.replace(self.batching, size_bytes=_BATCH_BYTES)
-        labels = _legal_names(config.labels)
+        labels = legal_names(config.labels)
         depends = {name: text for name, text in labels.items() if not text.is_constant}
         fixed = [(name, text.render({}, Facts({}, 0, {}))) for name, text in labels.items() if name not in depends]
         self._streams = Streams(fixed, list(depends), config.max_streams, _default_label(context))
@@ -221,34 +225,40 @@ class LokiSink(HttpSink[LokiConfig]):
     def _push(self, parts: Sequence[Measured], now_ns: int) -> Generator[Instruction, Any, Outcome]:
         streams: dict[Stream, list[bytes]] = {}
         reached: dict[Stream, int] = {}
-        for part, first_ns, last_ns, _ in self._oldest_first(parts):
+        for part, first_ns, last_ns, _ in oldest_first(parts, _ns(self.config.out_of_order)):
             for stream, entries in self._encoder.encode(part, first_ns, last_ns).items():
                 streams.setdefault(stream, []).append(entries)
                 reached[stream] = max(reached.get(stream, first_ns), first_ns)
             yield Pause()
         self._tell_of_folding()
-        body = push_request((stream.opening, entries) for stream, entries in streams.items())
-        response: Response = yield Request("POST", self._target, body, _PROTOBUF, "snappy")
-        outcome = settled(response, lambda: list(self._sent(parts)))
-        for stream, time_ns in reached.items():
-            stream.used_ns = now_ns
-            if isinstance(outcome, Delivered):
-                stream.newest_ns = max(stream.newest_ns, time_ns)
-                self._newest_ns = max(self._newest_ns, time_ns)
-        return outcome
+        late = self._perhaps_late(parts, now_ns)
+        groups = grouped({stream: sum(map(len, entries)) for stream, entries in streams.items()}, late)
 
-    def _oldest_first(self, parts: Sequence[Measured]) -> Iterable[Measured]:
-        """The slices, cut anew where they span more than Loki takes in any order: none then lies behind another."""
-        span_ns = max(part.last_ns for part in parts) - min(part.first_ns for part in parts)
-        if span_ns <= _ns(self.config.out_of_order):
-            return parts
-        order = sorted(
-            (time_ns, number, place)
-            for number, part in enumerate(parts)
-            for place, time_ns in enumerate(times_of(part.part))
-        )
-        runs = groupby(order, key=itemgetter(1))
-        return (measured(parts[number].part.pick([place for _, _, place in run])) for number, run in runs)
+        def one(group: Group, sent: Callable[[], Sequence[Sent]]) -> Generator[Instruction, Any, Outcome]:
+            body = push_request((stream.opening, streams[stream]) for stream in group)
+            response: Response = yield Request("POST", self._target, body, _PROTOBUF, "snappy")
+            outcome = settled(response, sent)
+            self._note(group, reached, now_ns, isinstance(outcome, Delivered))
+            return outcome
+
+        return (yield from each_alone(groups, lambda: list(self._sent(parts)), one))
+
+    def _perhaps_late(self, parts: Sequence[Measured], now_ns: int) -> frozenset[Stream]:
+        """The streams with events that may be too far behind what Loki has of them."""
+        window_ns = _ns(self.config.out_of_order)
+        # Of others, somebody may have sent what lies ahead of now.
+        surely_ns = now_ns - window_ns + min(_ns(self.config.max_ahead), window_ns // 2)
+        if window_ns == EVER_NS or all(part.first_ns >= surely_ns for part in parts):
+            return frozenset()
+        return frozenset(event.stream for event in self._sent(parts) if event.time_ns < surely_ns)
+
+    def _note(self, group: Group, reached: Mapping[Stream, int], now_ns: int, delivered: bool) -> None:
+        for stream in group:
+            stream.used_ns = now_ns
+            if delivered:
+                stream.is_known = True
+                stream.newest_ns = max(stream.newest_ns, reached[stream])
+                self._newest_ns = max(self._newest_ns, reached[stream])
 
     def _tell_of_folding(self) -> None:
         folded = self._streams.folded
@@ -263,20 +273,6 @@ class LokiSink(HttpSink[LokiConfig]):
 
 def _ns(span: Duration | Literal["never"]) -> int:
     return EVER_NS if span == "never" else round(span * 1e9)
-
-
-def _legal_names(labels: Mapping[str, Template]) -> dict[str, Template]:
-    """The labels by the names that Loki takes. Raises ValueError where there are none, or two are the same."""
-    legal: dict[str, Template] = {}
-    for name, text in labels.items():
-        try:
-            as_sent = legal_name(name)
-        except ValueError as error:
-            raise ValueError(f"labels: {error}") from None
-        if as_sent in legal:
-            raise ValueError(f"labels: two of them are {as_sent!r}, as Loki takes it")
-        legal[as_sent] = text
-    return legal
 
 
 def _default_label(context: SinkContext) -> tuple[str, str]:
