@@ -23,15 +23,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.e2e.conftest import workplace
+from tests.e2e.conftest import port, workplace
 from tests.services.loki import Loki
 from tests.services.opensearch import OpenSearch
 from tests.services.programs import find
 from tests.services.s3 import S3Server
-from tests.services.server import Server, free_port
+from tests.services.server import Server
 from tests.services.victorialogs import VictoriaLogs
 
-__all__ = ["workplace"]
+__all__ = ["port", "workplace"]
 HERE = Path(__file__).resolve().parent
 S = TypeVar("S", bound=Server)
 
@@ -111,12 +111,6 @@ def victorialogs(shared_servers: Starter) -> VictoriaLogs:
 @pytest.fixture
 def loki(shared_servers: Starter) -> Loki:
     return shared_servers.shared(Loki)
-
-
-@pytest.fixture
-def port() -> int:
-    """A port of 127.0.0.1, which none of our many connections takes for its own end."""
-    return free_port()
 
 
 @pytest.fixture
