@@ -43,7 +43,7 @@ That it had to wait for a core, which other processes had, is not counted."""
 def test_killed_at_any_moment_each_line_is_there_once_and_the_app_never_waits(runner: Runner) -> None:
     chance = random.Random(SEED)
     (runner.folder / "app.py").write_text(PACED)
-    process = runner.start("spool", ["python3", "app.py", "300"])
+    process = runner.start("spool", ["python3", "app.py", "3600"])
     router = None
     for _ in range(KILLS):
         router = wait_for_child(process.pid, "router", other_than=router)
