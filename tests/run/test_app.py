@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -168,6 +171,31 @@ def open_files(pid: int) -> set[str]:
         with suppress(FileNotFoundError):  # it has closed it just now
             found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
     return found
+
+
+@contextmanager
+def few_descriptors(count: int) -> Iterator[None]:
+    """So many may be opened, by `ulimit -n`; what is open already stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_is_inherited_may_be_beyond_the_limit(runner: Runner) -> None:
+    reader, writer = os.pipe()
+    beyond = fcntl.fcntl(writer, fcntl.F_DUPFD, 500)
+    os.close(writer)
+    with few_descriptors(500):
+        process = runner.start("pipe", f"import os; os.write({beyond}, b'inherited')", pass_fds=[beyond])
+    os.close(beyond)
+    done = runner.finish(process)
+
+    assert (done.code, done.complaints) == (0, b"")
+    assert os.read(reader, 100) == b"inherited"
+    os.close(reader)
 
 
 def test_its_service_is_named_after_its_command(runner: Runner) -> None:
