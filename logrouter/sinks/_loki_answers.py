@@ -22,6 +22,7 @@ not would lose it. So what is not sure is tried again, and what no message here 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -37,7 +38,7 @@ _SECOND = 1_000_000_000
 
 _LABELS = r"""\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}"""
 _OF_ENTRY: Final = re.compile(
-    rf"(?:\d+ errors like: )?(?:entry for stream '{_LABELS}' has timestamp too "
+    rf"(?:(?P<count>\d+) errors like: )?(?:entry for stream '{_LABELS}' has timestamp too "
     r"(?:old: \S+, oldest acceptable timestamp is: (?P<oldest>[^;\s]+)|new: (?P<ahead>[^;\s]+))"
     rf"|[Mm]ax entry size '(?P<longest>\d+)' bytes exceeded for stream '{_LABELS}' while adding an entry with length)"
 )
@@ -81,17 +82,31 @@ def _by_entry(response: Response, text: str, sent: Callable[[], Sequence[Sent]])
     complaints = list(_OF_ENTRY.finditer(text))
     if not complaints or _OF_STREAM.search(_OF_ENTRY.sub("", text)):
         return Halve("refused", shown(response.body))
-    sure, perhaps = _limits(complaints)
-    return [_judged(event, sure, perhaps, shown(response.body)) for event in sent()]
+    events = sent()
+    sure, perhaps = _limits(complaints, events)
+    return [_judged(event, sure, perhaps, shown(response.body)) for event in events]
 
 
-def _limits(complaints: Sequence[re.Match[str]]) -> tuple[Limits, Limits]:
+def _limits(complaints: Sequence[re.Match[str]], events: Sequence[Sent]) -> tuple[Limits, Limits]:
     """What the distributor surely refuses, and what it perhaps does: it writes its limits in whole seconds."""
     oldest = [time_ns for found in complaints if (time_ns := times.parse(found["oldest"])) is not None]
-    ahead = [time_ns for found in complaints if (time_ns := times.parse(found["ahead"])) is not None]
     longest = min((int(found["longest"]) for found in complaints if found["longest"]), default=EVER_NS)
-    cutoff_ns, ahead_ns = max(oldest, default=-EVER_NS), min(ahead, default=EVER_NS)
-    return Limits(cutoff_ns, ahead_ns + _SECOND - 1, longest), Limits(cutoff_ns + _SECOND, ahead_ns - 1, longest)
+    cutoff_ns, newest_ns = max(oldest, default=-EVER_NS), _first_ahead_ns(complaints, events) - 1
+    return Limits(cutoff_ns, newest_ns, longest), Limits(cutoff_ns + _SECOND, newest_ns, longest)
+
+
+def _first_ahead_ns(complaints: Sequence[re.Match[str]], events: Sequence[Sent]) -> int:
+    """The time of the first event that is too far ahead. Each is named by its second, and no limit is told: of those
+    within the first such second it is the newest, as many as were named."""
+    named = Counter[int]()
+    for found in complaints:
+        if (second_ns := times.parse(found["ahead"])) is not None:
+            named[second_ns] += int(found["count"] or 1)
+    if not named:
+        return EVER_NS
+    first_ns = min(named)
+    inside = sorted(event.time_ns for event in events if first_ns <= event.time_ns < first_ns + _SECOND)
+    return next(iter(inside[-named[first_ns] :]), first_ns)
 
 
 def _judged(event: Sent, sure: Limits, perhaps: Limits, detail: str) -> EventOutcome:

@@ -121,14 +121,21 @@ def test_too_old_is_what_lies_before_the_limit_that_is_told() -> None:
     assert found[2] == AGAIN
 
 
-def test_too_far_ahead_is_what_lies_after_the_nearest_that_is_named() -> None:
+def test_too_far_ahead_are_as_many_of_the_newest_of_a_second_as_are_named_and_all_behind_it() -> None:
     text = f"2 errors like: {NEW.replace('10:00:02', '10:00:05')}; 1 errors like: {NEW}"
     assert words(outcome(400, text, at(1.9), at(2), at(2.9), at(3), at(5, CART))) == [
         "Delivered",
-        "Retry",
-        "Retry",
+        "Delivered",
         "too_far_ahead",
         "too_far_ahead",
+        "too_far_ahead",
+    ]
+
+
+def test_one_that_is_too_far_ahead_is_so_though_loki_names_only_its_second() -> None:
+    assert words(outcome(400, NEW, at(2.5))) == ["too_far_ahead"]
+    assert words(outcome(400, f"2 errors like: {NEW}", at(2.5), at(2.1), at(1))) == ["too_far_ahead"] * 2 + [
+        "Delivered"
     ]
 
 
