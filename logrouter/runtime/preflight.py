@@ -56,10 +56,9 @@ def check_places(settings: Settings) -> None:
 
 def whole_file(sink: Sink[Any]) -> str | None:
     """The file that a sink must have for itself: two would mix their lines, and rotate each other's file away."""
-    if sink.transport != "files" or sink.known_path.endswith("/"):
-        return None
     path = os.path.realpath(sink.known_path)
-    return None if Path(path).is_char_device() else path
+    is_one = sink.transport == "files" and not sink.known_path.endswith("/") and not Path(path).is_char_device()
+    return path if is_one else None
 
 
 def problem_with(sink: Sink[Any]) -> str | None:

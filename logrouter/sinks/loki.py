@@ -18,14 +18,17 @@ Without `labels`, or where an event has none of them, the stream is `{service_na
 for each further one, and that is told; once half of the streams have been idle for 30 minutes, new values are taken
 again. What has many values (a trace, a user) belongs into `structured_metadata`, where also `include` goes.
 
-**Once each.** Loki keeps entries of the same stream, time and line once, so that what is sent again after a crash or a
-time-out is not there twice; and two events that are the same to the nanosecond are one. Lines without a time of their
-own, which were received together, are therefore a nanosecond apart, in their order.
+**Once each.** Loki shows entries of the same stream, time, line and metadata once, so that what is sent again after a
+crash or a time-out is not there twice; and two events that are the same to the nanosecond are one. Lines without a time
+of their own, which were received together, are therefore a nanosecond apart, in their order. Not so where Loki shards a
+stream (`shard_streams`, on by default, for what has more than 1.5 MB in a second): it deals the entries out anew each
+time, and what is sent again is there once in each of two shards. Labels that keep streams below that avoid it.
 
 **Time.** Loki refuses what is too old (`max_age`), too far in the future (`max_ahead`), or too far behind the newest
 of its stream (`out_of_order`). These events become dead letters without being sent. Events leave in the order in which
 they were read, one request after the other; a request whose events lie further apart than `out_of_order` has the oldest
 first. So what was written in order is taken in order, also after an outage. If your Loki has other limits, say so here.
+A query may show what came hours late only once Loki has flushed it (`query_ingesters_within`, 3 hours by default).
 
 **What an answer means.**
 
@@ -50,6 +53,11 @@ own (beyond its limit of streams Loki refuses all that follow), and so does each
 `out_of_order`, or nearly so. Then what is refused is told. One thing remains: a stream that has more than
 `per_stream_rate_limit` in a second. The one of which most was sent goes last; what Loki drops of another, only its own
 metric `loki_discarded_samples_total` tells. Its default of 3 MB/s is three quarters of what a tenant may send in all.
+
+**Seen at Loki 3.7** (65e30f8, as one process, by `tests/services/`): logrouter killed 20 times, Loki stopped and killed
+under load, and away for hours; late events in several streams; the limits of tenants, streams, labels, lines and
+metadata; the answers 204, 260, 400, 401, 404, 429 and 500. Each event was there once, or a dead letter with its reason,
+or waited.
 
 As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?tenant=shop`; `/loki/api/v1/push` may
 stand at its end, and is added where it does not. A plain `http:` URL needs `type: loki` beside it.

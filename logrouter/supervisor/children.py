@@ -50,8 +50,9 @@ def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], desc
     environment[VARIABLE] = handshake
     actions: list[tuple[int, int, str, int, int] | tuple[int, int]]
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-    apps = _inherited()  # not closed by an action: glibc allows none over `ulimit -n`, which may be lower than they are
-    _set_inheritable({**dict.fromkeys(apps, False), **dict.fromkeys(descriptors, True)})
+    actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()]
+    for fd in descriptors:
+        os.set_inheritable(fd, True)
     try:
         return os.posix_spawn(
             sys.executable,
@@ -63,12 +64,8 @@ def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], desc
             setsigdef=_IGNORED_BY_PYTHON,
         )
     finally:
-        _set_inheritable({**dict.fromkeys(apps, True), **dict.fromkeys(descriptors, False)})
-
-
-def _set_inheritable(wanted: Mapping[int, bool]) -> None:
-    for fd, inheritable in wanted.items():
-        os.set_inheritable(fd, inheritable)
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
 
 
 def reap() -> Iterator[tuple[int, int]]:

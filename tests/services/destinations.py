@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.crash.feeding import numbers_of
 from tests.e2e.processes import Workplace
+from tests.services.loki import Loki
 from tests.services.opensearch import OpenSearch
 from tests.services.s3 import S3Server
 from tests.services.server import Server
@@ -79,6 +80,18 @@ def by_loki_in_victorialogs(server: VictoriaLogs) -> Destination:
     url = f"{server.url}/insert/loki/api/v1/push"
     sink = {"type": "loki", "url": url, "labels": {"test": test}, **_QUICK}
     return Destination("loki", server, sink, lambda: _in_victorialogs(server, test), once=False)
+
+
+def in_loki(server: Loki, **options: Any) -> Destination:
+    """A stream of Loki's, which shows what it got twice once."""
+    test = uuid.uuid4().hex[:12]
+
+    def numbers() -> list[int]:
+        lines = (line.encode() + b"\n" for line in server.lines(f'{{test="{test}"}}'))
+        return sorted(numbers_of(lines))
+
+    sink = {"type": "loki", "url": server.url, "tenant": server.tenant, "labels": {"test": test}, **_QUICK, **options}
+    return Destination("loki", server, sink, numbers)
 
 
 def configure(workplace: Workplace, *destinations: Destination, **settings: Mapping[str, Any]) -> None:

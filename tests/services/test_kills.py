@@ -1,7 +1,7 @@
 """logrouter killed again and again in mid-delivery, restarted with the same spool: what the servers hold afterwards.
 
-What was not safe may be lost: the read in progress. All else is there, in OpenSearch and S3 once. VictoriaLogs keeps
-all that it is sent, so that there it is at least once; a Loki would keep it once.
+What was not safe may be lost: the read in progress. All else is there, in OpenSearch, S3 and Loki once. VictoriaLogs
+keeps all that it is sent, so that there it is at least once.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from tests.services.destinations import (
     by_bulk_in_victorialogs,
     by_loki_in_victorialogs,
     configure,
+    in_loki,
     in_opensearch,
     in_s3,
 )
 from tests.services.load import PATIENCE_SECONDS
+from tests.services.loki import Loki
 from tests.services.opensearch import OpenSearch
 from tests.services.s3 import S3Server
 from tests.services.victorialogs import VictoriaLogs
@@ -47,6 +49,12 @@ def test_killed_in_mid_delivery_all_that_was_safe_is_at_every_server(
     ]
     configure(workplace, *destinations, spool={"directory": "spool", "max_size": "64MiB", "sync_interval": "20ms"})
     kill_again_and_again(workplace, port, destinations, bytes_per_second=400_000, width=200)
+
+
+def test_killed_in_mid_delivery_loki_shows_each_line_once(workplace: Workplace, port: int, loki: Loki) -> None:
+    destination = in_loki(loki)
+    configure(workplace, destination, spool={"directory": "spool", "max_size": "64MiB", "sync_interval": "20ms"})
+    kill_again_and_again(workplace, port, [destination], bytes_per_second=400_000, width=200)
 
 
 def test_killed_between_parts_each_line_is_in_one_object(workplace: Workplace, port: int, s3_server: S3Server) -> None:
