@@ -124,8 +124,14 @@ class Chunk:
         return Offset(self.offset.epoch, self.offset.sequence + len(self.payloads))
 
 
-MARKS: Final = ("invalid_utf8", "partial", "parse_error", "step_failed", "notice")
-"""Attributes that single events have: see `flag_attributes`."""
+MARKS: Final = {
+    "invalid_utf8": Flag.INVALID_UTF8,
+    "partial": Flag.PARTIAL_MIDDLE,
+    "parse_error": Flag.PARSE_ERROR,
+    "step_failed": Flag.STEP_FAILED,
+    "notice": Flag.NOTICE,
+}
+"""Attributes that single events have (`flag_attributes`), and the bits of which any says so."""
 
 ATTRIBUTES: Final = ("source", "host", "stream", "file", "namespace", "pod", "container", "written", "received", *MARKS)
 """All that `meta.…` can name: what sources know, and the marks. A source has no attribute that is not listed here, so

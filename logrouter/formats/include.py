@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from logrouter import times
 from logrouter.documents import Document, encode_document
 from logrouter.errors import did_you_mean
-from logrouter.event import ATTRIBUTES, Attributes, Flag, flag_attributes
+from logrouter.event import ATTRIBUTES, MARKS, Attributes, Flag, flag_attributes
 
 if TYPE_CHECKING:
     from logrouter.sinks import Slice
@@ -43,7 +43,7 @@ class Include:
         """Every key that it may add."""
         self.reserved = frozenset(key for key in self.keys if key.startswith(_META_PREFIX))
         """Those that no event can have of its own."""
-        self.kinds: bytes = bytes(map(self._kind, range(256)))
+        self.kinds: bytes = self._kinds()
         """For `bytes.translate`: the kind of an event with these flags."""
         self._tail_of: tuple[Attributes, int] | None = None
         self._tail = b"}"
@@ -94,12 +94,10 @@ class Include:
     def _adds(self, name: str) -> bool:
         return self._every_attribute or name in self._attributes
 
-    def _kind(self, flags: int) -> int:
-        if any(map(self._adds, flag_attributes(flags))):
-            return OWN_WAY
-        if flags & Flag.JSON:
-            return PLAIN_JSON
-        return OWN_WAY if "message" in self.keys else PLAIN_TEXT
+    def _kinds(self) -> bytes:
+        marked = sum(bits for name, bits in MARKS.items() if self._adds(name))
+        text = OWN_WAY if "message" in self.keys else PLAIN_TEXT
+        return bytes(OWN_WAY if flags & marked else PLAIN_JSON if flags & Flag.JSON else text for flags in range(256))
 
 
 def _refuse_misspelt(names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logrouter.event import Attributes, Flag, flag_attributes
+from logrouter.event import MARKS, Attributes, Flag, flag_attributes
 from logrouter.formats.include import Include
 from logrouter.formats.ndjson import json_lines
 from logrouter.sinks import Slice
@@ -53,7 +53,7 @@ def json_payloads(draw: st.DrawFn) -> bytes:
 text_payloads = st.binary(min_size=1, max_size=20).map(lambda line: line.replace(b"\n", b"\x7f")) | st.sampled_from(
     [b"plain", b'say "hi"', b"C:\\temp\\new", b"\x1b[31mred", b"tab\there", b"\x7f", b"\xff\xfe", "zażółć".encode()]
 )
-MARKS = [0, 0, 0, 0, Flag.PARTIAL_START, Flag.PARTIAL_MIDDLE, Flag.PARTIAL_END, Flag.PARSE_ERROR, Flag.STEP_FAILED]
+MARKED = [0, 0, 0, 0, Flag.PARTIAL_START, Flag.PARTIAL_MIDDLE, Flag.PARTIAL_END, Flag.PARSE_ERROR, Flag.STEP_FAILED]
 
 
 ATTRIBUTES: list[Attributes] = [{}, {"host": "h1", "source": "app"}, {"host": '}\n{"', "pod": "p1", "n": 7}]
@@ -68,7 +68,7 @@ def slices(draw: st.DrawFn) -> Slice:
         is_json = kinds == "json" or (kinds == "mixed" and draw(st.booleans()))
         payloads.append(draw(json_payloads() if is_json else text_payloads))
         flags.append(Flag.JSON if is_json else 0)
-    for place, mark in enumerate(draw(st.lists(st.sampled_from(MARKS), max_size=len(payloads)))):
+    for place, mark in enumerate(draw(st.lists(st.sampled_from(MARKED), max_size=len(payloads)))):
         flags[place] |= mark
     attributes: Attributes = draw(st.sampled_from(ATTRIBUTES))
     return slice_of(payloads, flags, attributes=attributes, received_ns=draw(st.integers(0, 10**19)))
@@ -175,7 +175,8 @@ def test_marks_are_included_event_by_event() -> None:
     )
 
 
-def test_all_marks_have_their_kind() -> None:
-    include = Include(("meta.partial",))
+@pytest.mark.parametrize("names", [(mark,) for mark in MARKS] + [tuple(MARKS), ()])
+def test_all_marks_have_their_kind(names: tuple[str, ...]) -> None:
+    include = Include([f"meta.{name}" for name in names])
     for flags in range(256):
-        assert (include.kinds[flags] == 2) == ("partial" in flag_attributes(flags))
+        assert (include.kinds[flags] == 2) == any(name in flag_attributes(flags) for name in names)
