@@ -18,8 +18,6 @@ from logrouter.config.settings import Address, Settings, StepSettings
 from logrouter.endpoint import Tls
 from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
-from logrouter.runtime.spool.directory import problem_with as problem_with_directory
-from logrouter.runtime.spool.directory import warnings_about
 from logrouter.sinks import Sink
 
 _OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")
@@ -32,7 +30,7 @@ def check_places(settings: Settings) -> None:
     """Raise ConfigError, with a mistake for each source that could not be read, each sink that could not be written to,
     or only into another's file, and one where the spool's folder cannot be used."""
     mistakes = []
-    if settings.spool.directory is not None and (problem := problem_with_directory(settings.spool.directory)):
+    if settings.spool.directory is not None and (problem := _problem_with_spool(settings.spool.directory)):
         mistakes.append(Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {problem}"))
     for name, source in settings.sources.items():
         problem = component.load("sources", source.type).problem_with(source.config)
@@ -52,6 +50,12 @@ def check_places(settings: Settings) -> None:
             mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))
     if mistakes:
         raise ConfigError(mistakes)
+
+
+def _problem_with_spool(folder: str) -> str | None:
+    from logrouter.runtime.spool.directory import problem_with
+
+    return problem_with(folder)
 
 
 def whole_file(sink: Sink[Any]) -> str | None:
@@ -116,6 +120,8 @@ def warnings_about_places(settings: Settings, reloading: int | None = None) -> l
 
     `reloading`: the process that is to take the config up. What it has in use itself it keeps.
     """
+    from logrouter.runtime.spool.directory import warnings_about
+
     folder, address = settings.spool.directory, settings.admin.listen
     found = warnings_about(folder, user=reloading) if folder is not None else []
     odd = [("spool", "directory", warning) for warning in found]

@@ -34,7 +34,7 @@ from logrouter.runtime.log import Log
 from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool import keeper
 from logrouter.runtime.spool.local import LocalSpool
-from logrouter.runtime.spool.opening import spool_over
+from logrouter.runtime.spool.resuming import spool_over
 from logrouter.runtime.spool.store import Store
 from logrouter.sinks import SinkConfig
 from logrouter.sources import Emit, Source, SourceConfig, Stream

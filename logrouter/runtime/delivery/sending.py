@@ -15,7 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
 import trio
@@ -24,7 +24,6 @@ from logrouter.backoff import Backoff
 from logrouter.batch import Batch, Slice
 from logrouter.concurrency import Concurrency
 from logrouter.cursors import Memory, Tally, count
-from logrouter.dead_letters import DeadLetter
 from logrouter.event import Flag
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Retry
 from logrouter.runtime.delivery.collecting import Collector, Taken
@@ -33,6 +32,9 @@ from logrouter.runtime.delivery.destination import Destination
 from logrouter.runtime.delivery.noting import Noting
 from logrouter.runtime.log import Log
 from logrouter.sinks import Sink
+
+if TYPE_CHECKING:
+    from logrouter.dead_letters import DeadLetter
 
 REFUSALS: Final = 3
 """After so many refusals in a row as too much at once, a batch is sent in halves: it may be larger than what the
@@ -231,6 +233,8 @@ class Sender:
             await self._destination.insist(partial(self._dead_letters.keep, letters), ours=True)
 
     def _letter(self, part: Slice, place: int, outcome: Rejected, now_ns: int) -> DeadLetter:
+        from logrouter.dead_letters import DeadLetter  # loaded by whoever keeps them
+
         return DeadLetter(
             *(part.epoch, part.sequences[place], self._name, outcome.reason, outcome.detail, now_ns),
             received_ns=part.received_ns,

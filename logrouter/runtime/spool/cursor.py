@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import takewhile
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from logrouter.cursors import (
     Commit,
@@ -34,8 +34,10 @@ from logrouter.cursors import (
 from logrouter.event import Chunk
 from logrouter.runtime.spool.gaps import joined, with_gap
 from logrouter.runtime.spool.held import Held, InHand
-from logrouter.runtime.spool.journal import Journal
-from logrouter.runtime.spool.log_reader import Spot
+
+if TYPE_CHECKING:
+    from logrouter.runtime.spool.journal import Journal
+    from logrouter.runtime.spool.log_reader import Spot
 
 WhenFull = Literal["block", "discard_oldest"]
 

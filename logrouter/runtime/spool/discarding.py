@@ -16,9 +16,9 @@ from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.gaps import gap_of
 from logrouter.runtime.spool.held import Held
-from logrouter.runtime.spool.keeper import Keeper
 
 if TYPE_CHECKING:
+    from logrouter.runtime.spool.keeper import Keeper
     from logrouter.runtime.spool.local import LocalSpool
 
 

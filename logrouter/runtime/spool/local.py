@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -29,12 +29,14 @@ from logrouter.runtime.spool import Spool, SpoolStatistics
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.discarding import Discarding
 from logrouter.runtime.spool.held import Held
-from logrouter.runtime.spool.keeper import Keeper
-from logrouter.runtime.spool.log_reader import Loaded, Missing
 from logrouter.runtime.spool.members import Members
 from logrouter.runtime.spool.room import Room
 from logrouter.runtime.spool.window import Window
 from logrouter.runtime.threads import in_thread
+
+if TYPE_CHECKING:
+    from logrouter.runtime.spool.keeper import Keeper
+    from logrouter.runtime.spool.log_reader import Loaded
 
 CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
@@ -189,6 +191,8 @@ class LocalSpool(Spool):
         held = self.window.get(sequence)
         if held is not None or self.keeper is None or sequence >= self.keeper.store.end:
             return held
+        from logrouter.runtime.spool.log_reader import Missing  # without a log it is not loaded
+
         found = self.keeper.store.load(sequence, cursor.spot)
         if isinstance(found, Missing):
             counted_from = cursor.gap_behind(sequence) or cursor.end(self.appended)

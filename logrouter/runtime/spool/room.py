@@ -15,9 +15,9 @@ from logrouter.event import Chunk
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.discarding import Discarding
-from logrouter.runtime.spool.keeper import Keeper
 
 if TYPE_CHECKING:
+    from logrouter.runtime.spool.keeper import Keeper
     from logrouter.runtime.spool.local import LocalSpool
 
 LIVE_SECONDS: Final = 1.0

@@ -7,10 +7,13 @@ leave when room is needed, and are read again by whoever needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from logrouter.event import Chunk
 from logrouter.runtime.spool.held import Held
-from logrouter.runtime.spool.keeper import Keeper
+
+if TYPE_CHECKING:
+    from logrouter.runtime.spool.keeper import Keeper
 
 
 class Window:

@@ -25,7 +25,7 @@ from logrouter.event import Chunk, Flag
 from logrouter.routing import Router
 from logrouter.runtime.disk import make_folders, sync_folder
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool import opening
+from logrouter.runtime.spool import resuming
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.local import LocalSpool
@@ -68,7 +68,7 @@ def settings_for(durability: Durability, sinks: str, discarding: str = "") -> Se
 def open_spool(
     disk: CrashingDisk, epoch: int, settings: Settings, said: list[bytes], *, router: Router | None = None
 ) -> LocalSpool:
-    """What `opening.open_spool` does, with a small log on this disk."""
+    """What `resuming.open_folder` does, with a small log on this disk."""
     for folder in ("/spool/segments", "/spool/cursors"):
         for changed in make_folders(disk, folder):
             sync_folder(disk, changed)
@@ -76,9 +76,9 @@ def open_spool(
     store.segment_bytes = SEGMENT_BYTES
     log = Log("error", write=said.append)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "Journal", SmallJournal)
+        patch.setattr(resuming, "Journal", SmallJournal)
         router = router or make_router(list(settings.sinks), MATCHES)
-        spool = opening.spool_over(store, "/spool/cursors", settings, router, log, disk=disk)
+        spool = resuming.spool_over(store, "/spool/cursors", settings, router, log, disk=disk)
     spool.window.budget_bytes = BUDGET_BYTES
     return spool
 
