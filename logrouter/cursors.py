@@ -193,7 +193,7 @@ class State(msgspec.Struct, tag_field="type", tag="state"):
 
 Entry = State | Note | FurtherPlace | Commit
 
-_BEGUN: Final = re.compile(rb"[0-9a-f]{8} ([0-9]{1,18}) \{")
+_BEGUN: Final = rb"[0-9a-f]{8} ([0-9]{1,18}) \{"
 """How a line begins."""
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -242,7 +242,7 @@ def inspect(file: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     offset = 0
     for number, (line, generation) in enumerate(zip(lines, generations, strict=True)):
         if generation is None and line.strip(b"\0"):
-            begun = _BEGUN.match(line)
+            begun = re.match(_BEGUN, line)
             if number < last or (number == last + 1 and begun and int(begun[1]) >= newest):
                 damaged.append((offset, len(line.rstrip(b"\0"))))
         offset += len(line) + 1

@@ -18,13 +18,13 @@ from logrouter.values import Duration, MaybeSecret, Secret, Size, revealed
 SUCCESS = range(200, 300)
 CONGESTED = (429, 503)
 """Statuses by which a destination says that it gets too much at once."""
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$")
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NOT_IN_HEADER = r"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$"
 """RFC 9110 §5.1, §5.5."""
 EMPTY = "empty: leave it out where there is none"
-_PROVES_WHO_WE_ARE = re.compile(r"auth|cookie|token|secret|passw|api-?key|[-_]key$", re.IGNORECASE)
+_PROVES_WHO_WE_ARE = r"(?i)auth|cookie|token|secret|passw|api-?key|[-_]key$"
 """Names of headers whose texts are secrets, wherever they were written."""
-_NOT_IN_HOST = re.compile(r"[\s@\\^`{|}<>\"%\x00-\x1f]")
+_NOT_IN_HOST = r"[\s@\\^`{|}<>\"%\x00-\x1f]"
 _SHOWN_BYTES = 300
 """Of a body that tells what is wrong."""
 
@@ -162,7 +162,9 @@ def endpoint_of(config: HttpConfig, url: MaybeSecret, headers: Mapping[str, Mayb
 
 def kept_headers(headers: Mapping[str, MaybeSecret]) -> dict[str, MaybeSecret]:
     """The same, those that prove who we are as secrets."""
-    return {name: Secret(revealed(text)) if _PROVES_WHO_WE_ARE.search(name) else text for name, text in headers.items()}
+    return {
+        name: Secret(revealed(text)) if re.search(_PROVES_WHO_WE_ARE, name) else text for name, text in headers.items()
+    }
 
 
 def kept_proxy(url: MaybeSecret | None) -> MaybeSecret | None:
@@ -179,7 +181,7 @@ def check_url(url: str, option: str = "url") -> None:
         found = parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
         raise ValueError(f"{option}: the port is a number up to 65535") from None
-    if not found or _NOT_IN_HOST.search(parts.netloc):
+    if not found or re.search(_NOT_IN_HOST, parts.netloc):
         raise ValueError(f"{option}: a URL has a host, such as https://example.org")
 
 
@@ -196,9 +198,9 @@ def check_proxy(proxy: MaybeSecret | None) -> None:
 def check_headers(headers: Mapping[str, MaybeSecret]) -> None:
     """Raises ValueError for one that HTTP cannot carry."""
     for name, text in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not re.fullmatch(_HEADER_NAME, name):
             raise ValueError(f"headers: {name!r} is no name of a header")
-        if _NOT_IN_HEADER.search(revealed(text)):
+        if re.search(_NOT_IN_HEADER, revealed(text)):
             raise ValueError(
                 f"headers: the text of {name!r} holds a character that no header can, or a blank at an end"
             )

@@ -34,12 +34,12 @@ _ROOTS: Final = ("event", "meta", "resource", "severity", "time")
 """Names that mean something else than a field."""
 
 
-_WORD = re.compile(r"\w[\w-]*")
+_WORD = r"\w[\w-]*"
 """What `rules/naming.py` takes without quotes, and a little less."""
 
 
 def _is_plain(name: str) -> bool:
-    return name.replace("-", "_").isidentifier() and _WORD.fullmatch(name) is not None
+    return name.replace("-", "_").isidentifier() and re.fullmatch(_WORD, name) is not None
 
 
 def _escaped(name: str) -> str:

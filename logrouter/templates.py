@@ -35,9 +35,9 @@ MAX_LENGTH: Final = 10_000
 MAX_SEGMENT_BYTES: Final = 200
 """Linux takes 255 for a file name; the rest is left for what the template puts around the value."""
 
-_PLACE = re.compile(r"""\{(?P<name>(?:[^{}"':]|"[^"\n]*"|'[^'\n]*')*)(?P<colon>:(?P<format>[^{}]*))?\}""")
+_PLACE = r"""\{(?P<name>(?:[^{}"':]|"[^"\n]*"|'[^'\n]*')*)(?P<colon>:(?P<format>[^{}]*))?\}"""
 _DATES: Final = {"date": "%Y-%m-%d", "hour": "%H"}
-_DIRECTIVE = re.compile(r"%(-?[aAbBdeFGHIjklmMpRSTuUVwWyY]|%)?")
+_DIRECTIVE = r"%(-?[aAbBdeFGHIjklmMpRSTuUVwWyY]|%)?"
 _STEPS = (("STcs", 1), ("MR", 60), ("HIklp", 3600))
 """How many seconds a text made from these directives holds good. Others: a day."""
 
@@ -174,7 +174,7 @@ def _parse(text: str) -> list[str | Place]:
             plain += text[position]
             position += 2
         elif text[position] in "{}":
-            match = _PLACE.match(text, position)
+            match = re.compile(_PLACE).match(text, position)
             if match is None:
                 raise _unpaired(text, position)
             parts += [plain] if plain else []
@@ -221,7 +221,7 @@ def _reference(match: re.Match[str], text: str) -> Reference:
 def _format(match: re.Match[str], text: str) -> str | None:
     if not match["colon"]:
         return None
-    for directive in _DIRECTIVE.finditer(match["format"]):
+    for directive in re.finditer(_DIRECTIVE, match["format"]):
         if directive[0] == "%":
             odd = match["format"][directive.start() : directive.start() + 2]
             column = match.start("format") + directive.start()

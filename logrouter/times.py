@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from logrouter.memo import Memo
@@ -36,10 +36,10 @@ _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
 """Numbers below the first are in units of so many nanoseconds."""
 _SMALLEST = 10**8
 
-_WHOLE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt _](\d\d):(\d\d):(\d\d)", re.ASCII)
-_TAIL = re.compile(r"(?:[.,](\d+))?( ?(?:Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?", re.ASCII)
-_TO_THE_MINUTE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt _](\d\d:\d\d)(?!:)(.*))?", re.ASCII)
-_NUMBER = re.compile(r"\d{9,20}(?:\.\d{1,20})?", re.ASCII)
+_WHOLE = r"(\d{4})-(\d\d)-(\d\d)[Tt _](\d\d):(\d\d):(\d\d)"
+_TAIL = r"(?:[.,](\d+))?( ?(?:Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
+_TO_THE_MINUTE = r"(\d{4}-\d\d-\d\d)(?:[Tt _](\d\d:\d\d)(?!:)(.*))?"
+_NUMBER = r"\d{9,20}(?:\.\d{1,20})?"
 _LONGEST = 64
 """Longer text is no time: it is not worth matching."""
 
@@ -88,9 +88,15 @@ def _parse_text(text: str) -> int | None:
         return None
 
 
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Made when the first time comes that is written so, not when the program starts."""
+    return re.compile(expression, re.ASCII)
+
+
 def _whole_seconds(text: str) -> int:
     """In nanoseconds. Raises ValueError where the text is no time."""
-    match = _WHOLE.fullmatch(text)
+    match = _compiled(_WHOLE).fullmatch(text)
     if match is None:
         raise ValueError
     year, month, day, hour, minute, second = map(int, match.groups())
@@ -102,7 +108,7 @@ def _whole_seconds(text: str) -> int:
 
 def _tail(text: str) -> int:
     """In nanoseconds. Raises ValueError."""
-    match = _TAIL.fullmatch(text) if len(text) <= _LONGEST - 19 else None
+    match = _compiled(_TAIL).fullmatch(text) if len(text) <= _LONGEST - 19 else None
     if match is None:
         raise ValueError
     fraction_ns = int(((match[1] or "")[:9] + "000000000")[:9])
@@ -135,9 +141,9 @@ def text_of(received_ns: int, *values: Any) -> str:
 @lru_cache(maxsize=256)
 def _parse_short(text: str) -> int | None:
     """A number as text, a date alone, or a time without seconds."""
-    if _NUMBER.fullmatch(text):
+    if _compiled(_NUMBER).fullmatch(text):
         return _scaled(Decimal(text))
-    match = _TO_THE_MINUTE.fullmatch(text)
+    match = _compiled(_TO_THE_MINUTE).fullmatch(text)
     return _parse_text(f"{match[1]}T{match[2] or '00:00'}:00{match[3] or ''}") if match else None
 
 

@@ -20,9 +20,9 @@ _SIZE_UNITS = {
 }  # fmt: skip
 NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 """So many digits a float keeps exact, and no quantity of anything needs more."""
-_QUANTITY = re.compile(rf"({NUMBER})([A-Za-z]+)")
-_RATE = re.compile(rf"({NUMBER})/([{''.join(_DURATION_UNITS)}])")
-_DURATION = re.compile(rf"(?:{NUMBER}(?:ms|s|m|h|d))+")
+_QUANTITY = rf"({NUMBER})([A-Za-z]+)"
+_RATE = rf"({NUMBER})/([{''.join(_DURATION_UNITS)}])"
+_DURATION = rf"(?:{NUMBER}(?:ms|s|m|h|d))+"
 
 
 class Duration(float):
@@ -31,9 +31,9 @@ class Duration(float):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with what was expected."""
-        if not _DURATION.fullmatch(text):
+        if not re.fullmatch(_DURATION, text):
             raise ValueError(f"expected a duration such as 250ms, 25s, 1m30s or 2h, not {text!r}")
-        return cls(sum(_seconds(float(number), unit) for number, unit in _QUANTITY.findall(text)))
+        return cls(sum(_seconds(float(number), unit) for number, unit in re.findall(_QUANTITY, text)))
 
     def __str__(self) -> str:
         for unit, seconds in reversed(_DURATION_UNITS.items()):
@@ -55,7 +55,7 @@ class Size(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with what was expected. A part of a byte is left out."""
-        match = _QUANTITY.fullmatch(text)
+        match = re.fullmatch(_QUANTITY, text)
         if match is None or match[2] not in _SIZE_UNITS:
             raise ValueError(f"expected a size such as 512B, 64KiB, 16MiB or 1GB, not {text!r}")
         number = float(match[1]) if "." in match[1] else int(match[1])
@@ -81,7 +81,7 @@ class Rate:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with what was expected."""
-        match = _RATE.fullmatch(text)
+        match = re.fullmatch(_RATE, text)
         if match is None:
             raise ValueError(f"expected a rate such as 100/s, 10/m or 1000/h, not {text!r}")
         if not float(match[1]):

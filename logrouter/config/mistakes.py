@@ -11,7 +11,7 @@ _LONGEST_PROBLEM = 400
 _MOST_SHOWN = 100
 """A config with more mistakes than this is not a config; the rest is counted."""
 _EXCERPT_WIDTH = 100
-_LINE_AND_COLUMN = re.compile(r"(.*):(\d+):(\d+)", re.DOTALL)
+_LINE_AND_COLUMN = r"(?s)(.*):(\d+):(\d+)"
 
 
 class Mistakes:
@@ -59,7 +59,7 @@ class Mistakes:
         order: dict[str, int] = {}
 
         def key(mistake: Mistake) -> tuple[int, int, int]:
-            match = _LINE_AND_COLUMN.fullmatch(mistake.place)
+            match = re.fullmatch(_LINE_AND_COLUMN, mistake.place)
             name, line, column = match.groups() if match else (mistake.place, "0", "0")
             return order.setdefault(name, len(order)), int(line), int(column)
 

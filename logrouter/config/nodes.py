@@ -45,7 +45,7 @@ class ScalarSource(msgspec.Struct, frozen=True):
     @property
     def ends_at_comment(self) -> bool:
         """Whether a comment follows it on its line."""
-        return _COMMENT.match(self.document, self.end) is not None
+        return re.compile(r"[ \t]+#").match(self.document, self.end) is not None
 
     def place_at(self, value: str, column: int) -> str | None:
         """The place of the character `value[column]`, or None where escapes hide it.
@@ -60,9 +60,6 @@ class ScalarSource(msgspec.Struct, frozen=True):
         header = raw.find("\n") + 1 if quote in ("|", ">") else int(quote in ("'", '"'))
         body = raw[header : len(raw) - int(quote in ("'", '"'))]
         return place(self.name, self.document, self.start + header + _matching_index(body, value, column))
-
-
-_COMMENT = re.compile(r"[ \t]+#")
 
 
 def _matching_index(body: str, value: str, column: int) -> int:
@@ -202,8 +199,8 @@ def dotted(path: Path) -> str:
     return ".".join(part if part.isprintable() else repr(part)[1:-1] for part in path)
 
 
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_INTEGER = r"[-+]?(?:0|[1-9][0-9]*)"
+_FLOAT = r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
 _WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -219,9 +216,9 @@ def resolve_plain(text: str) -> str | int | float | bool | None:
     """
     if text in _WORDS:
         return _WORDS[text]
-    if _INTEGER.fullmatch(text) and len(text) < _INTEGER_DIGITS:
+    if re.fullmatch(_INTEGER, text) and len(text) < _INTEGER_DIGITS:
         return int(text)
-    if _FLOAT.fullmatch(text) and isfinite(number := float(text)):
+    if re.fullmatch(_FLOAT, text) and isfinite(number := float(text)):
         return number
     return text
 

@@ -24,12 +24,12 @@ class Address(str):
 
     __slots__ = ()
 
-    _FORM = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+    _FORM = r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.-]+):(\d{1,5})"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with what was expected."""
-        match = cls._FORM.fullmatch(text)
+        match = re.fullmatch(cls._FORM, text)
         if match is None or int(match[1]) > 65535:
             raise ValueError(f"expected an address such as 127.0.0.1:9598 or [::1]:9598, not {text!r}")
         return cls(text)

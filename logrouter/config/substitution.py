@@ -29,9 +29,9 @@ from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import Node, Origin, Path, dotted, resolve_plain
 from logrouter.values import MASK, Secret
 
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_REFERENCE = r"\$\$\{|\$\{([^{}]*)\}|\$\{"
 _SECRET = ("${file:", "${credential:")
-_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
+_VARIABLE = r"(?s)([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?"
 
 
 class _Piece(NamedTuple):
@@ -70,10 +70,10 @@ class Substitution:
         return node
 
     def _fill_scalar(self, node: Node, path: Path) -> Node:
-        encode = _is_url(path) and not _REFERENCE.fullmatch(node.value)
+        encode = _is_url(path) and not re.fullmatch(_REFERENCE, node.value)
         pieces: list[_Piece] = []
         exact = True
-        for match in _REFERENCE.finditer(node.value):
+        for match in re.finditer(_REFERENCE, node.value):
             try:
                 pieces.append(self._piece(match, encode))
             except ValueError as error:
@@ -97,7 +97,7 @@ class Substitution:
             return read_secret(inside.removeprefix("file:"))
         if inside.startswith("credential:"):
             return self._credential(inside.removeprefix("credential:"))
-        match = _VARIABLE.fullmatch(inside)
+        match = re.fullmatch(_VARIABLE, inside)
         if match is None:
             raise ValueError(f"expected a variable's name in '${{{inside}}}'; write $${{ for a literal '${{'")
         name, operator, rest = match.groups()
@@ -136,7 +136,7 @@ def _filled(node: Node, pieces: Sequence[_Piece]) -> Node:
 
 def _joined(text: str, values: Sequence[str]) -> str:
     left = iter(values)
-    return _REFERENCE.sub(lambda match: next(left), text)
+    return re.sub(_REFERENCE, lambda match: next(left), text)
 
 
 def _is_url(path: Path) -> bool:

@@ -20,7 +20,7 @@ import msgspec
 from logrouter.config.words import hint_for
 from logrouter.values import MASK, Secret, revealed
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\+[A-Za-z0-9]+)?(?=:|\?|$)")
+_SCHEME = r"([A-Za-z][A-Za-z0-9_]*)(?:\+[A-Za-z0-9]+)?(?=:|\?|$)"
 _ENDPOINT_SCHEMES = ("http", "https")
 
 
@@ -52,13 +52,13 @@ class UrlError(ValueError):
 
 def scheme_of(text: str) -> str | None:
     """What a URL begins with, up to its colon or `+`; None where it is none."""
-    match = _SCHEME.match(text)
+    match = re.match(_SCHEME, text)
     return match[1] if match else None
 
 
 def split_url(text: str, types: Sequence[str]) -> Url:
     """Take a URL apart. `types` are the known components. Raises UrlError."""
-    match = _SCHEME.match(text)
+    match = re.match(_SCHEME, text)
     if match is None or (match[1] not in types and match[1] not in _ENDPOINT_SCHEMES):
         raise _unknown_scheme(text, match[1] if match else None, types)
     if "#" in text:

@@ -29,7 +29,7 @@ _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">="
 _OPERATORS: Final[dict[type[ast.cmpop], str]] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
-_OPENING: Final = re.compile(r"""[rR]?('{3}|"{3}|'|")""")
+_OPENING: Final = r"""[rR]?('{3}|"{3}|'|")"""
 _OTHER_NAMES: Final = {
     "regex": "matches", "regexp": "matches", "match": "matches", "search": "matches", "like": "matches",
     "has": "exists", "defined": "exists", "isset": "exists", "size": "len", "length": "len", "count": "len",
@@ -247,7 +247,7 @@ class _Compiler:
 
     def inside(self, column: int, value: Any, inside: int | None) -> int:
         """The column of a character inside a text, where the text is written as it is."""
-        opening = _OPENING.match(self.parsed.text, column)
+        opening = re.compile(_OPENING).match(self.parsed.text, column)
         if inside is None or opening is None or not self.parsed.text.startswith(value, opening.end()):
             return column
         return opening.end() + inside

@@ -18,9 +18,7 @@ from logrouter.references import Field, Meta, Reference, Resource, Severity, Tim
 
 _ROOTS: Final = {"event": 'event["name"]', "meta": "meta.stream", "resource": 'resource["service.name"]'}
 _ALONE: Final[Mapping[str, Reference]] = {"severity": Severity(), "time": Time()}
-_PART = re.compile(
-    r"""(?P<dot>\.?)\s*(?P<word>[@\w][\w@-]*)|\[\s*(?P<quoted>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*\]"""
-)
+_PART = r"""(?P<dot>\.?)\s*(?P<word>[@\w][\w@-]*)|\[\s*(?P<quoted>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*\]"""
 
 
 class Part(NamedTuple):
@@ -42,7 +40,7 @@ def parse_reference(text: str) -> Reference:
 def _parts(text: str, start: int, end: int) -> Iterator[Part]:
     position = start
     while position < end:
-        match = _PART.match(text, position, end)
+        match = re.compile(_PART).match(text, position, end)
         if match is None or (match["word"] is not None and bool(match["dot"]) is (position == start)):
             problem = f"expected a field such as http.status, not {text[position:end][:40]!r}"
             raise ExpressionError(problem, text, position, 'odd names are quoted: event["odd name"]')

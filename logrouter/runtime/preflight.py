@@ -20,8 +20,8 @@ from logrouter.errors import ConfigError, Mistake
 from logrouter.runtime.disk import problem_with_folder
 from logrouter.sinks import Sink
 
-_OWN_STREAM = re.compile(r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+")
-_PLACEHOLDER = re.compile(r"\{[^}]*\}")
+_OWN_STREAM = r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+"
+_PLACEHOLDER = r"\{[^}]*\}"
 _STREAM_SINKS = {"stdout": "stdout:", "1": "stdout:", "stderr": "stderr:", "2": "stderr:"}
 _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
@@ -72,7 +72,7 @@ def problem_with(sink: Sink[Any]) -> str | None:
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)
-    if _OWN_STREAM.fullmatch(str(path)):
+    if re.fullmatch(_OWN_STREAM, str(path)):
         hint = f"write {_STREAM_SINKS.get(path.name, 'stdout: or stderr:')}"
         return f"{path} is a stream of logrouter's own: expected a file, which can be opened anew and rotated ({hint})"
     if sink.known_path.endswith("/"):
@@ -90,7 +90,7 @@ def _read_by_a_source(sink: Sink[Any], settings: Settings) -> str | None:
     if sink.transport != "files":
         return None
     template = getattr(sink.config, "path", None)
-    path = os.path.abspath(_PLACEHOLDER.sub("x", template.text if template else sink.known_path))
+    path = os.path.abspath(re.sub(_PLACEHOLDER, "x", template.text if template else sink.known_path))
     for name, source in settings.sources.items():
         if component.load("sources", source.type).reads(source.config, path):
             return f"sources.{name} follows {path} and would read what this sink writes: exclude it there"

@@ -41,7 +41,7 @@ _NOT_THE_EVENTS: Final = frozenset(
     }
 )
 """Types of errors that come with 400, and are no event's fault."""
-_ABOUT_THE_SINK: Final = re.compile(
+_ABOUT_THE_SINK: Final = (
     r"pipeline with id \[|pipeline \[.*\] does not exist"
     r"|op_type of create|only create is allowed"  # it is a data stream, and the sink does not know
     r"|explicit index in bulk is not allowed"  # rest.action.multi.allow_explicit_index
@@ -160,7 +160,7 @@ def _refused(response: Response) -> Outcome:
 
 
 def _is_about_the_sink(failure: Failure) -> bool:
-    return failure.type in _NOT_THE_EVENTS or _ABOUT_THE_SINK.search(failure.reason) is not None
+    return failure.type in _NOT_THE_EVENTS or re.search(_ABOUT_THE_SINK, failure.reason) is not None
 
 
 def _failure(error: Any) -> Failure | None:
