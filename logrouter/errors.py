@@ -16,14 +16,15 @@ What becomes of an event is never an exception: see `sinks.Outcome`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 
 class LogrouterError(Exception):
     """Base of all."""
 
 
-class Mistake(NamedTuple):
+class Mistake(msgspec.Struct, frozen=True):
     """One thing that is wrong with the config."""
 
     place: str

@@ -12,7 +12,10 @@ nothing is done in Python in the usual case (whole lines, none empty, none over 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from logrouter.event import EVENT_OVERHEAD_BYTES, Flag, parts
 
@@ -20,7 +23,7 @@ IN_LINE: Final = b"+"
 """The memo of a framing that has given out pieces of the line which it holds."""
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True):
     """The lines that one read completed."""
 
     lines: list[bytes]
@@ -53,7 +56,7 @@ class Frame(NamedTuple):
         """The same without its first lines."""
         lines = self.lines[count:]
         marks = {number - count: mark for number, mark in self.marks.items() if number >= count}
-        return self._replace(lines=lines, block=b"\n".join(lines), marks=marks)
+        return replace(self, lines=lines, block=b"\n".join(lines), marks=marks)
 
 
 NOTHING: Final = Frame([], b"", {}, 0)
@@ -96,7 +99,7 @@ class LineFraming:
 
     def feed(self, data: bytes) -> Frame:
         """Take what was read; give the lines it completes."""
-        return self._feed(data)._replace(read_bytes=len(data))
+        return replace(self._feed(data), read_bytes=len(data))
 
     def _feed(self, data: bytes) -> Frame:
         end = data.rfind(b"\n")

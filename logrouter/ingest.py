@@ -95,13 +95,13 @@ class Ingest:
         if skip_lines:
             self.skipped += skip_lines
             frame = frame.without(skip_lines)
-        lines, block, marks, _, _, written_ns = frame
+        lines, block, written_ns = frame.lines, frame.block, frame.written_ns
         if not lines:
             return []
         attributes = attributes or self.attributes
         if written_ns is not None and 0 < written_ns < received_ns:  # no clock is believed that is ahead
             attributes = {**attributes, "written": written_ns}
-        events = self._events(lines, block, marks, Facts(attributes, received_ns, self.resource))
+        events = self._events(lines, block, frame.marks, Facts(attributes, received_ns, self.resource))
         if skip_events:
             events = self._skip(events, skip_events)
         if not events.payloads:

@@ -22,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from logrouter import severity
 from logrouter.documents import encode_document
 from logrouter.framing import NOTHING, Frame, LineFraming
@@ -267,7 +269,7 @@ class JournalFraming:
         if max(map(len, lines)) > self._lines.max_line_bytes:
             frame = self._lines.feed(block + b"\n")
         read_bytes, self._read_bytes = self._read_bytes, 0
-        return frame._replace(read_bytes=read_bytes)
+        return replace(frame, read_bytes=read_bytes)
 
     def take_cut_bytes(self) -> int:
         """How much of entries was left out since this was asked last."""

@@ -16,7 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
 
 from logrouter import severity, times
 from logrouter.documents import Document, encode_value
@@ -42,7 +44,7 @@ _STEPS = (("STcs", 1), ("MR", 60), ("HIklp", 3600))
 """How many seconds a text made from these directives holds good. Others: a day."""
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """A place that is filled in from a reference, else from another one."""
 
     reference: Reference

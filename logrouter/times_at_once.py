@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import sys
 from array import array
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from logrouter import times
 
@@ -27,7 +29,7 @@ _LOWEST: Final = 0 if sys.byteorder == "little" else _LANE_BYTES - 1
 """Which byte of a lane counts ones."""
 
 
-class _Block(NamedTuple):
+class _Block(msgspec.Struct, frozen=True):
     """Times that are written alike, a line each."""
 
     lines: bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from logrouter.event import Flag
 from logrouter.framing import Frame, LineFraming
@@ -76,9 +77,9 @@ def test_pieces_say_where_they_stand() -> None:
 def test_without_its_first_lines_a_frame_has_the_others_as_they_were() -> None:
     frame = LineFraming(5).feed(b"one\n\n0123456789ab\nshort\n")
     marks = {0: Flag.PARTIAL_MIDDLE, 1: Flag.PARTIAL_END}
-    assert frame.without(2) == frame._replace(lines=[b"56789", b"ab", b"short"], block=b"56789\nab\nshort", marks=marks)
+    assert frame.without(2) == replace(frame, lines=[b"56789", b"ab", b"short"], block=b"56789\nab\nshort", marks=marks)
     assert frame.without(0) == frame
-    assert frame.without(5) == frame._replace(lines=[], block=b"", marks={})
+    assert frame.without(5) == replace(frame, lines=[], block=b"", marks={})
 
 
 def test_a_character_is_never_cut() -> None:

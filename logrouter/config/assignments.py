@@ -8,7 +8,7 @@ LOGROUTER_STEPS='[…]'                (steps)               comes after the ste
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from logrouter.config.files import LISTS, Document, flatten
 from logrouter.config.mistakes import Mistakes
@@ -16,7 +16,7 @@ from logrouter.config.nodes import Node, Path
 from logrouter.config.yaml_nodes import parse_yaml
 
 
-class Assignment(NamedTuple):
+class Assignment(msgspec.Struct, frozen=True):
     """A variable or a flag: what it sets, and to what."""
 
     path: Path

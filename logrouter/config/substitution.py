@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from logrouter.config.files import read_secret
 from logrouter.config.mistakes import Mistakes
@@ -34,7 +35,7 @@ _SECRET = ("${file:", "${credential:")
 _VARIABLE = r"(?s)([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?"
 
 
-class _Piece(NamedTuple):
+class _Piece(msgspec.Struct, frozen=True):
     """What one reference is replaced by."""
 
     value: str

@@ -11,7 +11,7 @@ raises for no line, and takes no more than linear time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ class ParserConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
 ConfigT = TypeVar("ConfigT", bound=ParserConfig)
 
 
-class Looks(NamedTuple):
+class Looks(msgspec.Struct, frozen=True):
     """What lines of a format look like."""
 
     begin: bytes

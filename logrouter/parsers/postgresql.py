@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from logrouter.documents import Document
 from logrouter.parsers._csvlog import BEGINS, CsvShapes, csv_document
 from logrouter.parsers._layouts import LayoutsConfig, LayoutsParser, looks_of
@@ -46,7 +48,7 @@ class Postgresql(LayoutsParser[PostgresqlConfig]):
     """Asks csvlog and jsonlog first: their lines are of no prefix."""
 
     Config = PostgresqlConfig
-    looks = _LOOKS._replace(begin=rb"%b|%b" % (_LOOKS.begin, BEGINS))
+    looks = replace(_LOOKS, begin=rb"%b|%b" % (_LOOKS.begin, BEGINS))
 
     def __init__(self, config: PostgresqlConfig) -> None:
         self._is_local = config.timezone != "UTC"

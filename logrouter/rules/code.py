@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from logrouter.documents import Document
 from logrouter.facts import Facts, resolve
 from logrouter.references import MISSING, OPAQUE, Field, Reference
 
 
-class Constant(NamedTuple):
+class Constant(msgspec.Struct, frozen=True):
     """A function or a value that the text uses by a name."""
 
     value: Any

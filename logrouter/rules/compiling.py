@@ -11,7 +11,9 @@ from __future__ import annotations
 import ast
 import math
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from logrouter.errors import ExpressionError, did_you_mean
 from logrouter.references import MOMENTS, Reference, Severity, Time
@@ -38,7 +40,7 @@ _OTHER_NAMES: Final = {
 """What other languages call our functions."""
 
 
-class Operand(NamedTuple):
+class Operand(msgspec.Struct, frozen=True):
     """Something that differs from event to event."""
 
     code: Code
@@ -47,7 +49,7 @@ class Operand(NamedTuple):
     column: int
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True):
     """A literal."""
 
     value: Any

@@ -8,7 +8,9 @@ is missing or of an unlike kind, a test is false and a value is missing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
+
+import msgspec
 
 from logrouter.references import MISSING
 from logrouter.rules import comparing, semantics
@@ -29,7 +31,7 @@ class ArgumentError(ValueError):
         self.hint = hint
 
 
-class Function(NamedTuple):
+class Function(msgspec.Struct, frozen=True):
     """A row of the table."""
 
     name: str

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from logrouter.errors import ExpressionError, did_you_mean
 from logrouter.event import ATTRIBUTES
@@ -21,7 +23,7 @@ _ALONE: Final[Mapping[str, Reference]] = {"severity": Severity(), "time": Time()
 _PART = r"""(?P<dot>\.?)\s*(?P<word>[@\w][\w@-]*)|\[\s*(?P<quoted>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*\]"""
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True):
     """One part of a name, and where it stands."""
 
     name: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import warnings
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from logrouter.errors import ExpressionError
 from logrouter.rules.scanning import Token, scan
@@ -17,7 +19,7 @@ MAX_LENGTH: Final = 10_000
 """Characters in a rule. A longer one is a generated list, which wants another shape."""
 
 
-class Parsed(NamedTuple):
+class Parsed(msgspec.Struct, frozen=True):
     """A rule as Python reads it, and where in its text everything stands."""
 
     text: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import keyword
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from logrouter.errors import ExpressionError
 from logrouter.rules.functions import FUNCTIONS
@@ -56,7 +58,7 @@ _FOREIGN: Final = {
 }
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True):
     """One word or sign of a rule."""
 
     kind: str

@@ -241,12 +241,12 @@ class Delivery:
             self._place_is_free.unpark_all()
 
     async def _send(self, taken: Taken, batch: InHand, noting: Noting, *, distrust: bool = False) -> None:
-        tally, carried = await self._sender.send(taken, noting, distrust=distrust)
+        result = await self._sender.send(taken, noting, distrust=distrust)
         self._batches += 1
         if not self.transport.needs_sync and not self._settling.is_first(batch):
-            await self.destination.insist(partial(noting.settle, tally), ours=True)
-        self._collector.carried = carried
-        self._settling.done(batch, tally, carried, written=True)
+            await self.destination.insist(partial(noting.settle, result.tally), ours=True)
+        self._collector.carried = result.carried
+        self._settling.done(batch, result.tally, result.carried, written=True)
 
     def _noting(self, taken: Taken, note: Note | None = None) -> Noting:
         return Noting(self._spool, self.number, taken, note)

@@ -17,9 +17,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 import trio
+from msgspec.structs import replace
 
 from logrouter import times
 from logrouter.backoff import Backoff
@@ -38,7 +40,7 @@ HURRIED_SECONDS: Final = 1.0
 """How long a try that has failed is waited after, at most, once the end is near."""
 
 
-class Trouble(NamedTuple):
+class Trouble(msgspec.Struct, frozen=True):
     """Why a sink gets nothing at present, and since when (seconds since 1970)."""
 
     reason: str
@@ -50,7 +52,7 @@ class Trouble(NamedTuple):
         return times.format_rfc3339(int(self.since) * 10**9)
 
 
-class _Left(NamedTuple):
+class _Left(msgspec.Struct, frozen=True):
     """Events of one batch that are not taken while others are."""
 
     trouble: Trouble
@@ -218,5 +220,5 @@ class Destination:
         if self.trouble is None:
             self.trouble = Trouble(reason, time.time())
             self._failing_since = trio.current_time()
-        self.trouble = self.trouble._replace(reason=reason)
+        self.trouble = replace(self.trouble, reason=reason)
         self._log.error("cannot deliver", sink=self._sink, reason=reason, since=self.trouble.began)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -54,7 +54,7 @@ class Lag(msgspec.Struct, frozen=True):
     """What holds it back, as far as that is known."""
 
 
-class _Look(NamedTuple):
+class _Look(msgspec.Struct, frozen=True):
     """What was seen at one time."""
 
     at: float

@@ -15,10 +15,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from logrouter.backoff import Backoff
 from logrouter.batch import Batch, Slice
@@ -48,14 +49,14 @@ class DeadLetters(Protocol):
         """They are durable when this returns. Raises DestinationError where they cannot be kept now."""
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True):
     """What became of a batch."""
 
     tally: Tally
     carried: Memory | None
 
 
-class _Piece(NamedTuple):
+class _Piece(msgspec.Struct, frozen=True):
     """What goes into one request."""
 
     batch: Batch
@@ -173,7 +174,7 @@ class Sender:
     def _again(self, piece: _Piece, batch: Batch, was_too_much: bool) -> list[_Piece]:
         """The same once more, or what is left of it; in halves where it was too much too often."""
         refusals = piece.refusals + 1 if was_too_much else 0
-        piece = piece._replace(batch=msgspec.structs.replace(batch, again=True), refusals=refusals)
+        piece = replace(piece, batch=replace(batch, again=True), refusals=refusals)
         if refusals < REFUSALS or len(batch) < 2 or not batch.slices:
             return [piece]
         self._collector.was_too_much(len(batch))
@@ -209,13 +210,13 @@ class Sender:
         left_at = trio.current_time() if piece.left_at is None else piece.left_at
         limit = self._sink.retry.give_up_seconds
         if limit is not None and trio.current_time() - left_at > limit:
-            return await self._sort_out(piece._replace(batch=rest), [Rejected("gave_up", reason)] * len(rest), tally)
+            return await self._sort_out(replace(piece, batch=rest), [Rejected("gave_up", reason)] * len(rest), tally)
         self._log.error("some events are not taken", sink=self._name, events=len(rest), reason=reason)
         if congested:
             self._concurrency.refused()
         after = max(retry.after_seconds or 0.0 for retry in retries)
         await self._destination.left_some_of(rest.first, reason, max(piece.backoff.next_seconds(), after))
-        return self._again(piece._replace(left_at=left_at), rest, congested and rest is piece.batch)
+        return self._again(replace(piece, left_at=left_at), rest, congested and rest is piece.batch)
 
     async def _reject(self, refused: Sequence[tuple[Slice, int, Rejected]], tally: Tally) -> None:
         """Keep events that are refused for good, or discard them, as the sink says."""
@@ -245,7 +246,7 @@ class Sender:
 
 
 def _halves(piece: _Piece) -> list[_Piece]:
-    return [piece._replace(batch=half, refusals=0) for half in piece.batch.halves()]
+    return [replace(piece, batch=half, refusals=0) for half in piece.batch.halves()]
 
 
 def _each(batch: Batch, outcomes: Sequence[EventOutcome]) -> Iterator[tuple[Slice, int, EventOutcome]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from logrouter.runtime.spool.keeper import Keeper
 
 
-class NewCursor(NamedTuple):
+class NewCursor(msgspec.Struct, frozen=True):
     """The cursor of a sink that comes."""
 
     cursor: Cursor

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from logrouter.container_logs import STREAMS, Begun, ContainerFormat
 from logrouter.framing import NOTHING, Frame, LineFraming
 from logrouter.joining import MEMOS
@@ -91,7 +93,7 @@ class ContainerFraming:
             for run in self._format.runs(data[:end], self._skipped()):
                 stream = self._streams[run.stream]
                 frame = stream.take(run.content, self._offset + run.start, self._offset + run.end)
-                yield run.stream, frame._replace(written_ns=run.written_ns)
+                yield run.stream, replace(frame, written_ns=run.written_ns)
             self._offset += end
             data = data[end:]
         if len(data) > self._most_held_bytes:
@@ -128,7 +130,7 @@ class ContainerFraming:
     def _part(self, name: str, frame: Frame, end: int) -> Part:
         stream = self._streams[name]
         stream.told = stream.begins
-        frame, self._read_bytes = frame._replace(read_bytes=self._read_bytes), 0
+        frame, self._read_bytes = replace(frame, read_bytes=self._read_bytes), 0
         return Part(frame, end - stream.begins, stream.memo, name)
 
 
