@@ -11,8 +11,6 @@ import re
 import warnings
 from typing import Final, Self
 
-from logrouter.possessive import portable
-from logrouter.rules.backtracking import ambiguity
 from logrouter.values import ByText
 
 MAX_LENGTH: Final = 4_096
@@ -30,6 +28,9 @@ class PatternError(ValueError):
 
 def compile_pattern(text: str, max_length: int = MAX_LENGTH) -> re.Pattern[str]:
     """Compile a regular expression of Python's `re`, for use with text. Raises PatternError, a ValueError."""
+    from logrouter.possessive import portable  # loaded by the first expression that a config has
+    from logrouter.rules.backtracking import ambiguity
+
     if len(text) > max_length:
         raise PatternError(f"a regular expression has at most {max_length:,} characters")
     try:

@@ -12,9 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logrouter.possessive import portable
-from logrouter.rules.bounded import Condition, _shortened, _without_ways
+from logrouter.rules.bounded import WORK, Condition
 from logrouter.rules.cost import HINT
 from logrouter.rules.patterns import PatternError
+from logrouter.rules.shortening import shortened, without_ways
 
 SQUARE = 2896
 CUBE = 293
@@ -87,7 +88,7 @@ PATTERNS = st.builds(
 @example("a.*b.*c", ["a\nab\nabc"])
 @settings(deadline=None)
 def test_what_is_searched_for_instead_is_found_in_the_same_texts(pattern: str, texts: list[str]) -> None:
-    better = _without_ways(parser.parse(pattern))
+    better = without_ways(parser.parse(pattern), WORK)
     if better is not None:
         for text in texts:
             assert (better[0].search(text) is None) == (re.search(pattern, text) is None), (pattern, text)
@@ -114,7 +115,7 @@ REPEATED = st.recursive(
 @settings(deadline=None, max_examples=300)
 def test_what_need_not_be_taken_at_the_ends_makes_no_difference(pattern: str, texts: list[str]) -> None:
     tree = parser.parse(portable(pattern))
-    short = compiler.compile(_shortened(tree), tree.state.flags)
+    short = compiler.compile(shortened(tree), tree.state.flags)
     for text in texts:
         assert (short.search(text) is None) == (re.search(portable(pattern), text) is None), (pattern, text)
 

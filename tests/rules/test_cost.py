@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logrouter.errors import ExpressionError
-from logrouter.rules.cost import MOST_STATES, SHORTEST, BoundedPattern, bound, longest
+from logrouter.rules.chains import MOST_STATES
+from logrouter.rules.cost import SHORTEST, BoundedPattern, bound, longest
 
 SQUARE = 8192
 CUBE = 586
