@@ -11,6 +11,7 @@ to such a step twice, whatever fails before or after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -134,6 +135,9 @@ class Step(Generic[ConfigT]):
     """Base of all steps."""
 
     Config: ClassVar[type[StepConfig]]
+    short: ClassVar[tuple[str, type | UnionType] | None] = None
+    """The option that a value alone stands for, behind the step's name, and of which kind such a value is: where it is
+    `"fields", list | str`, `remove: [a, b]` is `remove: {fields: [a, b]}`."""
     splices: bool = False
     """Whether it can change events without parsing them: `apply_to_lines`."""
     decides: ClassVar[bool] = False
@@ -173,7 +177,10 @@ class Step(Generic[ConfigT]):
 
     @classmethod
     def options_from(cls, value: Any) -> Any:
-        """The long form of what stands after the step's name, where a step has a short one (`remove: [a, b]`)."""
+        """The long form of what stands behind the step's name, as `short` says. Raises ValueError where that is nothing
+        of the kind."""
+        if cls.short is not None and isinstance(value, cls.short[1]):
+            return {cls.short[0]: value}
         return value
 
     def withholds(self, text: bytes, flags: int) -> bool:

@@ -12,7 +12,7 @@ It stands before the spool only, never in a route: a route that should not have 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from logrouter.documents import Document
 from logrouter.facts import Facts
@@ -31,12 +31,9 @@ class Discard(Step[DiscardConfig]):
     """Discards all that it is asked about: `when` has said yes already."""
 
     Config: ClassVar[type[StepConfig]] = DiscardConfig
+    short = "when", str
     decides: ClassVar[bool] = True
     only_discards: ClassVar[bool] = True
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"when": value} if isinstance(value, str) else value
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"]:
         return DISCARD

@@ -58,6 +58,7 @@ class Flatten(Step[FlattenConfig]):
     """Fills the event anew, if there is anything to flatten in it."""
 
     Config: ClassVar[type[StepConfig]] = FlattenConfig
+    short = "fields", list | str
 
     def __init__(self, config: FlattenConfig) -> None:
         super().__init__(config)
@@ -68,10 +69,6 @@ class Flatten(Step[FlattenConfig]):
         self._paths = [field_path(name, "flattened") for name in config.fields]
         self._kinds = (dict, list) if config.lists == "number" else (dict,)
         self._depth = config.depth or -1
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"fields": value} if isinstance(value, list | str) else value
 
     def apply(self, document: Document, facts: Facts) -> None:
         if not self._paths:

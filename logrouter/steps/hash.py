@@ -28,7 +28,7 @@ event that has none of the fields is left alone. A list is short for `{fields: [
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from logrouter.documents import Document, encode_value
 from logrouter.facts import Facts
@@ -62,6 +62,7 @@ class Hash(Step[HashConfig]):
     """Hashes fields, each for itself or all together."""
 
     Config: ClassVar[type[StepConfig]] = HashConfig
+    short = "fields", list | str
 
     def __init__(self, config: HashConfig) -> None:
         super().__init__(config)
@@ -70,10 +71,6 @@ class Hash(Step[HashConfig]):
         check_apart(self._paths if config.into is None else ())
         self._into = None if config.into is None else settable_path(config.into)
         self._digest = digest_by(config.key)
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"fields": value} if isinstance(value, list | str) else value
 
     @classmethod
     def warnings(cls, config: HashConfig) -> list[str]:

@@ -10,7 +10,7 @@ nested, or under its literal dotted key. An event that has none of the fields is
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from logrouter.documents import Document
 from logrouter.facts import Facts
@@ -29,6 +29,7 @@ class KeepOnly(Step[KeepOnlyConfig]):
     """Keeps fields, by filling the emptied event anew."""
 
     Config: ClassVar[type[StepConfig]] = KeepOnlyConfig
+    short = "fields", list | str
 
     def __init__(self, config: KeepOnlyConfig) -> None:
         super().__init__(config)
@@ -37,10 +38,6 @@ class KeepOnly(Step[KeepOnlyConfig]):
         self._paths = [field_path(name, "kept") for name in config.fields]
         self._keys = [path[0] for path in self._paths] if all(len(path) == 1 for path in self._paths) else None
         self.shallow = self._keys is not None
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"fields": value} if isinstance(value, list | str) else value
 
     def apply(self, document: Document, facts: Facts) -> None:
         if self._keys is not None:

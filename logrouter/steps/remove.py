@@ -12,7 +12,7 @@ all that looks like an e-mail address, see `redact`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from logrouter.documents import Document
 from logrouter.facts import Facts
@@ -32,6 +32,7 @@ class Remove(Step[RemoveConfig]):
     """Removes fields; undotted names by `dict.pop`."""
 
     Config: ClassVar[type[StepConfig]] = RemoveConfig
+    short = "fields", list | str
 
     def __init__(self, config: RemoveConfig) -> None:
         super().__init__(config)
@@ -41,10 +42,6 @@ class Remove(Step[RemoveConfig]):
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
         self.shallow = not self._paths
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"fields": value} if isinstance(value, list | str) else value
 
     def apply(self, document: Document, facts: Facts) -> None:
         for key in self._keys:

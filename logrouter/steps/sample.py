@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from itertools import compress
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from logrouter.documents import Document, encode_document, encode_value, quoted
 from logrouter.facts import Facts
@@ -62,6 +62,7 @@ class Sample(Step[SampleConfig]):
     """Keeps a part. Places each event, or its `by`, in a range of 2^64, of which the lower part is kept."""
 
     Config: ClassVar[type[StepConfig]] = SampleConfig
+    short = "keep", str | int | float
     decides: ClassVar[bool] = True
     thins = True
 
@@ -76,10 +77,6 @@ class Sample(Step[SampleConfig]):
         self._quoted_name = None if len(self._rate_path) > 1 else quoted(self._rate_path[0])
         self._rate = encode_value(config.keep)
         self._place: int | None = None
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"keep": value} if isinstance(value, str | int | float) else value
 
     def apply(self, document: Document, facts: Facts) -> Literal["discard"] | None:
         if self.key is None:

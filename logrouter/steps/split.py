@@ -60,6 +60,7 @@ class Split(Step[SplitConfig]):
     """Makes an event of each element of a list."""
 
     Config: ClassVar[type[StepConfig]] = SplitConfig
+    short = "field", str
     decides: ClassVar[bool] = True
     multiplies: ClassVar[bool] = True
 
@@ -69,10 +70,6 @@ class Split(Step[SplitConfig]):
             raise ValueError(f"max_events: expected 2 or more, not {config.max_events}")
         self._path = field_path(config.field, "split")
         self._number = None if config.number is None else settable_path(config.number)
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"field": value} if isinstance(value, str) else value
 
     def apply(self, document: Document, facts: Facts) -> Outcome:
         place = parent_and_key(document, self._path)

@@ -46,7 +46,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, compress, repeat
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
@@ -99,6 +99,7 @@ class Throttle(Step[ThrottleConfig]):
     whole number of them."""
 
     Config: ClassVar[type[StepConfig]] = ThrottleConfig
+    short = "rate", str
     decides: ClassVar[bool] = True
     tells: ClassVar[bool] = True
     thins = True
@@ -118,10 +119,6 @@ class Throttle(Step[ThrottleConfig]):
         self._owed = 0
         """Events left out of keys that are forgotten."""
         self._forgotten = 0
-
-    @classmethod
-    def options_from(cls, value: Any) -> Any:
-        return {"rate": value} if isinstance(value, str) else value
 
     @property
     def figures(self) -> dict[str, int]:

@@ -26,11 +26,16 @@ class LateTransport(PlainTransport):
 
     async def perform(self, instruction: Any) -> Any:
         """Have it done."""
+        transport = self._made or await self._make_once()
+        return await transport.perform(instruction)
+
+    async def _make_once(self) -> Transport:
+        """However many instructions wait for it."""
         async with self._making:
             if self._made is None:
                 self._made = await in_thread(self._make)
                 gc.freeze()  # modules stay: the garbage collector would look through them for milliseconds
-        return await self._made.perform(instruction)
+        return self._made
 
     async def aclose(self) -> None:
         """Let go of everything there is."""
