@@ -10,10 +10,9 @@ metadata of every package there is. A built-in component's name cannot be taken.
 
 from __future__ import annotations
 
-import pkgutil
+import os
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,8 +29,8 @@ _BASES = {"parsers": "Parser", "sinks": "Sink", "sources": "Source", "steps": "S
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
     """The built-in components of a kind, sorted."""
-    folder = Path(__file__).parent / kind
-    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(folder)]) if module.name[0] != "_"))
+    files = os.listdir(os.path.join(os.path.dirname(__file__), kind))
+    return tuple(sorted(name[:-3] for name in files if name.endswith(".py") and name[0] != "_"))
 
 
 @cache

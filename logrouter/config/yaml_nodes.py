@@ -9,6 +9,7 @@ file does not pay for it.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,7 +75,7 @@ def _decode(data: bytes | str, name: str, mistakes: Mistakes) -> str | None:
         mistakes.add(name, "larger than 1MiB, which no config is")
         return None
     try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+        text = data.removeprefix(BOM_UTF8).decode() if isinstance(data, bytes) else data
     except UnicodeDecodeError as error:
         valid = error.object[: error.start].decode("utf-8", "replace")
         where = place(name, valid, len(valid))

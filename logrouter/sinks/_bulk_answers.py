@@ -13,7 +13,7 @@ their type or text must tell.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -65,7 +65,7 @@ class _Answer(msgspec.Struct):
     items: list[dict[str, _Item]]
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """What Elasticsearch says of an error."""
 
     type: str

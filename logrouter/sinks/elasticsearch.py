@@ -59,7 +59,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -82,9 +82,11 @@ from logrouter.sinks._bulk import (
     legal_indices,
 )
 from logrouter.sinks._bulk_answers import FILTER, settled
-from logrouter.sinks._bulk_probe import Probe, probe
 from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, kept_as, revealed
+
+if TYPE_CHECKING:
+    from logrouter.sinks._bulk_probe import Probe
 
 _LEVEL: Final = Template.parse("{severity}")
 _TIME: Final = Template.parse("{time}")
@@ -201,6 +203,8 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         return settled(response, len(batch), in_doubt=batch.again and not has_ids)
 
     def probe(self) -> Probe:
+        from logrouter.sinks._bulk_probe import probe  # asked by `check --connect` alone
+
         rights = ("create_doc" if self._operation == "create" else "index", "auto_configure")
         return probe(_shape(self._index), self.config.data_stream, self.config.pipeline, rights)
 
