@@ -115,11 +115,11 @@ class Projection:
                 return b"\x01" * len(lines), list(map(self._decode, lines))
             except NOT_JSON:
                 pass
-        return self._recognise_by_heads(lines, invalid)
+        return self._recognise_by_heads(lines, block, invalid)
 
-    def _recognise_by_heads(self, lines: list[bytes], invalid: list[int]) -> tuple[bytes, list[Row]]:
+    def _recognise_by_heads(self, lines: list[bytes], block: bytes, invalid: list[int]) -> tuple[bytes, list[Row]]:
         """What begins with a brace should be JSON, and nothing else."""
-        flags = begin_with_brace(lines)
+        flags = begin_with_brace(lines) if b"{" in block else bytearray(len(lines))
         for place in invalid:
             flags[place] = Flag.INVALID_UTF8
         rows, failed = self._rows(lines, flags.translate(_JSON_BIT))

@@ -33,7 +33,7 @@ class Joiner(Protocol):
     lookahead_lines: int
     """So many lines, from the end of an event on, decide where that is."""
 
-    def split(self, text: bytes) -> Sequence[bytes]:
+    def split(self, text: bytes) -> list[bytes]:
         """The events in whole lines, all with their newline; events are given without the last one. The text begins
         where an event does."""
 
@@ -118,7 +118,7 @@ class JoiningFraming(LineFraming):
         kept_bytes = 0
         if kept_events:
             kept_bytes = sum(map(len, events[-kept_events:])) + kept_events
-            events = events[:-kept_events]
+            del events[-kept_events:]
         if len(text) > self.max_line_bytes and (
             kept_bytes > self.max_line_bytes or max(map(len, events), default=0) > self.max_line_bytes
         ):
@@ -128,7 +128,7 @@ class JoiningFraming(LineFraming):
         if not all(events):
             kept = [event for event in events if event]
             events, block, empty = kept, b"\n".join(kept), len(events) - len(kept)
-        return Frame(list(events), block, {}, empty), _as_it_came(raw, text, end)
+        return Frame(events, block, {}, empty), _as_it_came(raw, text, end)
 
     def _has_long(self, text: bytes) -> bool:
         return max(map(len, text.split(b"\n"))) > self.max_line_bytes

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from logrouter.event import Flag
 from logrouter.framing import Frame
-from logrouter.joining import IN_EVENT, Joiner, JoiningFraming
+from logrouter.joining import IN_EVENT, Joiner, JoiningFraming, tracebacks
 from logrouter.joining.languages import LANGUAGES
 from logrouter.joining.own import PatternJoiner
-from logrouter.joining.tracebacks import TracebackJoiner
+from logrouter.joining.tracebacks import TracebackJoiner, expression_of
 from logrouter.rules.bounded import Condition
 from tests.joining.vectors import VECTORS
 from tests.strategies import chunked
@@ -24,6 +24,17 @@ JOINERS: list[Joiner] = [
     *(TracebackJoiner([name]) for name in LANGUAGES),
     *(PatternJoiner(kind, Condition(text)) for kind in ("start", "continue", "end") for text in (r"^\S", "er", "^$")),
 ]
+
+
+def careful_joiner() -> TracebackJoiner:
+    """One that knows nothing of what is usual, and of no word that nothing begins with it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracebacks, "_WORD", b"(?!)")
+        patch.setattr(tracebacks, "LANGUAGES", {name: known._replace(usual=b"") for name, known in LANGUAGES.items()})
+        return TracebackJoiner(LANGUAGES)
+
+
+CAREFUL = careful_joiner()
 _LINES = sorted({line for vector in VECTORS for line in vector.text.split(b"\n")})
 _LINE = st.one_of(
     st.sampled_from([b"", b"an error", b"no trouble", b"2026 INFO", b'{"a":1}', b"\tat a.b(C.java:1)", b"\r", b"\xff"]),
@@ -88,6 +99,23 @@ def test_any_cut_gives_the_same_events(data: st.DataObject, stream: bytes, joine
 def test_events_are_all_there_is(stream: bytes, joiner: Joiner) -> None:
     text = as_lf(stream)
     assert b"".join(event + b"\n" for event in joiner.split(text)) == text
+
+
+@settings(max_examples=300)
+@given(streams)
+def test_what_is_found_fast_is_what_is_there(stream: bytes) -> None:
+    text = as_lf(stream)
+    assert AUTO.split(text) == CAREFUL.split(text)
+
+
+def test_usual_tracebacks_are_found_fast() -> None:
+    lines = (
+        b'\nTraceback (most recent call last):\n  File "a.py", line 1, in b\n    c()\na.B: c\n2026-11-30 10:00 INFO\n'
+    )
+    match = expression_of(LANGUAGES).search(lines)
+    assert match is not None
+    assert match.lastgroup == "usual"
+    assert lines[match.end() :] == b"\n2026-11-30 10:00 INFO\n"
 
 
 @settings(max_examples=300)
