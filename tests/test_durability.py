@@ -1,4 +1,4 @@
-"""docs/durability.md and docs/run.md: every test that they name exists, and every row names one."""
+"""docs/durability.md, docs/run.md and docs/aws.md: every test that they name exists, and every row names one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = [(REPOSITORY / "docs" / name).read_text(encoding="utf-8") for name in ("durability.md", "run.md")]
+PAGES = [(REPOSITORY / "docs" / name).read_text(encoding="utf-8") for name in ("durability.md", "run.md", "aws.md")]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 _RULE = re.compile(r"\|[-|: ]+\|")
 

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from logrouter.aws.client import Client
 from logrouter.aws.credentials import Conversation, domain_of
-from logrouter.aws.documents import Part, Problem, completing, problem_in, upload_id_in, upload_ids_in
+from logrouter.aws.documents import Part, completing, problem_in, upload_id_in, upload_ids_in
 from logrouter.aws.sigv4 import UNSIGNED_PAYLOAD, encoded, sha256_of
 from logrouter.errors import DestinationError
 from logrouter.instructions import Pause, Response
@@ -101,7 +101,7 @@ class Bucket:
         response = yield from self._client.call("PUT", self._target(key), headers, b"", sums.sha256, pieces)
         if response.status == 412:
             return "exists"
-        _expect(response, 200)
+        self._expect(response, 200)
         return "stored"
 
     def find(self, key: str) -> Conversation[Found | None]:
@@ -110,14 +110,14 @@ class Bucket:
         response = yield from self._client.call("HEAD", self._target(key), headers)
         if response.status == 404:
             return None
-        _expect(response, 200)
+        self._expect(response, 200)
         return Found(int(response.headers.get("content-length", -1)), response.headers.get(_CRC32))
 
     def create_upload(self, key: str) -> Conversation[str]:
         """Begin an object in parts; gives the upload's id."""
         headers = {**self._object_headers, "x-amz-checksum-algorithm": "CRC32"}
         response = yield from self._client.call("POST", self._target(key, uploads=""), headers)
-        _expect(response, 200)
+        self._expect(response, 200)
         upload_id = upload_id_in(response.body)
         if not upload_id:
             raise Refused("CreateMultipartUpload was answered without an UploadId: is this S3?", response, "")
@@ -132,7 +132,7 @@ class Bucket:
         problem = problem_in(response.body)
         if problem is not None and problem.code == "NoSuchUpload":
             return None
-        _expect(response, 200)
+        self._expect(response, 200)
         return Part(response.headers.get("etag", ""), sums.crc32, sum(map(len, pieces)))
 
     def complete_upload(
@@ -148,25 +148,28 @@ class Bucket:
         if problem is not None and problem.code == "NoSuchUpload":
             return "gone"
         if problem is not None:  # also with status 200, which is answered before it is done
-            raise _refused(response)
-        _expect(response, 200)
+            raise self._refused(response)
+        self._expect(response, 200)
         return "stored"
 
     def abort_upload(self, key: str, upload_id: str) -> Conversation[None]:
         """Throw its parts away."""
         response = yield from self._client.call("DELETE", self._target(key, uploadId=upload_id))
         if response.status != 404:
-            _expect(response, 204, 200)
+            self._expect(response, 204, 200)
 
     def upload_ids(self, key: str) -> Conversation[list[str]]:
         """The uploads that were begun for a key and are neither completed nor aborted."""
         response = yield from self._client.call("GET", self._target("", prefix=key, uploads=""))
-        _expect(response, 200)
+        self._expect(response, 200)
         return upload_ids_in(response.body, key)
 
     def probe(self) -> Conversation[Response]:
-        """Ask what is in it, but for nothing (ListObjectsV2): unlike HeadBucket it is told why it may not be asked."""
-        return (yield from self._client.call("GET", self._target("", **{"list-type": "2", "max-keys": "0"})))
+        """Ask what is in it (ListObjectsV2): unlike HeadBucket it is told why it may not be asked.
+
+        For one key: asked for none, MinIO does not look whether there is such a bucket.
+        """
+        return (yield from self._client.call("GET", self._target("", **{"list-type": "2", "max-keys": "1"})))
 
     def probe_writing(self, key: str) -> Conversation[list[str]]:
         """Begin an upload and abort it: what is wrong. It takes the rights, and the options, that an object does."""
@@ -186,6 +189,27 @@ class Bucket:
         """Whether we are known, and only may not do this."""
         problem = problem_in(response.body)
         return response.status == 403 and (problem is None or problem.code == "AccessDenied")
+
+    def reason_of(self, response: Response) -> str:
+        """What is wrong, and what to do about it."""
+        problem = problem_in(response.body)
+        there = response.headers.get(_REGION) or (problem.region if problem else None)
+        # MinIO tells its region with every error: it is wrong only where it is another one than ours.
+        if there and there != self._client.region and response.status in (301, 307, 400):
+            return f"the bucket is in the region {there}: write region: {there}"
+        code = problem.code if problem else ""
+        text = f"HTTP {response.status}" + (f" {code}" if code else "")
+        if problem and problem.message:
+            text += f": {problem.message[:200]}"
+        return f"{text} ({_HINTS[code]})" if code in _HINTS else text
+
+    def _expect(self, response: Response, *statuses: int) -> None:
+        if response.status not in statuses:
+            raise self._refused(response)
+
+    def _refused(self, response: Response) -> Refused:
+        problem = problem_in(response.body)
+        return Refused(self.reason_of(response), response, problem.code if problem else "")
 
     def _target(self, key: str, **query: str) -> str:
         """Path and query. A key is encoded, so that no client thinks of `..` in it as a way up."""
@@ -213,32 +237,6 @@ def address(bucket: str, region: str, endpoint: str | None, path_style: bool | N
         return base, f"/{bucket}/"
     scheme, _, host = base.partition("://")
     return f"{scheme}://{bucket}.{host}", "/"
-
-
-def reason_of(response: Response) -> str:
-    """What is wrong, and what to do about it."""
-    return _told(response, problem_in(response.body))
-
-
-def _told(response: Response, problem: Problem | None) -> str:
-    there = response.headers.get(_REGION) or (problem.region if problem else None)
-    if there and response.status in (301, 307, 400):
-        return f"the bucket is in the region {there}: write region: {there}"
-    code = problem.code if problem else ""
-    text = f"HTTP {response.status}" + (f" {code}" if code else "")
-    if problem and problem.message:
-        text += f": {problem.message[:200]}"
-    return f"{text} ({_HINTS[code]})" if code in _HINTS else text
-
-
-def _refused(response: Response) -> Refused:
-    problem = problem_in(response.body)
-    return Refused(_told(response, problem), response, problem.code if problem else "")
-
-
-def _expect(response: Response, *statuses: int) -> None:
-    if response.status not in statuses:
-        raise _refused(response)
 
 
 def _condition(only_new: bool) -> dict[str, str]:

@@ -15,9 +15,16 @@ from logrouter.values import MaybeSecret, revealed
 _EARLY_NS: Final = 600 * 10**9
 """So long before they expire new ones are looked for: whoever hands them out may be away for a while."""
 _PATIENCE_NS: Final = 60 * 10**9
-"""So long the old ones do, if none that last longer could be had."""
-_STALE: Final = ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId")
-"""What is answered where other credentials may help: they have expired, or been exchanged."""
+"""So long the old ones do, if none that last longer could be had; so often they are looked for while we are refused."""
+_STALE: Final = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidToken",
+    "InvalidTokenId",
+    "TokenRefreshRequired",
+    "InvalidAccessKeyId",
+)
+"""What is answered where other credentials may help: they have expired, or been exchanged. (InvalidTokenId: MinIO.)"""
 
 
 class Client:
@@ -39,6 +46,11 @@ class Client:
         self._credentials: Credentials | None = None
         self._looked_ns = 0
 
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self._scope.region
+
     def call(
         self,
         method: str,
@@ -58,10 +70,15 @@ class Client:
             credentials = yield from self._current(now_ns)
             signed = sign(method, self._url + target, sent, payload_sha256, credentials, self._scope, now_ns)
             response: Response = yield Request(method, target, body, tuple(signed.items()), pieces=pieces)
-            if again or not _is_stale(method, response, credentials):
+            if again or not (_is_stale(method, response, credentials) or self._may_be_mended(method, response, now_ns)):
                 break
             self._credentials = None
         return response
+
+    def _may_be_mended(self, method: str, response: Response, now_ns: int) -> bool:
+        """Whether somebody may have corrected the credentials since: it is time to look again. (A HEAD is often
+        refused to who may only write.)"""
+        return method != "HEAD" and response.status in (401, 403) and now_ns - self._looked_ns >= _PATIENCE_NS
 
     def _current(self, now_ns: int) -> Conversation[Credentials]:
         """Credentials that have not expired."""

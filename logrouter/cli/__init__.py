@@ -73,6 +73,9 @@ def _report(error: BaseException) -> int:
         case BrokenPipeError():  # `logrouter describe | head`: what stdout's buffer still holds has no reader either
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
+        case FileNotFoundError() if _working_folder_is_gone():
+            print("logrouter: the working folder was deleted: paths that begin there lead nowhere", file=sys.stderr)
+            return EXIT_IO
         case OSError():
             print(f"logrouter: {error}", file=sys.stderr)
             return EXIT_IO
@@ -81,6 +84,14 @@ def _report(error: BaseException) -> int:
     print(f"logrouter: internal error: {error!r}", file=sys.stderr)
     print("This is a bug in logrouter. LOGROUTER_LOG_LEVEL=debug shows where; please report it.", file=sys.stderr)
     return EXIT_INTERNAL
+
+
+def _working_folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _dispatch(argv: list[str]) -> int:

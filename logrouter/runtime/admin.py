@@ -27,6 +27,7 @@ IDLE_SECONDS: Final = 30.0
 """A client that says nothing for so long is hung up on."""
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_CONNECTIONS: Final = 64
+"""With one more, that one is hung up on which has been silent for the longest time."""
 READ_BYTES: Final = 16 * 1024
 
 
@@ -46,6 +47,8 @@ class Admin:
         self._address = address
         self._telemetry = Telemetry(topology)
         self._connections = trio.CapacityLimiter(MAX_CONNECTIONS)
+        self._silent: dict[trio.CancelScope, None] = {}
+        """Waits for clients to say something, the longest first."""
 
     async def serve(
         self, *, task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED
@@ -59,6 +62,8 @@ class Admin:
 
     async def _serve_client(self, stream: trio.SocketStream) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
+        if not self._connections.available_tokens:
+            self._hang_up_on_the_most_silent()
         try:
             async with self._connections, stream:
                 while await self._serve_request(connection, stream):
@@ -71,7 +76,7 @@ class Admin:
         request: h11.Request | None = None
         try:
             while True:
-                event = await _next_event(connection, stream)
+                event = await self._next_event(connection, stream)
                 if isinstance(event, h11.Request):
                     request = event
                 elif isinstance(event, h11.EndOfMessage):
@@ -85,6 +90,24 @@ class Admin:
             answer = _BAD_REQUEST
         await _send(connection, stream, answer, head=request is not None and request.method == b"HEAD")
         return connection.our_state is h11.DONE and connection.their_state is h11.DONE
+
+    async def _next_event(self, connection: h11.Connection, stream: trio.SocketStream) -> object:
+        while (event := connection.next_event()) is h11.NEED_DATA:
+            with trio.fail_after(IDLE_SECONDS) as waiting:
+                self._silent[waiting] = None
+                try:
+                    data = await stream.receive_some(READ_BYTES)
+                finally:
+                    self._silent.pop(waiting, None)
+            connection.receive_data(data)
+        return event
+
+    def _hang_up_on_the_most_silent(self) -> None:
+        """Or else whoever opens connections and says nothing could keep probes out, which then take us for dead."""
+        for waiting in self._silent:
+            del self._silent[waiting]
+            waiting.cancel()
+            break
 
     def answer(self, method: str, target: str) -> Answer:
         """What a request gets: a pure function of the topology's state."""
@@ -108,13 +131,6 @@ class Admin:
 _TELLING: Final = (b"/metrics", b"/status")
 """For these the disk is looked at. Not for the probes: a disk that hangs must not restart the app."""
 _BAD_REQUEST: Final = Answer(400, "text/plain; charset=utf-8", b"not a valid HTTP/1.1 request\n")
-
-
-async def _next_event(connection: h11.Connection, stream: trio.SocketStream) -> object:
-    while (event := connection.next_event()) is h11.NEED_DATA:
-        with trio.fail_after(IDLE_SECONDS):
-            connection.receive_data(await stream.receive_some(READ_BYTES))
-    return event
 
 
 async def _send(connection: h11.Connection, stream: trio.SocketStream, answer: Answer, head: bool) -> None:

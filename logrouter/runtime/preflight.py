@@ -60,9 +60,10 @@ def _problem_with_spool(folder: str) -> str | None:
 
 def whole_file(sink: Sink[Any]) -> str | None:
     """The file that a sink must have for itself: two would mix their lines, and rotate each other's file away."""
+    if sink.transport != "files" or sink.known_path.endswith("/"):
+        return None
     path = os.path.realpath(sink.known_path)
-    is_one = sink.transport == "files" and not sink.known_path.endswith("/") and not Path(path).is_char_device()
-    return path if is_one else None
+    return None if Path(path).is_char_device() else path
 
 
 def problem_with(sink: Sink[Any]) -> str | None:

@@ -30,7 +30,7 @@ class Telemetry:
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         self._hashed: tuple[Settings | None, str] = (None, "")
-        self._started = time.time()
+        self._started = time.monotonic()
 
     @property
     def _config_hash(self) -> str:
@@ -50,7 +50,7 @@ class Telemetry:
         return {
             "version": __version__,
             "config": self._config_hash,
-            "uptime_seconds": round(time.time() - self._started, 3),
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
             "reading": topology.reading,
             "sources": {running.name: self._source(running) for running in topology.sources},
             "routes": self._routes(),
@@ -111,7 +111,7 @@ class Telemetry:
             "closed": spool.is_closed(delivery.number),
             "removed": delivery in self._topology.leaving,
             "waiting": spool.waiting(delivery.number),
-            "oldest_seconds": round(time.time() - oldest / 1e9, 3) if oldest is not None else 0.0,
+            "oldest_seconds": round(max(0.0, time.time() - oldest / 1e9), 3) if oldest is not None else 0.0,
             **msgspec.structs.asdict(delivery.statistics()),
             "trouble": None if trouble is None else {"reason": trouble.reason, "since": trouble.began},
             "lag": None if (lag := delivery.lag) is None else msgspec.structs.asdict(lag),

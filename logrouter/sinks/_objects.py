@@ -21,8 +21,12 @@ from logrouter.templates import Template
 
 FRAME_BYTES: Final = 256 * 1024
 """What a frame holds at least, uncompressed. Larger ones are hardly denser: 1 % at 1 MiB."""
-_KEY_BYTES: Final = 1024
-"""The longest key that S3 takes."""
+_KEY_BYTES: Final = 1020
+"""The longest key: S3 takes 1024, of which `further` may want some."""
+_SEGMENT_BYTES: Final = 250
+"""The most between two slashes: MinIO and others, unlike AWS, keep objects as files and folders, and take 255."""
+_DOTS: Final = re.compile(r"(?<![^/\\])( *)\.{1,2}( *)(?![^/\\])")
+"""A way up or to nowhere: MinIO refuses such keys, also where blanks or backslashes are around it."""
 _ID: Final = re.compile(r"(?<!\{)\{id\}(?!\})")
 _MARK: Final = "\0"
 """Stands for the object's own name in a rendered key: nothing that comes from events can hold it."""
@@ -43,11 +47,24 @@ class KeyTemplate(Template):
 
 
 def key_of(place: str, name: str, suffix: str) -> str:
-    """The key of an object: `place` is the rendered template."""
+    """The key of an object: `place` is the rendered template. Every server takes it, whatever events have put there."""
     before, _, after = place.partition(_MARK)
-    ending = f"{name}{after or suffix}"
-    room = _KEY_BYTES - len(ending.encode("utf-8", "replace"))
-    return before.encode("utf-8", "replace")[:room].decode("utf-8", "ignore") + ending
+    *folders, beginning = before.split("/")
+    own, *below = f"{name}{after or suffix}".split("/")
+    own = _cut(beginning, _SEGMENT_BYTES - len(_encoded(own))) + own
+    ending = _cut("/".join(_cut(part, _SEGMENT_BYTES) for part in (own, *below)), _KEY_BYTES)
+    folder = "".join(f"{_cut(part, _SEGMENT_BYTES)}/" for part in folders)
+    folder = "".join(_cut(folder, _KEY_BYTES - len(_encoded(ending))).rpartition("/")[:2])  # no folder is cut
+    return _DOTS.sub(r"\1_\2", folder + ending)
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """The text, or as much of it as has room."""
+    return _encoded(text)[: max(0, most_bytes)].decode("utf-8", "ignore")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def name_of(batch: Batch, sink: str, received_ns: int) -> str:

@@ -24,8 +24,9 @@ and checksum. An upload in parts that was open is continued. A bucket's lifecycl
 must therefore leave them for longer than logrouter may be away. Without a spool on disk nobody knows of an open upload
 after a crash, and what is in it is lost: then objects up to 11 MiB, which are sent whole, are the better choice.
 
-`key` may hold templates (`{service.name}/{date}/`). Objects are closed together: when events for a second key come, the
-open upload is completed, so a template that changes with every event makes many small objects.
+`key` may hold templates (`{service.name}/{date}/`). What comes from events is made fit for every server: no slashes, no
+`..`, at most 200 bytes, and 250 between two slashes. Objects are closed together: when events for a second key come,
+the open upload is completed, so a template that changes with every event makes many small objects.
 
 Credentials, in this order: the options; `AWS_ACCESS_KEY_ID` and its like; a web identity (Kubernetes); a profile; the
 container (ECS, EKS); the machine's role (EC2). They are renewed before they expire. [AWS](../aws.md) tells which, and
@@ -41,13 +42,16 @@ What is answered, and what it means:
     403, 404 NoSuchBucket             told with what to do about it; sent again until it is taken
     404 NoSuchUpload                  it was completed before a crash, which is looked up; or others have aborted it:
                                       what was in it is counted as lost
-    ExpiredToken, InvalidToken        new credentials are looked for at once
+    ExpiredToken, InvalidToken(Id)    new credentials are looked for at once
 
 No answer concerns a single event, so there are no dead letters: what `retry.give_up` gives up is discarded, counted.
 
 One request is under way at a time: each part is settled before the next is made, so that a crash leaves at most one in
 doubt, and memory holds one. There is no `concurrency` therefore. Where a sink does not keep up, two of them with a
 `match` each do, or a higher `compression_level` where the network is what is slow.
+
+It is tested with versitygw and MinIO, either side killed and stopped in mid-delivery: [AWS](../aws.md) tells what was
+shown with which, and what is special to MinIO.
 
 As a URL: `s3://bucket/prefix/?region=eu-north-1&compression=zstd`; of another server
 `s3+http://127.0.0.1:9000/bucket/app/{date}/`, which is `s3://bucket/app/{date}/?endpoint=http://127.0.0.1:9000`.
@@ -62,7 +66,7 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from logrouter import formats, times
-from logrouter.aws.bucket import Bucket, Refused, address, reason_of
+from logrouter.aws.bucket import Bucket, Refused, address
 from logrouter.aws.client import Client
 from logrouter.aws.credentials import Source, find_credentials
 from logrouter.aws.sigv4 import Scope, encoded
@@ -305,7 +309,7 @@ class S3Sink(Sink[S3Config]):
         try:
             response = yield from self._bucket.probe()
             if response.status != 200 and not self._bucket.lacks_permission(response):
-                return [f"bucket {self.config.bucket}: {reason_of(response)}"]
+                return [f"bucket {self.config.bucket}: {self._bucket.reason_of(response)}"]
             now_ns = yield Now()
             place = self.config.key.render({}, Facts({}, now_ns, self.context.resource))
             key = key_of(place, f"check-{times.format_basic(now_ns)}", self._rules.form)

@@ -50,9 +50,8 @@ def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], desc
     environment[VARIABLE] = handshake
     actions: list[tuple[int, int, str, int, int] | tuple[int, int]]
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-    actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()]
-    for fd in descriptors:
-        os.set_inheritable(fd, True)
+    apps = _inherited()  # not closed by an action: glibc allows none over `ulimit -n`, which may be lower than they are
+    _set_inheritable({**dict.fromkeys(apps, False), **dict.fromkeys(descriptors, True)})
     try:
         return os.posix_spawn(
             sys.executable,
@@ -64,8 +63,12 @@ def start_router(flags: Sequence[str], handshake: str, mask: Iterable[int], desc
             setsigdef=_IGNORED_BY_PYTHON,
         )
     finally:
-        for fd in descriptors:
-            os.set_inheritable(fd, False)
+        _set_inheritable({**dict.fromkeys(apps, True), **dict.fromkeys(descriptors, False)})
+
+
+def _set_inheritable(wanted: Mapping[int, bool]) -> None:
+    for fd, inheritable in wanted.items():
+        os.set_inheritable(fd, inheritable)
 
 
 def reap() -> Iterator[tuple[int, int]]:

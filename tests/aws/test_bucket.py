@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 import pytest
 
-from logrouter.aws.bucket import Refused, address, crc32_of_parts, reason_of
+from logrouter.aws.bucket import Bucket, Refused, address, crc32_of_parts
+from logrouter.aws.client import Client
 from logrouter.aws.documents import Part, completing, problem_in, upload_id_in, upload_ids_in
-from logrouter.instructions import Response
+from logrouter.aws.sigv4 import Credentials, Scope
+from logrouter.instructions import Instruction, Response
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,17 @@ def refusal(status: int, code: str, message: str = "", extra: str = "", **header
     return Response(status, given, document.encode())
 
 
+def reason_of(response: Response) -> str:
+    """What the bucket says of an answer, where we took it to be in us-east-1."""
+
+    def nobody() -> Generator[Instruction, Any, Credentials]:
+        raise AssertionError("nothing is sent")
+        yield
+
+    client = Client("http://localhost", Scope("us-east-1", "s3"), nobody)
+    return Bucket(client, "/logs/", True, {}).reason_of(response)
+
+
 @pytest.mark.parametrize(
     ("response", "reason"),
     [
@@ -44,6 +60,10 @@ def refusal(status: int, code: str, message: str = "", extra: str = "", **header
         (
             refusal(400, "AuthorizationHeaderMalformed", "wrong", "<Region>eu-west-1</Region>"),
             "the bucket is in the region eu-west-1: write region: eu-west-1",
+        ),
+        (  # as MinIO tells, whatever is wrong
+            refusal(400, "InvalidStorageClass", "Invalid storage class.", "<Region>us-east-1</Region>"),
+            "HTTP 400 InvalidStorageClass: Invalid storage class.",
         ),
         (
             refusal(403, "RequestTimeTooSkewed", "too far"),

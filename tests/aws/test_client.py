@@ -14,16 +14,18 @@ from logrouter.instructions import Instruction, Now, Pause, Request, Response
 
 MINUTE = 60 * 10**9
 STALE = Response(400, {}, b"<Error><Code>ExpiredToken</Code></Error>")
+STALE_AT_MINIO = Response(403, {}, b"<Error><Code>InvalidTokenId</Code></Error>")
 
 
 class Finder:
     """Gives new credentials, which last an hour, whenever it is asked."""
 
-    def __init__(self, lasting: int | None = 60 * MINUTE) -> None:
+    def __init__(self, lasting: int | None = 60 * MINUTE, token: str | None = "token") -> None:
         self.asked = 0
         self.fails = False
         self.now_ns = 0
         self.lasting = lasting
+        self.token = token
 
     def __call__(self) -> Generator[Instruction, Any, Credentials]:
         self.asked += 1
@@ -31,7 +33,7 @@ class Finder:
         if self.fails:
             raise DestinationError("nobody gives credentials")
         expires_ns = None if self.lasting is None else self.now_ns + self.lasting
-        return Credentials(f"key{self.asked}", "secret", "token", expires_ns)
+        return Credentials(f"key{self.asked}", "secret", self.token, expires_ns)
 
 
 def call(
@@ -100,7 +102,7 @@ def test_those_that_last_for_minutes_only_are_not_looked_for_with_each_request()
     assert call(client, finder, ok)[1] == ["key2"]
 
 
-@pytest.mark.parametrize(("method", "answer"), [("PUT", STALE), ("HEAD", Response(400))])
+@pytest.mark.parametrize(("method", "answer"), [("PUT", STALE), ("PUT", STALE_AT_MINIO), ("HEAD", Response(400))])
 def test_those_that_are_refused_as_expired_are_exchanged_at_once(method: str, answer: Response) -> None:
     finder = Finder()
     client = client_of(finder)
@@ -116,3 +118,16 @@ def test_what_is_refused_for_good_is_not_tried_for_ever(answer: Response) -> Non
     response, signed = call(client_of(finder), finder, lambda request: answer)
     assert response == answer
     assert len(signed) == (2 if answer is STALE else 1)
+
+
+def test_while_we_are_refused_it_looks_once_a_minute_whether_they_were_corrected() -> None:
+    """But not after each HEAD, which is refused to whoever may only write."""
+    finder = Finder(None, token=None)
+    client = client_of(finder)
+    denied = Response(403, {}, b"<Error><Code>AccessDenied</Code></Error>")
+    signed = {0: ["key1"], 59: ["key1"], 60: ["key1", "key2"], 61: ["key2"], 120: ["key2", "key3"]}
+    for seconds, keys in signed.items():
+        finder.now_ns = seconds * MINUTE // 60
+        assert call(client, finder, lambda request: denied) == (denied, keys)
+    finder.now_ns += 2 * MINUTE
+    assert call(client, finder, lambda request: Response(403), "HEAD")[1] == ["key3"]

@@ -1,12 +1,13 @@
 """Runs a command, waits, and writes what it used to a file: `launch.py RESULT COMMAND…`.
 
-A process of its own, and a small one, since Linux counts the memory of the process that forked as the peak of
-the one forked: the peak of anything below this (about 10 MiB) could not be seen. Run with `-I -S`.
+SIGTERM is passed on. A process of its own, and a small one, since Linux counts the memory of the process that forked
+as the peak of the one forked: the peak of anything below this (about 10 MiB) could not be seen. Run with `-I -S`.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -14,6 +15,7 @@ import time
 def main(result: str, *command: str) -> int:
     started = time.monotonic()
     child = os.posix_spawn(command[0], command, os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     _, status, usage = os.wait4(child, 0)
     wall_seconds = time.monotonic() - started
     with open(result, "w") as file:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -17,6 +17,8 @@ LAUNCHER = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MIB = 1024.0  # KiB, which /proc counts in
 TOO_LONG_SECONDS = 30.0
+ENDLESS_SECONDS = 300.0
+LOOK_SECONDS = 0.25
 
 
 class Usage(NamedTuple):
@@ -41,6 +43,27 @@ def run_piped(command: Sequence[str], input_path: Path, exit_code: int = 0) -> U
     ):
         done = subprocess.run([*LAUNCHER, result.name, *command], stdin=cat.stdout)
         assert done.returncode == exit_code, f"{command} has ended with {done.returncode}"
+        return Usage(*map(float, result.read().split()))
+
+
+def run_until(command: Sequence[str], is_done: Callable[[], bool]) -> Usage:
+    """A command that never ends by itself: what it used until all was done and it was told to end.
+
+    Raises AssertionError if that takes too long, or if it ends otherwise.
+    """
+    with (
+        tempfile.NamedTemporaryFile("r") as result,
+        subprocess.Popen([*LAUNCHER, result.name, *command], stdin=subprocess.DEVNULL) as launcher,
+    ):
+        try:
+            until = time.monotonic() + ENDLESS_SECONDS
+            while not is_done():
+                assert launcher.poll() is None, f"{command} has ended with {launcher.returncode}"
+                assert time.monotonic() < until, f"{command} has not done all"
+                time.sleep(LOOK_SECONDS)
+        finally:
+            launcher.terminate()
+        assert launcher.wait() == 0, f"{command} has ended with {launcher.returncode}"
         return Usage(*map(float, result.read().split()))
 
 

@@ -19,7 +19,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks import cases, destinations, hostile, inputs, isolation, measure, spool, stalls, tail, wrapped
+from tests.benchmarks import (
+    cases,
+    destinations,
+    hostile,
+    inputs,
+    isolation,
+    measure,
+    peers,
+    spool,
+    stalls,
+    tail,
+    wrapped,
+)
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import Usage
 from tests.benchmarks.trickle import trickle
@@ -213,6 +225,7 @@ def main() -> None:
         "shipping-start": lambda: destinations.start(plan.rounds),
         "latency": lambda: destinations.latency(100, plan.trickle_seconds),
         "stalls": lambda: stalls.stalls(max(plan.small, stalls.LEAST_EVENTS)),
+        "peers": lambda: peers.beside(min(plan.small, 100_000), min(plan.middle, 500_000), 3, plan.trickle_seconds),
     }
     _print("machine", machine)
     for name, part in parts.items():
@@ -236,6 +249,7 @@ def _parse() -> argparse.Namespace:
         "trickle",
         "run",
         "hostile",
+        "peers",
         *TAIL_PARTS,
         *SPOOL_PARTS,
         *SHIPPING_PARTS,

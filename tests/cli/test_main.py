@@ -234,3 +234,27 @@ def test_an_internal_error_of_a_process(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (70, b"")
     assert done.stderr.splitlines()[0] == b"logrouter: internal error: ZeroDivisionError('oops')"
     assert b"Traceback" not in done.stderr
+
+
+# ── where it runs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def _deleted(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`command` first: it has a folder of its own."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+
+@pytest.mark.usefixtures("_deleted")
+def test_a_working_folder_that_was_deleted_matters_only_to_paths_that_begin_there(
+    command: Command, tmp_path: Path
+) -> None:
+    assert command("check").code == 0
+    assert command("check", "--sink", f"o=file:{tmp_path}/o.log").code == 0
+
+    done = command("check", "--sink", "o=file:o.log")
+
+    assert done.code == 74
+    assert done.complaints == "logrouter: the working folder was deleted: paths that begin there lead nowhere\n"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.e2e.processes import TOO_LONG_SECONDS, Workplace
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, wait_until
 
 READ_BYTES = 512 * 1024
 """What logrouter reads at once."""
@@ -102,6 +104,11 @@ class Feeding:
             self._stop.wait()
         os.close(self._write_end)
 
+    def is_read(self) -> bool:
+        """Whether something has been read at the other end."""
+        written = self.written_bytes  # before: more may come meanwhile
+        return written > int.from_bytes(fcntl.ioctl(self.read_end, termios.FIONREAD, bytes(4)), sys.byteorder)
+
     def stop(self) -> int:
         """Write no more. Gives how many bytes were read at the other end."""
         self._stop.set()
@@ -119,14 +126,19 @@ def run_until_killed(
     lines: Sequence[bytes],
     after_seconds: float | None = None,
     bytes_per_second: float = float("inf"),
+    *,
+    while_it_starts: bool = False,
 ) -> int:
-    """Feed a process that will be killed: by itself, or from here after some time. Gives how many bytes it has read."""
+    """Feed a process that will be killed: by itself, or from here after some time, which begins once it reads, or
+    `while_it_starts`. Gives how many bytes it has read."""
     feeding = Feeding(lines, bytes_per_second, keep_open=after_seconds is not None)
     process = workplace.start(
         [sys.executable, *command], stdin=feeding.read_end, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     feeding.start()
     if after_seconds is not None:
+        if not while_it_starts:
+            wait_until(feeding.is_read, "it to read")
         try:
             process.wait(after_seconds)
         except subprocess.TimeoutExpired:

@@ -44,8 +44,8 @@ def test_killed_at_any_moment_each_line_that_was_safe_is_there_once(workplace: W
     for run in range(KILLS):
         command = ("-m", "logrouter", *SINKS, *_spool(chance))
         offered = lines[run * LINES : (run + 1) * LINES]
-        seconds, speed = chance.uniform(0.15, 0.8), chance.choice(SPEEDS)
-        read_bytes = run_until_killed(workplace, command, offered, seconds, speed)
+        seconds, speed, starting = chance.uniform(0.0, 0.6), chance.choice(SPEEDS), chance.random() < 0.2
+        read_bytes = run_until_killed(workplace, command, offered, seconds, speed, while_it_starts=starting)
         read.append(lines_read(offered, read_bytes))
     last = numbered(KILLS * LINES, KILLS * LINES + 1000)
     router = workplace.start_router(*SINKS, *_spool(chance), "--set", f"admin.listen=127.0.0.1:{port}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.e2e.processes import Workplace
 from tests.services import programs
+from tests.services.server import free_port
 
 
 @pytest.fixture
@@ -21,11 +21,8 @@ def workplace(tmp_path: Path) -> Iterator[Workplace]:
 
 @pytest.fixture
 def port() -> int:
-    """A port of 127.0.0.1 that was free just now."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        number: int = server.getsockname()[1]
-        return number
+    """A port of 127.0.0.1, which none of our many connections takes for its own end."""
+    return free_port()
 
 
 @pytest.fixture

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.services.programs import missing
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 @contextmanager
@@ -29,6 +34,13 @@ def tiny_disk(folder: Path, size: str) -> Iterator[Path]:
 def remount(folder: Path, options: str) -> None:
     """Change a mounted file system: `ro`, `size=64m`."""
     subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+
+
+def swap(one: Path, other: Path) -> None:
+    """Each takes the other's place, in one step (renameat2(2)): nobody finds nothing there, and makes it anew."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), one)
 
 
 def fill(folder: Path) -> Path:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar
@@ -20,7 +20,8 @@ import trio
 
 P = ParamSpec("P")
 T = TypeVar("T")
-TOO_LONG_SECONDS = 30.0
+TOO_LONG_SECONDS = 120.0
+"""For a machine that does ten other things: what hangs is found all the same."""
 POLL_SECONDS = 0.01
 LOGROUTER = (sys.executable, "-m", "logrouter")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -84,8 +85,10 @@ class Workplace:
 
     def lines(self, name: str) -> list[bytes]:
         """The lines of a file in the folder, none if it is not there."""
-        path = self.folder / name
-        return path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        try:
+            return (self.folder / name).read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
 
     def wait_for_line(self, name: str, count: int = 1) -> None:
         """Until a file holds so many lines."""
@@ -134,7 +137,10 @@ def pipe(stream: IO[bytes] | None) -> IO[bytes]:
 
 def size_of(path: Path) -> int:
     """In bytes; 0 where it is not there."""
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = TOO_LONG_SECONDS) -> None:
@@ -143,6 +149,30 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = TOO_
     while not condition():
         assert time.monotonic() < until, f"waited too long for {what}"
         time.sleep(POLL_SECONDS)
+
+
+def wait_for_end(process: subprocess.Popen[bytes], *others: int) -> float:
+    """Until a process has ended. Gives for how many seconds it, these others and we have waited for a core meanwhile,
+    which programs that are none of ours had: times are measured without that."""
+    pids = (os.getpid(), process.pid, *others)
+    begun = [_without_a_core(pid) for pid in pids]
+    waited = list(begun)
+    until = time.monotonic() + TOO_LONG_SECONDS
+    while True:
+        has_ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        for place, pid in enumerate(pids):
+            with suppress(FileNotFoundError, ProcessLookupError):  # one of the others has ended
+                waited[place] = _without_a_core(pid)
+        if has_ended:
+            process.wait()
+            return sum(waited) - sum(begun)
+        assert time.monotonic() < until, "waited too long for a process to end"
+        time.sleep(POLL_SECONDS / 2)
+
+
+def _without_a_core(pid: int) -> float:
+    """How long its first thread could have run, and did not (proc(5), schedstat)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def wait_for_port(port: int) -> None:

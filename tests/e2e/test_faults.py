@@ -49,7 +49,7 @@ def test_a_sink_on_a_full_disk_is_named_and_the_other_gets_all(workplace: Workpl
         done = workplace.route(
             b"".join(events),
             *("--sink", "tiny=file:small/out?format=raw", "--sink", "all=file:all?format=raw"),
-            environment={"LOGROUTER_SHUTDOWN_TIMEOUT": "2s"},
+            environment={"LOGROUTER_SHUTDOWN_TIMEOUT": "5s"},
         )
         written = (workplace.folder / "small" / "out").read_bytes()
 
@@ -170,7 +170,7 @@ def test_a_sink_that_hangs_costs_the_other_nothing(workplace: Workplace) -> None
         environment={
             "LOGROUTER_SPOOL__MEMORY": "1MiB",
             "LOGROUTER_SPOOL__BLOCK_TIMEOUT": "100ms",
-            "LOGROUTER_SHUTDOWN_TIMEOUT": "1s",
+            "LOGROUTER_SHUTDOWN_TIMEOUT": "5s",
         },
     )
     feeding = feed(router, b"".join(events))

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from logrouter.testing import HttpServer, Received, Reply
-from tests.e2e.processes import Workplace, in_thread
+from tests.e2e.processes import TOO_LONG_SECONDS, Workplace, in_thread, pipe
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,10 @@ async def test_what_is_wrong_is_said_and_nothing_secret(workplace: Workplace) ->
     async with server.serving():
         sink = f"out=http+{server.url}/in?key=hidden"
         more = ["--set", "sinks.out.token=hidden", "--set", "shutdown_timeout=1s"]
-        done = await in_thread(workplace.route, b'{"n":1}\n', "--sink", sink, *more)
-    assert done.returncode == 75
-    assert b"HTTP 401: no: ********" in done.stderr
-    assert b"hidden" not in done.stderr
+        router = workplace.start_router("--sink", sink, *more)
+        pipe(router.stdin).write(b'{"n":1}\n')
+        told = await in_thread(pipe(router.stderr).readline)  # before its time begins to run
+        _, rest = await in_thread(router.communicate, timeout=TOO_LONG_SECONDS)
+    assert router.returncode == 75
+    assert b"HTTP 401: no: ********" in told
+    assert b"hidden" not in told + rest

@@ -14,7 +14,7 @@ CONFIG = """
 sources: {{app: {{type: file, include: ["{folder}/*.log"], start: beginning, read_on: true}}}}
 sinks: {{all: stdout}}
 admin: {{listen: "127.0.0.1:{port}"}}
-shutdown_timeout: 2s
+shutdown_timeout: 6s
 """
 
 

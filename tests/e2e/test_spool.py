@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.crash.feeding import is_notice, number_of, numbered, numbers_of
-from tests.e2e.disks import fill, remount, tiny_disk
+from tests.e2e.disks import fill, remount, swap, tiny_disk
 from tests.e2e.processes import (
     LOGROUTER,
     TOO_LONG_SECONDS,
@@ -27,6 +27,7 @@ from tests.e2e.processes import (
     pipe,
     size_of,
     spool_options,
+    wait_for_end,
     wait_for_port,
     wait_until,
 )
@@ -69,7 +70,7 @@ def end(router: subprocess.Popen[bytes], feeding: threading.Thread) -> tuple[byt
 
 def used(folder: Path) -> int:
     """The sizes of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(map(size_of, folder.iterdir()))
 
 
 def accounted(written: list[bytes]) -> int:
@@ -104,15 +105,15 @@ def test_ten_times_the_memory_flows_past_sinks_that_are_dead(workplace: Workplac
         )
         pipe(router.stdin).write(lines[0])
         workplace.wait_for_line("gone/out")
-        folder = (workplace.folder / "gone").rename(workplace.folder / "elsewhere")
-        (workplace.folder / "gone").write_text("no folder\n")
+        gone, elsewhere = workplace.folder / "gone", workplace.folder / "elsewhere"
+        elsewhere.write_text("no folder\n")
+        swap(gone, elsewhere)
         feeding = feed(router, data[len(lines[0]) :])
         wait_until(lambda: (workplace.folder / "all").stat().st_size == len(data), "the living sink to get all")
 
+        remount(full, "size=64m")  # at once enough: a little would be full again
         ballast.unlink()
-        remount(full, "size=64m")
-        (workplace.folder / "gone").unlink()
-        folder.rename(workplace.folder / "gone")
+        swap(gone, elsewhere)
         output, complaints = finish(router, feeding)
 
         assert router.returncode == 0
@@ -152,7 +153,7 @@ def test_what_is_not_delivered_in_time_is_kept_and_delivered_by_the_next_run(
     sinks = ("--sink", "full=file:full/out?format=raw", "--sink", "hung=stdout:?format=raw", "--sink", "all=file:all")
     with tiny_disk(workplace.folder / "full", "2m") as full:
         arguments = (*sinks, *spool_options(durability=durability, memory="1MiB"))
-        router = workplace.start_router(*arguments, "--set", "shutdown_timeout=1s")
+        router = workplace.start_router(*arguments, "--set", "shutdown_timeout=5s")
         feeding = feed(router, data)
         assert router.wait(TOO_LONG_SECONDS) == 75
         first, complaints = finish(router, feeding)
@@ -185,10 +186,11 @@ def test_by_the_clock_a_dead_sink_takes_no_more_than_the_timeout(workplace: Work
     wait_until(lambda: size_of(workplace.folder / "all") == len(b"".join(lines)), "the living sink to get all")
     began = time.monotonic()
     router.send_signal(signal.SIGTERM)
-    assert router.wait(TOO_LONG_SECONDS) == 75
+    others_had = wait_for_end(router)
     took = time.monotonic() - began
 
-    assert 1.9 <= took <= 2.3
+    assert router.returncode == 75
+    assert 1.9 <= took <= 2.3 + others_had
     (undelivered,) = told(pipe(router.stderr).read(), "not delivered")
     assert (undelivered["sink"], undelivered["kept"]) == ("dead", "spool")
     done = workplace.command("spool", "export", "--directory", "spool", "--sink", "dead", "--raw")
@@ -260,7 +262,7 @@ def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(w
         fill(full)
         router = workplace.start_router(
             *("--sink", "told=file:full/told", "--sink", "all=file:all"),
-            *spool_options(max_size="16MiB", memory="2MiB", block_timeout="2s"),
+            *spool_options(max_size="16MiB", memory="2MiB", block_timeout="4s"),
             *("--set", f"admin.listen=127.0.0.1:{port}"),
         )
         wait_for_port(port)
@@ -268,9 +270,9 @@ def test_a_full_spool_blocks_a_live_source_for_block_timeout_and_then_discards(w
         feeding = feed_open(router, data)
         wait_until(lambda: size_of(workplace.folder / "all") > 14 * MIB, "the spool to be full")
         wait_until(lambda: status(port)["sinks"]["told"]["discarded"], "the first to be discarded")
-        assert time.monotonic() - started > 2.0
+        assert time.monotonic() - started > 4.0
         wait_until(lambda: size_of(workplace.folder / "all") == len(data), "the living sink to get all")
-        assert 2.0 <= status(port)["spool"]["blocked_seconds"] < 4.0  # it waited once
+        assert 4.0 <= status(port)["spool"]["blocked_seconds"] < 8.0  # it waited once
         remount(full, "size=256m")
         wait_until(lambda: not waiting(port), "all to be delivered")
         ledger = status(port)["sinks"]["told"]
@@ -363,7 +365,7 @@ def test_a_full_disk_under_the_spool_and_a_dead_sink(workplace: Workplace) -> No
     arguments = (
         *("--sink", "a=file:a", "--sink", "dead=file:full/out"),
         *spool_options(memory="1MiB", block_timeout="500ms"),
-        *("--set", "shutdown_timeout=1s"),
+        *("--set", "shutdown_timeout=5s"),
     )
     with tiny_disk(workplace.folder / "spool", "8m"), tiny_disk(workplace.folder / "full", "1m") as full:
         first = workplace.route(b"".join(lines[:100_000]), *arguments)
@@ -617,7 +619,7 @@ DAMAGES: list[Callable[[Path], None]] = [_flip, _halve, _zero, _behead, _empty, 
 @pytest.mark.parametrize("which", [[3], [0, 1, 5, -1]], ids=["one", "four"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 def test_a_damaged_segment_costs_its_own_events_which_are_counted(
-    workplace: Workplace, damage: Callable[[Path], None], which: list[int]
+    workplace: Workplace, port: int, damage: Callable[[Path], None], which: list[int]
 ) -> None:
     """Invariants 3 and 9: the start does not fail, the gap is told where it is, and all else is there once.
 
@@ -627,11 +629,16 @@ def test_a_damaged_segment_costs_its_own_events_which_are_counted(
     arguments = (
         *("--sink", "dead=file:full/out", "--sink", "all=file:all"),
         *spool_options(max_size="16MiB"),
-        *("--set", "shutdown_timeout=200ms"),
     )
     with tiny_disk(workplace.folder / "full", "1m") as full:
         fill(full)
-        assert workplace.route(b"".join(lines), *arguments).returncode == 75
+        quick = ("--set", "shutdown_timeout=200ms", "--set", f"admin.listen=127.0.0.1:{port}")
+        router = workplace.start_router(*arguments, *quick)
+        wait_for_port(port)
+        pipe(router.stdin).write(b"".join(lines))
+        wait_until(lambda: status(port)["sinks"]["all"]["delivered"] == len(lines), "the living sink to get all")
+        router.communicate(timeout=TOO_LONG_SECONDS)
+        assert router.returncode == 75
         segments = sorted((workplace.folder / "spool" / "segments").iterdir())
         assert len(segments) == 7
         for number in which:
@@ -690,12 +697,13 @@ def test_what_steps_take_out_never_touches_the_disk(workplace: Workplace) -> Non
     arguments = (
         *("--sink", "hung=stdout:?format=raw", "--sink", "all=file:all", "--sink", "packed=file:packed.gz"),
         *spool_options(memory="1MiB", keep="1h"),
-        *("--set", "shutdown_timeout=500ms", "--set", "admin.listen=127.0.0.1:0"),
+        *("--set", "admin.listen=127.0.0.1:0"),
     )
     environment = {"LOGROUTER_STEPS": STEPS}
     told_by = []
     for ending in ("killed", "stopped", "drained"):
-        router = workplace.start_router(*arguments, environment=environment)
+        timeout = "25s" if ending == "drained" else "500ms"
+        router = workplace.start_router(*arguments, "--set", f"shutdown_timeout={timeout}", environment=environment)
         if ending == "drained":
             output, complaints = router.communicate(data, timeout=TOO_LONG_SECONDS)
             assert router.returncode == 0

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.slow
 COUNT = 20_000
 DEAD = "out=file:/dev/full"
 ALIVE = "out=file:out.ndjson"
-SPOOL = ("--set", "spool.directory=spool", "--set", "shutdown_timeout=300ms", "--set", "log_level=error")
+SPOOL = ("--set", "spool.directory=spool", "--set", "log_level=error")
+DYING = (*SPOOL, "--set", "shutdown_timeout=300ms")
+"""Where a dead sink would be waited for."""
 
 
 def lines(first: int = 0, count: int = COUNT) -> bytes:
@@ -49,7 +51,7 @@ def cursor(spool: Command) -> dict[str, Any]:
 
 
 def test_what_waits_for_a_dead_sink(workplace: Workplace, spool: Command) -> None:
-    assert workplace.route(lines(), "--sink", DEAD, *SPOOL).returncode == 75
+    assert workplace.route(lines(), "--sink", DEAD, *DYING).returncode == 75
 
     assert (cursor(spool)["waiting"], cursor(spool)["delivered"]) == (COUNT, 0)
     exported = spool("export", "--sink", "out")
@@ -65,7 +67,7 @@ def test_what_waits_for_a_dead_sink(workplace: Workplace, spool: Command) -> Non
 
 
 def test_a_run_that_was_killed(workplace: Workplace, spool: Command) -> None:
-    router = workplace.start_router("--sink", DEAD, *SPOOL)
+    router = workplace.start_router("--sink", DEAD, *DYING)
     pipe(router.stdin).write(lines())
     wait_until(lambda: numbers(spool("export").stdout)[-1:] == [COUNT - 1], "all lines in the spool")
     router.kill()
@@ -104,8 +106,8 @@ def test_beside_a_process_that_writes(workplace: Workplace, spool: Command) -> N
 def test_after_a_repair_the_same_events_are_lost_and_told_once(
     workplace: Workplace, spool: Command, where: str
 ) -> None:
-    workplace.route(lines(), "--sink", DEAD, *SPOOL)
-    workplace.route(lines(COUNT), "--sink", DEAD, *SPOOL)
+    workplace.route(lines(), "--sink", DEAD, *DYING)
+    workplace.route(lines(COUNT), "--sink", DEAD, *DYING)
     first, last = segments(workplace)
     damaged = first if where in ("middle", "header") else last
     if where == "cut":
@@ -146,7 +148,7 @@ def test_after_a_repair_the_same_events_are_lost_and_told_once(
 
 
 def test_nobody_reads_on(workplace: Workplace, spool: Command) -> None:
-    workplace.route(lines(), "--sink", DEAD, *SPOOL)
+    workplace.route(lines(), "--sink", DEAD, *DYING)
 
     process = workplace.start_router("spool", "export", "--directory", "spool")
     pipe(process.stdout).read(100)

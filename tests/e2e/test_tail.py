@@ -50,9 +50,9 @@ class Race:
         )  # fmt: skip
 
     def run(self, rotate: Callable[[Path], None], seconds: float) -> None:
-        """Rotate and kill at random moments for so long."""
+        """Rotate and kill at random moments for so long, and each some times, however long that takes."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until or self.kills < 2 or len(self.rotated) < 4:
             time.sleep(self._chance.uniform(0.1, 0.6))
             if self._chance.random() < 0.3:
                 self.router.kill()
@@ -98,8 +98,8 @@ class Race:
         return int(output)
 
     def delivered(self) -> list[int]:
-        """The numbers of the lines that have arrived."""
-        return [json.loads(line)["n"] for line in self.workplace.lines("out.ndjson")]
+        """The numbers of the lines that have arrived, but for one that is being written."""
+        return [json.loads(line)["n"] for line in self.workplace.lines("out.ndjson") if line.endswith(b"\n")]
 
     def stop_router(self) -> None:
         """Once it has had time to read something twice."""
@@ -112,10 +112,8 @@ def test_renamed_and_compressed_while_the_router_is_killed_each_line_arrives_onc
     race = Race(workplace)
     race.run(race.rename, SECONDS / 2)
     count = race.stop_writing()
-    wait_until(lambda: len(workplace.lines("out.ndjson")) >= count, "all to be read", 2 * TOO_LONG_SECONDS)
+    wait_until(lambda: len(workplace.lines("out.ndjson")) >= count, "all to be read")
     race.stop_router()
-    assert race.kills > 1
-    assert len(race.rotated) > 3
     assert sorted(race.delivered()) == list(range(count))
 
 
@@ -126,11 +124,9 @@ def test_copied_and_truncated_while_the_router_is_killed_each_line_that_is_anywh
     race = Race(workplace)
     race.run(race.copytruncate, SECONDS / 2)
     count, kept = race.stop_writing(), set(race.written())
-    wait_until(lambda: kept <= set(race.delivered()), "all to be read", 2 * TOO_LONG_SECONDS)
+    wait_until(lambda: kept <= set(race.delivered()), "all to be read")
     race.stop_router()
     delivered = race.delivered()
-    assert race.kills > 1
-    assert len(race.rotated) > 3
     assert sorted(set(delivered)) == sorted(delivered)
     assert len(delivered) > 0.9 * count
 

@@ -43,7 +43,7 @@ That it had to wait for a core, which other processes had, is not counted."""
 def test_killed_at_any_moment_each_line_is_there_once_and_the_app_never_waits(runner: Runner) -> None:
     chance = random.Random(SEED)
     (runner.folder / "app.py").write_text(PACED)
-    process = runner.start("spool", ["python3", "app.py", "300"])
+    process = runner.start("spool", ["python3", "app.py", "3600"], "--set", "shutdown_timeout=1h")
     router = None
     for _ in range(KILLS):
         router = wait_for_child(process.pid, "router", other_than=router)
@@ -52,10 +52,10 @@ def test_killed_at_any_moment_each_line_is_there_once_and_the_app_never_waits(ru
         time.sleep(chance.uniform(0.0, 1.5))
         os.kill(router, signal.SIGKILL)
     (runner.folder / "enough").touch()
+    assert process.wait(10 * TOO_LONG_SECONDS) == 0  # on a busy machine much is left
     done = runner.finish(process)
     number, longest = (runner.folder / "told").read_text().split()
 
-    assert done.code == 0, done.complaints
     assert list(map(line_number, done.stdout)) == list(range(int(number)))
     assert float(longest) < 1.0
     assert done.complaints.count(b"the router has died") == KILLS

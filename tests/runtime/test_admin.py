@@ -220,10 +220,9 @@ async def test_a_client_that_says_nothing_is_hung_up_on(
     assert trio.current_time() - started == pytest.approx(IDLE_SECONDS, abs=1.0)
 
 
-async def test_idle_clients_do_not_lock_others_out_for_long(
-    served: Served, autojump_clock: trio.testing.MockClock
-) -> None:
-    idle = [await served.connect() for _ in range(MAX_CONNECTIONS)]
+async def test_idle_clients_lock_nobody_out(served: Served, mock_clock: trio.testing.MockClock) -> None:
+    """Though time stands still, so that they are not hung up on for having been idle for too long."""
+    idle = [await served.connect() for _ in range(3 * MAX_CONNECTIONS)]
     assert await served.get("/healthz") == (200, b"ok\n")
     for client in idle:
         await client.stream.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import orjson
@@ -103,6 +104,15 @@ async def test_what_waits() -> None:
     assert spool["held_bytes"] == chunk.size_bytes
     assert sinks["a"]["oldest_seconds"] > 1_000_000_000  # read in 1970
     assert samples_of(telemetry)["sink_waiting", frozenset({"a"})] == 2
+
+
+async def test_a_clock_that_was_put_back() -> None:
+    topology = make_topology()
+    received_ns = time.time_ns() + 3600 * 10**9
+    (chunk,) = topology.spool.routers.current.route(Chunk([b"{}"], bytes((Flag.JSON,)), {"source": "s"}, received_ns))
+    await topology.spool.append(chunk)
+
+    assert Telemetry(topology).status()["sinks"]["a"]["oldest_seconds"] == 0
 
 
 async def test_dead_letters(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@
         opensearch.start()                  # the same port, the same data
         assert opensearch.ids("orders") == expected
 
-`opensearch`, `s3_server`, `victorialogs` and `loki` run for all tests of a session: each test takes an index, a
-bucket or a stream of its own. A server that a test stopped is started again for the next. A test that wants its own,
-with settings, takes `start_server`: `start_server(OpenSearch, {"indexing_pressure.memory.limit": "20kb"})`.
+`opensearch`, `s3_server`, `minio`, `victorialogs` and `loki` run for all tests of a session: each test takes an index,
+a bucket or a stream of its own. `s3_server` is each S3 there is in turn: a test that takes it runs so often. A server
+that a test stopped is started again for the next. A test that wants its own, with settings, takes `start_server`:
+`start_server(OpenSearch, {"indexing_pressure.memory.limit": "20kb"})`.
 
 logrouter runs as a process in `workplace`, its admin port at `port`; destinations.py has sinks at the servers.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,15 +25,16 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.e2e.conftest import workplace
+from tests.e2e.conftest import port, workplace
 from tests.services.loki import Loki
+from tests.services.minio import MinIO
 from tests.services.opensearch import OpenSearch
 from tests.services.programs import find
-from tests.services.s3 import S3Server
-from tests.services.server import Server, free_port
+from tests.services.s3 import S3Server, Versitygw
+from tests.services.server import Server
 from tests.services.victorialogs import VictoriaLogs
 
-__all__ = ["workplace"]
+__all__ = ["port", "workplace"]
 HERE = Path(__file__).resolve().parent
 S = TypeVar("S", bound=Server)
 
@@ -44,9 +47,9 @@ class Starter:
         self._folder = folder
         self._stack = stack
 
-    def __call__(self, kind: type[S], *arguments: Any) -> S:
-        """A new server: `kind(folder, *arguments)`."""
-        server = kind(self._folder / f"{kind.__name__}-{len(self.servers)}", *arguments)
+    def __call__(self, kind: type[S], *arguments: Any, **options: Any) -> S:
+        """A new server: `kind(folder, *arguments, **options)`."""
+        server = kind(self._folder / f"{kind.__name__}-{len(self.servers)}", *arguments, **options)
         self.servers.append(server)
         self._stack.push(server)  # before it starts, so that it ends also if it does so too late
         server.start()
@@ -98,9 +101,19 @@ def opensearch(shared_servers: Starter) -> OpenSearch:
     return shared_servers.shared(OpenSearch)
 
 
+S3_SERVERS: list[type[S3Server]] = [Versitygw, MinIO] if os.environ.get("LOGROUTER_TEST_MINIO") else [Versitygw]
+
+
+@pytest.fixture(params=S3_SERVERS, ids=lambda kind: kind.__name__.lower())
+def s3_server(request: pytest.FixtureRequest, shared_servers: Starter) -> S3Server:
+    """Each that there is, one after the other."""
+    kind: type[S3Server] = request.param
+    return shared_servers.shared(kind)
+
+
 @pytest.fixture
-def s3_server(shared_servers: Starter) -> S3Server:
-    return shared_servers.shared(S3Server)
+def minio(shared_servers: Starter) -> MinIO:
+    return shared_servers.shared(MinIO)
 
 
 @pytest.fixture
@@ -111,12 +124,6 @@ def victorialogs(shared_servers: Starter) -> VictoriaLogs:
 @pytest.fixture
 def loki(shared_servers: Starter) -> Loki:
     return shared_servers.shared(Loki)
-
-
-@pytest.fixture
-def port() -> int:
-    """A port of 127.0.0.1, which none of our many connections takes for its own end."""
-    return free_port()
 
 
 @pytest.fixture

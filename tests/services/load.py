@@ -64,8 +64,14 @@ class Loaded:
 
     def wait_for_trouble(self, name: str) -> str:
         """Until a sink is in trouble; gives the reason."""
-        wait_until(lambda: self.trouble(name), f"{name} to be in trouble", PATIENCE_SECONDS)
-        return self.trouble(name) or ""
+        told: list[str] = []
+
+        def is_told() -> bool:
+            told.extend(filter(None, [self.trouble(name)]))
+            return bool(told)
+
+        wait_until(is_told, f"{name} to be in trouble", PATIENCE_SECONDS)
+        return told[0]
 
     def wait_until_well(self, name: str) -> None:
         """Until a sink is in no trouble."""

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -31,12 +32,15 @@ class Server(ABC):
     health_path: str
     """Answers 200 as soon as the server can be used."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ca_file: Path | None = None) -> None:
+        """`ca_file`: whose certificates it has, if it speaks TLS."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=TOO_LONG_SECONDS, trust_env=False)
+        self.ca_file = ca_file
+        self.url = f"http{'s' if ca_file else ''}://127.0.0.1:{self.port}"
+        trusting = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        self.http = httpx.Client(base_url=self.url, timeout=TOO_LONG_SECONDS, trust_env=False, verify=trusting)
         self._process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod

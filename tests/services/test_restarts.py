@@ -67,7 +67,7 @@ def _interrupt(load: Loaded, destination: Destination, others: list[Destination]
         assert all(load.trouble(other.name) is None for other in others)
         server.start()
         load.wait_for_delivery(destination.name)
-        assert load.trouble(destination.name) is None
+        load.wait_until_well(destination.name)  # one that is just up may take some, and refuse the next
 
 
 def test_a_server_that_stops_between_parts_gets_whole_objects(

@@ -74,6 +74,32 @@ def test_an_object_that_is_put_whole(s3_server: S3Server, compression: str) -> N
     assert s3_server.client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"] == [{"Key": "a", "Value": "b c"}]
 
 
+def test_whatever_events_put_into_keys_is_taken(s3_server: S3Server) -> None:
+    """MinIO refuses ways up, also where blanks or backslashes are around them, and names that no file could have."""
+    values = [
+        "..",
+        " .. ",
+        ".",
+        "a\\\\..\\\\b",
+        "\\\\",
+        "a//b",
+        "/",
+        "",
+        " ",
+        "x" * 300,
+        "ü" * 200,
+        "a\\u0000b",
+        "a:b*?|",
+        "C:\\\\x",
+    ]
+    bucket, lines = s3_server.make_bucket(), [f'{{"a":"{value}"}}'.encode() for value in values]
+    key = KeyTemplate.parse(".{a}/{a}/{a}{a}/")
+    gathering = gathering_of(make(s3_server, bucket, key=key), over_http(Endpoint(s3_server.url)), lines)
+    gathering.deliver(len(lines))
+    assert gathering.retries == []
+    assert sorted(s3_server.lines(bucket)) == sorted(lines)
+
+
 def test_an_object_in_parts(s3_server: S3Server) -> None:
     bucket, lines = s3_server.make_bucket(), large_events(4 * BATCH)
     gathering = gathering_of(make(s3_server, bucket), over_http(Endpoint(s3_server.url)), lines, slices_of=100)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 import pytest
 
@@ -19,16 +17,6 @@ LINES = 60_000
 """Offered to each run: 15 MB."""
 
 
-def stored_bytes(server: S3Server, bucket: str) -> int:
-    """How much the bucket holds so far, parts of uploads included."""
-    found = 0
-    for folder, _, names in os.walk(server.folder / "buckets" / bucket):
-        for name in names:
-            with suppress(FileNotFoundError):  # a part that has just become one of an object
-                found += os.stat(f"{folder}/{name}").st_size
-    return found
-
-
 def run_until_stored(
     workplace: Workplace, options: Sequence[str], lines: Sequence[bytes], server: S3Server, bucket: str, enough: int
 ) -> int:
@@ -36,7 +24,7 @@ def run_until_stored(
     feeding = Feeding(lines, keep_open=True)
     router = workplace.start_router(*options, stdin=feeding.read_end)
     feeding.start()
-    wait_until(lambda: stored_bytes(server, bucket) >= enough, "some events to be stored")
+    wait_until(lambda: server.stored_bytes(bucket) >= enough, "some events to be stored")
     router.kill()
     router.communicate(timeout=TOO_LONG_SECONDS)
     return lines_read(lines, feeding.stop())
@@ -64,7 +52,7 @@ def test_killed_in_the_midst_each_event_is_there_once(s3_server: S3Server, workp
     read = []
     for run in runs:
         most = 200_000 if "zstd" in cut else 9_000_000
-        enough = stored_bytes(s3_server, bucket) + chance.randrange(1, most)
+        enough = s3_server.stored_bytes(bucket) + chance.randrange(1, most)
         read.append(run_until_stored(workplace, options, run, s3_server, bucket, enough))
 
     last = workplace.start_router(*options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import time
 import zlib
@@ -88,17 +89,17 @@ def test_s3_keeps_objects_and_uploads_over_stop_and_kill(s3_server: S3Server) ->
         s3_server.head(bucket, key)["ChecksumCRC32"]
         == base64.b64encode(zlib.crc32(b"lines\n").to_bytes(4, "big")).decode()
     )
-    assert s3_server.uploads(bucket) == [("big", upload)]
+    assert s3_server.uploads(bucket, "big") == [("big", upload)]
     s3_server.client.abort_multipart_upload(Bucket=bucket, Key="big", UploadId=upload)
     s3_server.delete(bucket, key)
-    assert (s3_server.keys(bucket), s3_server.uploads(bucket)) == ([], [])
+    assert (s3_server.keys(bucket), s3_server.uploads(bucket, "big")) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("options", "refusal"),
     [
         ({"IfNoneMatch": "*"}, "PreconditionFailed"),
-        ({"ChecksumCRC32": "AAAAAA=="}, "BadDigest"),
+        ({"ChecksumCRC32": "AAAAAA=="}, "BadDigest|XAmzContentChecksumMismatch"),
         ({"ContentMD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "BadDigest"),
         ({"Bucket": "tests-no-such-bucket"}, "NoSuchBucket"),
     ],
@@ -108,7 +109,7 @@ def test_s3_refuses(s3_server: S3Server, options: dict[str, str], refusal: str) 
     s3_server.client.put_object(Bucket=bucket, Key="there", Body=b"old")
     with pytest.raises(ClientError) as raised:
         s3_server.client.put_object(**{"Bucket": bucket, "Key": "there", "Body": b"new", **options})
-    assert raised.value.response["Error"]["Code"] == refusal
+    assert re.fullmatch(refusal, raised.value.response["Error"]["Code"])
     assert s3_server.read(bucket, "there") == b"old"
 
 

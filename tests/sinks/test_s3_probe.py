@@ -39,7 +39,7 @@ def test_a_probe_of_what_cannot_be_asked(response: Response, told: list[str]) ->
     assert isinstance(instruction, Now)
     request = conversation.send(START_NS)
     assert isinstance(request, Request)
-    assert (request.method, request.target) == ("GET", "/logs?list-type=2&max-keys=0")
+    assert (request.method, request.target) == ("GET", "/logs?list-type=2&max-keys=1")
     with pytest.raises(StopIteration) as done:
         conversation.send(response)
     assert done.value.value == told

@@ -159,7 +159,7 @@ class Lagging:
 
     def _behind_seconds(self) -> float:
         oldest_ns = self._spool.oldest_received_ns(self._number)
-        return 0.0 if oldest_ns is None else (self._clock_ns() - oldest_ns) / 1e9
+        return 0.0 if oldest_ns is None else max(0.0, (self._clock_ns() - oldest_ns) / 1e9)  # a clock may be put back
 
     @property
     def _tolerated_seconds(self) -> float:

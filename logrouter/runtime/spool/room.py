@@ -7,6 +7,7 @@ last whoever discards something (`discarding.py`).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -46,6 +47,9 @@ class Room:
         """Chunks that wait for room, one a source."""
         self._waiting_since: float | None = None
         self._waited_seconds = 0.0
+        self._seen_waiting: float | None = None
+        """The beginning of the last wait that was seen to be long."""
+        self._tell_at = math.inf
         self._changed = trio.lowlevel.ParkingLot()
 
     def look_again(self) -> None:
@@ -133,8 +137,13 @@ class Room:
         return all(now - cursor.moved_at < PATIENCE_SECONDS for cursor in self._discarding.lagging())
 
     def _tell(self) -> None:
+        """Say who is slow; a moment later than it is seen: where this process had no core, all sinks stood still."""
         now = trio.current_time()
-        if self._waiting_since is not None and now - self._waiting_since > LIVE_SECONDS:
+        if self._waiting_since is None or now - self._waiting_since <= LIVE_SECONDS:
+            return
+        if self._seen_waiting != self._waiting_since:
+            self._seen_waiting, self._tell_at = self._waiting_since, now + PATIENCE_SECONDS
+        if now >= self._tell_at:
             cursors = self._spool.cursors.values()
             slow = [cursor.name for cursor in cursors if not cursor.closed and now - cursor.moved_at > LIVE_SECONDS]
             self._log.warning("the spool is full: reading waits", slow_sinks=slow)

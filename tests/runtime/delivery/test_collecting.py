@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -16,6 +17,26 @@ from logrouter.runtime.delivery import tick
 from logrouter.sinks import Conversation, RetryPolicy
 from tests.runtime.delivery.answering import Answered, AnsweredSink, outcome_of
 from tests.runtime.pipelines import CHUNK_BYTES, EVENT_BYTES
+
+
+@pytest.fixture
+def patient_clock(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> MockClock:
+    """Stands still while threads encode: these take real time, and much of it where the machine is busy."""
+    run_sync, at_work = trio.to_thread.run_sync, 0
+
+    async def run_patiently(*arguments: Any, **options: Any) -> Any:
+        nonlocal at_work
+        at_work += 1
+        autojump_clock.autojump_threshold = math.inf
+        try:
+            return await run_sync(*arguments, **options)
+        finally:
+            at_work -= 1
+            if not at_work:
+                autojump_clock.autojump_threshold = 0
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_patiently)
+    return autojump_clock
 
 
 async def test_a_batch_waits_for_others_until_it_is_old(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
@@ -189,11 +210,9 @@ async def test_what_the_destination_has_lost_of_batches_before_is_lost_and_no_lo
     assert [(line["message"], line["events"]) for line in run.said] == [("events were taken, and then lost", 30)]
 
 
-@pytest.mark.slow
 async def test_an_object_is_closed_when_it_is_old_though_nothing_comes(
-    autojump_clock: MockClock, nursery: trio.Nursery
+    patient_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    autojump_clock.autojump_threshold = 0.02  # threads, which encode, take real time
     run = gathering(age_seconds=6)
     nursery.start_soon(tick, run.spool)
     nursery.start_soon(run.delivery.run)
@@ -239,8 +258,7 @@ async def test_what_is_gathered_does_not_take_the_memory_of_the_spool(nursery: t
     run.spool.end()
 
 
-async def test_what_cannot_be_sent_is_not_gathered_twice(autojump_clock: MockClock) -> None:
-    autojump_clock.autojump_threshold = 0.02
+async def test_what_cannot_be_sent_is_not_gathered_twice(patient_clock: MockClock) -> None:
     run = gathering()
     run.transport.dead = True
     await run.append(0, 10, 20, 30)
@@ -265,9 +283,8 @@ async def test_what_a_sink_of_another_type_has_left_open_is_told() -> None:
 
 
 async def test_what_was_gathered_and_is_given_up_is_counted_without_what_logrouter_itself_has_told(
-    autojump_clock: MockClock,
+    patient_clock: MockClock,
 ) -> None:
-    autojump_clock.autojump_threshold = 0.02
     retry = RetryPolicy(give_up_seconds=60)
     run = Answered(lambda request: Response(500), sink=Refusing, retry=retry, chunks=3, when_full="discard_oldest")
     await run.append(*range(0, 100, 10))

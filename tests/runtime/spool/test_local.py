@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from logrouter.cursors import Gap, Tally
 from logrouter.event import Chunk
+from logrouter.runtime.log import Log
 from logrouter.runtime.spool.cursor import WhenFull
 from logrouter.runtime.spool.held import Held, InHand
 from logrouter.runtime.spool.local import LocalSpool
@@ -141,6 +143,35 @@ async def test_a_source_that_is_not_live_waits_for_ever(autojump_clock: MockCloc
         await spool.append(routed_chunk(ROUTER, 30), live=False)
     assert scope.cancelled_caught
     assert not spool.cursors[0].ledger.discarded
+
+
+async def test_sinks_that_make_no_room_are_told_but_not_that_this_process_was_held_up(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """Where it has no core for a while nobody moves, and nobody is slow."""
+    said: list[bytes] = []
+    cursors = [new_cursor("a"), new_cursor("b")]
+    options = {"epoch": 1, "budget_bytes": 3 * CHUNK_BYTES, "block_timeout_seconds": 100.0}
+    spool = memory_spool(cursors, ROUTER, Log("warning", write=said.append), **options)
+    for first in (0, 10, 20):
+        await spool.append(routed_chunk(ROUTER, first))
+    nursery.start_soon(spool.append, routed_chunk(ROUTER, 30))
+    await wait_all_tasks_blocked()
+    autojump_clock.jump(5)
+    spool.wake()
+    await wait_all_tasks_blocked()
+    assert said == []
+    read_all(spool, 0)
+    await trio.sleep(0.9)
+    spool.wake()
+    await wait_all_tasks_blocked()
+    (told,) = map(json.loads, said)
+    assert (told["message"], told["slow_sinks"]) == ("the spool is full: reading waits", ["b"])
+    for sink in (0, 1):
+        read_all(spool, sink)
+        commit_all(spool, sink)
+    await wait_all_tasks_blocked()
+    assert spool.appended == 40
 
 
 async def test_what_is_being_sent_is_never_given_up() -> None:
