@@ -2,13 +2,14 @@
 
 A format is written as the server's own `LogFormat` or `log_format`, with our names for the fields. Two expressions come
 out of it: the careful one, which is the definition, for a line decoded, and the quick one for a block (`_shapes.py`),
-which knows neither escapes nor odd requests, nor clients that were asked who they are.
+which knows neither escapes nor odd requests, nor clients that were asked who they are. What stands beside each other
+and is mostly the same is one group there, and looked up: the user and the second, the protocol and the status.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -40,10 +41,12 @@ FORMATS: Final[Mapping[str, str]] = {
     "common": COMMON,
 }
 """In the order in which they are tried: what stands before the client could pass for one, and a user of two words."""
+_QUICK_COMMON: Final = '{client} - {user_and_time} "{method} {path} {protocol_and_status} {size}'
+"""What stands for `COMMON` in the quick way."""
 _UNESCAPED: Final = ("traefik",)
 """Those that write everything as it is (https://github.com/traefik/traefik, pkg/middlewares/accesslog)."""
 
-_NUMBER: Final = r"(?:0|[1-9][0-9]{0,17})"
+_NUMBER: Final = r"(?:[1-9][0-9]{0,17}|0)"
 _PART: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -51,8 +54,8 @@ class _Kind(NamedTuple):
     """How a field looks in a line: the careful expression and the quick one, with a group for what is not `-`."""
 
     careful: str
-    quick: str
-    """In it NEXT stands for what follows the field."""
+    quick: str = ""
+    """In it NEXT stands for what follows the field. Default: the quick way knows the field only with others."""
     is_number: bool = False
 
 
@@ -71,13 +74,12 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "vhost": _Kind(r'[^ ":]++', r"(?:-(?=NEXT)|([0-9A-Za-z_.%-]++))"),
     "port": _Kind("-|[0-9]{1,5}", "(0|[1-9][0-9]{0,4})", is_number=True),
     # never unknown: it tells an address from a vhost and its port
-    "client": _Kind(r'(?!- )[^ "]++', "(?!- )([0-9A-Za-z_.:%-]++)"),
-    "identity": _Kind(r'[^ "]++', "-()"),
+    "client": _Kind(r'(?!- )[^ "]++', "([0-9A-Za-z_.:%][0-9A-Za-z_.:%-]*+)"),
     # with the blanks that a user may have
-    "user": _Kind(r'(?:[^"\\]|\\.){1,256}?', r'(?:-(?=NEXT)|([^\s"\[]{1,256}+))'),
-    "time": _Kind(r"[^]]{1,40}", r"([^]]++)"),
-    "request": _Kind(_QUOTED.careful, r'([A-Z]{1,32}+) ([^\s"]++) (HTTP/[0-9.]++)'),
-    "status": _number("[0-9]{3}", "[1-9][0-9]{2}"),
+    "user": _Kind(r'(?:[^"\\]|\\.){1,256}?'),
+    "time": _Kind(r"[^]]{1,40}"),
+    "request": _Kind(_QUOTED.careful),
+    "status": _Kind("-|[0-9]{3}", is_number=True),
     "size": _WHOLE,
     "referrer": _QUOTED,
     "user_agent": _QUOTED,
@@ -96,6 +98,14 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "duration_ms": _WHOLE,
 }
 """Those that are not words."""
+_QUICK_KINDS: Final[Mapping[str, str]] = {
+    "user_and_time": r'((?:-|[^\s"\[]{1,256}+) \[[^]]{1,40}+)\]',
+    "method": "([A-Z]{1,32}+)",
+    # a single range takes half the time, and most paths are of it
+    "path": r'([#-~]++[^\s"]*+)',
+    "protocol_and_status": r'(HTTP/[0-9.]{1,16}+" (?:-|[1-9][0-9]{2}))',
+}
+"""Those that the quick way alone knows."""
 _REQUEST_FIELDS: Final = ("method", "path", "protocol")
 
 
@@ -106,14 +116,12 @@ class AccessFormat:
         parts = _PART.split(FORMATS[name])
         self._fields = parts[1::2]
         between = [re.escape(text) for text in parts[::2]]
-        careful, quick = between[0], between[0]
+        careful = between[0]
         for field, text in zip(self._fields, between[1:], strict=True):
-            kind = _KINDS.get(field, _WORD)
-            careful += f"({kind.careful}){text}"
-            quick += kind.quick.replace("NEXT", text[:1] if text[:1] != "\\" else text[:2]) + text
+            careful += f"({_KINDS.get(field, _WORD).careful}){text}"
         self._careful = re.compile(portable(careful), re.DOTALL | re.ASCII)
         self._unescape = unescaped if name not in _UNESCAPED else str
-        self.shape = Shape(quick.encode(), list(_columns(self._fields)))
+        self.shape = _shape(FORMATS[name].replace(COMMON, _QUICK_COMMON))
 
     def parse(self, line: str) -> bytes | None:
         """The JSON object that a line stands for, or None."""
@@ -135,14 +143,21 @@ class AccessFormat:
         return encode_document(document)
 
 
-def _columns(fields: list[str]) -> Iterator[Column]:
-    for field in fields:
-        if field == "time":
-            yield Column(field, _TIMES.__getitem__)
-        elif field == "request":
-            yield from map(Column, _REQUEST_FIELDS)
-        else:
-            yield Column(field, is_json=_KINDS.get(field, _WORD).is_number, may_lack=True)
+def _shape(log_format: str) -> Shape:
+    parts = _PART.split(log_format)
+    fields, between = parts[1::2], [re.escape(text) for text in parts[::2]]
+    expression = between[0]
+    for field, text in zip(fields, between[1:], strict=True):
+        following = text[:1] if text[:1] != "\\" else text[:2]
+        quick = _QUICK_KINDS.get(field) or _KINDS.get(field, _WORD).quick.replace("NEXT", following)
+        expression += quick + text
+    return Shape(expression.encode(), [_column(field) for field in fields])
+
+
+def _column(field: str) -> Column:
+    if field in _LOOKED_UP:
+        return Column(field, _LOOKED_UP[field].__getitem__, part=b"%b")
+    return Column(field, is_json=_KINDS.get(field, _WORD).is_number, may_lack=True)
 
 
 def utc_text(text: str) -> str:
@@ -158,7 +173,29 @@ def utc_text(text: str) -> str:
 
 
 _TIME: Final = re.compile(rf"([0-9]{{2}})/({'|'.join(MONTHS)})/([0-9]{{4}}):([0-9:]{{8}}) ([+-][0-9]{{4}})")
-_TIMES: Final = Memo[bytes, bytes](lambda text: b'"%b"' % utc_text(text.decode()).encode(), 256)
+_TIMES: Final = Memo[str, str](utc_text, 256)
+
+
+def _user_and_time(text: bytes) -> bytes:
+    """`- [10/Oct/2000:13:55:36 -0700` as members of an object, with a comma before each. Raises ValueError."""
+    user, _, time = text.decode().partition(" [")
+    return _members(({} if user == "-" else {"user": user}) | {"time": _TIMES[time]})
+
+
+def _protocol_and_status(text: bytes) -> bytes:
+    """The same of `HTTP/1.1" 200`."""
+    protocol, _, status = text.decode().partition('" ')
+    return _members({"protocol": protocol} | ({} if status == "-" else {"status": int(status)}))
+
+
+def _members(document: Document) -> bytes:
+    return b"," + encode_document(document)[1:-1]
+
+
+_LOOKED_UP: Final[Mapping[str, Memo[bytes, bytes]]] = {
+    "user_and_time": Memo(_user_and_time, 1024),
+    "protocol_and_status": Memo(_protocol_and_status, 256),
+}
 
 
 def _request(text: str) -> Document:

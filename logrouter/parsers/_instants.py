@@ -5,8 +5,9 @@ All are texts to the second, without `Z`: the fraction is put behind them with t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
+from operator import eq, itemgetter
 from typing import Final
 
 from logrouter import times
@@ -26,6 +27,22 @@ def utc_second(second: str, offset: str) -> str:
 def seconds_of_offset(offset: str) -> Memo[bytes, bytes]:
     """The same for many seconds of one offset, in ASCII."""
     return Memo(lambda second: utc_second(second.decode(), offset).encode(), _MEMORY)
+
+
+def whole_seconds(seconds: Memo[bytes, bytes]) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
+    """The same for times with a fraction, which they keep: all at once, as many are of one second."""
+
+    def in_utc(times: Sequence[bytes]) -> Sequence[bytes]:
+        found = {second: seconds[second] for second in set(map(_SECOND, times))}
+        if all(map(eq, found, found.values())):
+            return times
+        return [found[time[:_SECOND_BYTES]] + time[_SECOND_BYTES:] for time in times]
+
+    return in_utc
+
+
+_SECOND_BYTES: Final = len("2026-11-29T23:44:26")
+_SECOND: Final = itemgetter(slice(_SECOND_BYTES))
 
 
 def local_second(year: int, month: int, day: int, clock: str, zone: tzinfo) -> str:

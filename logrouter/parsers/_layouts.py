@@ -26,7 +26,7 @@ from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._exceptions import move_exception
 from logrouter.parsers._local_times import LocalTimes
-from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
+from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser, escaped
 from logrouter.parsers._trailing import Tail, Trailing
 from logrouter.possessive import portable
 
@@ -199,9 +199,11 @@ def _value(kind: Kind, text: str, times: LocalTimes) -> Any:
 
 def _column(name: str, kind: Kind, group: int, times: LocalTimes) -> Column:
     if name == "message":
-        return Column(name, holds_quotes=True, group=group)
+        return Column(name, at_once=escaped, group=group)
     if kind.value is None and not kind.is_time:
-        return Column(name, is_json=kind.is_number, may_lack=True, holds_quotes=kind.holds_quotes, group=group)
+        return Column(
+            name, is_json=kind.is_number, may_lack=True, at_once=escaped if kind.holds_quotes else None, group=group
+        )
 
     def json(text: bytes) -> bytes:
         value = _value(kind, text.decode(), times)

@@ -25,7 +25,7 @@ from logrouter.parsers._instants import RecentSeconds, seconds_of_offset
 from logrouter.parsers._lazy import LazyPattern
 from logrouter.parsers._priorities import FACILITIES, JSON_OF_FACILITY, JSON_OF_LEVEL, LEVELS, LEVELS_BY_WORD, named
 from logrouter.parsers._rfc5424 import JSON_OF_PROCID, procid_of
-from logrouter.parsers._shapes import Column, Shape
+from logrouter.parsers._shapes import Column, Shape, escaped
 from logrouter.parsers._stamps import STAMP, split_yearless, utc_text
 from logrouter.possessive import portable
 
@@ -140,7 +140,7 @@ class Rfc3164:
             Column("time", seconds.__getitem__, group=first, part=b',"time":"%b'),
             Column("time", group=first + 1, part=b'%bZ"'),
             Column("level", JSON_OF_LEVEL.__getitem__, group=0),
-            Column("message", may_lack=True, holds_quotes=True, group=first + 5),
+            Column("message", may_lack=True, at_once=escaped, group=first + 5),
             Column("facility", JSON_OF_FACILITY.__getitem__, group=0),
             Column("hostname", group=first + 2),
             Column("appname", group=first + 3),

@@ -3,21 +3,25 @@ r"""Lines of RFC 5424: their fields, and the shapes of such lines for the quick 
     <165>1 2003-10-11T22:14:15.003Z host app 1234 ID47 [exampleSDID@32473 iut="3"] text
     PRI  VERSION, TIME              HOST APP PID MSGID STRUCTURED-DATA             MSG       each may be `-`
 
-A shape is all lines whose times have the same offset, with the same names in the same order in their structured data:
-an app writes few. More lenient than the standard is what is read: names of any length, offsets without a colon,
-nanoseconds, `]` without a backslash in values, and messages without structured data before them, as Heroku sends them.
+A shape is all lines whose times have the same offset: an app writes few. What says where a line is from, HOST to MSGID,
+is looked up as one text, as there are few of these, too; and structured data has shapes of its own, by the names in it.
+More lenient than the standard is what is read: names of any length, offsets without a colon, nanoseconds, `]` without a
+backslash in values, and messages without structured data before them, as Heroku sends them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
 from logrouter.documents import Document, encode_document
 from logrouter.memo import Memo
-from logrouter.parsers._instants import seconds_of_offset, utc_second
+from logrouter.parsers import ParserConfig
+from logrouter.parsers._instants import seconds_of_offset, utc_second, whole_seconds
 from logrouter.parsers._priorities import JSON_OF_FACILITY, JSON_OF_LEVEL, named
-from logrouter.parsers._shapes import Column, Shape
+from logrouter.parsers._shapes import Column, Shape, ShapedParser, escaped
 from logrouter.parsers._types import json_of
 from logrouter.possessive import portable
 
@@ -45,10 +49,7 @@ class _Skeleton(NamedTuple):
 
     offset: str | None
     """Of the time."""
-    pieces: tuple[bytes, ...]
-    """What stands before each value of the structured data, and at last what stands behind them all."""
-    parts: tuple[bytes, ...]
-    """The structured data as JSON, cut behind each value, which is `%b`."""
+    has_fraction: bool
     before_message: bytes | None
     """A blank, and perhaps the mark or another one; None where there is no message, nothing where no data is either."""
 
@@ -68,11 +69,15 @@ def read(line: str) -> bytes | None:
         return None
     fields["message"] = bare or _BEFORE.sub("", message or "", count=1)
     fields["facility"] = facility
-    words = {"hostname": hostname, "appname": appname, "procid": procid_of(procid), "msgid": msgid}
-    fields |= {name: word for name, word in words.items() if word != NIL}
+    fields |= _origin(hostname, appname, procid, msgid)
     if data not in (None, NIL):
         fields["structured_data"] = _structured(data)
     return encode_document({name: value for name, value in fields.items() if value not in (None, "")})
+
+
+def _origin(hostname: str, appname: str, procid: str, msgid: str) -> Document:
+    words = {"hostname": hostname, "appname": appname, "procid": procid_of(procid), "msgid": msgid}
+    return {name: word for name, word in words.items() if word != NIL}
 
 
 def procid_of(text: str) -> int | str:
@@ -104,15 +109,12 @@ def _structured(data: str) -> Document:
 
 
 def shape_of(line: bytes) -> Shape | None:
-    """The shape of a line that needs no escaping; None where it is no such line, or its structured data is odd."""
+    """The shape of a line that needs no escaping; None where it is no such line."""
     match = _LINE.fullmatch(line.decode("latin-1"))  # so that places are those of bytes
     if match is None:
         return None
-    offset, data, message = match[4], match[9], match[10]
-    if data is None:
-        return _SHAPES[_Skeleton(offset, (b"",), (), b"")]
-    cut = _cut(data)
-    return _SHAPES[_Skeleton(offset, *cut, _before(message))] if cut else None
+    before = b"" if match[9] is None else _before(match[10])
+    return _SHAPES[_Skeleton(match[4], match[3] not in (None, ""), before)]
 
 
 def _before(message: str | None) -> bytes | None:
@@ -122,71 +124,110 @@ def _before(message: str | None) -> bytes | None:
     return next((b" " + left_out for left_out in (_MARK, b" ") if text.startswith(left_out)), b" ")
 
 
-def _cut(data: str) -> tuple[tuple[bytes, ...], tuple[bytes, ...]] | None:
-    """Pieces and parts of structured data; None where a name comes twice, or an element is empty."""
-    if data == NIL:
-        return (NIL.encode(),), ()
-    pieces, parts, place = [], [], 0
-    names: set[str] = set()
-    elements: set[str] = set()
-    json = b',"structured_data":{'
-    for match in _ELEMENTS.finditer(data):
-        element, name, _ = match.groups()
-        seen, new = (elements, element) if name is None else (names, name)
-        if new in seen or (name is None and elements and not names):
+_QUICK_ELEMENT: Final = rb'\[[^ =\]"]++(?: [^ =\]"]++="[^"\\]*+")*+\]'
+_QUICK_WORD: Final = b"[^ ]{1,255}+"
+"""It is remembered, so it must not be long."""
+
+
+def _shape(skeleton: _Skeleton) -> Shape:
+    """Groups: priority, second and fraction, the words, the structured data, the message."""
+    offset, has_fraction, before_message = skeleton
+    expression, columns, group = b"<([0-9]{1,3}+)>1 ", [], 1
+    if offset is None:
+        expression += b"-"
+    else:
+        expression += b"([0-9T:-]{19}%b)%b" % (rb"\.[0-9]++" if has_fraction else b"", re.escape(offset.encode()))
+        columns.append(Column("time", at_once=whole_seconds(seconds_of_offset(offset)), group=1, part=b',"time":"%bZ"'))
+        group = 2
+    expression += b" (%b) " % b" ".join([_QUICK_WORD] * 4)
+    columns.append(Column("level", JSON_OF_LEVEL.__getitem__, group=0))
+    further = [
+        Column("facility", is_json=True, at_once=_facilities, group=0),
+        Column("", _WORDS.__getitem__, group=group, part=b"%b"),
+    ]
+    if before_message != b"":
+        expression += b"(?:-|((?:%b)++))" % _QUICK_ELEMENT
+        group += 1
+        further.append(Column("", at_once=_data, group=group, part=b"%b"))
+    if before_message is not None:
+        not_before = {b"": rb"(?![-\[])", b" ": b"(?!%b| )" % _MARK}.get(before_message, b"")
+        expression += before_message + not_before + (rb"([^\n]*+)" if before_message else rb"([^\n]++)")
+        columns.append(Column("message", may_lack=True, at_once=escaped, group=group + 1))
+    return Shape(expression, columns + further)
+
+
+_SHAPES: Final = Memo(_shape, 256)
+
+
+def _facilities(priorities: Sequence[bytes]) -> Sequence[bytes] | bytes:
+    """An app has one, nearly always."""
+    found = {JSON_OF_FACILITY[priority] for priority in set(priorities)}
+    return found.pop() if len(found) == 1 else list(map(JSON_OF_FACILITY.__getitem__, priorities))
+
+
+def _members(words: bytes) -> bytes:
+    """Members of an object, with a comma before each."""
+    fields = _origin(*words.decode().split(" "))
+    return b"," + encode_document(fields)[1:-1] if fields else b""
+
+
+_WORDS: Final = Memo(_members, 1024)
+
+
+class _StructuredData(ShapedParser[ParserConfig]):
+    """Of a line, and valid: makes an object of it, element by element."""
+
+    def parse(self, line: bytes, received_ns: int) -> bytes:
+        return encode_document(_structured(line.decode()))
+
+    def shape_of(self, line: bytes) -> Shape | None:
+        """By its names. None where one comes twice, or an element is empty."""
+        pieces, parts, place = [], [], 0
+        names: set[str] = set()
+        elements: set[str] = set()
+        json = b","
+        for match in _ELEMENTS.finditer(line.decode("latin-1")):
+            element, name, _ = match.groups()
+            seen, new = (elements, element) if name is None else (names, name)
+            if new in seen or (name is None and elements and not names):
+                return None
+            seen.add(new)
+            if name is None:
+                json += b"%b%b{" % (b"}," if names else b"", _key(element))
+                names = set()
+                continue
+            start, end = match.span(3)
+            pieces.append(line[place:start])
+            parts.append(b'%b%b"%%b"' % (json + b"," if len(names) > 1 else json, _key(name)))
+            json, place = b"", end
+        if not names:
             return None
-        seen.add(new)
-        if name is None:
-            json += b"%b%b{" % (b"}," if names else b"", _key(element))
-            names = set()
-            continue
-        start, end = match.span(3)
-        pieces.append(data[place:start].encode("latin-1"))
-        parts.append(b'%b%b"%%b"' % (json + b"," if len(names) > 1 else json, _key(name)))
-        json, place = b"", end
-    if not names:
-        return None
-    pieces.append(data[place:].encode("latin-1"))
-    return tuple(pieces), (*parts[:-1], parts[-1] + b"}}")
+        return _DATA_SHAPES[(*pieces, line[place:]), (*parts[:-1], parts[-1] + b"}")]
+
+
+def _shape_of_data(skeleton: tuple[tuple[bytes, ...], tuple[bytes, ...]]) -> Shape:
+    """Of what stands before each value, and at last behind them all; and of the JSON, cut behind each value."""
+    pieces, parts = skeleton
+    columns = [Column("", group=group, part=part) for group, part in enumerate(parts)]
+    return Shape(rb'([^"\\]*+)'.join(map(re.escape, pieces)), columns)
+
+
+_DATA_SHAPES: Final = Memo(_shape_of_data, 256)
+_DATA: Final = _StructuredData(ParserConfig())
+
+
+def _data(texts: Sequence[bytes]) -> Sequence[bytes] | bytes:
+    """As a member of the object, with a comma before it; nothing where there is none."""
+    there = list(filter(None, texts))
+    if not there:
+        return b""
+    members = list(texts)
+    made = filter(None, _DATA.parse_all(there, b"\n".join(there), 0))
+    for place, each in zip(compress(range(len(texts)), texts), made, strict=True):
+        members[place] = b',"structured_data":%b' % each
+    return members
 
 
 def _key(name: str) -> bytes:
     """A name and a colon, as a template."""
     return encode_document({name.encode("latin-1").decode(): 0})[1:-2].replace(b"%", b"%%")
-
-
-def _shape(skeleton: _Skeleton) -> Shape:
-    """Groups: priority, second and fraction, the words, the values of the structured data, the message."""
-    offset, pieces, parts, before_message = skeleton
-    expression, columns, group = b"<(0|[1-9][0-9]{0,2})>1 ", [], 1
-    if offset is None:
-        expression += b"-"
-    else:
-        expression += rb"([0-9T:-]{19})(\.[0-9]++)?" + re.escape(offset.encode())
-        seconds = seconds_of_offset(offset)
-        columns += [
-            Column("time", seconds.__getitem__, group=1, part=b',"time":"%b'),
-            Column("time", group=2, part=b'%bZ"'),
-        ]
-        group = 3
-    words = [
-        Column("hostname", may_lack=True, group=group),
-        Column("appname", may_lack=True, group=group + 1),
-        Column("procid", JSON_OF_PROCID, may_lack=True, group=group + 2),
-        Column("msgid", may_lack=True, group=group + 3),
-    ]
-    group += len(words)
-    values = [Column("structured_data", group=group + number, part=part) for number, part in enumerate(parts)]
-    group += len(values)
-    expression += len(words) * rb" (?:-(?= )|([#-\[\]-~]++))" + b" "
-    expression += rb'([^"\\]*+)'.join(map(re.escape, pieces))
-    columns.append(Column("level", JSON_OF_LEVEL.__getitem__, group=0))
-    if before_message is not None:
-        not_before = {b"": rb"(?![-\[])", b" ": b"(?!%b| )" % _MARK}.get(before_message, b"")
-        expression += before_message + not_before + (rb"([^\n]*+)" if before_message else rb"([^\n]++)")
-        columns.append(Column("message", may_lack=True, holds_quotes=True, group=group))
-    columns.append(Column("facility", JSON_OF_FACILITY.__getitem__, group=0))
-    return Shape(expression, columns + words + values)
-
-
-_SHAPES: Final = Memo(_shape, 256)

@@ -29,7 +29,7 @@ from logrouter.parsers import Looks, ParserConfig
 from logrouter.parsers._dates import zone_named
 from logrouter.parsers._instants import RecentSeconds, local_second, recent_second, second_of
 from logrouter.parsers._klog_pairs import Pair, pairs_of, value_of
-from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser
+from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser, escaped
 from logrouter.parsers._types import json_of
 
 LEVELS: Final = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
@@ -147,7 +147,7 @@ class Klog(ShapedParser[KlogConfig]):
             Column("time", seconds.__getitem__, group=1, part=b',"time":"%b'),
             Column("time", group=2, part=b'%bZ"'),
             Column("level", _JSON_OF_LEVEL.__getitem__, group=0),
-            Column("message", may_lack=True, holds_quotes=not pieces, group=6),
+            Column("message", may_lack=True, at_once=None if pieces else escaped, group=6),
             Column("threadid", is_json=True, group=3),
             Column("file", group=4),
             Column("line", is_json=True, group=5),

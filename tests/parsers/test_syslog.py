@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -817,6 +818,39 @@ def test_a_block_of_one_app_goes_the_quick_way() -> None:
     assert {lines[100], lines[300]} <= set(careful)
     assert lines[200] not in careful
     assert len(careful) <= 8
+
+
+def test_what_lines_of_one_shape_may_differ_in() -> None:
+    """Facilities, seconds, where they are from, whether there is structured data, and of what names."""
+    lines = [
+        b"<%d>1 2026-11-29T23:%02d:26.5%b %b%b x" % (8 * facility + 3, facility, offset, words, data)
+        for facility in range(24)
+        for offset in (b"Z", b"+01:00")
+        for words in (b"web app 7 M ", b'a"b \xc3\xa9 07 - ', b"- - - - ", b"h" * 300 + b" app 7 M ")
+        for data in (b"-", b'[a b="c"]', b'[a b=""]', b'[a b="]"][d e="f" g="h"]', b'[a b="c" b="d"]', b"[a]")
+    ]
+    made = SYSLOG.parse_all(lines, b"\n".join(lines), RECEIVED_NS)
+    assert list(made) == [SYSLOG.parse(line, RECEIVED_NS) for line in lines]
+    assert None not in made
+
+
+def test_a_second_that_is_none_harms_no_other_line() -> None:
+    lines = [f"<13>1 2026-11-29T23:44:{second}.1Z h a - - - x".encode() for second in range(50, 62)] * 3
+    made = SYSLOG.parse_all(lines, b"\n".join(lines), RECEIVED_NS)
+    assert list(made) == [SYSLOG.parse(line, RECEIVED_NS) for line in lines]
+    assert made[10] == made[22] == made[34] is not None, "a leap second"
+    assert made[11] is None
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(is_enabled: bool) -> None:
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        SYSLOG.parse_all([HEROKU.encode()], HEROKU.encode(), RECEIVED_NS)
+        assert gc.isenabled() is is_enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
 
 
 @pytest.mark.slow
