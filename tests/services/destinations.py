@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from tests.crash.feeding import numbers_of
@@ -94,7 +94,7 @@ def in_loki(server: Loki, **options: Any) -> Destination:
     return Destination("loki", server, sink, numbers)
 
 
-def configure(workplace: Workplace, *destinations: Destination, **settings: Mapping[str, Any]) -> None:
+def configure(workplace: Workplace, *destinations: Destination, **settings: Any) -> None:
     """Write the config that logrouter finds there."""
     config = {"sinks": {destination.name: destination.options for destination in destinations}, **settings}
     workplace.write("logrouter.yaml", json.dumps(config))

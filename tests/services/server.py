@@ -17,7 +17,8 @@ from typing import Self
 
 import httpx
 
-TOO_LONG_SECONDS = 120.0
+TOO_LONG_SECONDS = 300.0
+"""OpenSearch has taken two minutes to start where twenty others wanted the two cores."""
 POLL_SECONDS = 0.05
 LOG_TAIL_BYTES = 8000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -205,19 +205,18 @@ def test_who_may_not_write_is_told_and_all_is_there_once_they_may(minio: MinIO, 
     destination = in_s3(minio)
     bucket = destination.options["bucket"]
 
-    def route_as(lines: list[bytes], *actions: str) -> tuple[int, str]:
+    def route_as(lines: list[bytes], actions: Sequence[str], **settings: str) -> tuple[int, str]:
         """The exit code, and what is said."""
         options = destination.options | minio.account(*actions)
-        spool = {"directory": "spool"}
-        configure(workplace, destination._replace(options=options), spool=spool, shutdown_timeout="2s")
+        configure(workplace, destination._replace(options=options), spool={"directory": "spool"}, **settings)
         done = workplace.route(b"".join(lines))
         return done.returncode, done.stderr.decode()
 
-    code, said = route_as(numbered(0, 1000), "s3:GetObject", "s3:ListBucket")
+    code, said = route_as(numbered(0, 1000), ("s3:GetObject", "s3:ListBucket"), shutdown_timeout="5s")
     assert code == 75
     assert "HTTP 403 AccessDenied: Access Denied. (the credentials lack a permission: s3:PutObject" in said
     assert (minio.keys(bucket), minio.uploads(bucket)) == ([], [])
-    assert route_as(numbered(1000, 1100), *ALL_THAT_IS_NEEDED) == (0, "")
+    assert route_as(numbered(1000, 1100), ALL_THAT_IS_NEEDED) == (0, "")
     destination.check(range(1100))
 
 

@@ -30,8 +30,8 @@ def test_servers_that_stop_and_start_again_get_all(
     search, archive = in_opensearch(opensearch), in_s3(s3_server, object_age="200ms")
     victoria = [by_bulk_in_victorialogs(victorialogs), by_loki_in_victorialogs(victorialogs)]
     destinations = [search, archive, *victoria]
-    configure(workplace, *destinations, spool={"directory": "spool"})
-    with Loaded(workplace, port) as load:
+    configure(workplace, *destinations, spool={"directory": "spool"}, shutdown_timeout="4m")
+    with Loaded(workplace, port, lines_at_once=10) as load:  # what OpenSearch takes on a busy machine as well
         load.wait_for_delivery(*(destination.name for destination in destinations))
         for destination in (search, archive):
             others = [other for other in destinations if other is not destination]
