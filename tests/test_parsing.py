@@ -106,6 +106,12 @@ def test_from_the_environment(text: str) -> None:
     assert parse.reads_json == ("json" in text)
 
 
+@pytest.mark.parametrize("text", ["json,logfmt", " json , logfmt", "[json, logfmt]"])
+def test_a_list_from_the_environment(text: str) -> None:
+    parse = parse_of("", LOGROUTER_SOURCE_APP="stdin:", LOGROUTER_SOURCE_APP__PARSE=text)
+    assert (parse.said, parse.reads_json, len(parse.parsers)) == (["json", "logfmt"], True, 1)
+
+
 def test_the_effective_config_says_it_as_it_was_written() -> None:
     text = "sources: {app: {type: stdin, parse: [json, {regex: {pattern: '(?P<n>.)', types: {n: int}}}]}}"
     settings = load(environ={"LOGROUTER_CONFIG_YAML": text}, folder=NOWHERE, system_folder=NOWHERE)

@@ -303,7 +303,9 @@ class Converter:
                 self.origins |= trial.origins
                 return value
             told = told or trial.mistakes
-        also = other_words(members[1:])
+        also = (
+            other_words(members[1:]) if rank_of(node, members[0]) else None
+        )  # 0: it has this one's shape, and no other's
         for mistake in told.found if told else ():
             self.mistakes.add(mistake.place, mistake.problem, mistake.hint or also, mistake.excerpt)
         return WRONG

@@ -26,14 +26,12 @@ def fields_of(struct: Any) -> dict[str, FieldInfo]:
 def rank_of(node: Node, kind: Any) -> int:
     """Where a union's member is tried: what has the node's shape first, then the narrower types."""
     origin = get_origin(kind) or kind
-    if isinstance(node.value, dict) and (
-        origin in MAPPINGS or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
-    ):
-        return 0
-    if isinstance(node.value, list) and origin in LISTS:
-        return 0
-    if node.style == "text" and isinstance(node.value, str) and origin in (*LISTS, *MAPPINGS):
-        return 0 if node.value[:1] in ("[", "{") else 9
+    is_mapping = origin in MAPPINGS or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
+    if is_mapping or origin in LISTS:
+        if isinstance(node.value, dict if is_mapping else list):
+            return 0
+        if node.style == "text" and isinstance(node.value, str):
+            return 0 if node.value[:1] == ("{" if is_mapping else "[") else 9
     if origin is Literal and node.text in get_args(kind):
         return 1  # a word that means something else than the same word as a template
     if hasattr(kind, "parse"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from logrouter.config.conversion import WRONG, Converter
 from logrouter.config.mistakes import shown
@@ -15,13 +16,17 @@ from logrouter.parsing import WORDS, Parse
 _JSON = "json"
 
 
+_LIST: Final = re.compile(r"\s*(?:\[|\w+\s*,)")
+"""How a variable begins that holds a list: as YAML, or as `a,b`."""
+
+
 def convert_parse(converter: Converter, node: Node, path: Path) -> Any:
     """The node as a `Parse`, or WRONG after adding its mistakes."""
     if converter.refuses_secret(node, path):
         return WRONG
     if (word := WORDS.get(node.text or "")) is not None and isinstance(node.value, str):
         return word
-    if isinstance(node.value, list) or (node.style == "text" and (node.text or "").lstrip()[:1] == "["):
+    if isinstance(node.value, list) or (node.style == "text" and _LIST.match(node.text or "")):
         items = converter.list_items(node, path)
     else:
         items = [node]
@@ -36,7 +41,7 @@ def convert_parse(converter: Converter, node: Node, path: Path) -> Any:
         return WRONG
     is_json, is_auto = items[0].text == _JSON, isinstance(parsers[0], Auto)
     return Parse(
-        plain(node),
+        plain(node) if items[0] is node else [plain(item) for item in items],
         reads_json=is_json or is_auto,
         marks=not (is_auto and len(parsers) == 1),
         parsers=parsers[1:] if is_json else parsers,

@@ -44,6 +44,25 @@ def test_ways_to_say_which_lines_are_one_event(said: str, events: list[bytes]) -
     assert [*framing.feed(_TEXT).lines, *framing.finish().lines] == events
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (r'{start: "^\d"}', ":1:11: not valid YAML: while parsing a quoted scalar found unknown escape character"),
+        ("{strat: a}", ":1:2: unknown key 'strat' in sources.in.multiline (did you mean 'start'?)"),
+        ("{start: (a+)+$}", ":1:9: sources.in.multiline.start: the regular expression can take exponential time: a"),
+    ],
+)
+def test_of_a_mapping_in_a_variable_it_is_told_what_is_wrong_with_it(said: str, told: str) -> None:
+    """Not what would be wrong with it as a list, nor which words there are."""
+    name = "LOGROUTER_SOURCE_IN__MULTILINE"
+    with pytest.raises(ConfigError) as failed:
+        config.load(environ={"LOGROUTER_SOURCE_IN": "stdin:", name: said}, system_folder=Path("/nonexistent"))
+
+    (mistake,) = failed.value.mistakes
+    assert str(mistake).startswith(name + told)
+    assert "or none, auto" not in str(mistake)
+
+
 def test_none_costs_nothing() -> None:
     assert type(LinesConfig().framing()) is LineFraming
 
