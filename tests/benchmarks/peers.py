@@ -133,6 +133,7 @@ def trickles(program: str, seconds: int) -> Iterator[str]:
     for rate in (1_000, 10_000):
         with new_folder() as theirs, new_folder() as ours:
             config = pipeline(PIPE, THREE_FILES, ROUTES, FOLDER=theirs).replace("^debug$", "^none$")
+            config = config.replace("flush: 0.1", "flush: 1")
             commands = {
                 theirs: told(program, theirs, config),
                 ours: [*LOGROUTER, *config_file(ours, CASES[0].config(ours).replace('!= "debug"', '!= "none"'))],
@@ -151,7 +152,7 @@ def start_and_size(program: str, rounds: int) -> Iterator[str]:
     line = b'{"time":"2026-11-23T00:00:00Z","level":"info","service":"checkout","message":"hello"}\n'
     with new_folder() as folder:
         config = pipeline(PIPE, '\n    - {name: stdout, match: "*", format: json_lines}')
-        both = (told(program, folder, config.replace("flush: 1", "flush: 0.02")), LOGROUTER)
+        both = (told(program, folder, config.replace("flush: 0.1", "flush: 0.02")), LOGROUTER)
         firsts = [sorted(measure.first_line_seconds(each, line) for _ in range(rounds))[rounds // 2] for each in both]
         idle = [measure.idle_mib(each, line) for each in both]
     yield "| what | Fluent Bit | logrouter |"

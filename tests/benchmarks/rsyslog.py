@@ -1,4 +1,7 @@
-"""What rsyslog is told, for jobs that it has modules for: it follows a file, with a long queue and large batches."""
+"""What rsyslog is told, for jobs that it has modules for: it follows a file, without a queue.
+
+With one, in memory, as for an output that may have to wait, it took from 1.5 (route) to 3.6 times as long (text).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ MODULE
 template(name="line" type="string" string="%msg%\n")
 template(name="fields" type="string" string="%$!event%\n")
 input(type="imfile" file="INPUT" tag="it" ruleset="it")
-ruleset(name="it" queue.type="FixedArray" queue.size="100000" queue.dequeueBatchSize="4096") {
+ruleset(name="it" queue.type="Direct") {
 RULES
 }
 """
