@@ -35,7 +35,7 @@ _ESCAPES = dict(zip('\\"\a\b\f\n\r\t\v', ("\\\\", '\\"', *(f"\\{letter}" for let
 class Stream:
     """One set of labels."""
 
-    __slots__ = ("is_known", "labels", "newest_ns", "opening", "pieces", "recent_bytes", "used_ns", "values")
+    __slots__ = ("is_known", "labels", "level_bytes", "newest_ns", "opening", "pieces", "used_ns", "values")
 
     def __init__(self, labels: str, values: tuple[str, ...]) -> None:
         self.labels = labels
@@ -46,8 +46,8 @@ class Stream:
         """Loki has an event of this stream that is at least so new."""
         self.is_known = False
         """Whether Loki has taken something of it, and so has it."""
-        self.recent_bytes = 0.0
-        """How much was sent of it of late."""
+        self.level_bytes = 0.0
+        """How much was sent of it beyond what Loki takes of one stream at a steady rate."""
         self.used_ns = 0
         """When an event of it was last sent."""
         self.pieces: list[bytes] = []

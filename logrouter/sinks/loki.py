@@ -50,9 +50,9 @@ What is tried again waits, and is told once a minute and in `/status`.
 **What Loki does not tell.** Of the streams of a request an ingester of Loki tells what became of the last one: it
 answers 204 where that one is taken, whatever it drops of the others. So streams that are new go into a request of their
 own (beyond its limit of streams Loki refuses all that follow), and so does each stream with events that are older than
-`out_of_order`, or nearly so. Then what is refused is told. One thing remains: a stream that has more than
-`per_stream_rate_limit` in a second. The one of which most was sent goes last; what Loki drops of another, only its own
-metric `loki_discarded_samples_total` tells. Its default of 3 MB/s is three quarters of what a tenant may send in all.
+`out_of_order`, or nearly so, and each that comes near the rate that Loki takes of one (`per_stream_rate_limit`). Then
+what is refused is told. Where that rate is less than the default, 3 MB/s and bursts of 15 MB, and several streams of a
+request exceed it, what is dropped of all but one only Loki's metric `loki_discarded_samples_total` tells.
 
 **Seen at Loki 3.7** (65e30f8, as one process, by `tests/services/`): logrouter killed 20 times, Loki stopped and killed
 under load, and away for hours; late events in several streams; the limits of tenants, streams, labels, lines and
@@ -240,7 +240,7 @@ class LokiSink(HttpSink[LokiConfig]):
             yield Pause()
         self._tell_of_folding()
         late = self._perhaps_late(parts, now_ns)
-        groups = grouped({stream: sum(map(len, entries)) for stream, entries in streams.items()}, late)
+        groups = grouped({stream: sum(map(len, entries)) for stream, entries in streams.items()}, late, now_ns)
 
         def one(group: Group, sent: Callable[[], Sequence[Sent]]) -> Generator[Instruction, Any, Outcome]:
             body = push_request((stream.opening, streams[stream]) for stream in group)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from logrouter.sinks import Delivered, Halve, Outcome, Rejected, Request, Response, Retry, Slice
-from logrouter.sinks._loki_grouping import grouped
+from logrouter.sinks._loki_grouping import MUCH_BYTES, grouped
 from logrouter.sinks._loki_streams import Stream
 from logrouter.sinks.loki import LokiSink
 from logrouter.testing import batch_of, converse
 from logrouter.values import Duration
 from tests.sinks.protobuf import streams_of
-from tests.sinks.test_loki import HOUR, NOW, STORED, part, sink
+from tests.sinks.test_loki import HOUR, NOW, SECOND, STORED, part, sink
 
 MINUTE = 60 * 1_000_000_000
 OLD = NOW - HOUR
@@ -114,10 +114,34 @@ def test_what_is_found_by_halving_is_halved_as_a_whole() -> None:
     assert told(made_with("x"), of("ax"), STORED, Response(413))[1] == Halve("request too large")
 
 
-def test_the_stream_of_which_most_was_sent_of_late_is_the_last() -> None:
-    """It is the first to be more than what Loki takes of one in a second."""
-    streams = [Stream(f'{{a="{name}"}}', ()) for name in "xyz"]
-    x, y, z = streams
-    assert grouped({x: 10, y: 30, z: 20}, frozenset()) == [[x, z, y]]
-    assert grouped({x: 12, y: 6, z: 9}, frozenset()) == [[x, z, y]], "though now it has least"
-    assert grouped({x: 40, y: 6, z: 9}, frozenset()) == [[y, z, x]]
+def some_streams() -> list[Stream]:
+    return [Stream(f'{{a="{name}"}}', ()) for name in "vwxyz"]
+
+
+def sent(sizes: dict[Stream, int], at_ns: int, late: frozenset[Stream] = frozenset()) -> list[Sequence[Stream]]:
+    groups = grouped(sizes, late, at_ns)
+    for stream in sizes:
+        stream.used_ns = at_ns
+    return groups
+
+
+def test_the_stream_that_is_nearest_to_the_rate_that_loki_takes_is_the_last() -> None:
+    _, _, x, y, z = some_streams()
+    mib = 2**20
+    assert sent({x: 1 * mib, y: 3 * mib, z: 2 * mib}, NOW) == [[x, z, y]]
+    assert sent({x: 1 * mib, y: 1, z: 1 * mib}, NOW) == [[x, z, y]], "though now it has least"
+    assert sent({x: 2, y: 1, z: 1}, NOW + 2 * SECOND) == [[y, z, x]], "two seconds later nothing is left of that"
+
+
+def test_streams_that_come_near_the_rate_go_alone_but_for_the_nearest() -> None:
+    v, w, x, y, z = streams = some_streams()
+    v.is_known = w.is_known = x.is_known = True
+    sizes = {v: MUCH_BYTES + 2, w: MUCH_BYTES + 1, x: MUCH_BYTES, y: MUCH_BYTES + 1, z: MUCH_BYTES + 1}
+    assert sent(sizes, NOW) == [[x, v], [w], [z], [y]]
+    assert sent(dict.fromkeys(streams, 1), NOW + SECOND, frozenset([w])) == [[x, v], [y, z], [w]]
+
+
+def test_a_stream_that_stays_below_the_rate_never_goes_alone() -> None:
+    x, y, *_ = some_streams()
+    for second in range(100):
+        assert len(sent({x: 3 * 2**20, y: 3 * 2**20}, NOW + second * SECOND)) == 1
