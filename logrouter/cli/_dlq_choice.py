@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from logrouter.cli._spool_options import EXIT_DAMAGED, Found, parse_rule, tell
 from logrouter.dead_letters import DeadLetter, parse_id
-from logrouter.errors import LogrouterError
+from logrouter.errors import LogrouterError, did_you_mean
 from logrouter.event import Offset
 from logrouter.facts import Facts
 from logrouter.figures import counted
@@ -40,6 +40,8 @@ class Choice:
         self._reason: str | None = options.reason
         self._rule = parse_rule("--where", options.where)
         self._resource = all_revealed(found.settings.resource) if found.settings else {}
+        self.configured = frozenset(found.settings.sinks) if found.settings else frozenset()
+        """The sinks that the config has, if one was read."""
         self.is_all = not (self.ids or self.sink or self._reason or self._rule)
 
     def has(self, letter: DeadLetter) -> bool:
@@ -65,7 +67,9 @@ class Reading:
     """Goes through letters, and keeps an account of what could not be read."""
 
     def __init__(self, files: LetterFiles, choice: Choice | None = None) -> None:
-        """`choice`: None: all."""
+        """`choice`: None: all. Raises LogrouterError where it names a sink that is nowhere."""
+        if choice is not None:
+            _check_sink(choice, files)
         self.unreadable = 0
         """Lines."""
         self.seen: set[Offset] = set()
@@ -100,3 +104,11 @@ class Reading:
             names = ", ".join(offset.name for offset in sorted(missing))
             raise LogrouterError(f"there is no dead letter {names}")
         return EXIT_DAMAGED if self.unreadable else 0
+
+
+def _check_sink(choice: Choice, files: LetterFiles) -> None:
+    known = choice.configured | files.by_sink().keys()
+    if choice.sink is None or choice.sink in known:
+        return
+    hint = did_you_mean(choice.sink, known) or (f"there are {', '.join(sorted(known))}" if known else "there are none")
+    raise LogrouterError(f"--sink: no sink {choice.sink!r} has dead letters; {hint}")

@@ -222,6 +222,8 @@ def test_a_destination_cannot_drive_the_terminal(command: Command, letters: Lett
         (("0000000000000abc-5",), "there is no dead letter 0000000000000abc-5"),
         (("5",), "expected an id such as 9f3c5b7a11d0e264-1042, not '5'"),
         (("--where", "n >"), "--where: the rule ends after `>` at column 3 of 'n >'"),
+        (("--sink", "ess"), "--sink: no sink 'ess' has dead letters; did you mean 'es'?"),
+        (("--sink", "nowhere"), "--sink: no sink 'nowhere' has dead letters; there are es, loki"),
     ],
 )
 @pytest.mark.parametrize("name", ["show", "delete"])
@@ -318,7 +320,7 @@ def test_those_that_are_sent_again(
 def test_a_replay_that_is_only_tried_out(replay: Dlq, letters: Letters, tmp_path: Path) -> None:
     done = replay("--dry-run", "--where", "n")
     assert done == (0, "es: 3 dead letters would be sent again\nloki: 1 dead letter would be sent again\n", "")
-    assert replay("--dry-run", "--sink", "nosuch") == (0, "no dead letters\n", "")
+    assert replay("--dry-run", "--reason", "nosuch") == (0, "no dead letters\n", "")
     assert len(letters.left) == 5
     assert not (tmp_path / "es.log").exists()
 
@@ -345,6 +347,7 @@ def test_two_replays_at_once_are_refused(replay: Dlq, letters: Letters) -> None:
     [
         (("--timeout", "soon"), "--timeout: expected a duration such as 250ms, 25s, 1m30s or 2h, not 'soon'"),
         (("0000000000000abc-5",), "there is no dead letter 0000000000000abc-5"),
+        (("--sink", "ess"), "--sink: no sink 'ess' has dead letters; did you mean 'es'?"),
     ],
 )
 def test_a_replay_that_makes_no_sense(replay: Dlq, argv: tuple[str, ...], complaint: str) -> None:
