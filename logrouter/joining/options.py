@@ -1,19 +1,18 @@
-"""The option `multiline` of sources that read lines."""
+"""The option `multiline` of sources that read lines. What joins them is loaded where the option is used."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import msgspec
 
-from logrouter.joining import Joiner
-from logrouter.joining.languages import LANGUAGES
-from logrouter.joining.own import PatternJoiner
-from logrouter.joining.tracebacks import TracebackJoiner
 from logrouter.rules.bounded import Condition
 from logrouter.values import Duration
+
+if TYPE_CHECKING:
+    from logrouter.joining import Joiner
 
 QUIET: Final = Duration(0.5)
 
@@ -24,6 +23,8 @@ class Language(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError with those that there are."""
+        from logrouter.joining.languages import LANGUAGES
+
         if text not in LANGUAGES:
             raise ValueError(f"expected none, auto, or one of {', '.join(LANGUAGES)}, not {text!r}")
         return cls(text)
@@ -61,12 +62,15 @@ def joiner_of(multiline: Multiline) -> Joiner | None:
     if isinstance(multiline, MultilineOptions):
         for kind, pattern in (("start", multiline.start), ("continue", multiline.continue_), ("end", multiline.end)):
             if pattern is not None:
+                from logrouter.joining.own import PatternJoiner
+
                 return PatternJoiner(kind, pattern)
         assert multiline.languages is not None
         multiline = multiline.languages
     if multiline == "none":
         return None
-    return _traceback_joiner(_languages(multiline))
+    names = [multiline] if isinstance(multiline, str) else multiline
+    return _traceback_joiner(None if multiline == "auto" else frozenset(names))
 
 
 def quiet_seconds(multiline: Multiline) -> float:
@@ -74,14 +78,10 @@ def quiet_seconds(multiline: Multiline) -> float:
     return multiline.timeout if isinstance(multiline, MultilineOptions) else QUIET
 
 
-def _languages(said: str | Sequence[str]) -> tuple[str, ...]:
-    if said == "auto":
-        return tuple(LANGUAGES)
-    chosen = {said} if isinstance(said, str) else set(said)
-    return tuple(name for name in LANGUAGES if name in chosen)
-
-
 @cache
-def _traceback_joiner(names: tuple[str, ...]) -> Joiner:
-    """Made once: compiling the expression takes some milliseconds."""
-    return TracebackJoiner(names)
+def _traceback_joiner(chosen: frozenset[str] | None) -> Joiner:
+    """That of some languages, or all. Made once: compiling the expression takes some milliseconds."""
+    from logrouter.joining.languages import LANGUAGES
+    from logrouter.joining.tracebacks import TracebackJoiner
+
+    return TracebackJoiner(name for name in LANGUAGES if chosen is None or name in chosen)

@@ -15,6 +15,8 @@ NEEDED_LATER = {
     "httpx",  # sinks over HTTP
     "json",  # numbers that no machine type holds
     "logrouter.dead_letters",  # the first event that is refused
+    "logrouter.joining.languages",  # multiline
+    "logrouter.joining.tracebacks",
     "logrouter.parsers.auto",  # the first line of text
     "logrouter.rules.backtracking",  # the first regular expression in a config
     "logrouter.rules.cost",
@@ -25,7 +27,7 @@ NEEDED_LATER = {
     "orjson",  # something to say on stderr
     "prometheus_client",  # the admin port
 }
-NAMED_TUPLES = {"Events", "Language", "Offset", "Overdue", "Position", "Skip"}
+NAMED_TUPLES = {"Events", "Offset", "Overdue", "Position", "Skip"}
 """Those that are taken apart or compared as tuples. To define one takes eight times as long as a struct."""
 PROGRAM = f"""
 import sys
