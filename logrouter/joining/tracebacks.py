@@ -6,7 +6,10 @@ r"""Finds tracebacks in the lines of a block, by one regular expression.
     ⏎ continuation              what can be nothing but the rest of what is before: `\tat x.y(Z.java:1)`
 
 Each takes all continuations behind it. A line that begins with `{` is JSON, and nothing is joined to it. What the
-expression does not find is lines, one event each: these cost a look at their first character, and seldom more.
+expression does not find is lines, one event each: these cost a look at their first character, or at their first word
+(`words`) or what else logs begin with (_LOG_BEGINS), and seldom more. Measured on one core (AMD EPYC, Python 3.11), in
+ns a line: 50 where it begins with a digit or a brace, 100 to 250 with a letter, 1,000 where all alternatives are tried.
+What is seen most (`usual`) is found before all else.
 
 Every language gives openings, bodies and continuations. Two rules make that any cut of a stream into reads gives the
 same events, and in linear time:
