@@ -25,6 +25,9 @@ IN_EVENT: Final = b"*"
 """The memo of a framing that has given out pieces of an event of several lines."""
 MEMOS: Final = IN_LINE + IN_EVENT
 """All that there are, each a character."""
+_MUCH_BYTES: Final = 64 * 1024
+_GROWTH: Final = 16
+"""So much of one event is looked at again only when it has grown by a sixteenth: small reads would make it dear."""
 
 
 class Joiner(Protocol):
@@ -50,6 +53,8 @@ class JoiningFraming(LineFraming):
         self._whole_bytes = 0
         """How much of what is held is whole lines."""
         self._in_event = memo == IN_EVENT
+        self._enough_bytes = 0
+        """With fewer whole lines it need not be looked for the end of an event."""
 
     @property
     def memo(self) -> bytes:
@@ -70,9 +75,15 @@ class JoiningFraming(LineFraming):
         if end == 0:
             self._hold(data)
             return self._cut_held()
+        if self._held_bytes + end < self._enough_bytes:
+            self._whole_bytes = self._held_bytes + end
+            self._hold(data)
+            return self._cut_held()
         text = b"".join((*self._held, memoryview(data)[:end]))
         frame, kept = self._events(text, is_all=False)
         self._keep(kept, data[end:])
+        if len(kept) == len(text) > _MUCH_BYTES:
+            self._enough_bytes = min(len(text) + len(text) // _GROWTH, self.max_line_bytes)
         return joined(frame, self._cut_held()) if self._unfinished_bytes > self.max_line_bytes else frame
 
     def flush(self) -> Frame:
@@ -99,6 +110,7 @@ class JoiningFraming(LineFraming):
     def _keep(self, whole: bytes, rest: bytes) -> None:
         self._held = [part for part in (whole, rest) if part]
         self._whole_bytes, self._held_bytes = len(whole), len(whole) + len(rest)
+        self._enough_bytes = 0
 
     def _cut_held(self) -> Frame:
         """Pieces of an unfinished line that is too long, after the lines before it: they are joined to none of it."""

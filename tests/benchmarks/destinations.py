@@ -47,7 +47,8 @@ DESTINATIONS = (
     Destination(
         "loki",
         "Loki push, 2 labels",
-        '{type: loki, url: "http://127.0.0.1:PORT", labels: {app: "{service}", level: "{severity}"}, max_age: never}',
+        '{type: loki, url: "http://127.0.0.1:PORT", labels: {app: "{service}", level: "{severity}"},'
+        " max_age: never, out_of_order: never}",  # its events are old: as if they were of now
         350_000,
     ),
     Destination(

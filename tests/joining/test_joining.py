@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logrouter import joining
 from logrouter.event import Flag
 from logrouter.framing import Frame
 from logrouter.joining import IN_EVENT, Joiner, JoiningFraming, tracebacks
@@ -92,6 +93,40 @@ def test_any_cut_gives_the_same_events(data: st.DataObject, stream: bytes, joine
     events = joiner.split(as_lf(stream))
     assert joined.events == [event for event in events if event]
     assert joined.empty == events.count(b"")
+
+
+@settings(max_examples=300)
+@given(st.data(), streams, st.sampled_from(JOINERS), st.integers(4, 200))
+def test_any_cut_of_much_gives_the_same_events(
+    data: st.DataObject, stream: bytes, joiner: Joiner, max_line_bytes: int
+) -> None:
+    pieces = data.draw(chunked(stream))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joining, "_MUCH_BYTES", 4)
+        much = Joined(pieces, joiner, max_line_bytes)
+    little = Joined([stream], joiner, max_line_bytes)
+    assert (much.events, much.marks, much.empty) == (little.events, little.marks, little.empty)
+
+
+class Counting(PatternJoiner):
+    """Counts what it looks at."""
+
+    looked_at = 0
+
+    def split(self, text: bytes) -> list[bytes]:
+        self.looked_at += len(text)
+        return super().split(text)
+
+
+@pytest.mark.parametrize(("kind", "pattern"), [("start", "^never"), ("continue", "")])
+def test_an_event_without_end_is_not_looked_at_with_each_of_its_lines(kind: str, pattern: str) -> None:
+    joiner = Counting(kind, Condition(pattern))
+    framing = JoiningFraming(1 << 20, joiner)
+    line = b"a line of an event that nothing ends, as somebody has mistaken the pattern " + b"." * 424 + b"\n"
+    for _ in range(1000):
+        assert framing.feed(line).lines == []
+    assert joiner.looked_at < 30_000_000
+    assert framing.finish().lines == [(line * 1000).rstrip(b"\n")]
 
 
 @settings(max_examples=300)
