@@ -16,7 +16,7 @@ from tests.services.destinations import (
     in_opensearch,
     in_s3,
 )
-from tests.services.load import Loaded
+from tests.services.load import PATIENCE_SECONDS, Loaded
 from tests.services.loki import Loki
 from tests.services.opensearch import OpenSearch
 from tests.services.s3 import S3Server
@@ -60,9 +60,10 @@ def test_loki_that_is_stopped_and_killed_gets_all_and_shows_it_once(
 def _interrupt(load: Loaded, destination: Destination, others: list[Destination], *, kill: bool) -> None:
     """Stop its server, then perhaps kill it; it must be told, and the others must not be troubled."""
     server = destination.server
+    address = f"127.0.0.1:{server.port}"  # which only logrouter names: Loki tells of trouble while it stops as well
     for end in (server.stop, server.kill)[: 1 + kill]:
         end()
-        assert f"127.0.0.1:{server.port}" in load.wait_for_trouble(destination.name)
+        wait_until(lambda: address in (load.trouble(destination.name) or ""), "nobody to be there", PATIENCE_SECONDS)
         load.wait_for_delivery(*(other.name for other in others))
         assert all(load.trouble(other.name) is None for other in others)
         server.start()
