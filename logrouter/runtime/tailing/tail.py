@@ -71,7 +71,7 @@ class Tail:
         self._known = Known()
         self._table = Table()
         self._descriptors = Descriptors()
-        self._unreadable = Unreadable(warn)
+        self._unreadable = Unreadable(warn, follow=options.follow)
         self._told_trouble: str | None = None
         self._is_first_look = True
         self._is_first_start = True

@@ -11,18 +11,24 @@ from logrouter.sources import Tell
 _DAMAGED: Final = "a compressed file is damaged: what stands before that is read, the rest once it is written anew"
 
 
+_AGAIN: Final = "a file cannot be read: it is tried again and again"
+_LEFT_OUT: Final = "a file cannot be read: what was not read of it is left out"
+
+
 class Trouble(NamedTuple):
     """What is wrong with a file."""
 
     reason: str
-    message: str = "a file cannot be read: it is tried again and again"
+    message: str
 
 
 class Unreadable:
     """Of the files of one source, by their paths."""
 
-    def __init__(self, warn: Tell) -> None:
+    def __init__(self, warn: Tell, *, follow: bool = True) -> None:
+        """`follow`: whether there is another time."""
         self._warn = warn
+        self._usual = _AGAIN if follow else _LEFT_OUT
         self._seen: dict[str, Trouble] = {}
         """As looking and opening say."""
         self._failing: dict[str, Trouble] = {}
@@ -31,15 +37,15 @@ class Unreadable:
 
     def look(self, odd: Mapping[str, str]) -> None:
         """What was odd when somebody looked again; `tell` when all that is new has been opened."""
-        self._seen = {path: Trouble(reason) for path, reason in odd.items()}
+        self._seen = {path: Trouble(reason, self._usual) for path, reason in odd.items()}
 
     def cannot_open(self, path: str, error: OSError) -> None:
         """It will be tried when somebody looks again."""
-        self._seen[path] = _trouble_of(error)
+        self._seen[path] = self._trouble_of(error)
 
     def cannot_read(self, path: str, error: OSError) -> None:
         """It will be tried after a while."""
-        self._failing[path] = _trouble_of(error)
+        self._failing[path] = self._trouble_of(error)
         self.tell()
 
     def is_well(self, path: str) -> None:
@@ -57,7 +63,5 @@ class Unreadable:
             self._warn("a file that could not be read can be, or is gone", about=path, file=path)
         self._told = troubles
 
-
-def _trouble_of(error: OSError) -> Trouble:
-    reason = str(error.strerror)
-    return Trouble(reason, _DAMAGED) if isinstance(error, Damaged) else Trouble(reason)
+    def _trouble_of(self, error: OSError) -> Trouble:
+        return Trouble(str(error.strerror), _DAMAGED if isinstance(error, Damaged) else self._usual)
