@@ -628,15 +628,12 @@ async def test_what_is_renamed_while_somebody_looks_is_no_trouble(
 
 
 async def test_read_once_what_cannot_be_read_is_left_out(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log").mkdir()
     emitted = Emitted()
-    (tmp_path / "folder.log").mkdir()
-    append(tmp_path / "a.log", b"one\n")
-    async with following(tmp_path, emitted, follow=False):
+    async with following(tmp_path, emitted, "a.log", follow=False):
         pass
-    assert emitted.lines == [b"one"]
-    assert [message for message, _ in emitted.warnings] == [
-        "a file cannot be read: what was not read of it is left out"
-    ]
+    message = "a file cannot be read: what was not read of it is left out"
+    assert emitted.warnings == [(message, {"file": str(tmp_path / "a.log"), "reason": "it is a folder"})]
 
 
 async def test_a_named_folder_or_pipe_in_the_place_of_a_file(tmp_path: Path, autojump_clock: MockClock) -> None:
