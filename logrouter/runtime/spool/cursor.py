@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 WhenFull = Literal["block", "discard_oldest"]
 
+LIVE_SECONDS: Final = 1.0
+"""A sink that has done nothing for so long is not merely busy."""
 NOWHERE: Final = sys.maxsize
 """A sequence that no event will ever have."""
 
@@ -133,6 +135,10 @@ class Cursor:
     def discards(self) -> bool:
         """Whether it gives its oldest events up rather than have sources wait."""
         return self.must_discard or self.when_full == "discard_oldest"
+
+    def is_live(self, now: float) -> bool:
+        """Whether it has moved a moment ago."""
+        return not self.closed and now - self.moved_at < LIVE_SECONDS
 
     @property
     def ends_at(self) -> int:

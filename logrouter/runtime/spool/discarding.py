@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import trio
+
 from logrouter.cursors import Gap
 from logrouter.event import Chunk
 from logrouter.runtime.log import Log
@@ -55,7 +57,9 @@ class Discarding:
 
     def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
         """Let these sinks discard their next chunk, if their policy says so."""
-        if not _may_discard(lagging, insist):
+        if insist:
+            _insist(lagging)
+        if not _may_discard(lagging):
             return False
         for cursor in lagging:
             found = self._find(cursor)
@@ -74,14 +78,18 @@ class Discarding:
             cursor.spot_ahead, cursor.spot = cursor.spot, reading
 
     def _discard_unsaved(self, insist: bool) -> bool:
-        """The memory is full of what the log cannot take: the oldest of that goes, for all who want it."""
+        """The memory is full of what the log cannot take: the oldest of that goes, for all who want it. Those that move
+        are waited for: each chunk that they are done with is room."""
         assert self._keeper is not None
         held = self._keeper.oldest_unsaved()
         if held is None:
             return False
         cursors = self._spool.cursors.values()
         wanting = [cursor for cursor in cursors if not cursor.closed and cursor.wants_any(held.chunk)]
-        if not _may_discard(wanting, insist):
+        now = trio.current_time()
+        if insist:
+            _insist([cursor for cursor in wanting if not cursor.is_live(now)])
+        if not _may_discard(wanting):
             return False
         for cursor in wanting:
             self._discard_held(cursor, held)
@@ -100,9 +108,12 @@ def _wanted(cursor: Cursor, chunk: Chunk) -> int:
     return chunk.routed.count(cursor.number)
 
 
-def _may_discard(cursors: Sequence[Cursor], insist: bool) -> bool:
-    """Whether all of them do. `insist`: from now on, and until they move again."""
-    if insist:
-        for cursor in cursors:
-            cursor.must_discard = True
+def _may_discard(cursors: Sequence[Cursor]) -> bool:
+    """Whether all of them do."""
     return bool(cursors) and all(cursor.discards for cursor in cursors)
+
+
+def _insist(cursors: Sequence[Cursor]) -> None:
+    """They discard from now on, and until they move again."""
+    for cursor in cursors:
+        cursor.must_discard = True

@@ -14,15 +14,13 @@ import trio
 
 from logrouter.event import Chunk
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool.cursor import Cursor
+from logrouter.runtime.spool.cursor import LIVE_SECONDS, Cursor
 from logrouter.runtime.spool.discarding import Discarding
 
 if TYPE_CHECKING:
     from logrouter.runtime.spool.keeper import Keeper
     from logrouter.runtime.spool.local import LocalSpool
 
-LIVE_SECONDS: Final = 1.0
-"""A sink that has done nothing for so long is not merely busy."""
 PATIENCE_SECONDS: Final = 0.05
 """A sink that moves is given so long to make room before it discards: it is merely busy."""
 
@@ -83,7 +81,7 @@ class Room:
         """What the sink that leads reads next, if it is alive and in the window."""
         now = trio.current_time()
         cursors = self._spool.cursors.values()
-        live = [cursor.next for cursor in cursors if not cursor.closed and now - cursor.moved_at < LIVE_SECONDS]
+        live = [cursor.next for cursor in cursors if cursor.is_live(now)]
         leader = max(live, default=None)
         return leader if leader == self._spool.appended or leader in self._spool.window else None
 
@@ -94,7 +92,7 @@ class Room:
         self._waiting.append(chunk)
         self._spool.wake_readers()  # whoever still waits for more may send what it has
         try:
-            with trio.move_on_after(self.block_timeout_seconds if live else float("inf")):
+            with trio.move_on_after(max(0.0, self.block_timeout_seconds - PATIENCE_SECONDS) if live else math.inf):
                 await self._make(chunk, insist=False)
                 return
             await self._make(chunk, insist=True)
@@ -104,12 +102,13 @@ class Room:
                 self._waited_seconds, self._waiting_since = self.blocked_seconds, None
 
     async def _make(self, chunk: Chunk, *, insist: bool) -> None:
-        """Wait for room. `insist`: whoever is in the way discards its oldest events."""
+        """Wait for room. `insist`: whoever is in the way discards its oldest events, when it has had a last moment:
+        perhaps all stood still because this process had no core."""
         patient_until = trio.current_time() + PATIENCE_SECONDS
         while not self.is_there_for(chunk):
             if self._keeper is not None and not self._keeper.fits(chunk):
                 self._keeper.hurry()  # perhaps something can be deleted
-            if self._is_merely_busy() and trio.current_time() < patient_until:
+            if trio.current_time() < patient_until and (insist or self._is_merely_busy()):
                 with trio.move_on_at(patient_until):
                     await self._changed.park()
                 continue

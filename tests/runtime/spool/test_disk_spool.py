@@ -361,6 +361,34 @@ async def test_sinks_go_on_while_the_log_cannot_be_written(autojump_clock: MockC
     assert place.spool.window.held_bytes <= BUDGET_BYTES
 
 
+@pytest.mark.parametrize("held_up_seconds", [0, 5])
+async def test_a_sink_that_moves_loses_nothing_while_the_log_cannot_be_written(
+    autojump_clock: MockClock, nursery: trio.Nursery, held_up_seconds: float
+) -> None:
+    """However slow it is, beside a dead one, and where this process had no core for longer than sources wait."""
+    place = Place("disk", "ab")
+    place.spool.adjust(block_timeout_seconds=0.5)
+    await place.append()
+    place.disk.fail("writev", errno.ENOSPC, times=10**6)
+
+    async def move_slowly() -> None:
+        while True:
+            await trio.sleep(0.8)
+            place.spool.read(0)
+            commit_all(place.spool, 0)
+
+    nursery.start_soon(move_slowly)
+    nursery.start_soon(tick, place.spool)
+    for number in range(40):
+        if number == 20:
+            autojump_clock.jump(held_up_seconds)
+        await place.append()
+    nursery.cancel_scope.cancel()
+    assert place.spool.ledger(0).discarded == {}
+    assert place.spool.ledger(0).delivered > 100
+    assert place.spool.ledger(1).discarded["spool_full"] > 100
+
+
 @pytest.mark.parametrize("function", ["fdatasync", "fsync"])
 async def test_with_sync_nothing_is_safe_before_the_disk_has_it(
     autojump_clock: MockClock, nursery: trio.Nursery, function: str
