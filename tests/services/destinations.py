@@ -96,7 +96,8 @@ def in_loki(server: Loki, **options: Any) -> Destination:
 
 def configure(workplace: Workplace, *destinations: Destination, **settings: Any) -> None:
     """Write the config that logrouter finds there."""
-    config = {"sinks": {destination.name: destination.options for destination in destinations}, **settings}
+    sinks = {destination.name: destination.options for destination in destinations}
+    config = {"sinks": sinks, "shutdown_timeout": "110s", **settings}  # servers of a busy machine take their time
     workplace.write("logrouter.yaml", json.dumps(config))
 
 
