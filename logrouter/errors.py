@@ -15,7 +15,7 @@ What becomes of an event is never an exception: see `sinks.Outcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -100,3 +100,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The same as a hint."""
     near = nearest(word, known)
     return f"did you mean {near!r}?" if near else None
+
+
+def nearest_or_all(word: str, known: Collection[str]) -> str:
+    """The same, or else all words that there are."""
+    return did_you_mean(word, known) or (f"there are {', '.join(known)}" if known else "there are none")

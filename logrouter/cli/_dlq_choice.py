@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from logrouter.cli._spool_options import EXIT_DAMAGED, Found, parse_rule, tell
 from logrouter.dead_letters import DeadLetter, parse_id
-from logrouter.errors import LogrouterError, did_you_mean
+from logrouter.errors import LogrouterError, nearest_or_all
 from logrouter.event import Offset
 from logrouter.facts import Facts
 from logrouter.figures import counted
@@ -107,8 +107,8 @@ class Reading:
 
 
 def _check_sink(choice: Choice, files: LetterFiles) -> None:
-    known = choice.configured | files.by_sink().keys()
+    known = sorted(choice.configured | files.by_sink().keys())
     if choice.sink is None or choice.sink in known:
         return
-    hint = did_you_mean(choice.sink, known) or (f"there are {', '.join(sorted(known))}" if known else "there are none")
+    hint = nearest_or_all(choice.sink, known)
     raise LogrouterError(f"--sink: no sink {choice.sink!r} has dead letters; {hint}")

@@ -23,7 +23,7 @@ from logrouter.cli._spool_options import EXIT_DAMAGED, parse_rule, standard_outp
 from logrouter.config.settings import Settings
 from logrouter.cursors import Ledger, State
 from logrouter.documents import decode_document, encode_document
-from logrouter.errors import LogrouterError, did_you_mean
+from logrouter.errors import LogrouterError, nearest_or_all
 from logrouter.event import Chunk, Offset
 from logrouter.figures import counted
 from logrouter.formats import ndjson
@@ -143,7 +143,7 @@ def _waiting_of(directory: SpoolDirectory, settings: Settings | None, sink: str)
     """Raises LogrouterError where there is no such sink."""
     known = sinks_in(directory)
     if sink not in known:
-        hint = did_you_mean(sink, known) or (f"there are {', '.join(known)}" if known else "there are none")
+        hint = nearest_or_all(sink, known)
         raise LogrouterError(f"--sink: no sink {sink!r} has a cursor in {directory.path}; {hint}")
     state = Journal(directory.journal(sink)).load()
     if state is None:

@@ -14,7 +14,7 @@ KINDS: Final[Mapping[str, Kind]] = {"source": "sources", "parser": "parsers", "s
 def main(argv: Sequence[str]) -> int:
     """Describe one component, one kind of them, or all."""
     from logrouter.cli import _options
-    from logrouter.errors import LogrouterError, did_you_mean
+    from logrouter.errors import LogrouterError, nearest_or_all
 
     parser = _options.parser("describe", "List the components there are, or show the options of one.")
     parser.add_argument("kind", nargs="?", type=_singular, choices=[*KINDS], help="what to describe; default: all")
@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     kind = KINDS[options.kind]
     known = (*names(kind), *plugins(kind))
     if options.name not in known:
-        hint = did_you_mean(options.name, known) or f"there are {', '.join(known)}"
+        hint = nearest_or_all(options.name, known)
         raise LogrouterError(f"there is no {options.kind} {options.name!r}; {hint}")
     from logrouter.reference import plain_page
 

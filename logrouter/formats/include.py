@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from logrouter import times
 from logrouter.documents import Document, encode_document
-from logrouter.errors import did_you_mean
+from logrouter.errors import did_you_mean, nearest_or_all
 from logrouter.event import ATTRIBUTES, MARKS, Attributes, Flag, flag_attributes
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _refuse_misspelt(names: Sequence[str]) -> None:
     known = [f"meta.{name}" for name in ATTRIBUTES]
     for name in names:
         if name.startswith("meta.") and name not in known:
-            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            hint = nearest_or_all(name, known)
             raise ValueError(f"include: there is no attribute {name!r} ({hint})")
 
 
