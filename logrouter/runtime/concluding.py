@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.log import Log
+from logrouter.runtime.reading import RunningSource
 from logrouter.runtime.spool.opening import OpenSpool
 
 EXIT_OK: Final = 0
 EXIT_LOST: Final = 74
 """EX_IOERR of sysexits.h: something was discarded because the spool was full, or lost."""
 EXIT_UNDELIVERED: Final = 75
-"""EX_TEMPFAIL: something could not be delivered in time."""
+"""EX_TEMPFAIL: something could not be delivered in time, or not be read."""
 
 
 class Conclusion:
@@ -45,8 +46,8 @@ class Conclusion:
             return False
         return True
 
-    def exit_code(self, deliveries: Iterable[Delivery], in_hand: int) -> int:
-        """Say all that there is to say. `in_hand`: events that were read, and are not in the spool."""
+    def exit_code(self, deliveries: Iterable[Delivery], sources: Collection[RunningSource]) -> int:
+        """Say all that there is to say."""
         code = EXIT_OK
         lost = dict(self._lost_before)
         for delivery in deliveries:
@@ -57,7 +58,11 @@ class Conclusion:
         for name, events in lost.items():
             self._log.error("discarded or lost in this run", sink=name, events=events)
             code = code or EXIT_LOST
-        if in_hand:
+        for running in sources:
+            for path, reason in running.source.left_out.items():
+                self._log.error("not read", about=path, source=running.name, file=path, reason=reason)
+                code = EXIT_UNDELIVERED
+        if in_hand := sum(running.in_hand for running in sources):
             self._log.error("read but not delivered to any sink", events=in_hand)
             code = EXIT_UNDELIVERED
         return code

@@ -119,8 +119,7 @@ class Topology:
                 finally:  # no signal interrupts what is written down now
                     await self.opened.aclose()
                 background.cancel_scope.cancel()
-        in_hand = sum(running.in_hand for running in self.sources)
-        return self.conclusion.exit_code([*self.deliveries, *self.leaving], in_hand)
+        return self.conclusion.exit_code([*self.deliveries, *self.leaving], self.sources)
 
     async def _serve_admin(self, background: trio.Nursery) -> None:
         if self._control_path is not None:

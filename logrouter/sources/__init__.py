@@ -12,6 +12,7 @@ next start: each event is in the spool once, whenever the process is killed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
@@ -132,6 +133,8 @@ class Source(Generic[ConfigT]):
     """Whether its input ends when whoever writes it does: at SIGTERM it is given time for that, and else stopped."""
     trouble: str | None = None
     """Why it could read no more, where that was not the end of its input: to be said once `run` has returned."""
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """What it was to read and could not, by its name, and why: to be said in the end. Somebody may try again."""
 
     lost_events: int = 0
     """How many were gone before they could be read, where that can be told."""

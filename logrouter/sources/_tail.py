@@ -32,7 +32,8 @@ class TailConfig(LinesConfig, kw_only=True, frozen=True, forbid_unknown_fields=T
     """How often to look, where inotify does not work; elsewhere one looks every ten seconds, in case. At least 10ms."""
     follow: bool = True
     """Whether to wait for what is appended, and for files that appear. `false`: what is there is read, unfinished last
-    lines too, and that is the end."""
+    lines too, and that is the end; a file that is named and is not there, or cannot be read, is told of, and the exit
+    code is 75."""
     read_on: bool = False
     """What SIGTERM does. `false`: no more is read, as the files wait for the next start. `true`: they are read on for
     half of `shutdown_timeout`, as stdin is. For a pod, whose files are gone with it: its app ends before a sidecar."""
@@ -87,6 +88,7 @@ class TailSource(Source[TailConfigT]):
         self._tail = Tail(options, self, self.warn)
         self._tail.resume(self._positions)
         await self._tail.run(emit)
+        self.left_out = self._tail.left_out
 
     def stop(self) -> None:
         """Read no more: what is not in the spool then is read after the next start."""

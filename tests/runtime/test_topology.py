@@ -110,6 +110,17 @@ async def test_at_the_end_of_input_all_is_delivered(autojump_clock: MockClock) -
     assert not run.topology.reading
 
 
+async def test_what_a_source_could_not_read_is_named_in_the_end_and_exits_75(autojump_clock: MockClock) -> None:
+    source = ScriptedSource([lines(0)])
+    source.left_out = {"/a.log": "Permission denied", "/b.log": "it is a folder"}
+    run = Run(source, "a")
+    await run.to_the_end()
+    assert run.code == EXIT_UNDELIVERED
+    assert run.numbers("a") == list(range(10))
+    named = [(event["source"], event["file"], event["reason"]) for event in run.told("not read")]
+    assert named == [("stdin", "/a.log", "Permission denied"), ("stdin", "/b.log", "it is a folder")]
+
+
 async def test_it_is_looked_whether_each_sink_keeps_up(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,8 @@ class Look:
         self.files: dict[Identity, Seen] = {}
         self.odd: dict[str, str] = {}
         """Path → why what is there cannot be read."""
+        self.absent: dict[str, str] = {}
+        """The same of paths that are no patterns, where nothing is."""
         self.folders: set[str] = set()
         """Where files may appear or vanish."""
 
@@ -121,6 +123,8 @@ class _Walk:
             yield from self._below(path, rest)
         else:
             self._note(folder)  # where it may appear
+            if not any(map(_MAGIC.search, rest)):
+                yield os.path.join(path, *rest), False
 
     def _any_depth(self, folder: str, rest: Sequence[str]) -> Iterator[tuple[str, bool]]:
         folders = [entry.path for entry in self._entries(folder) if _is_folder(entry) and entry.name[0] != "."]
@@ -159,7 +163,9 @@ class _Walk:
             self._note(os.path.dirname(os.path.realpath(path)))
         try:
             status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):  # a link that leads nowhere, or it is gone
+        except (FileNotFoundError, NotADirectoryError) as error:  # a link that leads nowhere, or it is gone
+            if literal:
+                self._look.absent[path] = str(error.strerror)
             return
         except OSError as error:
             self._look.odd[path] = str(error.strerror)

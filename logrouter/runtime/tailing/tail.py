@@ -93,6 +93,11 @@ class Tail:
         self._stopped = True
         self._wake_up()
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Without `follow`: the files that could not be read, by their paths, and why."""
+        return self._unreadable.left_out
+
     async def run(self, emit: Emit) -> None:
         """Follow the files until `stop`; without `follow`, read them to their ends."""
         self._emit = emit
@@ -155,7 +160,7 @@ class Tail:
 
     async def _take_in(self, look: Look) -> None:
         """Begin with files that are new, and leave those that are gone."""
-        self._unreadable.look(look.odd)
+        self._unreadable.look(look)
         for file in (*self._table.take_replaced(look), *self._table.take_missing(look)):
             await self._miss(file)
         fresh = [seen for seen in look.files.values() if not self._is_there(seen)]

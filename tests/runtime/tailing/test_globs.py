@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -77,3 +78,11 @@ def test_what_cannot_be_read_is_told(folder: Path) -> None:
     os.mkfifo(folder / "fifo.log")
     look = Patterns([f"{folder}/*.log", f"{folder}/one", f"{folder}/*"]).look()
     assert look.odd == {f"{folder}/fifo.log": "it is a named pipe", f"{folder}/one": "it is a folder"}
+
+
+def test_paths_that_are_no_patterns_are_told_where_nothing_is(folder: Path) -> None:
+    paths = ["no.log", "no/a.log", "a.log/b", "a.log", "no*", "no/*"]
+    look = Patterns([f"{folder}/{path}" for path in paths]).look()
+    nothing, no_folder = os.strerror(errno.ENOENT), os.strerror(errno.ENOTDIR)
+    assert look.absent == {f"{folder}/no.log": nothing, f"{folder}/no/a.log": nothing, f"{folder}/a.log/b": no_folder}
+    assert look.odd == {}

@@ -630,10 +630,38 @@ async def test_what_is_renamed_while_somebody_looks_is_no_trouble(
 async def test_read_once_what_cannot_be_read_is_left_out(tmp_path: Path, autojump_clock: MockClock) -> None:
     (tmp_path / "a.log").mkdir()
     emitted = Emitted()
-    async with following(tmp_path, emitted, "a.log", follow=False):
+    async with following(tmp_path, emitted, "a.log", follow=False) as tail:
         pass
     message = "a file cannot be read: what was not read of it is left out"
     assert emitted.warnings == [(message, {"file": str(tmp_path / "a.log"), "reason": "it is a folder"})]
+    assert tail.left_out == {str(tmp_path / "a.log"): "it is a folder"}
+
+
+async def test_read_once_what_is_named_must_be_there(tmp_path: Path, autojump_clock: MockClock) -> None:
+    for pattern, left_out in (("a.log", {str(tmp_path / "a.log"): "No such file or directory"}), ("*.log", {})):
+        async with following(tmp_path, Emitted(), pattern, follow=False) as tail:
+            pass
+        assert tail.left_out == left_out
+
+
+async def test_read_once_what_a_disk_does_not_give_is_left_out(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: OpenFile, start: int, length: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(OpenFile, "read", fail)
+    (tmp_path / "a.log").write_bytes(b"one\n")
+    async with following(tmp_path, Emitted(), follow=False) as tail:
+        pass
+    assert tail.left_out == {str(tmp_path / "a.log"): "Input/output error"}
+
+
+async def test_followed_what_cannot_be_read_waits_for_the_next_start(tmp_path: Path, autojump_clock: MockClock) -> None:
+    (tmp_path / "a.log").mkdir()
+    async with following(tmp_path, Emitted(), "a.log") as tail:
+        pass
+    assert tail.left_out == {}
 
 
 async def test_a_named_folder_or_pipe_in_the_place_of_a_file(tmp_path: Path, autojump_clock: MockClock) -> None:
