@@ -7,8 +7,9 @@ whose size tells the unit:
     1e8 …  seconds  … 1e11 …  milliseconds  … 1e14 …  microseconds  … 1e17 …  nanoseconds  … 1e20
     1973              5138 / 1973            5138 / 1973              5138 / 1973             5138
 
-A smaller number is no time but a duration or an uptime, which apps also call `time`. What is no time falls
-through to the next field, and at last to when the event was received.
+A smaller number is no time but a duration or an uptime, which apps also call `time`. Nor is one that its offset, or
+a leap second, puts into the year 10,000. What is no time falls through to the next field, and at last to when the
+event was received.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _SECOND: Final = 1_000_000_000
 FIRST_NS: Final = -62_167_219_200 * _SECOND
 END_NS: Final = 253_402_300_800 * _SECOND
 """The years 0 to 9999, of which RFC 3339 can speak."""
+_LAST_DAY: Final = "9999-12-31"
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _CYCLE_DAYS = 146_097
 """The Gregorian calendar repeats after 400 years, which are so many days."""
@@ -85,7 +87,16 @@ def _parse_text(text: str) -> int | None:
     try:
         return WHOLE_SECONDS[text[:19]] + TAILS[text[19:]]
     except ValueError:
+        return _on_last_day(text) if text.startswith(_LAST_DAY) else None
+
+
+def _on_last_day(text: str) -> int | None:
+    """A time whose offset decides whether it is one."""
+    try:
+        time_ns = _second_ns(text[:19]) + TAILS[text[19:]]
+    except ValueError:
         return None
+    return time_ns if time_ns < END_NS else None
 
 
 @cache
@@ -95,7 +106,14 @@ def _compiled(expression: str) -> re.Pattern[str]:
 
 
 def _whole_seconds(text: str) -> int:
-    """In nanoseconds. Raises ValueError where the text is no time."""
+    """In nanoseconds. Raises ValueError where the text is no time, or may be none with its offset."""
+    if text.startswith(_LAST_DAY):
+        raise ValueError
+    return _second_ns(text)
+
+
+def _second_ns(text: str) -> int:
+    """Raises ValueError where the text is no time."""
     match = _compiled(_WHOLE).fullmatch(text)
     if match is None:
         raise ValueError
@@ -128,7 +146,8 @@ def _offset_seconds(zone: str) -> int:
 
 # Most times are one of a few seconds, and one of a thousand milliseconds: both are looked up, and nothing is parsed.
 WHOLE_SECONDS: Final = Memo(_whole_seconds, 256)
-"""The first 19 letters of a time, `2026-01-31T23:59:59`."""
+"""The first 19 letters of a time, `2026-01-31T23:59:59`; but of the last day of the year 9999, of which `parse` alone
+can tell."""
 TAILS: Final = Memo(_tail, 4096)
 """What follows them: fraction and zone, `.123Z`."""
 

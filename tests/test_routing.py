@@ -8,6 +8,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from logrouter import times
 from logrouter.documents import Document, decode_document, decode_text
 from logrouter.event import Chunk, Flag
 from logrouter.facts import Facts, resolve
@@ -135,6 +136,8 @@ TIMES = (
     "2026-11-23T10:00:00.123 o'clock",
     "2026-11-23T10:00",
     "9999-12-31T23:59:59Z",
+    "9999-12-31T23:59:59-10:00",
+    "9999-12-31T23:59:60Z",
     "12:00",
     "",
     1_700_000_000,
@@ -176,6 +179,24 @@ def test_times_as_texts_are_those_that_the_slow_way_finds(lines: list[bytes]) ->
         facts = Facts(ATTRIBUTES, RECEIVED_NS, RESOURCE)
         expected = tuple(template.render(document_of(payload)[0], facts) for payload in part.payloads)
         assert part.columns == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ("9999-12-31T23:59:59+10:00", "9999-12-31T13:59:59Z"),
+        ("9999-12-31T23:59:59-10:00", times.format_rfc3339(RECEIVED_NS)),
+        ("9999-12-31T23:59:60Z", times.format_rfc3339(RECEIVED_NS)),
+    ],
+)
+def test_no_time_is_told_that_is_in_the_year_10000(written: str, told: str) -> None:
+    template = Template.parse("{time}")
+    router = Router([SinkRouting("s", templates=(template,), wants_times=True)], resource=RESOURCE)
+    (chunk,) = chunks_of(router, [b'{"time":"%s"}' % written.encode()])
+    assert (part := router.slice(chunk, 0)) is not None
+    assert part.columns == ((told,),)
+    assert list(part.times_ns or ()) == [min(times.parse(told) or 0, 2**63 - 1)]
 
 
 usual_lines = st.builds(

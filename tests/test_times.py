@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +45,9 @@ SECOND = 10**9
         ("0001-01-01T00:00:00Z", -62_135_596_800 * SECOND),
         ("0001-01-01T00:00:00+23:59", (-62_135_596_800 - 86_340) * SECOND),
         ("9999-12-31T23:59:59.999999999Z", 253_402_300_800 * SECOND - 1),
+        ("9999-12-31T23:59:59+10:00", (253_402_300_799 - 36_000) * SECOND),
+        ("9999-12-31T13:59:59-10:00", 253_402_300_799 * SECOND),
+        ("9999-12-31", (253_402_300_800 - 86_400) * SECOND),
         ("2024-02-29T00:00:00Z", 1_709_164_800 * SECOND),
         (NOON, NOON * SECOND),
         (NOON * 1000 + 5, NOON * SECOND + 5_000_000),
@@ -74,6 +77,7 @@ NO_TIMES: list[Any] = [
     float("inf"), float("nan"), -1e300, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("1E+999999"),
     "0000-01-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-31T24:00:00Z",
     "2026-01-31T12:60:00Z",
+    "9999-12-31T23:59:59-10:00", "9999-12-31T14:00-10:00", "9999-12-31T23:59:60Z", "9999-12-31T24:00:00+10:00",
     "2026-01-31T12:00:61Z", "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00+24:00", "2026-01-31T12:00:00+02:60",
     "2026-01-31T12:00:00 CEST", "2026-01-31T12:00:0Z", "2026-01-31T12:00:00Z ", "2026-01-31T12:00:00ZZ", "2026-01-31T",
     "2026-01-31T12:00:00.\u0663Z", "\u0662026-01-31T12:00:00Z", "2026-01-31T12:00+02.5Z", "12345", "1" * 30, "1e18",
@@ -144,3 +148,13 @@ def test_any_value_is_a_time_or_none(value: Any) -> None:
     found = times.of(7, value)
     assert isinstance(found, int)
     assert times.format_rfc3339(found)
+
+
+@given(st.sampled_from(["0001-01-01", "9999-12-30", "9999-12-31"]), st.times(), st.integers(-1439, 1439))
+@settings(deadline=None, max_examples=100)
+def test_no_offset_leads_out_of_the_years_that_are_written_in_four_digits(day: str, clock: time, minutes: int) -> None:
+    sign = "-" if minutes < 0 else "+"
+    text = f"{day}T{clock.isoformat('microseconds')}{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    found = times.parse(text)
+    assert found is None or times.FIRST_NS <= found < times.END_NS
+    assert (found is None) == (day == "9999-12-31" and clock.hour * 60 + clock.minute - minutes >= 24 * 60)

@@ -97,9 +97,14 @@ def second_of(time_ns: int) -> str:
     return text[:-1]
 
 
-_UTC_SECONDS: Final = Memo[tuple[str, str], str](
-    lambda pair: second_of(times.WHOLE_SECONDS[pair[0]] + times.TAILS[pair[1]]), _MEMORY
-)
+def _parsed(pair: tuple[str, str]) -> str:
+    time_ns = times.parse("".join(pair))
+    if time_ns is None:
+        raise ValueError
+    return second_of(time_ns)
+
+
+_UTC_SECONDS: Final = Memo[tuple[str, str], str](_parsed, _MEMORY)
 
 
 def _ns(year: int, month: int, day: int, clock: str, zone: tzinfo) -> int:
