@@ -25,8 +25,11 @@ _UNPRINTABLE = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U
 """What is no `c-printable` (YAML 1.2.2, 5.1). Letter for letter as PyYAML has it: compiling it takes 8 ms, and `re`
 remembers it."""
 
+_COLON = "a ':' is not allowed here"
+_QUOTE_COLON = "quote a value that holds ': ' or ends with ':', as the URL \"stdout:\" does"
 _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
-    ("mapping values are not allowed", "a ':' is not allowed here", "quote a value that holds ': '"),
+    ("mapping values are not allowed", _COLON, _QUOTE_COLON),
+    ("found unexpected ':'", _COLON, _QUOTE_COLON),
     ("while scanning a quoted scalar", "this quote is never closed", None),
     ("expected ',' or '}'", "this '{' is never closed, or a ',' is missing", None),
     ("expected ',' or ']'", "this '[' is never closed, or a ',' is missing", None),

@@ -104,6 +104,9 @@ LAUGHS = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
 )
 
 
+QUOTE_COLON = """quote a value that holds ': ' or ends with ':', as the URL "stdout:" does"""
+
+
 @pytest.mark.parametrize(
     ("document", "told"),
     [
@@ -114,7 +117,9 @@ LAUGHS = "a: &a [1,2,3,4,5,6,7,8,9]\n" + "".join(
         (b"x" * 10_000_000, "f.yaml: larger than 1MiB, which no config is"),
         ("a:\n\tb: 1", "f.yaml:2:1: not valid YAML: a tab cannot indent (use spaces)"),
         ("a: @b", "f.yaml:1:4: not valid YAML: a value cannot begin with '@' (quote it)"),
-        ("a: b: c", "f.yaml:1:5: not valid YAML: a ':' is not allowed here (quote a value that holds ': ')"),
+        ("a: b: c", f"f.yaml:1:5: not valid YAML: a ':' is not allowed here ({QUOTE_COLON})"),
+        ("a: {b: stdout:}", f"f.yaml:1:14: not valid YAML: a ':' is not allowed here ({QUOTE_COLON})"),
+        ("a:\n  b: stdout:", f"f.yaml:2:12: not valid YAML: a ':' is not allowed here ({QUOTE_COLON})"),
         ("a: 'b\nc: d", "f.yaml:1:4: not valid YAML: this quote is never closed"),
         ("a: [1, 2\nb: 3", "f.yaml:1:4: not valid YAML: this '[' is never closed, or a ',' is missing"),
         (
