@@ -132,7 +132,7 @@ _QUICK_WORD: Final = b"[^ ]{1,255}+"
 def _shape(skeleton: _Skeleton) -> Shape:
     """Groups: priority, second and fraction, the words, the structured data, the message."""
     offset, has_fraction, before_message = skeleton
-    expression, columns, group = b"<([0-9]{1,3}+)>1 ", [], 1
+    expression, columns, group = b"<(0|[1-9][0-9]{0,2}+)>1 ", [], 1  # as `looks`, without a leading zero
     if offset is None:
         expression += b"-"
     else:

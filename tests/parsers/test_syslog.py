@@ -877,3 +877,11 @@ def test_a_long_line_takes_linear_time(start: str, piece: str) -> None:
     began = process_time()
     SYSLOG.parse_all([line], line, RECEIVED_NS)
     assert process_time() - began < 5
+
+
+def test_a_priority_with_a_leading_zero_is_none_of_syslog_for_auto_whatever_came_before() -> None:
+    alike = Syslog(SyslogConfig())
+    alike.only_alike()
+    lines = [b"<34>1 - - su - - - failed", b"<034>1 - - su - - - failed"]
+    made = list(alike.parse_all(lines, b"\n".join(lines), RECEIVED_NS))
+    assert made == [SYSLOG.parse(lines[0], RECEIVED_NS), None]
