@@ -84,10 +84,12 @@ _KINDS: Final = {
     "method": Kind("[A-Z]{1,32}+"),
     "path": Kind(r'[^"\n\t]*+'),
 }
+_NGINX: Final = r"\[[a-z]++\] \d++#\d++: "
+"""Its error log has the same time: where both are in one source a Go app may come first."""
 _LOCATION: Final = "(?:<file>:<line>: )?+"
 LAYOUTS: Final = [
     # https://pkg.go.dev/log#pkg-constants
-    Layout(rf"<time:log> {_LOCATION}(?!(?:{_SLOG_LEVELS}) )(?:\[<level>\]:?+ ++)?+<message>", _KINDS),
+    Layout(rf"<time:log> {_LOCATION}(?!(?:{_SLOG_LEVELS}) |{_NGINX})(?:\[<level>\]:?+ ++)?+<message>", _KINDS),
     # https://pkg.go.dev/log/slog: the default handler
     Layout(rf"<time:log> {_LOCATION}<level:slog_level> <message>", _KINDS, PAIRS),
     # https://github.com/sirupsen/logrus, text_formatter.go, printColored

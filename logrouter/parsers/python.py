@@ -88,12 +88,14 @@ _KINDS: Final = {
     "size": number(),
 }
 _NO_LEVEL: Final = rf"(?!(?:{_LEVELS})\b)"
+_NOT_SPRING: Final = r"(?!\d++ --- \[)"
+"""No line of Spring Boot, which would be a message here: in a source of several files a Python app may come first."""
 _REQUEST: Final = '"<method> <path> <protocol>"'
 _TEXTS: Final = (
     # https://docs.python.org/3/library/logging.html#logging.basicConfig, and the formats of its HOWTO and cookbook
     "<level>:<logger>:<message>",
     f"<time> - (?:{_NO_LEVEL}<logger> ++- )?+<level> ++- <message>",
-    r"<time> ++<level>:?+ ++(?:<logger>: )?+<message>",
+    rf"<time> ++<level>:?+ ++{_NOT_SPRING}(?:<logger>: )?+<message>",
     r"<time> \[<level> *+\] ++(?:<logger>: )?+<message>",
     rf"<time:asctime> {_NO_LEVEL}(?!\d++ )<logger> ++<level> ++<message>",
     "<time>:<level>:(?:<logger>:)?+<message>",

@@ -68,6 +68,29 @@ def test_an_app_whose_lines_are_of_two_formats_has_the_fields_of_the_first() -> 
     assert keys[0] == keys[1]
 
 
+@pytest.mark.parametrize(
+    ("first", "line", "fields"),
+    [
+        (
+            b"2026-11-29 23:44:26,123 INFO app: ready",
+            b"2026-11-29T23:44:26.123Z  INFO 1 --- [           main] com.example.Demo    : Starting Demo",
+            {"message": "Starting Demo", "pid": 1, "thread": "main", "logger": "com.example.Demo"},
+        ),
+        (
+            b"2026/11/29 23:44:26 listening",
+            b"2026/11/29 23:44:27 [error] 3#3: *1 timed out, client: ::1",
+            {"message": "timed out", "pid": 3, "level": "error", "client": "::1"},
+        ),
+    ],
+)
+def test_what_came_first_does_not_take_the_lines_of_others_as_messages(
+    first: bytes, line: bytes, fields: dict[str, object]
+) -> None:
+    """A source of several files reads a Python app beside Spring Boot, a Go app beside nginx, in any order."""
+    made = json.loads(together([first, line])[1] or b"")
+    assert fields.items() <= made.items()
+
+
 def test_formats_may_be_mixed() -> None:
     lines = [b"starting", ACCESS, LOGFMT, b'{"a": 1}', ACCESS, b"done"]
     made = together(lines)
