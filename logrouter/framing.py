@@ -7,10 +7,13 @@ nothing is done in Python in the usual case (whole lines, none empty, none over 
     block       {"b":2}⏎…                what is framed now, without its last ⏎; CR LF counts as ⏎
     lines       block.split(⏎)           without empty ones, which are counted
     marks       {3: PARTIAL_START, …}    pieces of a line over `max_line`, cut between characters of UTF-8
+
+A byte order mark at the start of a stream is no part of its first line (The Unicode Standard, 23.8): it is left out.
 """
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Final
 
@@ -66,13 +69,16 @@ NOTHING: Final = Frame([], b"", {}, 0)
 class LineFraming:
     """One stream's framing. Holds the unfinished line between reads, never more than `max_line` of it."""
 
-    def __init__(self, max_line_bytes: int, memo: bytes = b"") -> None:
-        """`memo`: that of a framing on the same stream, which this one goes on from."""
+    def __init__(self, max_line_bytes: int, memo: bytes = b"", *, at_start: bool = False) -> None:
+        """`memo`: that of a framing on the same stream, which this one goes on from. `at_start`: it is the first one,
+        and the stream may begin with a byte order mark."""
         self.max_line_bytes = max_line_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
         self.in_line = memo == IN_LINE
         """Pieces of the line that is held now have been given out already."""
+        self._at_start = at_start
+        """Nothing of the stream has come, or no more than some bytes of what may be a mark, which are held."""
 
     @property
     def held_bytes(self) -> int:
@@ -96,10 +102,18 @@ class LineFraming:
     def take_over(self, other: LineFraming) -> None:
         """Go on from another framing of the same stream, with what it holds: with its next line, if these are lines."""
         self._held, self._held_bytes, self.in_line = other._held, other._held_bytes, other.in_line
+        self._at_start = other._at_start
 
     def feed(self, data: bytes) -> Frame:
         """Take what was read; give the lines it completes."""
-        return replace(self._feed(data), read_bytes=len(data))
+        return replace(self._feed(self._without_mark(data) if self._at_start else data), read_bytes=len(data))
+
+    def _without_mark(self, data: bytes) -> bytes:
+        """The first that comes, without the mark, and with what is held of it; nothing while that may be one."""
+        data = b"".join((*self._held, data))
+        self._at_start = len(data) < len(BOM_UTF8) and BOM_UTF8.startswith(data)
+        self._held, self._held_bytes = ([data], len(data)) if self._at_start else ([], 0)
+        return b"" if self._at_start else data.removeprefix(BOM_UTF8)
 
     def _feed(self, data: bytes) -> Frame:
         end = data.rfind(b"\n")

@@ -24,7 +24,7 @@ from logrouter.facts import Facts
 from logrouter.framing import Frame, LineFraming
 from logrouter.ingest import Ingest
 from logrouter.rules import Rule
-from logrouter.runtime.tailing import FileFraming, FileLines, Part
+from logrouter.runtime.tailing import FileFraming, FileLines, Part, Start
 from logrouter.sinks import Append, Batch, Keep, Now, Request, Sink, Slice, Write
 from logrouter.sources import LinesConfig
 from logrouter.steps import KEEP, Incomplete
@@ -117,10 +117,10 @@ class Rehearsal:
         config = self.source.config
         kind = component.load("sources", self.source.type)
         if hasattr(kind, "framing_of"):  # it reads files, of lines or of what containers wrote
-            framing: FileFraming = kind(config).framing_of("", {})
+            framing: FileFraming = kind(config).framing_of("", {"": Start(is_first=True)})
             return framing
         if isinstance(config, LinesConfig):
-            return FileLines(config.framing(), config.quiet_seconds)
+            return FileLines(config.framing(at_start=True), config.quiet_seconds)
         return FileLines(LineFraming(config.max_line), inf)
 
     def passages(self, parts: Iterable[Part], received_ns: int) -> Iterator[Passage]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -12,6 +14,9 @@ from tests.strategies import chunked
 
 _PIECES = st.sampled_from([b"a", b"\n", b"\r\n", b"\r", "é".encode(), "😀".encode(), b"\xff", b"\0", b"x" * 9, b"\n\n"])
 streams = st.lists(_PIECES, max_size=25).map(b"".join)
+
+
+AT_START = [b"", b"a\n", b"a", b"\n", BOM_UTF8[:1], b"\xefa\nb\n", BOM_UTF8[:2] + b"x", b"a" + BOM_UTF8 + b"\n\nb"]
 
 
 class Framed:
@@ -89,6 +94,30 @@ def test_a_character_is_never_cut() -> None:
 
 def test_what_is_not_utf8_is_cut_at_the_limit() -> None:
     assert Framed([b"\x80" * 12 + b"\n"], 5).lines == [b"\x80" * 5, b"\x80" * 5, b"\x80" * 2]
+
+
+@given(st.data(), st.sampled_from([b"", BOM_UTF8]), st.sampled_from(AT_START))
+@settings(max_examples=200)
+def test_a_byte_order_mark_at_the_start_is_left_out_however_the_stream_is_cut(
+    data: st.DataObject, mark: bytes, text: bytes
+) -> None:
+    framing = LineFraming(1000, at_start=True)
+    lines: list[bytes] = []
+    read = b""
+    for piece in data.draw(chunked(mark + text)):
+        frame = framing.feed(piece)
+        assert frame.read_bytes == len(piece)
+        lines += frame.lines
+        read += piece
+        assert framing.held_bytes == len(read.rpartition(b"\n")[2].removeprefix(mark if b"\n" not in read else b""))
+    assert [*lines, *framing.finish().lines] == [line for line in text.split(b"\n") if line]
+
+
+def test_a_byte_order_mark_elsewhere_stays() -> None:
+    framing = LineFraming(1000, at_start=True)
+    assert framing.feed(b"a\n" + BOM_UTF8).lines == [b"a"]
+    assert framing.feed(b"b\n").lines == [BOM_UTF8 + b"b"]
+    assert Framed([BOM_UTF8 + b"a\n"]).lines == [BOM_UTF8 + b"a"]
 
 
 def test_an_endless_line_is_never_held_whole() -> None:

@@ -47,8 +47,8 @@ class Joiner(Protocol):
 class JoiningFraming(LineFraming):
     """One stream's framing, where several lines may be one event."""
 
-    def __init__(self, max_line_bytes: int, joiner: Joiner, memo: bytes = b"") -> None:
-        super().__init__(max_line_bytes, memo)
+    def __init__(self, max_line_bytes: int, joiner: Joiner, memo: bytes = b"", *, at_start: bool = False) -> None:
+        super().__init__(max_line_bytes, memo, at_start=at_start)
         self.joiner = joiner
         self._whole_bytes = 0
         """How much of what is held is whole lines."""

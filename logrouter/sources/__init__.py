@@ -104,10 +104,13 @@ class LinesConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields
         if not self.multiline:
             raise ValueError("multiline: expected at least one language")
 
-    def framing(self, memo: bytes = b"") -> LineFraming:
-        """What makes events of the bytes of a stream. `memo`: that of the framing from which it goes on."""
+    def framing(self, memo: bytes = b"", *, at_start: bool = False) -> LineFraming:
+        """What makes events of the bytes of a stream. `memo`: that of the framing from which it goes on; `at_start`: it
+        goes on from none."""
         joiner = joiner_of(self.multiline)
-        return LineFraming(self.max_line, memo) if joiner is None else JoiningFraming(self.max_line, joiner, memo)
+        if joiner is None:
+            return LineFraming(self.max_line, memo, at_start=at_start)
+        return JoiningFraming(self.max_line, joiner, memo, at_start=at_start)
 
     @property
     def quiet_seconds(self) -> float:

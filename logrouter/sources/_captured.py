@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import pairwise
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Protocol
 
 import trio
 
@@ -27,9 +27,14 @@ from logrouter.supervisor import STREAMS
 from logrouter.supervisor.capture import FILE_NAME
 
 READ_BYTES: Final = 512 * 1024
-MakeFraming: TypeAlias = Callable[[bytes], LineFraming]
-"""What makes the framing of a stream, given the memo of the one before."""
 _MEMOS: Final = IN_LINE + IN_EVENT
+
+
+class MakeFraming(Protocol):
+    """What makes the framing of a stream."""
+
+    def __call__(self, memo: bytes = b"", *, at_start: bool = False) -> LineFraming:
+        """Given the memo of the one before; or it is the first, where the stream begins."""
 
 
 class FromFiles:
@@ -163,7 +168,7 @@ class CapturedStream:
         self._folder = folder
         self._name = name
         self._make_framing = framing
-        self._framing = framing(b"")
+        self._framing = framing(at_start=True)
         self._offset = 0
         """Where the next byte to read stands in the whole stream."""
         self._safe_offset = 0
@@ -191,7 +196,7 @@ class CapturedStream:
     def frame_with(self, framing: MakeFraming) -> None:
         """Go on with another kind of framing."""
         before, self._make_framing = self._framing, framing
-        self._framing = framing(b"")
+        self._framing = framing()
         self._framing.take_over(before)
 
     def resume(self, position: bytes) -> None:
@@ -199,7 +204,7 @@ class CapturedStream:
         self.stream.position = position
         place = position.rstrip(_MEMOS)
         self._offset = self._safe_offset = int(place or b"0")
-        self._framing = self._make_framing(position[len(place) :])
+        self._framing = self._make_framing(position[len(place) :], at_start=not self._offset)
 
     def read(self) -> Frame | None:
         """Some more lines, or none where what comes next is missing. None: nothing has come. Raises OSError."""
@@ -224,7 +229,7 @@ class CapturedStream:
     def finish(self) -> Frame:
         """The last line, where it has no end and will not get one."""
         frame = self._framing.finish()
-        self._framing = self._make_framing(b"")
+        self._framing = self._make_framing()
         return frame
 
     def flush(self) -> Frame:

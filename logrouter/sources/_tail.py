@@ -71,7 +71,8 @@ class TailSource(Source[TailConfigT]):
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         """What makes frames of a file's bytes, and where its streams go on."""
-        framing = self.config.framing(starts.get("", Start()).memo)
+        start = starts.get("", Start())
+        framing = self.config.framing(start.memo, at_start=start.is_first)
         return FileLines(framing, self.config.quiet_seconds)
 
     def resume(self, positions: Mapping[str, bytes]) -> None:

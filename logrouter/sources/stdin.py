@@ -6,8 +6,8 @@ does not wait. A line that comes after a quiet moment is read at once; while lin
 
 stdin may be shared with other processes, so it is never made non-blocking: a read is only tried when there is
 something to read. The unfinished last line counts as a line when the input ends, be it by an error (a connection that
-was reset, a disk that is damaged), which is logged. There is nothing to resume: what was read from a pipe cannot be
-asked for again.
+was reset, a disk that is damaged), which is logged. A byte order mark (UTF-8) at the start is left out. There is
+nothing to resume: what was read from a pipe cannot be asked for again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class StdinSource(Source[StdinConfig]):
     def __init__(self, config: StdinConfig, fd: int = 0) -> None:
         super().__init__(config)
         self._fd = fd
-        self._framing = config.framing()
+        self._framing = config.framing(at_start=True)
         self._waiting: trio.CancelScope | None = None
         self._stopped = False
         self._pollable = True

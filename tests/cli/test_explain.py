@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def explain(command: Command, write: Callable[..., None], tmp_path: Path) -> Cal
 
 
 Explain = Callable[[bytes], list[list[str]]]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(explain: Explain) -> None:
+    (told,) = explain(BOM_UTF8 + b'{"lvl":"W"}\n')
+    assert told[0] == "── line 1 · JSON object · 11 bytes"
 
 
 def test_a_json_line(explain: Explain) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -238,6 +240,15 @@ def test_another_framing_goes_on_with_what_is_held() -> None:
     after.take_over(before)
     assert after.feed(b"inished\nx3\n").lines == [b"x1\na", b"x2\nunfinished"]
     assert after.finish().lines == [b"x3"]
+
+
+@given(st.data(), st.sampled_from([b"", BOM_UTF8]))
+def test_a_byte_order_mark_at_the_start_is_left_out_however_the_stream_is_cut(data: st.DataObject, mark: bytes) -> None:
+    framing = JoiningFraming(1000, PatternJoiner("start", Condition("^x")), at_start=True)
+    pieces = data.draw(chunked(mark + b"x1\na\nx2\n"))
+    assert [*chain.from_iterable(framing.feed(piece).lines for piece in pieces), *framing.finish().lines] == [
+        b"x1\na", b"x2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import socket
 import struct
 import termios
 import tty
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -352,6 +353,21 @@ async def test_a_pipe_that_fills_is_read_without_a_pause(
         assert write(block) == len(block)
         await received.wait_for_lines(number * len(block) // 1024)
     assert received.reads == 5
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_first_line(
+    pipe: tuple[int, int], nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    reader, writer = pipe
+    received, source = Received(), source_of(reader)
+    nursery.start_soon(source.run, received.emit)
+    os.write(writer, BOM_UTF8[:2])
+    await trio.sleep(1)
+    source.adjust(StdinConfig(max_line=Size(100)))
+    os.write(writer, BOM_UTF8[2:] + b"one\n" + BOM_UTF8 + b"two\n")
+    await received.wait_for_lines(2)
+    assert received.lines == [b"one", BOM_UTF8 + b"two"]
+    os.close(writer)
 
 
 # ── several lines that are one event ──────────────────────────────────────────────────────────────────

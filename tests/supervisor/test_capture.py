@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -421,6 +422,15 @@ def test_read_again_from_any_position_the_lines_are_the_same(
 
     assert found == wanted
     assert stream.take_lost() == 0
+
+
+def test_a_byte_order_mark_is_left_out_where_the_stream_begins(tmp_path: Path) -> None:
+    one, two = BOM_UTF8 + b"one\n", BOM_UTF8 + b"two\n"
+    Capture(Room(str(tmp_path), 1000, EVER), "stdout", 0).write(memoryview(one + two), 0.0)
+    first, second = reader(tmp_path), reader(tmp_path, b"%d" % len(one))
+    assert (lines_of(first), lines_of(second)) == ([b"one", BOM_UTF8 + b"two"], [BOM_UTF8 + b"two"])
+    first.close()
+    second.close()
 
 
 def from_files(folder: Path, pipe: tuple[int, int], troubles: list[OSError] | None = None, **options: Any) -> FromFiles:

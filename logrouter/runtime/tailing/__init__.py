@@ -35,6 +35,8 @@ class Start(NamedTuple):
     skip_bytes: int = 0
     """What of it begins within so many bytes from where reading begins is in the spool already."""
     memo: bytes = b""
+    is_first: bool = False
+    """Whether that is where the file begins."""
 
 
 class FileFraming(Protocol):

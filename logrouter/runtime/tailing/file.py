@@ -24,8 +24,8 @@ class TailedFile:
     """A file, as long as it is the same one."""
 
     __slots__ = (
-        "_framing", "_reached", "changed", "due", "generation", "head", "identity", "key", "left_at", "open", "path",
-        "read_at", "read_to", "seen_at", "streams", "where", "written_at", "written_ns",
+        "_framing", "_reached", "_treatment", "changed", "due", "generation", "head", "identity", "key", "left_at",
+        "open", "path", "read_at", "read_to", "seen_at", "streams", "where", "written_at", "written_ns",
     )  # fmt: skip
 
     def __init__(
@@ -60,12 +60,16 @@ class TailedFile:
         self.left_at: float | None = None
         """Since when it is at none of the paths that are looked for."""
         if isinstance(places, int):
-            self.head, self.read_to, starts = Head(), places, {}
+            self.head, self.read_to, starts = Head(), places, dict.fromkeys(attributes, Start(is_first=not places))
         else:
             first = min(places.values(), key=lambda place: place.read_to)
             self.head, self.read_to, self.written_ns = first.head, first.read_to, first.written_ns
             self.generation = first.generation
-            starts = {name: Start(place.read_to - first.read_to, place.memo) for name, place in places.items()}
+            starts = {
+                name: Start(place.read_to - first.read_to, place.memo, is_first=not place.read_to)
+                for name, place in places.items()
+            }
+        self._treatment = treatment
         self._framing: FileFraming = treatment.framing_of(path, starts)
         begin = {name: starts.get(name, Start()) for name in attributes}
         self._reached = {name: (self.read_to + start.skip_bytes, start.memo) for name, start in begin.items()}
@@ -113,6 +117,7 @@ class TailedFile:
         read_to = self.open.last_line_start(READ_BYTES)
         self.read_to = read_to
         self._reached = dict.fromkeys(self.streams, (read_to, b""))
+        self._framing = self._treatment.framing_of(self.path, {})
         self.head = head_of(self.open.head()[:read_to])
         self._tell_streams()
 

@@ -28,7 +28,8 @@ class Lines(Treatment):
         return {"": {"file": path}}
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
-        return FileLines(LineFraming(MAX_LINE, starts.get("", Start()).memo), 0.5)
+        start = starts.get("", Start())
+        return FileLines(LineFraming(MAX_LINE, start.memo, at_start=start.is_first), 0.5)
 
 
 class Emitted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -79,6 +80,50 @@ async def test_the_last_line_waits_for_its_newline(tmp_path: Path, autojump_cloc
         append(tmp_path / "a.log", b"o\n")
         await trio.sleep(1)
     assert emitted.lines == [b"one", b"two"]
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(BOM_UTF8 + b"one")
+    emitted = Emitted()
+    for more in (b"\n", b"two\n" + BOM_UTF8 + b"thr", b"ee\n"):
+        async with following(tmp_path, emitted):
+            append(path, more)
+            await trio.sleep(1)
+    assert emitted.lines == [b"one", b"two", BOM_UTF8 + b"three"]
+
+
+async def test_a_byte_order_mark_that_comes_in_two_reads(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(BOM_UTF8[:1])
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        append(path, BOM_UTF8[1:2])
+        await trio.sleep(1)
+    async with following(tmp_path, emitted):
+        append(path, BOM_UTF8[2:] + b"one\n")
+        await trio.sleep(1)
+    assert emitted.lines == [b"one"]
+
+
+async def test_what_follows_the_end_where_a_file_begins_is_no_start(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"old\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted, start="end"):
+        append(path, BOM_UTF8 + b"one\n")
+        await trio.sleep(1)
+    assert emitted.lines == [BOM_UTF8 + b"one"]
+
+
+async def test_begun_anew_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(BOM_UTF8 + b"one of many\n")
+    emitted = Emitted()
+    async with following(tmp_path, emitted):
+        path.write_bytes(BOM_UTF8 + b"two\n")
+        await trio.sleep(20)
+    assert emitted.lines == [b"one of many", b"two"]
 
 
 class Joined(Lines):
