@@ -77,7 +77,8 @@ def _report(error: BaseException) -> int:
             print("logrouter: the working folder was deleted: paths that begin there lead nowhere", file=sys.stderr)
             return EXIT_IO
         case OSError():
-            print(f"logrouter: {error}", file=sys.stderr)
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"logrouter: {where}{error.strerror or error}", file=sys.stderr)
             return EXIT_IO
     if os.environ.get("LOGROUTER_LOG_LEVEL") == "debug":
         raise error

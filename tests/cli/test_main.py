@@ -258,3 +258,16 @@ def test_a_working_folder_that_was_deleted_matters_only_to_paths_that_begin_ther
 
     assert done.code == 74
     assert done.complaints == "logrouter: the working folder was deleted: paths that begin there lead nowhere\n"
+
+
+def test_a_file_that_may_not_be_read_is_told_of_without_a_number(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def main(arguments: list[str]) -> int:
+        raise PermissionError(13, "Permission denied", "spool/segments")
+
+    monkeypatch.setattr("logrouter.cli.check.main", main)
+
+    done = command("check")
+
+    assert (done.code, done.complaints) == (74, "logrouter: spool/segments: Permission denied\n")

@@ -492,6 +492,34 @@ def test_a_folder_of_another_user_is_refused(workplace: Workplace) -> None:
     assert list(spool.iterdir()) == []
 
 
+def test_what_another_user_has_left_in_the_folder_is_named_before_the_start(workplace: Workplace) -> None:
+    """It was started as root once, perhaps by hand; the service has a user of its own."""
+    as_daemon = ["setpriv", "--reuid=daemon", "--clear-groups", *LOGROUTER, "--version"]
+    if b"logrouter" not in workplace.start(as_daemon, **PIPES).communicate(timeout=TOO_LONG_SECONDS)[0]:
+        missing("another user cannot run this clone")
+    assert workplace.route(b"x\n", *TO_FILE).returncode == 0
+    for folder in (workplace.folder, *workplace.folder.parents[:2]):
+        folder.chmod(0o755)
+    spool = workplace.folder / "spool"
+    (spool / "lost+found").mkdir(mode=0o700)  # which every file system of its own has
+    to_stdout = ("--sink", "all=stdout:", *spool_options())
+    shutil.chown(spool, "daemon")
+    assert "spool/lock may not be read and written: it is of user 0" in refused(workplace, *to_stdout, user="daemon")
+    for name in ("lock", "spool.json", "segments", "cursors"):
+        shutil.chown(spool / name, "daemon")
+    complaint = refused(workplace, *to_stdout, user="daemon")
+    assert "spool/cursors/all." in complaint
+    assert "(chown -R 1 spool)" in complaint
+    for cursor in (spool / "cursors").iterdir():
+        shutil.chown(cursor, "daemon")
+    for segment in (spool / "segments").iterdir():
+        shutil.chown(segment, "daemon")
+    as_daemon = ["setpriv", "--reuid=daemon", "--clear-groups", *LOGROUTER, "check", *to_stdout]
+    process = workplace.start(as_daemon, **PIPES)
+    process.communicate(timeout=TOO_LONG_SECONDS)
+    assert process.returncode == 0
+
+
 def test_a_folder_in_use_is_refused_with_the_id_of_the_process(workplace: Workplace) -> None:
     router = workplace.start_router(*TO_FILE)
     pipe(router.stdin).write(b"first\n")

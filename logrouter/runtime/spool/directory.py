@@ -18,6 +18,7 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from logrouter.segments import VERSION
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+_OURS: Final = ("lock", "spool.json", "segments", "cursors", "dead-letters")
 _MACHINE_ID: Final = Path("/etc/machine-id")
 
 
@@ -129,7 +131,26 @@ def problem_with(path: str) -> str | None:
     owner = os.stat(path).st_uid
     if os.geteuid() not in (0, owner):
         return f"{path} belongs to another user (id {owner}): events would be theirs to read"
+    if foreign := _kept_from_us(path):
+        return (
+            f"{foreign} may not be read and written: it is of user {os.stat(foreign).st_uid},"
+            f" as after a start as that one (chown -R {os.geteuid()} {path})"
+        )
     return problem_with_version(path)
+
+
+def _kept_from_us(path: str) -> str | None:
+    """What of the spool may not be used, in the folder or one level below: a start as root has made it, perhaps.
+
+    What else stands there is nobody's business: a file system of its own has a lost+found, which is root's.
+    """
+    ours = [os.path.join(path, name) for name in _OURS]
+    within = (inner.path for folder in ours if os.path.isdir(folder) for inner in os.scandir(folder))
+    for entry in chain(ours, within):  # a folder is asked for before it is looked into
+        needed = os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(entry) else 0)
+        if not os.access(entry, needed) and os.path.lexists(entry):  # who uses the spool now may have deleted it
+            return entry
+    return None
 
 
 def warnings_about(path: str, user: int | None = None) -> list[str]:
