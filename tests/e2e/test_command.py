@@ -54,6 +54,25 @@ def test_nothing_configured_writes_json_to_stdout(workplace: Workplace) -> None:
     assert decoded(done.stdout)[2:] == [{"message": "plain text, no level"}]
 
 
+ANOTHER_ENCODING = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+
+def test_paths_are_utf_8_whatever_the_locale(workplace: Workplace) -> None:
+    workplace.write("logrouter.yaml", "sinks: {all: 'file:größe/{level}.ndjson'}")
+    line = '{"level":"ö"}\n'.encode()
+    assert workplace.route(b"", "check", environment=ANOTHER_ENCODING).returncode == 0
+    done = workplace.route(line, environment=ANOTHER_ENCODING)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (workplace.folder / "größe" / "ö.ndjson").read_bytes() == line
+
+
+def test_an_app_keeps_the_encoding_that_it_was_given(workplace: Workplace) -> None:
+    app = [sys.executable, "-c", "import sys; print(sys.getfilesystemencoding())"]
+    done = workplace.route(b"", "run", "--sink", "all=file:ö.ndjson", "--", *app, environment=ANOTHER_ENCODING)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (workplace.folder / "ö.ndjson").read_bytes() == b'{"message":"ascii"}\n'
+
+
 @pytest.mark.parametrize("named", ["flag", "variable", "here"])
 def test_config_file(workplace: Workplace, named: str) -> None:
     name = workplace.write("logrouter.yaml" if named == "here" else "other.yaml", ERRORS_CONFIG)
