@@ -107,7 +107,8 @@ def _look(directory: SpoolDirectory, settings: Settings | None, now_ns: int) -> 
     states = {sink: Journal(directory.journal(sink)).load() for sink in sinks_in(directory)}
     reader = open_log(directory)
     try:
-        cursors = [_cursor_row(reader, sink, state, settings, now_ns) for sink, state in states.items()]
+        end = max([reader.end, *(state.end for state in states.values() if state is not None)])
+        cursors = [_cursor_row(reader, end, sink, state, settings, now_ns) for sink, state in states.items()]
         readers = [Cursor(sink, "block", state) for sink, state in states.items() if state is not None]
         keep_ns = int(settings.spool.keep * _SECOND_NS) if settings else 0
         segments = [_segment_row(reader, segment, readers, now_ns - keep_ns) for segment in reader.segments]
@@ -151,13 +152,15 @@ def _damaged_row(segment: Segment) -> SegmentRow:
     return SegmentRow(segment.number, segment.path, None, None, None, None, segment.size, None, None, "damaged")
 
 
-def _cursor_row(reader: LogReader, sink: str, state: State | None, settings: Settings | None, now_ns: int) -> CursorRow:
+def _cursor_row(
+    reader: LogReader, end: int, sink: str, state: State | None, settings: Settings | None, now_ns: int
+) -> CursorRow:
+    """`end`: that of all events which the log or any cursor knows of."""
     configured = sink in settings.sinks if settings else None
     if state is None:
         return CursorRow(sink, configured)
     cursor = Cursor(sink, "block", state)
-    end = max(reader.end, state.committed)
-    waiting = cursor.waiting(max(end, cursor.state.end))
+    waiting = cursor.waiting(end)
     spot = _spot(reader, cursor.wants) if waiting else _Spot(0, None)
     return CursorRow(
         sink,

@@ -125,10 +125,28 @@ def warnings_about_places(settings: Settings, reloading: int | None = None) -> l
 
     folder, address = settings.spool.directory, settings.admin.listen
     found = warnings_about(folder, user=reloading) if folder is not None else []
+    if folder is not None and reloading is None:  # a reload goes on until the sink has got what waits
+        found += _left_behind(folder, settings)
     odd = [("spool", "directory", warning) for warning in found]
     if address is not None and reloading is None and (problem := _problem_with_address(address)):
         odd.append(("admin", "listen", problem))
     return [Mistake(_origin(settings, (part, option)), f"{part}.{option}: {warning}") for part, option, warning in odd]
+
+
+def _left_behind(folder: str, settings: Settings) -> list[str]:
+    """What a start would delete: it keeps nothing for sinks that are not in the config, be it that one was renamed."""
+    from logrouter.runtime.spool.resuming import waiting_for_others
+    from logrouter.segments import UnknownVersion
+
+    try:
+        waiting = waiting_for_others(folder, settings.sinks)
+    except (OSError, UnknownVersion):  # the start itself tells of that
+        return []
+    return [
+        f"{events} events wait in {folder} for a sink {name}, which is not in this config: a start without it deletes"
+        f" them (`logrouter spool export --sink {name}` shows them)"
+        for name, events in waiting.items()
+    ]
 
 
 def warnings_about_steps(settings: Settings) -> list[Mistake]:

@@ -14,6 +14,7 @@ import pytest
 from logrouter.runtime.spool import directory
 from logrouter.runtime.spool.directory import SpoolDirectory
 from tests.cli.conftest import Command
+from tests.cli.spools import SpoolMaker
 
 WRONG = """\
 resource: {service.name: shop}
@@ -262,6 +263,25 @@ def test_a_spool_that_others_may_look_into_or_have_written(command: Command, mon
         "warning: spool was written on another machine: if it still runs there, events arrive twice",
     ]
     assert marker.read_bytes() == before
+
+
+def test_what_waits_for_a_sink_that_was_renamed_is_told_before_a_start_deletes_it(
+    command: Command, spool: SpoolMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.run(2)
+    spool.cursor("a", 20)
+    spool.cursor("done", 20)
+    assert warnings(command) == []
+    spool.cursor("old", 5)
+    before = spool.files()
+    (warning,) = warnings(command)
+    assert warning == (
+        "warning: 15 events wait in spool for a sink old, which is not in this config: a start without it deletes them"
+        " (`logrouter spool export --sink old` shows them)"
+    )
+    assert spool.files() == before
+    monkeypatch.setenv("MAINPID", str(os.getpid()))  # a reload: who runs delivers them first
+    assert warnings(command) == []
 
 
 def test_it_says_where_text_stays_whole_and_why(command: Command, write: Callable[..., None]) -> None:

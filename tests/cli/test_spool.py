@@ -237,6 +237,18 @@ def test_what_a_sink_has_given_up_it_does_not_wait_for(ask: Ask, spool: SpoolMak
     assert (cursor["waiting"], cursor["oldest_received"]) == (10, "2026-01-01T00:04:00Z")
 
 
+def test_ls_counts_to_the_end_that_any_sink_knows_where_no_segment_is_left(ask: Ask, spool: SpoolMaker) -> None:
+    """A sink that is not configured any more: what waited for it was deleted, and it would lose all of that."""
+    for segment in spool.run(3):
+        segment.unlink()
+    spool.cursor("old", 0, note=(0, 10))
+    spool.cursor("all", 30)
+
+    rows = {row["sink"]: row for row in ask("ls")["cursors"]}
+
+    assert {name: row["waiting"] for name, row in rows.items()} == {"old": 30, "all": 0}
+
+
 def test_ls_tells_what_is_odd(command: Command, spool: SpoolMaker) -> None:
     spool.run(1)
     first, second = spool.run(1)[0], spool.run(1)[1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Collection
 
 from logrouter.config.settings import Settings
 from logrouter.cursors import Gap, Ledger, State
@@ -24,6 +25,7 @@ from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.local import LocalSpool
+from logrouter.runtime.spool.log_reader import LogReader
 from logrouter.runtime.spool.opening import make_cursor, make_spool
 from logrouter.runtime.spool.store import Store
 from logrouter.segments import UnknownVersion
@@ -116,6 +118,24 @@ def _tell_absent(others: dict[str, State | None], store: Store, log: Log) -> Non
             log.warning(
                 "events wait for a sink that is not configured: nothing is kept for it", sink=name, events=waiting
             )
+
+
+def waiting_for_others(path: str, sinks: Collection[str]) -> dict[str, int]:
+    """Sink → how many events wait for it, of sinks that have read here and are not among these: a start with these
+    alone deletes them. Takes no lock and changes nothing. Raises OSError, UnknownVersion."""
+    directory = SpoolDirectory(path)
+    names = _sinks_in(directory.cursors, os) - set(sinks) if os.path.isdir(directory.cursors) else set()
+    states = {name: Journal(directory.journal(name)).load() for name in sorted(names)}
+    cursors = [Cursor(name, "block", state) for name, state in states.items() if state is not None]
+    if not cursors:
+        return {}
+    reader = LogReader(directory.segments)
+    reader.open()
+    kept = [(segment.header.first, segment.end) for segment in reader.segments]
+    reader.close()
+    return {
+        cursor.name: cursor.waiting(reader.end) for cursor in cursors if any(cursor.needs(*bounds) for bounds in kept)
+    }
 
 
 def _state(name: str, journal: Journal, store: Store, log: Log) -> State | None:
