@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 from logrouter.config.settings import Settings
 from logrouter.errors import ExpressionError, LogrouterError
 from logrouter.rules import Rule
-from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_version
+from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_kinds, problem_with_version
 
 EXIT_DAMAGED: Final = 74
 """EX_IOERR: something could not be read."""
@@ -93,6 +93,6 @@ def _existing(path: str) -> SpoolDirectory:
         raise LogrouterError(found) from None
     except OSError as error:
         raise LogrouterError(f"cannot read the spool {path}: {error.strerror}") from None
-    if problem := problem_with_version(path):
+    if problem := problem_with_kinds(path) or problem_with_version(path):
         raise LogrouterError(problem)
     return directory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, Protocol
@@ -134,8 +135,8 @@ def read_pieces(disk: Disk, fd: int, offset: int = 0) -> Iterator[bytes]:
 
 
 def read_file(disk: Disk, path: str) -> bytes:
-    """All of a file. Raises OSError."""
-    with opened(disk, path, os.O_RDONLY) as fd:
+    """All of a file. Raises OSError, also of what is no file: a named pipe would keep us waiting for ever."""
+    with opened(disk, path, os.O_RDONLY | os.O_NONBLOCK) as fd:
         return b"".join(read_pieces(disk, fd))
 
 
@@ -173,3 +174,17 @@ def rewrite(disk: Disk, path: str, offset: int, data: bytes) -> None:
     """Write bytes where they stand already: after a failed sync nobody knows what of them is on the disk."""
     with opened(disk, path, os.O_WRONLY) as fd:
         pwrite_all(disk, fd, data, offset)
+
+
+_KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def kind_of(mode: int) -> str:
+    """What stands at a path, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "a file")

@@ -284,6 +284,36 @@ def test_what_waits_for_a_sink_that_was_renamed_is_told_before_a_start_deletes_i
     assert warnings(command) == []
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("entry", ["lock", "spool.json", "cursors/a.0", "segments/000000000007.segment"])
+def test_what_is_no_file_of_the_spool_is_refused(command: Command, entry: str, make: Callable[[str], None]) -> None:
+    spool = SpoolDirectory("spool")
+    spool.open()
+    spool.close()
+    Path("spool", entry).unlink(missing_ok=True)
+    make(f"spool/{entry}")
+    kind = "a named pipe" if make is os.mkfifo else "a folder"
+    for arguments in (("check", *SPOOL), SPOOL, ("spool", "ls", "--directory", "spool")):
+        done = command(*arguments)
+        assert done.code in (2, 78)
+        assert f"spool/{entry} is {kind}: expected a file of the spool" in done.complaints
+
+
+@pytest.mark.parametrize("entry", ["cursors", "segments", "dead-letters"])
+def test_what_is_no_folder_of_the_spool_is_refused(command: Command, entry: str) -> None:
+    Path("spool").mkdir()
+    os.mkfifo(f"spool/{entry}")
+    done = command("check", *SPOOL)
+    assert done.code == 78
+    assert f"spool/{entry} is a named pipe: expected a folder of the spool" in done.complaints
+
+
+def test_what_else_is_in_the_folders_of_a_spool_is_left_alone(command: Command) -> None:
+    Path("spool/segments/lost+found").mkdir(parents=True)
+    Path("spool").chmod(0o700)
+    assert warnings(command) == []
+
+
 def test_it_says_where_text_stays_whole_and_why(command: Command, write: Callable[..., None]) -> None:
     write("sinks: {all: {url: 'file:all.log?format=raw'}}\n")
     done = command("check", "-v")

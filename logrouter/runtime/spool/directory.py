@@ -25,12 +25,20 @@ from typing import Final
 import msgspec
 
 from logrouter.errors import StartError
-from logrouter.runtime.disk import make_folders, problem_with_folder, replace_file, sync_folder
+from logrouter.runtime.disk import (
+    kind_of,
+    make_folders,
+    problem_with_folder,
+    read_file,
+    replace_file,
+    sync_folder,
+)
 from logrouter.segments import VERSION
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
-_OURS: Final = ("lock", "spool.json", "segments", "cursors", "dead-letters")
+_FILES: Final = ("lock", "spool.json")
+_FOLDERS: Final = ("segments", "cursors", "dead-letters", "metrics", "capture")
 _MACHINE_ID: Final = Path("/etc/machine-id")
 
 
@@ -104,7 +112,7 @@ class SpoolDirectory:
         """The process that uses it; None where none does, or none that can be seen. Takes nothing, not for a moment:
         a process that starts just now must not be refused."""
         with suppress(OSError, ValueError):
-            holder = int(Path(self._lock_path).read_bytes())
+            holder = int(read_file(os, self._lock_path))
             inode = os.stat(self._lock_path).st_ino
             for line in Path("/proc/locks").read_text().splitlines():  # 1: FLOCK ADVISORY WRITE pid device:inode 0 EOF
                 fields = line.split()
@@ -131,6 +139,8 @@ def problem_with(path: str) -> str | None:
     owner = os.stat(path).st_uid
     if os.geteuid() not in (0, owner):
         return f"{path} belongs to another user (id {owner}): events would be theirs to read"
+    if problem := problem_with_kinds(path):
+        return problem
     if foreign := _kept_from_us(path):
         return (
             f"{foreign} may not be read and written: it is of user {os.stat(foreign).st_uid},"
@@ -144,12 +154,27 @@ def _kept_from_us(path: str) -> str | None:
 
     What else stands there is nobody's business: a file system of its own has a lost+found, which is root's.
     """
-    ours = [os.path.join(path, name) for name in _OURS]
+    ours = [os.path.join(path, name) for name in _FILES + _FOLDERS]
     within = (inner.path for folder in ours if os.path.isdir(folder) for inner in os.scandir(folder))
     for entry in chain(ours, within):  # a folder is asked for before it is looked into
         needed = os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(entry) else 0)
-        if not os.access(entry, needed) and os.path.lexists(entry):  # who uses the spool now may have deleted it
+        if not os.access(entry, needed) and os.path.exists(entry):  # who uses the spool now may have deleted it
             return entry
+    return None
+
+
+def problem_with_kinds(path: str) -> str | None:
+    """What of the spool is no file, or no folder: whoever opens a named pipe waits for ever."""
+    files = [os.path.join(path, name) for name in _FILES]
+    folders = [os.path.join(path, name) for name in _FOLDERS]
+    with suppress(OSError):  # what may not be looked at is told of by whoever has to
+        for folder in filter(os.path.isdir, folders):
+            files += [entry.path for entry in os.scandir(folder) if "." in entry.name or entry.name == "lock"]
+    for expected, is_right, entries in (("folder", stat.S_ISDIR, folders), ("file", stat.S_ISREG, files)):
+        for entry in entries:
+            with suppress(OSError):
+                if not is_right(mode := os.stat(entry).st_mode):
+                    return f"{entry} is {kind_of(mode)}: expected a {expected} of the spool"
     return None
 
 
@@ -172,7 +197,7 @@ def warnings_about(path: str, user: int | None = None) -> list[str]:
 def read_marker(path: str) -> Marker | None:
     """What `spool.json` says; None where there is none, or none that can be read."""
     with suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode(Path(path, "spool.json").read_bytes(), type=Marker)
+        return msgspec.json.decode(read_file(os, os.path.join(path, "spool.json")), type=Marker)
     return None
 
 

@@ -119,7 +119,7 @@ class LogReader(SegmentReader):
         return sorted((int(match[1]), match[0]) for match in matches if match)
 
     def _open_segment(self, number: int, path: str) -> Segment:
-        with opened(self._disk, path, os.O_RDONLY) as fd:
+        with opened(self._disk, path, os.O_RDONLY | os.O_NONBLOCK) as fd:
             try:
                 start = pread_all(self._disk, fd, HEADER_BYTES, 0)
                 header = decode_header(pread_all(self._disk, fd, header_length(start), 0))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
 from typing import Final, NamedTuple
 
-from logrouter.runtime.tailing.opened import kind_of
+from logrouter.runtime.disk import kind_of
 
 Identity = tuple[int, int]
 """Device and inode."""

@@ -10,6 +10,7 @@ import sys
 from typing import Any, Final
 
 from logrouter.compression import SUFFIXES, Compression, decompressor, errors_of
+from logrouter.runtime.disk import kind_of
 from logrouter.runtime.tailing.place import HEAD_BYTES, Head
 
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -206,17 +207,3 @@ class Inflating:
         else:
             self._given = getattr(self._decompressor, "unconsumed_tail", b"")
         return None if ended and not piece else piece
-
-
-_KINDS: Final = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-
-
-def kind_of(mode: int) -> str:
-    """What stands at a path, in words."""
-    return _KINDS.get(stat.S_IFMT(mode), "a file")
