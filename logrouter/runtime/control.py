@@ -6,11 +6,12 @@
     answer    one line of JSON, once it is done: {"changes": ["sinks.loki: added"], …}, or {"error": "…"}
 
 A connection may ask several things, one after the other. What another process has left behind when it was killed is
-cleared away.
+replaced. A socket is made as control.sock.new, and gets its name once somebody listens: nobody who finds it is refused.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,16 +111,22 @@ class Control:
 async def _listen(path: str) -> trio.SocketListener:
     """Raises OSError, also where somebody listens there already."""
     os.makedirs(os.path.dirname(path) or ".", 0o700, exist_ok=True)
-    if is_left_behind(path):
-        os.unlink(path)
+    if _is_taken(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    unfinished = f"{path}.new"
+    with suppress(FileNotFoundError):  # somebody was killed just then
+        os.unlink(unfinished)
     listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.fchmod(listening.fileno(), 0o600)  # bind(2) gives the file this mode: at no moment has it another
-        with _address(path) as address:
+        with _address(unfinished) as address:
             await listening.bind(address)
         listening.listen(BACKLOG)
+        os.rename(unfinished, path)
     except BaseException:
         listening.close()
+        with suppress(OSError):
+            os.unlink(unfinished)
         raise
     return trio.SocketListener(listening)
 
@@ -139,6 +146,10 @@ def _address(path: str) -> Iterator[str]:
 
 
 # ── the other side ──
+
+
+def _is_taken(path: str) -> bool:
+    return os.path.lexists(path) and not is_left_behind(path)
 
 
 def is_left_behind(path: str) -> bool:

@@ -385,7 +385,7 @@ def test_a_closed_stdout_of_ours_is_no_matter(runner: Runner) -> None:
 
 def reload(runner: Runner, way: str) -> list[bytes]:
     """What has changed, once it has."""
-    socket = "spool/control.sock" if way == "spool" else str(next((runner.folder / "run" / "logrouter").iterdir()))
+    socket = "spool/control.sock" if way == "spool" else str(next((runner.folder / "run" / "logrouter").glob("*.sock")))
     done = runner.workplace.command("reload", "--socket", socket)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.splitlines()
