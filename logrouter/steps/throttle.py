@@ -182,16 +182,21 @@ class Throttle(Step[ThrottleConfig]):
     def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
         now, deep = now_ns * self._ticks_in_ns, self._most_owed + self._token_ticks
         if self._owed:
-            yield self._told(self._owed, "", {})
+            yield self._told(self._owed, "" if self.config.by is None else f" of {self.config.by}", {})
             self._owed = 0
         for key, bucket in list(self._owing.items()):
             if ending or not now < bucket.full_at <= now + deep:
-                yield self._told(bucket.left_out, key, bucket.attributes)
+                yield self._told(bucket.left_out, self._of(key), bucket.attributes)
                 bucket.left_out = 0
                 del self._owing[key]
 
-    def _told(self, left_out: int, key: str, attributes: Attributes) -> Overdue:
-        of = f" of {self.config.by}{f' {key}' if key else ''}" if self.config.by is not None else ""
+    def _of(self, key: str) -> str:
+        """Of what there were too many."""
+        if self.config.by is None:
+            return ""
+        return f" of {self.config.by} {key}" if key else f" without {self.config.by}"
+
+    def _told(self, left_out: int, of: str, attributes: Attributes) -> Overdue:
         message = f"left out: {counted(left_out, 'event')}, as more than {self.config.rate} came{of}"
         count: Document = {}
         put(count, self._count_path, left_out)

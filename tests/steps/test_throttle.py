@@ -130,6 +130,13 @@ def test_at_the_end_all_is_told() -> None:
     assert told(step, 1, ending=True) == [("left out: 2 events, as more than 1/h came", 2)]
 
 
+def test_events_without_the_field_are_told_as_such() -> None:
+    step = throttle("1/h", by="client")
+    for _ in range(3):
+        step.apply({}, at(0))
+    assert told(step, 1, ending=True) == [("left out: 2 events, as more than 1/h came without client", 2)]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2 * SECOND)), max_size=80), st.integers(1, 4))
 def test_those_that_pass_and_those_that_are_told_are_all(events: list[tuple[str, int]], max_keys: int) -> None:
     step = throttle("1/s", burst=2, by="client", max_keys=max_keys)
