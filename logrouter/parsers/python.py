@@ -15,6 +15,7 @@ It knows, whichever it is, line by line:
     logging     INFO:root:x                          the format of basicConfig
                 TIME - app - INFO - x                also without the name, and padded
                 TIME INFO app: x                     also [INFO] for INFO, without the name, or the name first
+                TIME INFO [MainThread] app: x        also " - " for ": "
                 [TIME] INFO in app: x                Flask; also [TIME] INFO: x, [TIME] [INFO] x
                 INFO TIME app 12 140120 x            verbose in Django's documentation
     Alembic     INFO  [app] x
@@ -60,6 +61,8 @@ def _iso(text: str) -> str:
     return f"{year}-{MONTHS[month]}-{day}T{text[12:]}"
 
 
+_THREAD_NAME: Final = r'[^\]"\x00-\x1f]*+'
+_NAMED: Final = r"[\w$]++(?:[./-][\w$]++)*+"
 _KINDS: Final = {
     "level": Kind(_LEVELS),
     "padded_level": Kind(
@@ -73,6 +76,8 @@ _KINDS: Final = {
     "function": Kind(r"[\w.<>]++"),
     "module": Kind(r"[\w.-]++"),
     "thread": number(),
+    "thread_name": Kind(_THREAD_NAME),
+    "named": Kind(_NAMED),
     "process": Kind(r"[\w.()-]++"),
     "task_name": Kind(r"[\w.]++"),
     "task_id": Kind(r"[\w-]++"),
@@ -88,6 +93,7 @@ _KINDS: Final = {
     "size": number(),
 }
 _NO_LEVEL: Final = rf"(?!(?:{_LEVELS})\b)"
+_NOT_OF_THREAD: Final = rf"(?!\[{_THREAD_NAME}\] ++{_NAMED}(?::\d++)?+ ?+(?:--?|:) )"
 _NOT_SPRING: Final = r"(?!\d++ --- \[)"
 """No line of Spring Boot, which would be a message here: in a source of several files a Python app may come first."""
 _REQUEST: Final = '"<method> <path> <protocol>"'
@@ -95,7 +101,9 @@ _TEXTS: Final = (
     # https://docs.python.org/3/library/logging.html#logging.basicConfig, and the formats of its HOWTO and cookbook
     "<level>:<logger>:<message>",
     f"<time> - (?:{_NO_LEVEL}<logger> ++- )?+<level> ++- <message>",
-    rf"<time> ++<level>:?+ ++{_NOT_SPRING}(?:<logger>: )?+<message>",
+    rf"<time> ++<level>:?+ ++{_NOT_SPRING}{_NOT_OF_THREAD}(?:<logger>: )?+<message>",
+    # log4j has the same, and its fields are called so as well
+    r"<time> ++<level>:?+ ++\[ *+<thread:thread_name>\] ++<logger:named>(?::<line>)?+ ?+(?:--?|:) <message>",
     r"<time> \[<level> *+\] ++(?:<logger>: )?+<message>",
     rf"<time:asctime> {_NO_LEVEL}(?!\d++ )<logger> ++<level> ++<message>",
     "<time>:<level>:(?:<logger>:)?+<message>",

@@ -77,6 +77,11 @@ def test_an_app_whose_lines_are_of_two_formats_has_the_fields_of_the_first() -> 
             {"message": "Starting Demo", "pid": 1, "thread": "main", "logger": "com.example.Demo"},
         ),
         (
+            b"2026-11-29 23:44:26,123 INFO app: ready",
+            b"2026-11-29 23:44:26,124 ERROR [http-nio-8080-exec-1] c.e.App - failed",
+            {"message": "failed", "thread": "http-nio-8080-exec-1", "logger": "c.e.App"},
+        ),
+        (
             b"2026/11/29 23:44:26 listening",
             b"2026/11/29 23:44:27 [error] 3#3: *1 timed out, client: ::1",
             {"message": "timed out", "pid": 3, "level": "error", "client": "::1"},
