@@ -44,6 +44,7 @@ such step: whoever writes the config could run anything with it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import weakref
 from collections.abc import Callable, Sequence
@@ -139,7 +140,7 @@ class Python(Step[PythonConfig]):
             return self._made(text)
         except SyntaxError as error:
             raise ValueError(f"{option}: {self._named}:{error.lineno or 0}: {error.msg}") from None
-        except KeyboardInterrupt:
+        except Interrupted:
             raise
         except BaseException as error:
             raise ValueError(f"{option}: {self._named} cannot be imported: {self._reason(error)}: {error}") from None
@@ -173,9 +174,9 @@ class Python(Step[PythonConfig]):
             made = _run(self.config.timeout, self._function, given)
         except TimeUp as error:
             raise StepFailed(f"{self._reason(error)}: it took longer than {self.config.timeout}", again=False) from None
-        except KeyboardInterrupt:
+        except Interrupted:
             raise
-        except BaseException as error:  # also SystemExit, asyncio.CancelledError, gevent.Timeout: they are not ours
+        except BaseException as error:  # also KeyboardInterrupt, SystemExit, asyncio.CancelledError: they are not ours
             raise StepFailed(self._reason(error)) from None
         if made is None:
             made = given
@@ -193,18 +194,55 @@ class Python(Step[PythonConfig]):
         return type(error).__name__ + (f" at {self._named}:{line}" if line else "")
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, while the user's code ran."""
+
+
 def _run(seconds: float, function: Callable[[A], R], argument: A) -> R:
-    """Call what the user has written. Raises TimeUp, and what it raises itself.
+    """Call what the user has written. Raises TimeUp, Interrupted, and what it raises itself.
 
     A child that it has forked ends here: or it would go on as a second logrouter, with the same events.
     """
     process = os.getpid()
+    interrupts = _Interrupts()
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), interrupts:
             return run_within(seconds, function, argument)
+    except KeyboardInterrupt:
+        if interrupts.came:
+            raise Interrupted from None
+        raise
     finally:
         if os.getpid() != process:
             os._exit(os.EX_OK)
+
+
+class _Interrupts:
+    """Tells whether a KeyboardInterrupt is that of a signal, or one which the user's code raises."""
+
+    def __init__(self) -> None:
+        self.came = False
+        handler = signal.getsignal(signal.SIGINT)
+        self._handler = handler if callable(handler) else None
+
+    def __enter__(self) -> None:
+        if self._handler is not None:
+            try:
+                signal.signal(signal.SIGINT, self._note)
+            except ValueError:  # not the main thread: no signal comes here
+                self._handler = None
+
+    def __exit__(self, *raised: object) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        assert self._handler is not None
+        try:
+            self._handler(number, frame)
+        except KeyboardInterrupt:
+            self.came = True
+            raise
 
 
 def _line_of(place: FrameType | TracebackType | None, file: str) -> int | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,7 @@ def test_where_it_raises_only_the_events_to_blame_are_marked() -> None:
         ('events[0]["a"] = events[0]', "RecursionError"),
         ("events[0][(1,)] = 2", "TypeError"),
         ("exit()", "SystemExit at code:2"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt at code:2"),
         ("raise GeneratorExit", "GeneratorExit at code:2"),
         ("import asyncio; raise asyncio.CancelledError", "CancelledError at code:2"),
         ("transform(events)", "RecursionError at code:2"),
@@ -148,6 +150,28 @@ def test_nonsense_is_a_failure_like_any_other(body: str, reason: str) -> None:
     chain = chain_of(python(body))
     assert outcome([b'{"n":1}', b"text"], chain) == ['!{"n":1}', "!text"]
     assert chain.reasons["python"] == reason
+
+
+RAISE_SIGNAL = "import signal; signal.raise_signal(signal.SIGINT)"
+
+
+def test_ctrl_c_while_it_runs_is_no_failure_of_it() -> None:
+    for call in (python(RAISE_SIGNAL).tried, lambda: Python(PythonConfig(code=RAISE_SIGNAL))):
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_who_waits_for_ctrl_c_is_told_of_it_while_the_function_runs() -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        chain = chain_of(python(f"{RAISE_SIGNAL}\nraise KeyboardInterrupt"))
+        assert outcome([b'{"n":1}'], chain) == ['!{"n":1}']
+        assert signal.signal(signal.SIGINT, before) is not before
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert set(came) == {signal.SIGINT}
 
 
 def test_what_it_prints_does_not_come_between_the_events_of_stdout(capfd: pytest.CaptureFixture[str]) -> None:
@@ -259,6 +283,7 @@ def test_a_module_that_is_installed() -> None:
         ("{code: 'def transform('}", "code: code:1: '(' was never closed"),
         ("{code: 'raise ValueError(5)'}", "code: code cannot be imported: ValueError at code:1: 5"),
         ("{code: 'import sys; sys.exit(3)'}", "code: code cannot be imported: SystemExit at code:1: 3"),
+        ("{code: 'raise KeyboardInterrupt'}", "code: code cannot be imported: KeyboardInterrupt at code:1"),
         ("{module: no.such}", "module: no.such cannot be imported: ModuleNotFoundError"),
         ("{module: json, function: laods}", "function: there is no function 'laods' in json (did you mean 'loads'?)"),
         ("{file: /nonexistent/my.py}", "file: '/nonexistent/my.py' cannot be read: No such file or directory"),
