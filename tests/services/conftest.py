@@ -101,7 +101,7 @@ def opensearch(shared_servers: Starter) -> OpenSearch:
     return shared_servers.shared(OpenSearch)
 
 
-S3_SERVERS: list[type[S3Server]] = [Versitygw, MinIO] if os.environ.get("LOGROUTER_TEST_MINIO") else [Versitygw]
+S3_SERVERS: list[type[S3Server]] = [Versitygw, MinIO] if os.environ.get("TEST_MINIO") else [Versitygw]
 
 
 @pytest.fixture(params=S3_SERVERS, ids=lambda kind: kind.__name__.lower())

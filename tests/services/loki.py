@@ -43,7 +43,7 @@ class Loki(Server):
     What it holds of hours ago can be read at once, without waiting until it is flushed: by default only what is younger
     than two and a half hours (`query_store_max_look_back_period`).
 
-    It is started only where `LOGROUTER_TEST_LOKI` names the program: its licence (AGPL) and eight minutes of building
+    It is started only where `TEST_LOKI` names the program: its licence (AGPL) and eight minutes of building
     are nothing that tests should bring along.
     """
 
@@ -51,7 +51,7 @@ class Loki(Server):
     tenant = "tests"
 
     def __init__(self, folder: Path, limits: Mapping[str, str] | None = None) -> None:
-        self._program = os.environ.get("LOGROUTER_TEST_LOKI") or pytest.skip("LOGROUTER_TEST_LOKI names no Loki")
+        self._program = os.environ.get("TEST_LOKI") or pytest.skip("TEST_LOKI names no Loki")
         super().__init__(folder)
         settings = {"max_line_size": "256KB", "max_query_length": "0", "max_query_series": "10000"}
         lines = [f"  {name}: {value}" for name, value in {**settings, **(limits or {})}.items()]

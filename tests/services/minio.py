@@ -17,7 +17,7 @@ from tests.services.s3 import S3Server
 class MinIO(S3Server):
     """MinIO on one drive, with a key of its own for encrypting what it stores (`kms_key`), and TLS on request.
 
-    It is started only where `LOGROUTER_TEST_MINIO` names the program: its licence is the AGPL, and it has to be built.
+    It is started only where `TEST_MINIO` names the program: its licence is the AGPL, and it has to be built.
 
     What it proves that versitygw does not, each seen on RELEASE.2025-10-15 and what followed until 7aac2a2
     (2026-02-12), by test_minio.py:
@@ -50,7 +50,7 @@ class MinIO(S3Server):
 
     def __init__(self, folder: Path, authority: trustme.CA | None = None, *, kms: bool = True) -> None:
         """`authority`: speak TLS, with a certificate of this one."""
-        self._program = os.environ.get("LOGROUTER_TEST_MINIO") or pytest.skip("LOGROUTER_TEST_MINIO names no MinIO")
+        self._program = os.environ.get("TEST_MINIO") or pytest.skip("TEST_MINIO names no MinIO")
         self._kms = kms
         self._certificates = folder / "certificates"
         if authority is not None:

@@ -1,6 +1,6 @@
 """Where the programs and servers come from that the tests need: from PATH, or built once into a cache.
 
-The cache is a folder outside of the repository: `$LOGROUTER_TEST_CACHE`, or `~/.cache/logrouter-tests`. What is
+The cache is a folder outside of the repository: `$TEST_CACHE`, or `~/.cache/logrouter-tests`. What is
 built there has its release in its name, is complete when it has that name, and is built by one process at a time.
 
 What is missing skips the test and says so; with REQUIRE_SERVICES=1, as in `.ci/run`, it fails it.
@@ -52,7 +52,7 @@ def find_go() -> str:
 
 def installed(name: str, build: Callable[[Path], None]) -> Path:
     """The folder of that name in the cache, built by `build(empty folder)` unless it is there."""
-    cache = Path(os.environ.get("LOGROUTER_TEST_CACHE") or Path.home() / ".cache" / "logrouter-tests")
+    cache = Path(os.environ.get("TEST_CACHE") or Path.home() / ".cache" / "logrouter-tests")
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / name
     with open(cache / f"{name}.lock", "w") as lock:

@@ -1,7 +1,7 @@
 """The sink loki against servers that speak Loki's push API: what is sent is there once, as another reads it.
 
 VictoriaLogs knows nothing of Loki's rules for age, order and labels. Those are asked of Loki itself, where
-`LOGROUTER_TEST_LOKI` names it; its limits in test_loki_limits.py.
+`TEST_LOKI` names it; its limits in test_loki_limits.py.
 """
 
 from __future__ import annotations
