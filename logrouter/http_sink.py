@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from logrouter import pages
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.instructions import Outcome, Pause, Request, Response, Retry
 from logrouter.sinks import Batch, Batching, Conversation, RetryPolicy, Sink, SinkConfig, SinkContext, Slice, Transport
@@ -233,13 +234,18 @@ def http_url(url: str, scheme: str) -> str:
 
 def refusal(response: Response) -> Retry:
     """What is to be tried again, as the destination refuses it for reasons that are not the events' own."""
+    text = shown(response.body)
+    if pages.is_page(response.body):
+        text = text.removeprefix(f"{response.status} ")
     reason = f"HTTP {response.status}"
-    if text := shown(response.body):
-        reason += f": {text}"
-    return Retry(reason, response.retry_after_seconds, response.status in CONGESTED)
+    return Retry(f"{reason}: {text}" if text else reason, response.retry_after_seconds, response.status in CONGESTED)
 
 
 def shown(body: bytes) -> str:
-    """The beginning of a body, in one line, fit to be shown."""
-    text = " ".join(body[:_SHOWN_BYTES].decode("utf-8", "replace").split())
+    """The beginning of a body, in one line, fit to be shown. Of a page of HTML it is what a reader sees."""
+    text = pages.text_of(body)[:_SHOWN_BYTES] if pages.is_page(body) else _in_one_line(body[:_SHOWN_BYTES])
     return "".join(letter if letter.isprintable() else "·" for letter in text)
+
+
+def _in_one_line(body: bytes) -> str:
+    return " ".join(body.decode("utf-8", "replace").split())

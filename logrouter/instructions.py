@@ -66,6 +66,9 @@ class Request(msgspec.Struct):
     direct: bool = False
     """Whether it goes to a service of this machine itself (credentials of a cloud): past any proxy, and not waited for
     longer than a second or two, as most machines have none."""
+    repeatable: bool = False
+    """Whether the destination tells what it has already, so that a POST may be sent once more where a kept connection
+    was closed in that very moment. Other methods say so themselves: RFC 9110 §9.2.2."""
     sent_bytes: int = 0
     """How long the body was on the way: set by the transport."""
 

@@ -19,6 +19,7 @@ from logrouter.aws.documents import Part, completing, problem_in, upload_id_in, 
 from logrouter.aws.sigv4 import UNSIGNED_PAYLOAD, encoded, sha256_of
 from logrouter.errors import DestinationError
 from logrouter.instructions import Pause, Response
+from logrouter.pages import heading_of
 
 _STRETCH_BYTES: Final = 2**20
 """Hashed without a pause: 3 ms."""
@@ -36,6 +37,11 @@ _HINTS: Final = {
     "NotImplemented": "the server lacks something: perhaps If-None-Match (conditional: false)",
 }
 """What the codes mean for whoever reads the log."""
+_HINTS_OF_OTHERS: Final = {
+    401: "something before S3 asks for a password, where S3 wants a signature: let requests pass it without",
+    413: "something before S3 takes no requests so large: raise its limit (nginx: client_max_body_size)",
+}
+"""What statuses mean that S3 has not answered."""
 _CONGESTED: Final = ("SlowDown", "ServiceUnavailable", "RequestLimitExceeded", "ThrottlingException", "TooManyRequests")
 
 
@@ -102,6 +108,8 @@ class Bucket:
         if response.status == 412:
             return "exists"
         self._expect(response, 200)
+        if "etag" not in response.headers:
+            raise Refused("PutObject was answered without an ETag: is this S3?", response, "")
         return "stored"
 
     def find(self, key: str) -> Conversation[Found | None]:
@@ -199,9 +207,11 @@ class Bucket:
             return f"the bucket is in the region {there}: write region: {there}"
         code = problem.code if problem else ""
         text = f"HTTP {response.status}" + (f" {code}" if code else "")
-        if problem and problem.message:
-            text += f": {problem.message[:200]}"
-        return f"{text} ({_HINTS[code]})" if code in _HINTS else text
+        told = problem.message if problem else heading_of(response.body).removeprefix(f"{response.status} ")
+        if told:
+            text += f": {told[:200]}"
+        hint = _HINTS.get(code) or (None if problem else _HINTS_OF_OTHERS.get(response.status))
+        return f"{text} ({hint})" if hint else text
 
     def _expect(self, response: Response, *statuses: int) -> None:
         if response.status not in statuses:

@@ -90,7 +90,7 @@ def settled(response: Response, events: int, in_doubt: bool = False) -> Outcome:
         return Delivered(doubts=events) if in_doubt else _DELIVERED
     items, is_cut = _items_of(body)
     if not items:
-        return Retry(f"the answer cannot be read: {shown(body)}")
+        return Retry(f"the answer cannot be read: {shown(body) or 'it is empty'}")
     fits = len(items) < events if is_cut else len(items) == events
     if not fits:
         return Retry(f"the answer tells of {len(items)} events, not of {events}")

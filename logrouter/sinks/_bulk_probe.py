@@ -24,12 +24,13 @@ _NO_PIPELINE: Final = "_none"
 _BLOCKS: Final = tuple(f"index.blocks.{name}" for name in ("write", "read_only", "read_only_allow_delete"))
 _OF_TEMPLATES: Final = ("index_patterns", "data_stream", "allow_auto_create")
 _JSON: Final = (("Content-Type", "application/json"),)
+_NDJSON: Final = (("Content-Type", "application/x-ndjson"),)
 
 
-def probe(index: str, data_stream: bool, pipeline: str | None, rights: Sequence[str]) -> Probe:
-    """Yield requests, return what is wrong. `index` may hold `*` for what depends on events."""
+def probe(index: str, data_stream: bool, pipeline: str | None, rights: Sequence[str], target: str) -> Probe:
+    """Yield requests, return what is wrong. `index` may hold `*` for what depends on events; `target` takes them."""
     response = yield Request("GET", "/")
-    wrong = _wrong_with_server(response)
+    wrong = (yield from _refused(response, target)) or _wrong_with_server(response)
     if wrong:
         return wrong
     wrong += yield from _missing_rights(index, rights)
@@ -54,16 +55,27 @@ def product_of(response: Response) -> tuple[str, str] | None:
     return ("OpenSearch" if is_opensearch else "Elasticsearch"), number
 
 
+def _refused(response: Response, target: str) -> Probe:
+    """Whether we may do nothing at all. Somebody who may write need not be allowed to ask for the version: a bulk of
+    no events tells, which servers read only once they know who sends it."""
+    if response.status != 403:
+        return []
+    empty: Response = yield Request("POST", target, b"", _NDJSON)
+    if empty.status not in (401, 403):
+        return []
+    return [f"POST {target.partition('?')[0]} is answered by {empty.status}: {_reason(empty)}"]
+
+
 def _wrong_with_server(response: Response) -> list[str]:
     if response.status == 401:
         return [f"the credentials are refused: {_reason(response)}"]
-    if response.status == 403:  # somebody who may write need not be allowed to ask for the version
+    if response.status == 403:  # see `_refused`
         return []
     if response.status not in SUCCESS:
         return [f"GET / is answered by {response.status}: {_reason(response)}"]
     found = product_of(response)
     if found is None:
-        return [f"what answers is neither Elasticsearch nor OpenSearch: {shown(response.body)}"]
+        return [f"what answers is neither Elasticsearch nor OpenSearch: {shown(response.body) or 'it says nothing'}"]
     product, version = found
     major = version.partition(".")[0]
     if major.isdecimal() and int(major) < _OLDEST[product]:

@@ -29,10 +29,12 @@ from typing import Final
 from logrouter import times
 from logrouter.http_sink import refusal, shown
 from logrouter.instructions import Delivered, EventOutcome, Halve, Outcome, Rejected, Response, Retry
+from logrouter.pages import is_page
 from logrouter.sinks._loki_limits import EVER_NS, TOO_FAR_BEHIND, Limits, Sent
 
 _STORED = (200, 204)
-"""Not all of 2xx: 260 is how Loki answers by default where an operator has blocked a tenant."""
+"""Not all of 2xx: 260 is how Loki answers by default where an operator has blocked a tenant. Nor is all of 200: some
+gateway may ask whoever comes to sign in, on a page."""
 _SECOND = 1_000_000_000
 """Loki writes its limits in whole seconds."""
 
@@ -62,7 +64,7 @@ _NO_SCHEMA: Final = re.compile(r"no schema config found for time")
 def settled(response: Response, sent: Callable[[], Sequence[Sent]]) -> Outcome:
     """What has become of the events of a push. `sent` gives them in their order, and is asked only where it matters."""
     if response.status in _STORED:
-        return Delivered()
+        return Retry(f"what answers is not Loki: {shown(response.body)}") if is_page(response.body) else Delivered()
     text = response.body.decode("utf-8", "replace")
     if response.status == 413 or (response.status >= 500 and _TOO_LARGE.search(text)):
         return Halve("request too large", shown(response.body))

@@ -33,7 +33,7 @@ A query may show what came hours late only once Loki has flushed it (`query_inge
 **What an answer means.**
 
     status                       of an event                                  of a request
-    200, 204                     delivered                                    all are delivered
+    204, 200 without a page      delivered                                    all are delivered
     400 with an entry's fault    the entry named, or found by the limit that  others are stored, and delivered
                                  is told, is a dead letter
     400 with a stream's fault    found by sending halves                      sent in halves
@@ -43,9 +43,10 @@ A query may show what came hours late only once Loki has flushed it (`query_inge
     413                          a dead letter                                sent in halves
     429, 503                     tried again                                  tried again, and less at once
     500 before its first schema  a dead letter                                sent in halves
-    260, 3xx, 5xx                tried again                                  tried again
+    260, 3xx, 5xx, a page        tried again                                  tried again
 
-What is tried again waits, and is told once a minute and in `/status`.
+What is tried again waits, and is told once a minute and in `/status`. A page is one of HTML, by which a gateway asks
+whoever comes to sign in; of others, which say 403 or 502 in Loki's place, what a reader would see is told.
 
 **What Loki does not tell.** Of the streams of a request an ingester of Loki tells what became of the last one: it
 answers 204 where that one is taken, whatever it drops of the others. So streams that are new go into a request of their
@@ -54,10 +55,15 @@ own (beyond its limit of streams Loki refuses all that follow), and so does each
 what is refused is told. Where that rate is less than the default, 3 MB/s and bursts of 15 MB, and several streams of a
 request exceed it, what is dropped of all but one only Loki's metric `loki_discarded_samples_total` tells.
 
-**Seen at Loki 3.7** (65e30f8, as one process, by `tests/services/`): logrouter killed 20 times, Loki stopped and killed
-under load, and away for hours; late events in several streams; the limits of tenants, streams, labels, lines and
-metadata; the answers 204, 260, 400, 401, 404, 429 and 500. Each event was there once, or a dead letter with its reason,
-or waited.
+**Several ingesters.** With `replication_factor: 3` Loki answers 204 once two have an event. Is one of three away,
+nobody notices; are two, it says 500, and events wait: `connection refused`, and after a minute `at least 2 live
+replicas required`. A Loki that starts or stops says 500, `empty ring`, for a moment.
+
+**Seen at Loki 3.7** (65e30f8, by `tests/services/`): logrouter killed 20 times, Loki stopped and killed under load, and
+away for hours; of a ring of three, one and then two killed under load; late events in several streams; the limits of
+tenants, streams, labels, lines and metadata; the answers 204, 260, 400, 401, 404, 429 and 500. Behind nginx: its own
+302, 401, 403, 404, 413, 429, 502, 503 and 504, the last one while Loki did not move, and connections that it closed.
+Each event was there once, or a dead letter with its reason, or waited.
 
 As a URL: `loki+https://user:token@logs.example.net`, `loki+http://loki:3100/?tenant=shop`; `/loki/api/v1/push` may
 stand at its end, and is added where it does not. A plain `http:` URL needs `type: loki` beside it.
@@ -244,7 +250,7 @@ class LokiSink(HttpSink[LokiConfig]):
 
         def one(group: Group, sent: Callable[[], Sequence[Sent]]) -> Generator[Instruction, Any, Outcome]:
             body = push_request((stream.opening, streams[stream]) for stream in group)
-            response: Response = yield Request("POST", self._target, body, _PROTOBUF, "snappy")
+            response: Response = yield Request("POST", self._target, body, _PROTOBUF, "snappy", repeatable=True)
             outcome = settled(response, sent)
             self._note(group, reached, now_ns, isinstance(outcome, Delivered))
             return outcome

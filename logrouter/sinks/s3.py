@@ -43,6 +43,8 @@ What is answered, and what it means:
     404 NoSuchUpload                  it was completed before a crash, which is looked up; or others have aborted it:
                                       what was in it is counted as lost
     ExpiredToken, InvalidToken(Id)    new credentials are looked for at once
+    401, 413, 3xx, 502, 504           something before S3 answers: told, with its headline and what to do; sent again
+    200 without an ETag               nor is that S3: sent again
 
 No answer concerns a single event, so there are no dead letters: what `retry.give_up` gives up is discarded, counted.
 

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from logrouter.aws.bucket import Bucket, Refused, address, crc32_of_parts
+from logrouter.aws.bucket import Bucket, Refused, Sums, address, crc32_of_parts
 from logrouter.aws.client import Client
 from logrouter.aws.documents import Part, completing, problem_in, upload_id_in, upload_ids_in
 from logrouter.aws.sigv4 import Credentials, Scope
-from logrouter.instructions import Instruction, Response
+from logrouter.instructions import Instruction, Response, Retry
+from logrouter.testing import converse
+
+BEFORE = "something before S3"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,15 @@ def reason_of(response: Response) -> str:
 @pytest.mark.parametrize(
     ("response", "reason"),
     [
-        (Response(502, {}, b"<html>Bad Gateway</html>"), "HTTP 502"),
+        (Response(502, {}, b"<html><title>502 Bad Gateway</title>hush</html>"), "HTTP 502: Bad Gateway"),
+        (
+            Response(413, {}, b"<html><h1>413 Too Large</h1></html>"),
+            f"HTTP 413: Too Large ({BEFORE} takes no requests so large: raise its limit (nginx: client_max_body_size))",
+        ),
+        (
+            Response(401, {}, b"hush"),
+            f"HTTP 401 ({BEFORE} asks for a password, where S3 wants a signature: let requests pass it without)",
+        ),
         (Response(500), "HTTP 500"),
         (refusal(409, "ConditionalRequestConflict", "later"), "HTTP 409 ConditionalRequestConflict: later"),
         (
@@ -73,6 +84,18 @@ def reason_of(response: Response) -> str:
 )
 def test_a_refusal_says_what_is_to_be_done(response: Response, reason: str) -> None:
     assert reason_of(response) == reason
+
+
+def test_an_object_without_an_etag_is_not_stored() -> None:
+    """A gateway that wants somebody to sign in says 200, and keeps nothing."""
+
+    def found() -> Generator[Instruction, Any, Credentials]:
+        return Credentials("key", "secret")
+        yield
+
+    bucket = Bucket(Client("http://localhost", Scope("us-east-1", "s3"), found), "/logs/", True, {})
+    _, outcome = converse(bucket.put("a", [b"x"], Sums("sha", "crc"), True), lambda request: Response(200))
+    assert outcome == Retry("PutObject was answered without an ETag: is this S3?")
 
 
 def test_what_was_signed_is_not_shown_though_the_answer_repeats_it() -> None:

@@ -89,7 +89,19 @@ def test_a_fixed_index_stands_in_the_path_and_events_have_ids() -> None:
         (("Content-Type", "application/x-ndjson"),),
         "gzip",
         1,
+        repeatable=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "repeatable"),
+    [({"id": "none"}, (), False), ({"id": "{n}"}, ("1",), True), ({"data_stream": True}, (), False)],
+)
+def test_what_would_be_there_twice_is_not_repeated(
+    options: dict[str, Any], columns: tuple[str, ...], repeatable: bool
+) -> None:
+    made = sink(index="app", **options)
+    assert sent(made, part(made, [b'{"a":1}'], *columns)).repeatable is repeatable
 
 
 def test_the_index_of_each_event_stands_before_it() -> None:
@@ -468,7 +480,7 @@ def test_what_a_status_means_for_an_event(item: dict[str, Any], expected: EventO
         (Response(503), Retry("HTTP 503", congested=True)),
         (Response(301), Retry("HTTP 301")),
         (Response(200, body=b"ok"), Retry("the answer cannot be read: ok")),
-        (Response(200), Retry("the answer cannot be read: ")),
+        (Response(200), Retry("the answer cannot be read: it is empty")),
         (Response(200, body=b'{"items":[]}'), Retry('the answer cannot be read: {"items":[]}')),
         (WELL, Retry("the answer tells of 1 events, not of 2")),
         (None, Retry("nobody answers")),
@@ -652,6 +664,7 @@ def probed(made: ElasticsearchSink, answers: dict[str, tuple[int, Any]]) -> list
 ES = (200, {"version": {"number": "8.17.1"}, "tagline": "You Know, for Search"})
 OPENSEARCH = (200, {"version": {"distribution": "opensearch", "number": "2.19.4"}})
 STREAM = (200, {"data_streams": [{"name": "app"}]})
+PAGE = b"<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1></body></html>"
 RIGHTS = "/_security/user/_has_privileges"
 
 
@@ -670,7 +683,14 @@ def rights(**granted: bool) -> tuple[int, Any]:
         ({}, {"/": OPENSEARCH}, []),
         ({}, {"/": (200, {"version": {"number": "6.8.2"}})}, ["Elasticsearch 6.8.2 is too old: 7 or newer is needed"]),
         ({}, {"/": (401, {"error": {"type": "x", "reason": "no"}})}, ["the credentials are refused: x: no"]),
-        ({}, {"/": (403, {})}, []),
+        ({}, {"/": (403, {}), "/app/_bulk": (400, {"error": {"type": "parse_exception", "reason": "empty"}})}, []),
+        ({}, {"/": (403, PAGE), "/app/_bulk": (403, PAGE)}, ["POST /app/_bulk is answered by 403: 403 Forbidden"]),
+        (
+            {},
+            {"/": (403, {}), "/app/_bulk": (401, {"error": {"type": "security_exception", "reason": "who?"}})},
+            ["POST /app/_bulk is answered by 401: security_exception: who?"],
+        ),
+        ({}, {"/": (200, b"")}, ["what answers is neither Elasticsearch nor OpenSearch: it says nothing"]),
         ({}, {"/": (502, b"bad")}, ["GET / is answered by 502: bad"]),
         ({}, {"/": (200, b"<h1>Welcome")}, ["what answers is neither Elasticsearch nor OpenSearch: <h1>Welcome"]),
         (

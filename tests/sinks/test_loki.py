@@ -85,6 +85,7 @@ def test_a_push_is_protobuf_in_raw_snappy() -> None:
     assert [*map(type, told)] == [Now, Pause, Request]
     assert streams_of(request.body) == [('{level="info"}', [Entry(NOW, '{"a":1}', {})])]
     assert (request.method, request.target, request.coding) == ("POST", "/loki/api/v1/push", "snappy")
+    assert request.repeatable, "Loki shows once what it got twice"
     assert request.headers == (("Content-Type", "application/x-protobuf"),)
     assert request.body == body
 

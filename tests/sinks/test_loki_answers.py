@@ -52,6 +52,12 @@ def test_all_are_stored(status: int) -> None:
     assert outcome(status, "", at(0)) == Delivered()
 
 
+def test_a_page_is_no_answer_of_loki() -> None:
+    """A gateway that wants somebody to sign in says 200, and keeps nothing."""
+    page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Password:</body></html>"
+    assert outcome(200, page, at(0)) == Retry("what answers is not Loki: Sign in: Password:")
+
+
 # ── of the whole request ──
 
 

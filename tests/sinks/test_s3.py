@@ -571,7 +571,9 @@ def test_bodies_are_signed_unless_tls_guards_them() -> None:
 )
 def test_where_the_bucket_stands(options: dict[str, Any], url: str, path: str) -> None:
     sink, asked = make(**{"endpoint": "https://s3.example.org", **options}), list[Request]()
-    gathering = Gathering(lambda: sink, lambda request: asked.append(request) or Response(200), events(1))
+    gathering = Gathering(
+        lambda: sink, lambda request: asked.append(request) or Response(200, {"etag": "x"}), events(1)
+    )
     gathering.deliver(1)
     (request,) = asked
     assert sink.endpoint.url == url

@@ -11,9 +11,9 @@ have leaked. The one that was used last is taken first, so that few connections 
 the endpoint has a client for itself.
 
 **A kept connection that the server has closed** is noticed before it is used, as a rule. It may close it in that very
-moment, though: then the request is sent once more at once, on a new connection, if nothing came back and its method may
-be repeated (RFC 9110 §9.2.2, RFC 9112 §9.3.1). A POST may have been obeyed, so only the delivery may send it again: it
-knows what can be recognised as there already.
+moment, though: then the request is sent once more at once, on a new connection, if nothing came back and it may be
+repeated, by its method (RFC 9110 §9.2.2, RFC 9112 §9.3.1) or as its sink says so. Any other POST may have been obeyed,
+and only the delivery may send it again, which counts what may be there twice.
 
 **Secrets.** What endpoint.headers say goes to the endpoint alone; a request that names a whole URL elsewhere is sent
 without them. Where an endpoint repeats them in what it answers, they are masked.
@@ -103,8 +103,9 @@ class HttpTransport(PlainTransport):
             if instruction.direct or _origin(request.url) != self._origin:
                 return await self._exchange(await self._client(request.url, direct=instruction.direct), request)
             if self._idle:
+                may_repeat = instruction.repeatable or instruction.method in _REPEATABLE
                 try:
-                    return await self._exchange(self._idle.pop(), request, keep=True)
+                    return await self._exchange(self._idle.pop(), request, keep=True, may_repeat=may_repeat)
                 except _Stale:
                     await self._close_idle()  # the server has closed the others as well, most likely
             return await self._exchange(await self._client(request.url), request, keep=True)
@@ -120,8 +121,10 @@ class HttpTransport(PlainTransport):
 
     # ── one exchange ──
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request, *, keep: bool = False) -> Response:
-        """`keep`: the client is kept for other requests if it can be."""
+    async def _exchange(
+        self, client: httpx.AsyncClient, request: httpx.Request, *, keep: bool = False, may_repeat: bool = False
+    ) -> Response:
+        """`keep`: the client is kept for other requests if it can be. `may_repeat`: _Stale is raised where it fits."""
         progress = Progress(_peer(request.url))
         request.extensions["trace"] = progress
         is_whole = False
@@ -133,7 +136,7 @@ class HttpTransport(PlainTransport):
             raise DestinationError(_cannot_be_sent(progress.peer)) from None
         except httpx.TransportError as error:
             is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-            if is_broken and not progress.is_new and progress.phase == "asking" and request.method in _REPEATABLE:
+            if is_broken and not progress.is_new and progress.phase == "asking" and may_repeat:
                 raise _Stale from error
             raise DestinationError(_why(error, progress, client.timeout)) from error
         finally:

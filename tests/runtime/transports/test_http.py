@@ -245,17 +245,24 @@ async def test_a_kept_connection_that_was_closed_is_noticed_before_it_is_used() 
     assert [request.connection for request in server.requests] == [0, 1]
 
 
-@pytest.mark.parametrize(("method", "repeated"), [("GET", True), ("PUT", True), ("POST", False)])
-async def test_one_that_is_closed_at_that_very_moment(method: str, repeated: bool) -> None:
+@pytest.mark.parametrize(
+    ("asked", "repeated"),
+    [
+        (Request("GET", "/"), True),
+        (Request("PUT", "/", b"body"), True),
+        (Request("POST", "/", b"body"), False),
+        (Request("POST", "/", b"body", coding="gzip", repeatable=True), True),
+    ],
+)
+async def test_one_that_is_closed_at_that_very_moment(asked: Request, repeated: bool) -> None:
     server = HttpServer([Reply(), Reply(reset=True), Reply(201)])
     async with connected(server) as transport:
         await transport.perform(POST)
-        request = Request(method, "/", b"body")
         if repeated:
-            assert (await transport.perform(request)).status == 201
+            assert (await transport.perform(asked)).status == 201
         else:  # it may have been obeyed
             assert (
-                await reason_of(transport, request)
+                await reason_of(transport, asked)
                 == f"127.0.0.1:{server.port} has closed the connection without an answer"
             )
     assert [request.connection for request in server.requests] == ([0, 0, 1] if repeated else [0, 0])
