@@ -25,20 +25,48 @@ server:
 common:
   instance_addr: 127.0.0.1
   path_prefix: {folder}
-  replication_factor: 1
-  ring: {{kvstore: {{store: inmemory}}}}
-  storage: {{filesystem: {{chunks_directory: {folder}/chunks, rules_directory: {folder}/rules}}}}
+  replication_factor: {copies}
+  ring: {{kvstore: {{store: {store}}}, instance_id: "{port}", instance_addr: 127.0.0.1}}
+  storage: {{filesystem: {{chunks_directory: {chunks}, rules_directory: {folder}/rules}}}}
 schema_config:
   configs:
     - {{from: 2024-01-01, store: tsdb, object_store: filesystem, schema: v13, index: {{prefix: index_, period: 24h}}}}
 ingester: {{lifecycler: {{min_ready_duration: 0s}}, query_store_max_look_back_period: -1ns}}
 analytics: {{reporting_enabled: false}}
+{gossip}
 limits_config:
+"""
+_GOSSIP = """
+memberlist:
+  node_name: "{port}"
+  bind_addr: [127.0.0.1]
+  bind_port: {port}
+  advertise_addr: 127.0.0.1
+  advertise_port: {port}
+  join_members: [{members}]
+  abort_if_cluster_join_fails: false
 """
 
 
+class Ring:
+    """Three Lokis that share their work, and keep each entry in all three, two of which must be there to take it."""
+
+    copies = 3
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: of the chunks that they have written."""
+        self.chunks = folder
+        self._ports = [free_port() for _ in range(self.copies)]
+
+    def gossip(self, member: int) -> str:
+        """How one of them finds the others, as a part of its config."""
+        members = ", ".join(f"127.0.0.1:{port}" for port in self._ports)
+        return _GOSSIP.format(port=self._ports[member], members=members)
+
+
 class Loki(Server):
-    """A Loki of one process with tenants (`X-Scope-OrgID`). `limits` are those of its `limits_config`.
+    """A Loki of one process with tenants (`X-Scope-OrgID`). `limits` are those of its `limits_config`; `ring` is of
+    what it is a part, and the `member` of it that it is.
 
     What it holds of hours ago can be read at once, without waiting until it is flushed: by default only what is younger
     than two and a half hours (`query_store_max_look_back_period`).
@@ -50,12 +78,22 @@ class Loki(Server):
     health_path = "/ready"
     tenant = "tests"
 
-    def __init__(self, folder: Path, limits: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: Mapping[str, str] | None = None, ring: Ring | None = None, member: int = 0
+    ) -> None:
         self._program = os.environ.get("TEST_LOKI") or pytest.skip("TEST_LOKI names no Loki")
         super().__init__(folder)
         settings = {"max_line_size": "256KB", "max_query_length": "0", "max_query_series": "10000"}
         lines = [f"  {name}: {value}" for name, value in {**settings, **(limits or {})}.items()]
-        config = CONFIG.format(port=self.port, grpc_port=free_port(), folder=folder)
+        config = CONFIG.format(
+            port=self.port,
+            grpc_port=free_port(),
+            folder=folder,
+            chunks=ring.chunks if ring else folder / "chunks",
+            copies=ring.copies if ring else 1,
+            store="memberlist" if ring else "inmemory",
+            gossip=ring.gossip(member) if ring else "",
+        )
         (folder / "loki.yaml").write_text(config + "\n".join(lines) + "\n")
 
     def command(self) -> Sequence[str | Path]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+from tests.crash.feeding import numbers_of
 from tests.e2e.processes import Workplace, wait_until
+from tests.services.conftest import Starter
 from tests.services.destinations import (
     Destination,
     by_bulk_in_victorialogs,
@@ -17,7 +20,7 @@ from tests.services.destinations import (
     in_s3,
 )
 from tests.services.load import PATIENCE_SECONDS, Loaded
-from tests.services.loki import Loki
+from tests.services.loki import Loki, Ring
 from tests.services.opensearch import OpenSearch
 from tests.services.s3 import S3Server
 from tests.services.victorialogs import VictoriaLogs
@@ -55,6 +58,36 @@ def test_loki_that_is_stopped_and_killed_gets_all_and_shows_it_once(
         assert load.finish() == 0, load.complaints
 
     destination.check(range(load.lines))
+
+
+def test_a_ring_of_lokis_of_which_one_and_then_two_are_killed_gets_all_and_shows_it_once(
+    workplace: Workplace, port: int, start_server: Starter, tmp_path: Path
+) -> None:
+    """Two of three must take an event. What the killed ones had in memory only, they read from their logs."""
+    ring = Ring(tmp_path / "chunks")
+    members = [start_server(Loki, ring=ring, member=number) for number in range(ring.copies)]
+    asked, second, third = members
+    destination = in_loki(asked)
+    configure(workplace, destination, spool={"directory": "spool"})
+    with Loaded(workplace, port) as load:
+        load.wait_for_delivery(destination.name)
+        second.kill()
+        load.wait_for_delivery(destination.name)
+        second.start()
+        load.wait_for_delivery(destination.name)
+        second.kill()
+        third.kill()
+        wait_until(lambda: "HTTP 500" in (load.trouble(destination.name) or ""), "two to be missed", PATIENCE_SECONDS)
+        second.start()
+        third.start()
+        load.wait_for_delivery(destination.name)
+        load.wait_until_well(destination.name)
+        assert load.finish() == 0, load.complaints
+
+    labels = destination.options["labels"]
+    for member in members:
+        found = member.lines(f'{{test="{labels["test"]}"}}')
+        assert sorted(numbers_of(line.encode() + b"\n" for line in found)) == list(range(load.lines))
 
 
 def _interrupt(load: Loaded, destination: Destination, others: list[Destination], *, kill: bool) -> None:
