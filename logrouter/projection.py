@@ -141,6 +141,8 @@ class Projection:
 
     def _rows(self, payloads: Sequence[bytes], json_flags: bytes | bytearray) -> tuple[list[Row], list[int]]:
         """The rows of all, and the places of those that the decoder refused, whose rows are to be made otherwise."""
+        if Flag.JSON not in json_flags:
+            return self._with_text(payloads, json_flags, []), []
         rows, refused = decode_each(self._decode, compress(payloads, json_flags), self._text_row)
         if len(rows) == len(payloads):
             return rows, refused

@@ -37,8 +37,8 @@ class Joiner(Protocol):
     """So many lines, from the end of an event on, decide where that is."""
 
     def split(self, text: bytes) -> list[bytes]:
-        """The events in whole lines, all with their newline; events are given without the last one. The text begins
-        where an event does."""
+        """The events in whole lines, all with their newline, of which another stands before the first. Events are given
+        without their last one. The first begins where an event does."""
 
     def undecided(self, events: Sequence[bytes]) -> int:
         """How many of the last events of a text may be others when more lines come."""
@@ -79,11 +79,11 @@ class JoiningFraming(LineFraming):
             self._whole_bytes = self._held_bytes + end
             self._hold(data)
             return self._cut_held()
-        text = b"".join((*self._held, memoryview(data)[:end]))
-        frame, kept = self._events(text, is_all=False)
+        whole_bytes = self._held_bytes + end
+        frame, kept = self._events(b"".join((b"\n", *self._held, memoryview(data)[:end])), is_all=False)
         self._keep(kept, data[end:])
-        if len(kept) == len(text) > _MUCH_BYTES:
-            self._enough_bytes = min(len(text) + len(text) // _GROWTH, self.max_line_bytes)
+        if len(kept) == whole_bytes > _MUCH_BYTES:
+            self._enough_bytes = min(whole_bytes + whole_bytes // _GROWTH, self.max_line_bytes)
         return joined(frame, self._cut_held()) if self._unfinished_bytes > self.max_line_bytes else frame
 
     def flush(self) -> Frame:
@@ -91,12 +91,12 @@ class JoiningFraming(LineFraming):
         held = b"".join(self._held)
         text, rest = held[: self._whole_bytes], held[self._whole_bytes :]
         self._keep(b"", rest)
-        return self._events(text, is_all=True)[0]
+        return self._events(b"\n" + text, is_all=True)[0]
 
     def finish(self) -> Frame:
         """The end of the stream: all that is held."""
-        text = b"".join(self._held)
-        if text[-1:] not in (b"", b"\n"):
+        text = b"".join((b"\n", *self._held))
+        if text[-1:] != b"\n":
             text += b"\n"
         self._keep(b"", b"")
         frame = self._events(text, is_all=True)[0]
@@ -121,7 +121,7 @@ class JoiningFraming(LineFraming):
         return joined(before, super()._cut_held())
 
     def _events(self, raw: bytes, *, is_all: bool) -> tuple[Frame, bytes]:
-        """What whole lines give out, and those of them that are kept, as they came."""
+        """What whole lines give out, and those of them that are kept, as they came. They are as a joiner wants them."""
         text = raw.replace(b"\r\n", b"\n") if b"\r" in raw else raw
         if self.in_line or self._in_event or (len(text) > self.max_line_bytes and self._has_long(text)):
             return self._events_one_by_one(raw, text, is_all=is_all)
@@ -136,7 +136,7 @@ class JoiningFraming(LineFraming):
         ):
             return self._events_one_by_one(raw, text, is_all=is_all)
         end = len(text) - kept_bytes
-        block, empty = text[: max(0, end - 1)], 0
+        block, empty = text[1 : end - 1], 0
         if not all(events):
             kept = [event for event in events if event]
             events, block, empty = kept, b"\n".join(kept), len(events) - len(kept)
@@ -149,7 +149,7 @@ class JoiningFraming(LineFraming):
         """The same where something is too long, or goes on what was."""
         cutting = _Cutting(self.max_line_bytes, self._in_event)
         frames = []
-        place = stop = 0
+        place = stop = 1
         while place < len(text):
             if place == stop:
                 stop = self._next_long(text, place)
@@ -185,7 +185,7 @@ class JoiningFraming(LineFraming):
         enough = start + (self.joiner.lookahead_lines + 2) * (self.max_line_bytes + 1)
         if enough < stop:
             stop, is_all = text.rindex(b"\n", start, enough) + 1, False
-        events = self.joiner.split(text[start:stop])
+        events = self.joiner.split(text[start - 1 : stop])
         decided = len(events) if is_all else len(events) - self.joiner.undecided(events)
         place = start
         for number, event in enumerate(events):

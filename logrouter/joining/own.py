@@ -22,9 +22,8 @@ class PatternJoiner:
 
     def split(self, text: bytes) -> list[bytes]:
         """The events in whole lines. An empty line begins none, but stands alone where it is not of the one before."""
-        lines = text.split(b"\n")
-        lines.pop()
-        found = [self._search(line) is not None for line in text.decode("utf-8", "replace").split("\n")]
+        lines = text.split(b"\n")[1:-1]
+        found = [self._search(line) is not None for line in text.decode("utf-8", "replace").split("\n")[1:-1]]
         places = []
         open_event = False
         for place, line in enumerate(lines):

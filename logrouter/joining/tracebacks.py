@@ -41,8 +41,9 @@ WORDS: Final = (
 
 
 def expression_of(names: Iterable[str]) -> re.Pattern[bytes]:
-    """Finds a newline and the lines behind it that are a traceback. The group that took part, if any, is `usual` or
-    `opening`, of what can begin an event or go on with the line before, or `record`, of what begins one."""
+    """Finds a newline and the lines behind it that are a traceback: the first group. Of the others, all empty, one is
+    part of it: `usual` or `opening` of what can begin an event or go on with the line before, `record` of what begins
+    one. None is of what goes on with that line."""
     languages = [LANGUAGES[name] for name in names]
     usual = [language.usual for language in languages if language.usual]
     openings = dict.fromkeys(opening for language in languages for opening in language.openings)
@@ -52,12 +53,10 @@ def expression_of(names: Iterable[str]) -> re.Pattern[bytes]:
     go_on = b"".join(language.continuation_first for language in languages)
     words = {word for language in languages for word in language.words}
     looked_at = rb"(?:(?!%b)|(?=%b ))" % (_WORD, _one_of(words))
-    opened = rb"(?=[%b])(?:(?P<opening>%b)|(?P<record>%b))" % (begin, _whole(openings), _whole(records))
+    opened = rb"(?=[%b])(?:%b(?P<opening>)|%b(?P<record>))" % (begin, _whole(openings), _whole(records))
     continuation = rb"(?=[%b])%b%b" % (go_on, _any(continuations), _END)
-    whole = rb"%b(?:%b|%b)(?:\n%b)*+" % (looked_at, opened, continuation, continuation)
-    if usual:
-        whole = rb"%b(?P<usual>)|%b" % (_any(usual), whole)
-    return re.compile(portable(rb"\n(?=[%b])(?!%b)(?:%b)" % (begin + go_on, _LOG_BEGINS, whole)))
+    whole = rb"(?!%b)%b(?:%b|%b)(?:\n%b)*+" % (_LOG_BEGINS, looked_at, opened, continuation, continuation)
+    return re.compile(portable(rb"\n(?=[%b])(%b(?P<usual>)|%b)" % (begin + go_on, _any(usual or [rb"(?!)"]), whole)))
 
 
 _END: Final = rb"(?=\n)"
@@ -88,31 +87,28 @@ class TracebackJoiner:
     lookahead_lines = LOOKAHEAD_LINES
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._find_all = expression_of(names).finditer
+        self._split = expression_of(names).split
 
     def split(self, text: bytes) -> list[bytes]:
         """The events in whole lines."""
+        parts = iter(self._split(text))
         events: list[bytes] = []
-        text = b"\n" + text
-        place = 0  # of the newline before what is in no event yet
-        for match in self._find_all(text):
-            start, end = match.span()
-            if start > place:
-                events += (lines := text[place + 1 : start].split(b"\n"))
-                kind = match.lastgroup
-                if _belongs(lines[-1], kind):
-                    if kind is None and _FRAME.match(match[0]):
-                        for _ in range(_of_message(lines)):
-                            last = events.pop()
-                            events[-1] += b"\n" + last
-                    events[-1] += match[0]
-                    place = end
-                    continue
-            events.append(match[0][1:])
-            place = end
-        if place < len(text) - 1:
-            events += text[place + 1 : -1].split(b"\n")
-        return events
+        lines = next(parts).split(b"\n")
+        for found, usual, opening, record, gap in zip(*[parts] * 5, strict=True):
+            events += lines
+            before, lines = lines, gap.split(b"\n")
+            lines[0] = found  # a gap is empty, or begins with a newline
+            last = before[-1]
+            if record is not None or len(before) == 1 or not last or last[0] == _BRACE:
+                continue
+            if usual is None and opening is None:
+                for _ in range(_of_message(before[1:]) if _FRAME.match(found) else 0):
+                    found = b"\n".join((events.pop(), found))
+            elif last.find(_ERR) < 0 and not tells_of_trouble(last):  # most often the call is not needed
+                continue
+            lines[0] = b"\n".join((events.pop(), found))
+        events += lines
+        return events[1:-1]  # what stands before the first newline, and behind the last
 
     def undecided(self, events: Sequence[bytes]) -> int:
         """Those that end within the last few lines."""
@@ -123,13 +119,6 @@ class TracebackJoiner:
             lines += event.count(b"\n") + 1
             count += 1
         return count
-
-
-def _belongs(line: bytes, kind: str | None) -> bool:
-    """Whether the line before it belongs to what was found, by the group that took part in it."""
-    if kind == "record" or not line or line[0] == _BRACE:
-        return False
-    return kind is None or tells_of_trouble(line)
 
 
 def _of_message(lines: list[bytes]) -> int:
@@ -152,7 +141,7 @@ def _of_message(lines: list[bytes]) -> int:
 
 MESSAGE_LINES: Final = 3
 """So many more than the first: with the first frame they are fewer than LOOKAHEAD_LINES."""
-_FRAME: Final = re.compile(rb"\n(?:[ \t]+at |(?:PHP )?Stack trace:|\[stacktrace\]|[^\s:{]+:\d+:in )")
+_FRAME: Final = re.compile(rb"(?:[ \t]+at |(?:PHP )?Stack trace:|\[stacktrace\]|[^\s:{]+:\d+:in )")
 _LOG_LINE: Final = re.compile(rb"[\d\[<:]|[A-Z]{4,8}[ :\[]|[\w.]+=|[A-Z], \[|[A-Z]\d{4} |[A-Z][a-z]{2} [ \d]\d\b")
 _NAME: Final = re.compile(rb"\w(?:Error|Exception)|\bError: |\bException[:(]")
 _RUBY_TYPE: Final = re.compile(rb" \([A-Z][\w:]*\)\Z")
@@ -160,10 +149,11 @@ _RUBY_TYPE: Final = re.compile(rb" \([A-Z][\w:]*\)\Z")
 
 def tells_of_trouble(line: bytes) -> bool:
     """Whether it may be what logged the traceback behind it. (A regular expression takes ten times as long.)"""
-    if line.find(b"ERR") >= 0:  # `in` would raise, and catch, a TypeError before it looks
+    if line.find(_ERR) >= 0:  # `in` would raise, and catch, a TypeError before it looks
         return True
     lower = line.lower()
     return any(lower.find(word) >= 0 for word in WORDS)
 
 
 _BRACE: Final = ord("{")
+_ERR: Final = b"ERR"

@@ -92,7 +92,7 @@ def as_lf(stream: bytes) -> bytes:
 @given(st.data(), streams, st.sampled_from(JOINERS))
 def test_any_cut_gives_the_same_events(data: st.DataObject, stream: bytes, joiner: Joiner) -> None:
     joined = Joined(data.draw(chunked(stream)), joiner)
-    events = joiner.split(as_lf(stream))
+    events = joiner.split(b"\n" + as_lf(stream))
     assert joined.events == [event for event in events if event]
     assert joined.empty == events.count(b"")
 
@@ -135,14 +135,14 @@ def test_an_event_without_end_is_not_looked_at_with_each_of_its_lines(kind: str,
 @given(streams, st.sampled_from(JOINERS))
 def test_events_are_all_there_is(stream: bytes, joiner: Joiner) -> None:
     text = as_lf(stream)
-    assert b"".join(event + b"\n" for event in joiner.split(text)) == text
+    assert b"".join(event + b"\n" for event in joiner.split(b"\n" + text)) == text
 
 
 @settings(max_examples=300)
 @given(streams)
 def test_what_is_found_fast_is_what_is_there(stream: bytes) -> None:
     text = as_lf(stream)
-    assert AUTO.split(text) == CAREFUL.split(text)
+    assert AUTO.split(b"\n" + text) == CAREFUL.split(b"\n" + text)
 
 
 def test_usual_tracebacks_are_found_fast() -> None:
@@ -151,7 +151,7 @@ def test_usual_tracebacks_are_found_fast() -> None:
     )
     match = expression_of(LANGUAGES).search(lines)
     assert match is not None
-    assert match.lastgroup == "usual"
+    assert match["usual"] is not None
     assert lines[match.end() :] == b"\n2026-11-30 10:00 INFO\n"
 
 
@@ -159,10 +159,10 @@ def test_usual_tracebacks_are_found_fast() -> None:
 @given(streams, st.sampled_from(JOINERS))
 def test_it_does_not_matter_what_is_before_an_event(stream: bytes, joiner: Joiner) -> None:
     text = as_lf(stream)
-    events = list(joiner.split(text))
+    events = list(joiner.split(b"\n" + text))
     place = 0
     for number, event in enumerate(events):
-        assert joiner.split(text[place:]) == events[number:]
+        assert joiner.split(b"\n" + text[place:]) == events[number:]
         place += len(event) + 1
 
 
