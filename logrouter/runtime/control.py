@@ -167,7 +167,8 @@ def ask(places: Sequence[str], request: Request) -> dict[str, Any]:
     """Ask the logrouter that listens at one of these places, and wait for its answer. Raises StartError."""
     found = {path: connection for path in dict.fromkeys(places) if (connection := _reached(path)) is not None}
     if not found:
-        raise StartError(f"no logrouter listens at {', '.join(places) or 'any place that is known here'}")
+        where = ", ".join(places) or "any place that is known here"
+        raise StartError(f"no logrouter listens at {where} (--socket names another place, such as in a former spool)")
     if len(found) > 1:
         for connection in found.values():
             connection.close()

@@ -126,7 +126,8 @@ def test_nobody_can_be_asked_where_nobody_runs(workplace: Workplace, runtime: Pa
     workplace.write("logrouter.yaml", config("a: file:a.log"))
     done = workplace.command("reload")
     assert done.returncode == 69
-    assert done.stderr == b"logrouter: no logrouter listens at spool/control.sock\n"
+    hint = b"--socket names another place, such as in a former spool"
+    assert done.stderr == b"logrouter: no logrouter listens at spool/control.sock (%b)\n" % hint
 
 
 def test_without_a_spool_on_disk_it_listens_in_the_users_runtime_folder(workplace: Workplace, runtime: Path) -> None:
