@@ -18,6 +18,8 @@ def settings(**variables: str) -> Settings:
 
 
 ONE = {"SINK_A": "file:a"}
+HASHED = "[{{hash: {{fields: [a], key: {}}}}}]"
+HASH_HAS_CHANGED = "steps.0.hash.key: the secret has changed"
 
 
 @pytest.mark.parametrize(
@@ -34,8 +36,14 @@ ONE = {"SINK_A": "file:a"}
         (
             {"SINK_A": "http://h/", "SINK_A__TYPE": "http", "SINK_A__TOKEN": "one"},
             {"SINK_A": "http://h/", "SINK_A__TYPE": "http", "SINK_A__TOKEN": "two"},
-            ["a secret has changed"],
+            ["sinks.a.token: the secret has changed"],
         ),
+        (
+            {"SINK_A": "http://h/", "SINK_A__TYPE": "http", "SINK_A__TOKEN": "one"},
+            {"SINK_A": "http://h/x", "SINK_A__TYPE": "http", "SINK_A__TOKEN": "two"},
+            ['sinks.a.url: "http://h/" → "http://h/x"', "sinks.a.token: the secret has changed"],
+        ),
+        ({**ONE, "STEPS": HASHED.format("a" * 20)}, {**ONE, "STEPS": HASHED.format("b" * 20)}, [HASH_HAS_CHANGED]),
     ],
 )
 def test_what_differs(before: dict[str, str], after: dict[str, str], changes: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from logrouter import component
-from logrouter.config.effective import code_digests, describe_effective
+from logrouter.config.effective import code_digests, describe_effective, secrets_in
 from logrouter.config.nodes import Path, dotted
 from logrouter.config.settings import RunSettings, Settings, SourceSettings
 from logrouter.errors import Mistake
@@ -83,6 +83,8 @@ def describe_changes(before: Settings, after: Settings) -> list[str]:
     lines = [f"{key}: {_cut(old.get(key, 'none'))} → {_cut(new.get(key, 'none'))}" for key in keys]
     held, holds = code_digests(before), code_digests(after)
     lines += [f"{key}: what the file holds has changed" for key in holds if held.get(key, holds[key]) != holds[key]]
+    kept, keeps = secrets_in(before), secrets_in(after)
+    lines += [f"{key}: the secret has changed" for key in keeps if kept.get(key, keeps[key]) != keeps[key]]
     if not whole and not lines and _without_origins(before) != _without_origins(after):
         return ["a secret has changed"]
     return [*whole, *lines]

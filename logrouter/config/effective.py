@@ -72,14 +72,15 @@ def code_digests(settings: Settings) -> dict[str, str]:
     return walk.code
 
 
+def secrets_in(settings: Settings) -> dict[str, Secret]:
+    """The secrets that a config holds, by the option."""
+    walk = _Walk({})
+    walk.whole(settings)
+    return walk.secrets
+
+
 def _tree(settings: Settings) -> dict[str, Tree]:
-    provenance = settings.provenance
-    walk = _Walk(provenance.origins)
-    return {
-        key: walk.tree(getattr(settings, field.name), (key,), provenance.origins.get((key,), DEFAULT))
-        for key, field in fields_of(Settings).items()
-        if key != "provenance"
-    }
+    return _Walk(settings.provenance.origins).whole(settings)
 
 
 class _Walk:
@@ -89,10 +90,21 @@ class _Walk:
         self._origins = origins
         self.code: dict[str, str] = {}
         """Digests of the files of code that were met, by the option."""
+        self.secrets: dict[str, Secret] = {}
+        """Those that were met, by the option."""
+
+    def whole(self, settings: Settings) -> dict[str, Tree]:
+        """The document."""
+        return {
+            key: self.tree(getattr(settings, field.name), (key,), self._origins.get((key,), DEFAULT))
+            for key, field in fields_of(Settings).items()
+            if key != "provenance"
+        }
 
     def tree(self, value: Any, path: Path, inherited: Origin) -> Tree:
         origin = self._origins.get(path, inherited)
         if isinstance(value, Secret):
+            self.secrets[dotted(path)] = value
             return Leaf(MASK, origin)
         if isinstance(value, Parse):
             return self.tree(value.said, path, origin)
