@@ -74,6 +74,14 @@ def by_bulk_in_victorialogs(server: VictoriaLogs) -> Destination:
     return Destination("bulk", server, sink, lambda: _in_victorialogs(server, test), once=False)
 
 
+def by_http_in_victorialogs(server: VictoriaLogs) -> Destination:
+    """Lines of JSON, as any endpoint takes them: what is sent again is there again."""
+    test = uuid.uuid4().hex[:12]
+    headers = {"VL-Extra-Fields": f"test={test}", "VL-Msg-Field": "text"}
+    sink = {"type": "http", "url": f"{server.url}/insert/jsonline", "headers": headers, **_QUICK}
+    return Destination("http", server, sink, lambda: _in_victorialogs(server, test), once=False)
+
+
 def by_loki_in_victorialogs(server: VictoriaLogs) -> Destination:
     """What Loki keeps once, VictoriaLogs keeps as often as it comes."""
     test = uuid.uuid4().hex[:12]
