@@ -7,7 +7,8 @@
 
 Invariants:
 - nothing is committed before a sync that began after it was sent has succeeded, nor before what was sent before it;
-- no more is in hand than the spool allows: then sending waits for the sync.
+- no more is in hand than the spool allows: then sending waits for the sync;
+- a sync begins at once where the spool can take nothing before: its disk is full, and holds what was not written.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ class Settling:
             self._sync_if_much()
 
     def _sync_if_much(self) -> None:
-        if self._last_written and self._in_hand_bytes >= self._spool.in_hand_bytes * SYNC_SHARE:
+        is_much = self._in_hand_bytes >= self._spool.in_hand_bytes * SYNC_SHARE
+        if self._last_written and (is_much or self._spool.is_stuck(self._sink)):
             self._due.set()
 
     def _join(self) -> None:
@@ -99,9 +101,11 @@ class Settling:
             self._due.set()
 
     def look(self) -> None:
-        """See whether something has waited for long enough."""
+        """See whether something has waited for long enough, or somebody for it."""
         if self.failure is None and trio.current_time() >= self._due_at:
             self._due.set()
+        elif self._due_at < float("inf") and not self._is_syncing and self.failure is None:
+            self._sync_if_much()
 
     async def wait_for_room(self) -> None:
         """Until the sink may send more, or a sync has failed."""

@@ -114,6 +114,9 @@ class Spool(Protocol):
     def is_pressed(self, sink: int) -> bool:
         """Whether sources wait for room that this sink takes, and nobody is further behind."""
 
+    def is_stuck(self, sink: int) -> bool:
+        """Whether sources wait for this sink to settle what it has sent: the log cannot be written."""
+
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""
 

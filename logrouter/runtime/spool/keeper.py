@@ -172,6 +172,10 @@ class Keeper:
             self._unsafe.unpark_all()
         return True
 
+    def waits_for(self, cursor: Cursor) -> bool:
+        """Whether the log cannot be written, and goes on without what it lacks once this sink has settled that."""
+        return self.eager and "write" in self._troubles and bool(self._unsaved) and cursor.lacks(self._unsaved[0].chunk)
+
     def bypass(self) -> None:
         """Take events from now on that the log cannot take, until it can."""
         self.bypassed = True
@@ -207,6 +211,11 @@ class Keeper:
         """Whether everything before it is safe."""
         return not self.eager or sequence <= self.safe_end
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for something to be safe."""
+        return bool(self._unsafe)
+
     async def safe(self, sequence: int) -> None:
         """Wait until everything before it is safe."""
         while not self.is_safe(sequence):
@@ -215,8 +224,10 @@ class Keeper:
     # ── maintaining ──
 
     def work(self) -> None:
-        """Something was settled: there may be something to sync or to delete."""
+        """Something was settled: there may be something to sync or to delete, and what nobody needs is safe."""
         self._work.set()
+        if self._troubles:
+            self._unsafe.unpark_all()
 
     def hurry(self) -> None:
         """Somebody waits for room."""

@@ -136,6 +136,8 @@ class LocalSpool(Spool):
         While events are taken that the log cannot take, nobody waits, and what it does not have is not safe.
         """
         if self.keeper is not None and not self.keeper.is_safe(offset.sequence):
+            if self.keeper.trouble:
+                self.wake_readers()  # whoever has sent it may settle it
             with trio.move_on_after(self._room.block_timeout_seconds if live else float("inf")) as waited:
                 await self.keeper.safe(offset.sequence)
             if waited.cancelled_caught and self.keeper.trouble:
@@ -342,7 +344,12 @@ class LocalSpool(Spool):
 
     def is_pressed(self, sink: int) -> bool:
         """Whether sources wait for room that this sink takes, and nobody is further behind."""
-        return self._room.is_taken_by(self.cursors[sink])
+        cursor = self.cursors[sink]
+        return self._room.is_taken_by(cursor) or self._room.is_stuck_at(cursor)
+
+    def is_stuck(self, sink: int) -> bool:
+        """Whether sources wait for this sink to settle what it has sent: the log cannot be written."""
+        return self._room.is_stuck_at(self.cursors[sink])
 
     def rewind(self, sink: int) -> None:
         """Read again what was read and not committed."""

@@ -74,6 +74,11 @@ class Room:
         pinned = min((other.pinned for other in others if other.pinned < other.end(appended)), default=appended)
         return pinned < appended and cursor.pinned == pinned
 
+    def is_stuck_at(self, cursor: Cursor) -> bool:
+        """Whether sources wait, as the log cannot be written, until this sink has settled what is in memory alone."""
+        keeper = self._keeper
+        return keeper is not None and bool(self._waiting or keeper.is_waited_for) and keeper.waits_for(cursor)
+
     def _is_disk_full(self) -> bool:
         return self._keeper is not None and any(self._keeper.is_full(chunk) for chunk in self._waiting)
 

@@ -62,6 +62,10 @@ class Committed:
         self.commits: list[tuple[int, int, Memory | None]] = []
         """End, delivered events, and what was carried, of each commit."""
         self.put_down = 0
+        self.stuck = False
+
+    def is_stuck(self, sink: int) -> bool:
+        return self.stuck
 
     def commit(self, sink: int, end: int, tally: Tally, carried: Memory | None = None) -> None:
         self.commits.append((end, tally.delivered, carried))
@@ -100,6 +104,35 @@ class Hand:
     def ends(self) -> list[int]:
         """Of the commits."""
         return [end for end, _, _ in self.spool.commits]
+
+
+async def test_a_sync_begins_at_once_where_the_spool_can_take_nothing_before(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    hand = Hand(nursery)
+    hand.send()
+    hand.settling.look()
+    await wait_all_tasks_blocked()
+    assert hand.transport.syncs == 0
+    hand.spool.stuck = True
+    hand.settling.look()  # somebody began to wait
+    await wait_all_tasks_blocked()
+    assert hand.transport.syncs == 1
+    hand.send()
+    hand.settling.look()
+    await hand.transport.let_go()
+    assert hand.ends == [10]
+    assert hand.transport.syncs == 2  # of what was sent meanwhile
+    await hand.transport.let_go()
+    hand.send()
+    await wait_all_tasks_blocked()
+    assert hand.transport.syncs == 3
+    await hand.transport.let_go()
+    assert hand.ends == [10, 20, 30]
+    hand.settling.look()
+    await wait_all_tasks_blocked()
+    assert hand.transport.syncs == 3  # there is nothing to sync
+    assert trio.current_time() == 0
 
 
 async def test_what_needs_no_sync_is_committed_at_once_and_in_order(nursery: trio.Nursery) -> None:

@@ -361,6 +361,36 @@ async def test_sinks_go_on_while_the_log_cannot_be_written(autojump_clock: MockC
     assert place.spool.window.held_bytes <= BUDGET_BYTES
 
 
+async def test_while_the_log_cannot_be_written_a_source_goes_on_as_soon_as_all_sinks_have_settled(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """At once, and not when somebody looks again: a chunk takes as long as sinks take for it."""
+    place = Place("disk", "ab")
+    place.disk.fail("writev", errno.ENOSPC, times=10**6)
+    await place.append()
+    spool, went_on = place.spool, trio.Event()
+    assert [spool.is_stuck(sink) for sink in (0, 1)] == [False, False]  # nobody waits
+
+    async def go_on() -> None:
+        await spool.safe(Offset(place.epoch, 5))
+        went_on.set()
+
+    nursery.start_soon(spool.wait_readable, 0)
+    nursery.start_soon(go_on)
+    for sink in (0, 1):
+        await wait_all_tasks_blocked()
+        assert not went_on.is_set()
+        assert [spool.is_stuck(other) for other in range(sink, 2)] == [True] * (2 - sink)
+        assert spool.is_pressed(sink)
+        read_all(spool, sink)
+        commit_all(spool, sink)
+        assert not spool.is_stuck(sink)
+    await went_on.wait()
+    await place.append()
+    assert trio.current_time() == 0
+    assert (spool.statistics().blocked_seconds, spool.statistics().disk_bytes) == (0, 0)
+
+
 @pytest.mark.parametrize("held_up_seconds", [0, 5])
 async def test_a_sink_that_moves_loses_nothing_while_the_log_cannot_be_written(
     autojump_clock: MockClock, nursery: trio.Nursery, held_up_seconds: float
