@@ -70,6 +70,21 @@ def _add_sink_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_source_option(to: argparse.ArgumentParser) -> None:
+    """The flag that says which source lines on stdin are of."""
+    to.add_argument("--source", metavar="NAME", help="the source that reads the lines (default: the config's first)")
+
+
+def source_of(options: argparse.Namespace, settings: Settings) -> str:
+    """The source that is meant. Raises LogrouterError where there is none of that name."""
+    from logrouter.errors import LogrouterError, nearest_or_all
+
+    name: str = next(iter(settings.sources)) if options.source is None else options.source
+    if name not in settings.sources:
+        raise LogrouterError(f"--source: there is no source {name!r}; {nearest_or_all(name, settings.sources)}")
+    return name
+
+
 def load(options: argparse.Namespace, app: str | None = None, *, sinks: bool = True) -> Settings:
     """The settings that files, environment and flags make; for an app under `logrouter run`. Raises ConfigError.
 

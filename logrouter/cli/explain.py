@@ -42,13 +42,18 @@ def main(argv: Sequence[str]) -> int:
     parser = _options.parser(
         "explain", "For each line on standard input: what is recognised, which rules hold, what each sink would get."
     )
+    _options.add_source_option(parser)
     _options.add_config_options(parser)
-    settings = _options.load(parser.parse_args(argv))
-    explanation = Explanation(settings)
+    options = parser.parse_args(argv)
+    settings = _options.load(options)
+    source = _options.source_of(options, settings)
+    explanation = Explanation(settings, source)
     stream = sys.stdin.buffer if sys.stdin is not None else BytesIO()  # None: it was closed when we started
     number = 0
     for note in settings.provenance.notes:
         print(f"note: {note}", file=sys.stderr)
+    if options.source is None and len(settings.sources) > 1:
+        print(f"note: lines as of the source {source}, the first: --source names another", file=sys.stderr)
     for parts in explanation.parts(stream):
         for told in explanation.explain(parts, number):
             number += 1
@@ -59,11 +64,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 class Explanation:
-    """The pipeline of a config, to be asked about single lines."""
+    """The pipeline of a config, to be asked about single lines of one source."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: str) -> None:
         self._settings = settings
-        source = next(iter(settings.sources))
         self._rehearsal = Rehearsal(settings, source, {"host": socket.gethostname(), "stream": "stdin"})
         self._parse = self._rehearsal.source.config.parse
 

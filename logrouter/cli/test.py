@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str]) -> int:
     """Run the tests. Exit 0 where all is as expected, 1 where something is not, 78 where config or tests are wrong."""
+    from logrouter.errors import LogrouterError
+
     options = make_parser().parse_args(argv)
     if options.record:
         return _record(options)
+    if options.source is not None:
+        raise LogrouterError("--source is for --record: a test says itself whose lines it is about (source: NAME)")
     runner = Runner(options)
     if not runner.options.watch:
         return runner.run()
@@ -53,6 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--record", action="store_true", help="write tests instead, of what becomes of the lines on stdin now"
     )
+    _options.add_source_option(parser)
     _options.add_config_options(parser)
     return parser
 
@@ -114,7 +119,8 @@ def _record(options: argparse.Namespace) -> int:
     if options.tests or options.name or options.watch or options.junit:
         raise LogrouterError("--record runs no tests: it writes some of the lines on stdin")
     data = b"" if sys.stdin is None else sys.stdin.buffer.read()  # None: it was closed when we started
-    for line in record(_options.load(options), data):
+    settings = _options.load(options)
+    for line in record(settings, _options.source_of(options, settings), data):
         print(line)
     return 0
 

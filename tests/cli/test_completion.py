@@ -51,7 +51,10 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
         (["check", ""], FLAGS),
         (["test", "--w"], ["--watch"]),
         (["test", "--junit", "/us"], ["/usr"]),
-        (["test", "-"], ["--config", "--help", "--junit", "--match", "--record", "--set", "--sink", "--watch"]),
+        (
+            ["test", "-"],
+            ["--config", "--help", "--junit", "--match", "--record", "--set", "--sink", "--source", "--watch"],
+        ),
         (["test", "tests/"], []),
         (["completion", ""], ["bash", "fish", "zsh"]),
         (["describe", "s"], ["sink", "source", "step"]),

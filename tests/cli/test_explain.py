@@ -209,6 +209,25 @@ def test_lines_are_recognised_as_the_source_does(
     assert [match and match[1] for match in sinks] == expected
 
 
+def test_lines_of_another_source_than_the_first(command: Command, write: Callable[..., None]) -> None:
+    write(
+        "sources:\n"
+        "  web: {type: file, include: [web.log], steps: [{set: {app: web}}]}\n"
+        "  cli: {type: stdin, parse: {csv: {columns: [a]}}, steps: [{set: {app: cli}}]}\n"
+        "sinks: {o: 'stdout:'}\n"
+    )
+
+    first, other = command("explain", stdin=b"x\n"), command("explain", "--source", "cli", stdin=b"x\n")
+
+    assert '{"message":"x","app":"web"}' in first.output
+    assert first.complaints == "note: lines as of the source web, the first: --source names another\n"
+    assert '{"a":"x","app":"cli"}' in other.output
+    assert other.complaints == ""
+    unknown = command("explain", "--source", "clo", stdin=b"x\n")
+    assert (unknown.code, unknown.output) == (2, "")
+    assert unknown.complaints == "logrouter: --source: there is no source 'clo'; did you mean 'cli'?\n"
+
+
 def test_lines_that_are_joined_are_explained_as_one(command: Command, write: Callable[..., None]) -> None:
     write("sources: {in: {type: stdin, multiline: java}}\nsinks: {o: 'stdout:'}\n")
 

@@ -308,6 +308,24 @@ def test_lines_become_tests(command: Command, write: Callable[..., None]) -> Non
     assert command("test", "tests.yaml").output == "ok    line 1\nok    line 2\n2 tests: all passed\n"
 
 
+def test_lines_of_another_source_become_tests_of_that(command: Command, write: Callable[..., None]) -> None:
+    write(
+        "sources:\n"
+        "  web: {type: file, include: [web.log]}\n"
+        "  cli: {type: stdin, parse: {csv: {columns: [a]}}}\n"
+        "sinks: {o: 'stdout:'}\n"
+    )
+    recorded = command("test", "--record", "--source", "cli", stdin=b"x\n").output
+    assert "    source: cli\n" in recorded
+    assert "fields: {a: x}" in recorded
+    write(recorded, "tests.yaml")
+    assert command("test", "tests.yaml").output == "ok    line 1\n1 test: all passed\n"
+    assert "source:" not in command("test", "--record", stdin=b"x\n").output
+    misused = command("test", "--source", "cli", "tests.yaml")
+    assert (misused.code, misused.output) == (2, "")
+    assert misused.complaints.startswith("logrouter: --source is for --record: ")
+
+
 def test_recording_runs_nothing(command: Command) -> None:
     done = command("test", "--record", "tests.yaml")
     assert (done.code, done.output) == (2, "")
@@ -494,7 +512,7 @@ def test_results_that_cannot_be_written(test: Test) -> None:
     done = test("- {name: one, input: a, expect: {}}", "--junit", "nowhere/results.xml")
     assert (done.code, done.complaints) == (
         74,
-        "logrouter: [Errno 2] No such file or directory: 'nowhere/results.xml'\n",
+        "logrouter: nowhere/results.xml: No such file or directory\n",
     )
 
 
