@@ -17,6 +17,7 @@ _PAGE: Final = re.compile(rb"(?i)\s*(?:<!--[^>]*>\s*)?<(?:!doctype\s+html|html)\
 _UNSEEN: Final = re.compile(r"(?is)<(script|style|title)\b.*?(?:</\1\b[^>]*>?|$)|<!--.*?(?:-->|$)")
 _TITLE: Final = re.compile(r"(?i)<title\b[^>]*>([^<]*)")
 _HEADLINE: Final = re.compile(r"(?i)<h1\b[^>]*>([^<]*)")
+_STATUS: Final = re.compile(r"^\d{3} ")
 _TAG: Final = re.compile(r"<[^>]*(?:>|$)")
 
 
@@ -37,7 +38,7 @@ def heading_of(body: bytes) -> str:
 def text_of(body: bytes) -> str:
     """What a reader of the page sees, with its title in front where it says more."""
     title, seen = heading_of(body), _squeezed(_TAG.sub(" ", _UNSEEN.sub(" ", _beginning(body))))
-    return seen if seen.startswith(title) else f"{title}: {seen}".removesuffix(": ")
+    return seen if _STATUS.sub("", title) in seen else f"{title}: {seen}".removesuffix(": ")
 
 
 def _beginning(body: bytes) -> str:

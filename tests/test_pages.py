@@ -39,13 +39,19 @@ CLOUDFLARE = """<!DOCTYPE html>
         (
             APACHE,
             "401 Unauthorized",
-            "401 Unauthorized: Unauthorized This server could not verify that you are authorized.",
+            "Unauthorized This server could not verify that you are authorized.",
         ),
         (
             HAPROXY,
             "503 Service Unavailable",
             "503 Service Unavailable No server is available to handle this request.",
         ),
+        (
+            "<html><title>400 No SSL</title><h1>400 Bad Request</h1><center>No SSL</center>",
+            "400 No SSL",
+            "400 Bad Request No SSL",
+        ),
+        ("<html><title>Grafana</title><body>Sign in</body>", "Grafana", "Grafana: Sign in"),
         (CLOUDFLARE, "logs.example.org | 502: Bad gateway", "logs.example.org | 502: Bad gateway"),
         (" \n<HTML><BODY>no</BODY>", "", "no"),
         ("<!-- 1 --><!doctype html><title> </title><script>let a = '<p>'</script >b&lt;", "", "b&lt;"),

@@ -29,6 +29,8 @@ to recognise it. Where yours answers 409 to what it has already, say `deliver_on
     408, 425, 429, 5xx              tried again, after what Retry-After asks for; 429, 503: and less at once
     3xx, 401, 403, 404, 405, other  tried again, and told once a minute and in /status: the URL or the credentials
                                     are wrong, and no event is to blame
+    400 for want of TLS             the same: plain HTTP where TLS is spoken, or no client certificate, in the words of
+                                    nginx, Apache or Go
 
 `deliver_on`, `retry_on` and `reject_on` name statuses that mean something else here: `409`, `5xx`.
 
@@ -80,6 +82,12 @@ _CONTENT_TYPES = {
 }
 _REFUSED = (400, 413, 422)
 """Something in it is refused, or it is too large."""
+_OF_THE_CONNECTION = re.compile(
+    rb"plain HTTP (?:request was sent to HTTPS port|to an SSL-enabled server port)"  # nginx; Apache
+    rb"|HTTP request to an HTTPS server"  # Go
+    rb"|No required SSL certificate was sent|The SSL certificate error|Request Header Or Cookie Too Large"  # nginx
+)
+"""What is answered by 400 before anybody has looked at the request: no event is to blame."""
 _NO_EVENTS = {"json_lines": b"", "json_array": b"[]"}
 """A batch without any. An empty text may be a line, and what a template makes is an event."""
 _NOT_KNOWN = (401, 403, 407)
@@ -221,7 +229,7 @@ class AnyHttpSink(HttpSink[AnyHttpConfig]):
             return refusal(response)
         if status in SUCCESS:
             return Delivered()
-        if status in _REFUSED:
+        if status in _REFUSED and not _OF_THE_CONNECTION.search(response.body):
             return Halve(f"HTTP {status}", shown(response.body))
         return refusal(response)
 

@@ -100,6 +100,23 @@ def test_what_a_status_means(status: int, outcome: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "The plain HTTP request was sent to HTTPS port",
+        "No required SSL certificate was sent",
+        "The SSL certificate error",
+        "Request Header Or Cookie Too Large",
+        "Reason: You're speaking plain HTTP to an SSL-enabled server port.",
+        "Client sent an HTTP request to an HTTPS server.",
+    ],
+)
+def test_what_is_said_of_a_connection_is_no_fault_of_events(text: str) -> None:
+    """As nginx, Apache and Go's net/http say it."""
+    _, outcome = converse(sink().send(EVENTS), lambda request: Response(400, body=text.encode()))
+    assert outcome == Retry(f"HTTP 400: {text}")
+
+
+@pytest.mark.parametrize(
     ("option", "text", "status", "outcome"),
     [
         ("deliver_on", "409", 409, Delivered()),
