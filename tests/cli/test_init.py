@@ -91,5 +91,5 @@ def test_where_nothing_can_be_written_is_said(command: Command) -> None:
     done = command("init", "vm", "-o", "nowhere/a.yaml")
     assert (done.code, done.complaints) == (
         74,
-        "logrouter: [Errno 2] No such file or directory: 'nowhere/a.yaml'\n",
+        "logrouter: nowhere/a.yaml: No such file or directory\n",
     )
