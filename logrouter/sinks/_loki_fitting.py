@@ -7,13 +7,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from logrouter.batch import Slice
 from logrouter.event import Flag
-from logrouter.sinks._loki_encoding import times_of
+from logrouter.sinks._loki_encoding import Measured, times_of
 
 _INVALID: Final = bytes(bool(flags & Flag.INVALID_UTF8) for flags in range(256))
 _APART: Final = 1_000_000
@@ -61,20 +61,10 @@ def _apart(part: Slice) -> array[int]:
     )
 
 
-class Measured(NamedTuple):
-    """A slice, and what its events lie between."""
-
-    part: Slice
-    first_ns: int
-    last_ns: int
-    longest: int
-    """The longest line, in bytes."""
-
-
 def measured(part: Slice) -> Measured:
     """The slice, which is not empty, with its limits."""
-    times_ns = times_of(part).tolist()  # their integers made once
-    return Measured(part, min(times_ns), max(times_ns), max(map(len, part.payloads)))
+    times_ns, lengths = times_of(part).tolist(), list(map(len, part.payloads))
+    return Measured(part, times_ns, min(times_ns), max(times_ns), lengths, max(lengths))
 
 
 def oldest_first(parts: Sequence[Measured], span_ns: int) -> Iterable[Measured]:

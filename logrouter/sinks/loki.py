@@ -82,8 +82,8 @@ from logrouter.http_sink import HttpConfig, HttpSink, endpoint_of, http_url, sho
 from logrouter.instructions import Delivered, Halve, Instruction, Now, Outcome, Pause, Rejected, Request, Response
 from logrouter.sinks import Batch, Conversation, SinkConfig, SinkContext
 from logrouter.sinks._loki_answers import settled
-from logrouter.sinks._loki_encoding import Encoder, times_of
-from logrouter.sinks._loki_fitting import Measured, fitted, measured, oldest_first
+from logrouter.sinks._loki_encoding import Encoder, Measured, times_of
+from logrouter.sinks._loki_fitting import fitted, measured, oldest_first
 from logrouter.sinks._loki_grouping import Group, each_alone, grouped
 from logrouter.sinks._loki_limits import EVER_NS, Limits, Sent
 from logrouter.sinks._loki_push import push_request
@@ -220,8 +220,8 @@ class LokiSink(HttpSink[LokiConfig]):
         )
         surely_ns = max(limits.oldest_ns, self._newest_ns - limits.behind_ns)
         if all(
-            surely_ns <= first_ns and last_ns <= limits.newest_ns and longest <= limits.longest
-            for _, first_ns, last_ns, longest in parts
+            surely_ns <= part.first_ns and part.last_ns <= limits.newest_ns and part.longest <= limits.longest
+            for part in parts
         ):
             return {}
         return {place: refused for place, event in enumerate(self._sent(parts)) if (refused := limits.refusal(event))}
@@ -239,10 +239,10 @@ class LokiSink(HttpSink[LokiConfig]):
     def _push(self, parts: Sequence[Measured], now_ns: int) -> Generator[Instruction, Any, Outcome]:
         streams: dict[Stream, list[bytes]] = {}
         reached: dict[Stream, int] = {}
-        for part, first_ns, last_ns, _ in oldest_first(parts, _ns(self.config.out_of_order)):
-            for stream, entries in self._encoder.encode(part, first_ns, last_ns).items():
+        for part in oldest_first(parts, _ns(self.config.out_of_order)):
+            for stream, entries in self._encoder.encode(part).items():
                 streams.setdefault(stream, []).append(entries)
-                reached[stream] = max(reached.get(stream, first_ns), first_ns)
+                reached[stream] = max(reached.get(stream, part.first_ns), part.first_ns)
             yield Pause()
         self._tell_of_folding()
         late = self._perhaps_late(parts, now_ns)

@@ -79,7 +79,8 @@ def test_a_push_is_protobuf_in_raw_snappy() -> None:
     made = sink(labels={"level": "{severity}"})
     told, outcome = converse(made.send(batch_of(part([b'{"a":1}'], "info"))), lambda request: STORED, NOW)
     assert outcome == Delivered()
-    body = b"\x0a\x23" + b'\x0a\x0e{level="info"}\x12\x11' + b"\x0a\x06\x08\xa0\xef\xaf\xd8\x06" + b'\x12\x07{"a":1}'
+    time = b"\x0a\x0c\x08\xa0\xef\xaf\xd8\x06\x10\x80\x80\x80\x80\x00"
+    body = b'\x0a\x29\x0a\x0e{level="info"}' + b'\x12\x17\x12\x07{"a":1}' + time
     request = told[-1]
     assert isinstance(request, Request)
     assert [*map(type, told)] == [Now, Pause, Request]
@@ -134,6 +135,27 @@ def test_what_is_sent_says_what_the_events_are(found: list[tuple[bytes, int, str
     assert len(sent) <= len({(first[0] if one else own, other) for own, other in zip(first, second, strict=True)})
     if not any(second) and not any(first):
         assert list(sent) == ['{service_name="checkout"}']
+
+
+STEPS = (1, 1_000, 999_999, 1_000_000, 37_000_000, 999_999_999, SECOND, 86_400 * SECOND)
+
+
+@pytest.mark.parametrize("step_ns", STEPS)
+@pytest.mark.parametrize("first_ns", [NOW, NOW + 1_000_000, NOW - 1, 2**28 * SECOND, 0, -5 * SECOND - 1])
+def test_times_are_sent_to_the_nanosecond(first_ns: int, step_ns: int) -> None:
+    times = [first_ns + number * step_ns for number in range(40)]
+    made = sink(max_age="never", max_ahead=Duration(10**9), out_of_order="never")
+    (entries,) = streams(made, part([b"1"] * len(times), times=times)).values()
+    assert [entry.time_ns for entry in entries] == times
+
+
+@pytest.mark.parametrize("longest", [1, 300, 4_095, 4_096, 20_000])
+def test_lines_of_any_length_are_sent_whole(longest: int) -> None:
+    made = sink(structured_metadata=("a",))
+    for step in (1, 7, 100):  # each knows what the one before has made
+        sent = ["x" * length for length in range(0, longest + 1, max(1, longest // step))]
+        found = part([line.encode() for line in sent], "b")
+        assert lines(made, found) == sent
 
 
 def _is_utf8(payload: bytes) -> bool:
