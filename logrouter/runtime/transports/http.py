@@ -5,10 +5,11 @@ status: no redirect is followed, no cookie kept. Where nobody answers, Destinati
 why.
 
 **Pools of one.** A pool of httpcore loses a place for ever when a request is cancelled while its connection is being
-opened (encode/httpcore #1093). So each connection has a client of its own, with a pool of one, which serves one request
-at a time. It is kept only when all of an answer was read; in every other case it is closed at once, and nothing can
-have leaked. The one that was used last is taken first, so that few connections stay warm. What goes elsewhere than to
-the endpoint has a client for itself.
+opened (encode/httpcore #1093). So each connection has a pool of its own, which serves one request at a time. It is kept
+only when all of an answer was read; in every other case it is closed at once, and nothing can have leaked. The one that
+was used last is taken first, so that few connections stay warm. What goes elsewhere than to the endpoint has a pool for
+itself. No client of httpx stands before a pool: cookies, redirects and kinds of authentication, none of which is wanted
+here, would cost a tenth of what a request costs.
 
 **A kept connection that the server has closed** is noticed before it is used, as a rule. It may close it in that very
 moment, though: then the request is sent once more at once, on a new connection, if nothing came back and it may be
@@ -25,7 +26,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import lru_cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -57,7 +57,6 @@ _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_ex
 """How long a connection is kept, in seconds: load balancers forget one silently after 60 and more."""
 _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For connections that are not to be secured: no certificates need be read for them."""
-_NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 _TELLS_WHY = 300
 """From this status on, what is answered is shown to users."""
 _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
@@ -85,7 +84,7 @@ class HttpTransport(PlainTransport):
         self._secrets = secrets_of(endpoint, url.raw_path.decode(), url.path)
         self._clock = clock
         self._places = trio.Semaphore(max(1, endpoint.connections))
-        self._idle: list[httpx.AsyncClient] = []
+        self._idle: list[_Pool] = []
         """Those of the endpoint that nobody uses. The one that was used last is the last."""
         self._is_out_of_date = False
         """Whether these, and the context, are to be made anew."""
@@ -101,14 +100,14 @@ class HttpTransport(PlainTransport):
             if self._is_out_of_date:
                 await self._close_idle()
             if instruction.direct or _origin(request.url) != self._origin:
-                return await self._exchange(await self._client(request.url, direct=instruction.direct), request)
+                return await self._exchange(await self._pool(request.url, direct=instruction.direct), request)
             if self._idle:
                 may_repeat = instruction.repeatable or instruction.method in _REPEATABLE
                 try:
                     return await self._exchange(self._idle.pop(), request, keep=True, may_repeat=may_repeat)
                 except _Stale:
                     await self._close_idle()  # the server has closed the others as well, most likely
-            return await self._exchange(await self._client(request.url), request, keep=True)
+            return await self._exchange(await self._pool(request.url), request, keep=True)
 
     async def aclose(self) -> None:
         """Close every connection that is not in use."""
@@ -122,14 +121,14 @@ class HttpTransport(PlainTransport):
     # ── one exchange ──
 
     async def _exchange(
-        self, client: httpx.AsyncClient, request: httpx.Request, *, keep: bool = False, may_repeat: bool = False
+        self, pool: _Pool, request: httpx.Request, *, keep: bool = False, may_repeat: bool = False
     ) -> Response:
-        """`keep`: the client is kept for other requests if it can be. `may_repeat`: _Stale is raised where it fits."""
+        """`keep`: the pool is kept for other requests if it can be. `may_repeat`: _Stale is raised where it fits."""
         progress = Progress(_peer(request.url))
-        request.extensions["trace"] = progress
+        request.extensions = {"trace": progress, "timeout": pool.seconds}
         is_whole = False
         try:
-            response = await self._read(await client.send(request, stream=True), progress.peer)
+            response = await self._read(await pool.handle_async_request(request), progress.peer)
             is_whole = True
             return response
         except httpx.LocalProtocolError:  # its text quotes headers
@@ -138,12 +137,12 @@ class HttpTransport(PlainTransport):
             is_broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
             if is_broken and not progress.is_new and progress.phase == "asking" and may_repeat:
                 raise _Stale from error
-            raise DestinationError(_why(error, progress, client.timeout)) from error
+            raise DestinationError(_why(error, progress, pool.timeouts)) from error
         finally:
             if keep and is_whole:
-                self._idle.append(client)
+                self._idle.append(pool)
             else:
-                await _close(client, progress)
+                await _close(pool, progress)
 
     def _request(self, instruction: Request, body: _Body) -> httpx.Request:
         """The request as httpx has it. Raises DestinationError."""
@@ -185,29 +184,24 @@ class HttpTransport(PlainTransport):
         retry_after = retry_after_seconds(headers.get("retry-after"), self._clock)
         return Response(answer.status_code, headers, body, retry_after)
 
-    # ── clients ──
+    # ── pools ──
 
-    async def _client(self, url: httpx.URL, *, direct: bool = False) -> httpx.AsyncClient:
+    async def _pool(self, url: httpx.URL, *, direct: bool = False) -> _Pool:
         """One that leads there. `direct`: past any proxy, and not waited for. Raises DestinationError."""
         # In a thread: the first one imports httpcore (100 ms) and reads certificates (30 ms). All others take 0.4 ms.
-        return await in_thread(partial(self._make_client, url, direct))
+        return await in_thread(partial(self._make_pool, url, direct))
 
-    def _make_client(self, url: httpx.URL, direct: bool) -> httpx.AsyncClient:
+    def _make_pool(self, url: httpx.URL, direct: bool) -> _Pool:
         proxy = None if direct else self._proxy(url)
         context = self._context
         is_tls = proxy is not None and proxy.startswith("https:")
         if context is None and (url.scheme == "https" or is_tls):
             context = self._context = tls_context(self._endpoint.tls, self._host)
-        timeouts = _DIRECT_TIMEOUTS if direct else self._endpoint.timeouts
-        connect = float(timeouts.connect)
         try:
-            return httpx.AsyncClient(
-                verify=context or _TRUSTS_NOBODY,
-                proxy=None if proxy is None else httpx.Proxy(proxy, ssl_context=context if is_tls else None),
-                trust_env=False,
-                limits=_ONE,
-                timeout=httpx.Timeout(connect=connect, write=timeouts.write, read=timeouts.read, pool=connect),
-                cookies=_NO_COOKIES,
+            return _Pool(
+                context or _TRUSTS_NOBODY,
+                None if proxy is None else httpx.Proxy(proxy, ssl_context=context if is_tls else None),
+                _DIRECT_TIMEOUTS if direct else self._endpoint.timeouts,
             )
         except (ImportError, ValueError, httpx.InvalidURL):  # SOCKS, too, which needs a package that we have not
             which = "proxy" if self._endpoint.proxy is not None else "proxy of the environment"
@@ -224,6 +218,16 @@ class HttpTransport(PlainTransport):
             self._is_out_of_date, self._context = False, None
         while self._idle:
             await self._idle.pop().aclose()
+
+
+class _Pool(httpx.AsyncHTTPTransport):
+    """A pool of one connection."""
+
+    def __init__(self, context: ssl.SSLContext, proxy: httpx.Proxy | None, timeouts: Timeouts) -> None:
+        super().__init__(verify=context, proxy=proxy, trust_env=False, limits=_ONE)
+        self.timeouts = timeouts
+        self.seconds = {"connect": timeouts.connect, "write": timeouts.write, "read": timeouts.read}
+        """The same, as httpcore wants them (the extension `timeout`)."""
 
 
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
@@ -267,10 +271,10 @@ def _peer(url: httpx.URL) -> str:
     return address(*_origin(url)[1:])
 
 
-async def _close(client: httpx.AsyncClient, progress: Progress) -> None:
+async def _close(pool: _Pool, progress: Progress) -> None:
     """Close what a request has opened: httpcore leaves a connection open if it is cancelled while it is secured."""
     with trio.CancelScope(shield=True):
-        await client.aclose()
+        await pool.aclose()
         if progress.opened is not None:
             await progress.opened.aclose()
 
@@ -288,7 +292,7 @@ def _cannot_be_sent(peer: str) -> str:
     return f"a header or the target is none that {peer} can be sent"
 
 
-def _why(error: httpx.TransportError, progress: Progress, timeouts: httpx.Timeout) -> str:
+def _why(error: httpx.TransportError, progress: Progress, timeouts: Timeouts) -> str:
     """In one sentence, which names nothing but host and port."""
     peer = progress.peer
     match error:
@@ -299,11 +303,11 @@ def _why(error: httpx.TransportError, progress: Progress, timeouts: httpx.Timeou
         case httpx.ProxyError():
             return f"the proxy does not connect to {peer}: {error}"
         case httpx.WriteTimeout():
-            return f"{peer} has taken nothing more of a request for {Duration(timeouts.write or 0)}"
+            return f"{peer} has taken nothing more of a request for {timeouts.write}"
         case httpx.ReadTimeout():
-            return f"{peer} has sent nothing for {Duration(timeouts.read or 0)} while its answer was waited for"
+            return f"{peer} has sent nothing for {timeouts.read} while its answer was waited for"
         case httpx.TimeoutException():
-            return progress.no_connection(f"no answer within {Duration(timeouts.connect or 0)}")
+            return progress.no_connection(f"no answer within {timeouts.connect}")
         case httpx.NetworkError() if refused := why_not_secured(error):  # a certificate of ours, after the handshake
             return f"no TLS with {peer}: {refused}"
     is_end = isinstance(error, httpx.NetworkError) or "disconnected" in str(error) or "peer closed" in str(error)
