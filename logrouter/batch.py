@@ -13,12 +13,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import chain, compress, pairwise
-from typing import overload
+from typing import Final, overload
 
 import msgspec
 
 from logrouter.cursors import Memory as Memory
 from logrouter.event import Attributes
+
+READ_BYTES: Final = 1024 * 1024
+"""What a sink takes in hand at once, of chunks: enough to make system calls rare."""
 
 
 class Chosen(Sequence[int]):
@@ -216,8 +219,11 @@ class Batching(msgspec.Struct, frozen=True):
     """When a batch is sent: as soon as one of these is reached. By default with what is there."""
 
     size_bytes: int | None = None
-    """As it is sent, so compressed. None: as much as a sink should send at once of what it reads, before it is
-    compressed (`Spool.batch_bytes`); more than that cannot be had, but by a sink that gathers."""
+    """As it is sent, so compressed. None: as much as `read_bytes` says. More cannot be had, but by a sink that
+    gathers."""
     events: int | None = None
     age_seconds: float = 0.0
     """How long its first event may wait for others."""
+    read_bytes: int = READ_BYTES
+    """As it is read, so before it is compressed: what its chunks cost in memory. The spool may allow less
+    (`Spool.batch_bytes`)."""

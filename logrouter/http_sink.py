@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from logrouter import pages
+from logrouter.batch import READ_BYTES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
 from logrouter.instructions import Outcome, Pause, Request, Response, Retry
 from logrouter.sinks import Batch, Batching, Conversation, RetryPolicy, Sink, SinkConfig, SinkContext, Slice, Transport
@@ -34,8 +35,8 @@ class BatchOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """When a batch is sent: as soon as one of these is reached, or the spool needs the room."""
 
     size: Size | None = None
-    """As it is sent, so compressed. Before it is compressed a batch holds no more than about 1MiB, and a quarter of the
-    sink's share of `spool.memory`. Default: as much as that; of `loki` 512KiB at most."""
+    """As it is sent, so compressed. Before it is compressed a batch holds no more than about 1MiB, of `elasticsearch`
+    2MiB, and a quarter of the sink's share of `spool.memory`. Default: as much as that; of `loki` 512KiB at most."""
     events: int | None = None
     """How many events at most. Default: as many as fit; of `http` with a `body` 100."""
     age: Duration | None = None
@@ -116,6 +117,8 @@ class HttpSink(Sink[ConfigT], Generic[ConfigT]):
     transport: ClassVar[Transport] = "http"
     ordered: ClassVar[bool] = False
     default_age_seconds: ClassVar[float] = 1.0
+    read_bytes: ClassVar[int] = READ_BYTES
+    """See `Batching.read_bytes`."""
     endpoint: Endpoint
     """Set by the constructor: see `endpoint_of`."""
 
@@ -123,7 +126,7 @@ class HttpSink(Sink[ConfigT], Generic[ConfigT]):
         super().__init__(config, context)
         batch = config.batch
         age = self.default_age_seconds if batch.age is None else float(batch.age)
-        self.batching = Batching(batch.size, batch.events, age)
+        self.batching = Batching(batch.size, batch.events, age, self.read_bytes)
         self.retry = config.retry.policy
         self.concurrency = config.concurrency
         self.on_reject = config.on_reject

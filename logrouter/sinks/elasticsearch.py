@@ -65,6 +65,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from logrouter.batch import READ_BYTES
 from logrouter.compression import LEVELS
 from logrouter.facts import Facts
 from logrouter.formats.ecs import ecs_objects
@@ -147,6 +148,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     Config: ClassVar[type[SinkConfig]] = ElasticsearchConfig
     names_by: ClassVar[tuple[str, ...]] = ("index",)
+    read_bytes: ClassVar[int] = 2 * READ_BYTES  # a request costs as much as 300 events
 
     def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
         super().__init__(config, context)

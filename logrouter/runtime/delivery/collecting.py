@@ -107,7 +107,7 @@ class Collector:
     @property
     def places(self) -> int:
         """How many batches may be on their way at once, as far as memory for them is concerned."""
-        return int(self._spool.encoded_bytes / (self._ratio * self._spool.batch_bytes))
+        return int(self._spool.encoded_bytes / (self._ratio * self._batch_bytes))
 
     def pieces(self, taken: Taken) -> list[Batch]:
         """The batch in pieces that are small enough for one request."""
@@ -119,13 +119,18 @@ class Collector:
             count = max(count, min(events, ceil(self._ratio * taken.payload_bytes / limits.size_bytes)))
         return batch.cut([events * place // count for place in range(count + 1)]) if count > 1 else [batch]
 
+    @property
+    def _batch_bytes(self) -> int:
+        """How much of what is read makes a batch at most."""
+        return min(self._sink.batching.read_bytes, self._spool.batch_bytes)
+
     def _is_full(self, taken: Taken) -> bool:
         limits = self._sink.batching
         if self._sink.gathers:
             gathered = sum(part.size_bytes for part in taken.batch.encoded)
             return limits.size_bytes is not None and gathered >= limits.size_bytes
         return (
-            taken.size_bytes >= self._spool.batch_bytes
+            taken.size_bytes >= self._batch_bytes
             or (limits.events is not None and len(taken.batch) >= limits.events)
             or (limits.size_bytes is not None and taken.payload_bytes * self._ratio >= limits.size_bytes)
         )

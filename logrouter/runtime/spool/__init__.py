@@ -54,7 +54,7 @@ class Spool(Protocol):
     chunk_bytes: int
     """What one chunk should cost at most, so that there is room for others."""
     batch_bytes: int
-    """How much of the chunks that it reads a sink should send at once."""
+    """How much of the chunks that it reads a sink may send at once."""
     in_hand_bytes: int
     """How much of them it may have sent before it settles."""
     encoded_bytes: int

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from logrouter.batch import READ_BYTES
 from logrouter.cursors import Gap, Ledger, Memory, Note, Place, Tally
 from logrouter.event import Chunk, Offset
 from logrouter.positions import Position, of_source
@@ -42,8 +43,6 @@ CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
 So there is room for a chunk when all sinks but one are dead, with three quarters of the memory in hand among them, and
 another batch each."""
-BATCH_BYTES: Final = 1024 * 1024
-"""What a sink takes in hand at once, of chunks: enough to make system calls rare."""
 
 
 class LocalSpool(Spool):
@@ -92,7 +91,7 @@ class LocalSpool(Spool):
         """Let all events in memory cost so much, and share that among the sinks there are."""
         part_bytes = budget_bytes // max(1, len(self.cursors))
         self.chunk_bytes = min(budget_bytes // CHUNK_SHARE, part_bytes // 4)
-        self.batch_bytes = min(BATCH_BYTES, part_bytes // 4)
+        self.batch_bytes = part_bytes // 4
         self.encoded_bytes = part_bytes // 3
         self.in_hand_bytes = budget_bytes // 2
         if self.keeper is not None:
@@ -461,7 +460,7 @@ class LocalSpool(Spool):
 def reserved_bytes(memory_bytes: int, sinks: int) -> int:
     """What one batch of each sink takes once it is encoded: it is no part of what the window may take. More may be on
     their way: `LocalSpool.encoded_bytes`."""
-    return min(memory_bytes // 4, sinks * BATCH_BYTES)
+    return min(memory_bytes // 4, sinks * READ_BYTES)
 
 
 def _unwanted(chunk: Chunk, sink: int) -> int:
