@@ -12,7 +12,7 @@ them after each other is a valid file, so that a file which grows by pieces can 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from logrouter.instructions import ContentCoding
@@ -52,12 +52,32 @@ def compress(data: bytes, compression: ContentCoding, level: int | None = None) 
             return data
 
 
+def compress_pieces(pieces: Sequence[bytes], compression: ContentCoding, level: int | None = None) -> bytes:
+    """The same of data in pieces. For gzip they are not joined before: that would take a third of what gzip takes.
+
+    What comes of it may depend on how they were cut.
+    """
+    if compression != "gzip" or len(pieces) == 1:
+        return compress(b"".join(pieces), compression, level)
+    compressor = _gzip_compressor(_GZIP_LEVEL if level is None else level)
+    coded = list(map(compressor.compress, pieces))
+    return b"".join([*coded, compressor.flush()])
+
+
 def _gzip(data: bytes, level: int) -> bytes:
     if level > _GZIP_FAST_LEVELS:
         return zlib.compress(data, level, _GZIP_WINDOW_BITS)
     from isal import isal_zlib
 
     return isal_zlib.compress(data, level, _GZIP_WINDOW_BITS)
+
+
+def _gzip_compressor(level: int) -> Any:
+    if level > _GZIP_FAST_LEVELS:
+        return zlib.compressobj(level, zlib.DEFLATED, _GZIP_WINDOW_BITS)
+    from isal import isal_zlib
+
+    return isal_zlib.compressobj(level, isal_zlib.DEFLATED, _GZIP_WINDOW_BITS)
 
 
 def _zstd_frame(data: bytes, level: int) -> bytes:

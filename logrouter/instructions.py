@@ -62,7 +62,7 @@ class Request(msgspec.Struct):
     level: int | None = None
     """How hard to compress. None: as the library does."""
     pieces: Sequence[bytes] = ()
-    """What follows `body`, already coded: megabytes need not be copied into one, which would hold all others up."""
+    """The rest of the body: megabytes need not be copied into one, which would hold all others up."""
     direct: bool = False
     """Whether it goes to a service of this machine itself (credentials of a cloud): past any proxy, and not waited for
     longer than a second or two, as most machines have none."""
@@ -71,6 +71,11 @@ class Request(msgspec.Struct):
     was closed in that very moment. Other methods say so themselves: RFC 9110 §9.2.2."""
     sent_bytes: int = 0
     """How long the body was on the way: set by the transport."""
+
+    @property
+    def whole_body(self) -> bytes:
+        """The body with its pieces, as it is before `coding`."""
+        return b"".join((self.body, *self.pieces))
 
 
 class Response(msgspec.Struct, frozen=True):

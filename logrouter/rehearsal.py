@@ -238,8 +238,8 @@ def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
                 yield Leaving(data, path)
             case Write(data):
                 yield Leaving(data)
-            case Request(method, target, body, pieces=pieces):
-                data = b"".join((body, *pieces))
+            case Request(method, target):
+                data = instruction.whole_body
                 data = _not_compressed(data) if sink.gathers else data
                 yield Leaving(data, f"{method} {target}", is_request=True)
                 return

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logrouter.compression import compress, decompress
+from logrouter.compression import compress, compress_pieces, decompress
 from logrouter.instructions import ContentCoding
 
 CODINGS: tuple[ContentCoding, ...] = ("none", "gzip", "zstd", "snappy")
@@ -16,6 +16,15 @@ CODINGS: tuple[ContentCoding, ...] = ("none", "gzip", "zstd", "snappy")
 @given(data=st.binary(max_size=1000) | st.binary(min_size=1, max_size=5).map(lambda part: part * 1000))
 def test_what_is_compressed_can_be_read_again(coding: ContentCoding, data: bytes) -> None:
     assert decompress(compress(data, coding), coding) == data
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("level", [None, 6])
+@given(pieces=st.lists(st.binary(max_size=300) | st.binary(max_size=5).map(lambda part: part * 1000), max_size=5))
+def test_pieces_are_compressed_as_if_they_were_joined(
+    coding: ContentCoding, level: int | None, pieces: list[bytes]
+) -> None:
+    assert decompress(compress_pieces(pieces, coding, level), coding) == b"".join(pieces)
 
 
 @pytest.mark.parametrize(("coding", "levels"), [("gzip", range(10)), ("zstd", range(1, 20))])

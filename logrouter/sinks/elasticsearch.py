@@ -200,8 +200,9 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     def request(self, pieces: list[bytes]) -> Request:
         coding, level = self.config.compression, self.config.compression_level
-        body = b"".join(pieces)
-        return Request("POST", self._target, body, _NDJSON, coding, level, repeatable=self._has_ids)
+        if coding == "none":  # each piece would be sent for itself, and these are small
+            pieces = [b"".join(pieces)]
+        return Request("POST", self._target, b"", _NDJSON, coding, level, pieces, repeatable=self._has_ids)
 
     def outcome(self, batch: Batch, response: Response) -> Outcome:
         return settled(response, len(batch), in_doubt=batch.again and not self._has_ids)

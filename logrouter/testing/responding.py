@@ -39,7 +39,7 @@ class RespondingTransport(PlainTransport):
     async def perform(self, instruction: Request) -> Response:
         """Ask the function. Raises DestinationError while it is dead, or where the function does."""
         self.requests.append(instruction)
-        instruction.sent_bytes = sum(map(len, (instruction.body, *instruction.pieces)))
+        instruction.sent_bytes = len(instruction.whole_body)
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:

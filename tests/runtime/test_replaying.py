@@ -72,14 +72,14 @@ class Kept:
         """What was sent: actions and documents."""
         found = []
         for request in self.transport.requests:
-            lines = request.body.split(b"\n")[:-1]
+            lines = request.whole_body.split(b"\n")[:-1]
             found += [(json.loads(a)["create"], json.loads(b)) for a, b in zip(lines[::2], lines[1::2], strict=True)]
         return found
 
 
 def answered(request: Request) -> Response:
     """All is taken, but where `n` is no number."""
-    lines = request.body.split(b"\n")[:-1]
+    lines = request.whole_body.split(b"\n")[:-1]
     items = [item_of(json.loads(line)) for line in lines[1::2]]
     has_errors = any("error" in item["create"] for item in items)
     body = json.dumps({"errors": has_errors, "items": items}, separators=(",", ":")).encode()
@@ -133,7 +133,7 @@ async def test_a_key_that_the_sink_would_add_stands_once(kept: Kept) -> None:
 
     await kept.replay(settings_of("sinks.es.include=[meta.source]"))
 
-    lines = [line for request in kept.transport.requests for line in request.body.split(b"\n")]
+    lines = [line for request in kept.transport.requests for line in request.whole_body.split(b"\n")]
     assert [line.count(b"@timestamp") for line in lines[1::2]][:2] == [1, 1]
     assert [line.count(b"meta.source") for line in lines[1::2]][:2] == [1, 1]
     assert kept.asked[0][1]["@timestamp"] == "2026-01-01T00:00:00Z"

@@ -160,7 +160,7 @@ def test_a_body_that_was_changed_on_the_way_is_not_stored(s3_server: S3Server) -
 
     def on_the_way(request: Request) -> Response:
         if next(damaged, False):
-            body = bytearray(b"".join((request.body, *request.pieces)))
+            body = bytearray(request.whole_body)
             body[random.randrange(len(body) - 1)] = 0
             request = msgspec.structs.replace(request, body=bytes(body), pieces=())
         return perform(request)

@@ -48,7 +48,7 @@ class FakeS3:
         self._begun = 0
 
     def __call__(self, request: Request) -> Response:
-        request = msgspec.structs.replace(request, body=b"".join((request.body, *request.pieces)), pieces=())
+        request = msgspec.structs.replace(request, body=request.whole_body, pieces=())
         self.requests.append(request)
         headers = dict(request.headers)
         path, _, query = request.target.partition("?")

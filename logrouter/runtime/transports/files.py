@@ -202,7 +202,7 @@ class Files:
 
     async def _pack(self, instruction: Append) -> None:
         if self._handling.compression != "none" and instruction.packed is None:
-            instruction.packed = await compressed(instruction.data, self._handling.compression)
+            instruction.packed = await compressed((instruction.data,), self._handling.compression)
 
     async def _file_for(self, instruction: Append) -> LogFile:
         """The file to write to: the open one, unless it was moved or deleted, or is due to be rotated."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -93,7 +93,7 @@ class HttpTransport(PlainTransport):
 
     async def perform(self, instruction: Request) -> Response:
         """Send the request, and give what is answered. Raises DestinationError where nothing is."""
-        body = _Body([await _coded(instruction), *instruction.pieces])
+        body = _Body(await _coded(instruction))
         instruction.sent_bytes = body.size_bytes
         request = self._request(instruction, body)
         async with self._places:
@@ -279,13 +279,14 @@ async def _close(pool: _Pool, progress: Progress) -> None:
             await progress.opened.aclose()
 
 
-async def _coded(request: Request) -> bytes:
+async def _coded(request: Request) -> Sequence[bytes]:
     """The body as it goes over the line. What it was before is not held any longer."""
-    if request.coding == "none" or not request.body:
-        return request.body
-    coded = await compressed(request.body, request.coding, request.level)
-    request.body = b""
-    return coded
+    pieces = [piece for piece in (request.body, *request.pieces) if piece]
+    if request.coding == "none" or not pieces:
+        return pieces
+    coded = await compressed(pieces, request.coding, request.level)
+    request.body, request.pieces = b"", ()
+    return [coded]
 
 
 def _cannot_be_sent(peer: str) -> str:

@@ -87,7 +87,20 @@ async def test_bodies_are_compressed_as_they_ask(coding: ContentCoding, header: 
     assert received.sent_bytes == request.sent_bytes
     assert (received.sent_bytes == len(body)) == (coding == "none")
     assert received.body == body or coding == "snappy"
-    assert request.body == (body if coding == "none" else b"")  # it is not held twice
+    assert request.whole_body == (body if coding == "none" else b"")  # it is not held twice
+
+
+async def test_pieces_are_compressed_with_the_body() -> None:
+    server = HttpServer()
+    pieces = [b"", b'{"level":"info"}' * 10_000, b"", b"end"]
+    async with connected(server) as transport:
+        requests = [Request("POST", "/", b"begin", (), coding, None, pieces) for coding in ("gzip", "zstd", "none")]
+        for request in requests:
+            await transport.perform(request)
+    for received, request in zip(server.requests, requests, strict=True):
+        assert received.body == b"begin" + b"".join(pieces)
+        assert received.sent_bytes == request.sent_bytes
+    assert [request.whole_body for request in requests] == [b"", b"", b"begin" + b"".join(pieces)]
 
 
 async def test_pieces_follow_the_body_as_they_are() -> None:
