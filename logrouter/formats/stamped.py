@@ -11,8 +11,9 @@ A body is joined once, of small pieces: to make a whole object of each event fir
 
     before     stamp                                         rest
     {"create"  ⏎{"@timestamp":"2026-11-29T16:45:33.120Z",    "a":1}   ⏎
+    ╰──────────╴ one, if the same line is before all ╶──╯
 
-Measured on one core, 280-byte events: 0.35 µs an event, joined; 0.7 µs more for one that has its own time.
+Measured on one core, 280-byte events: 0.3 µs an event, joined; 0.7 µs more for one that has its own time.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 TIMESTAMP: Final = "@timestamp"
 _OPENING = '\n{"@timestamp":"'
 _CLOSING = '",'
-_BETWEEN = f"{_CLOSING}\0{_OPENING}"
-"""No time holds the character at which what is joined by this is parted again."""
-_SECOND = itemgetter(1)
+_PARTED = "\0"
+"""At which texts that were joined are parted again: no time holds it."""
+_REST = itemgetter(slice(1, None))
 _QUOTE = ord('"')
 _BLANKS = b" \t\r"
 
@@ -49,24 +50,38 @@ class _Own(msgspec.Struct, rename={"stamp": TIMESTAMP}):
 _decode_own = msgspec.json.Decoder(_Own).decode
 
 
-def stamped_pieces(part: Slice, include: Include, before: list[bytes], texts: Sequence[str]) -> list[bytes]:
+def stamped_pieces(part: Slice, include: Include, before: list[bytes] | bytes, texts: Sequence[str]) -> list[bytes]:
     """All events of a slice as objects with what `include` adds and their time, which is given as RFC 3339.
 
-    Joined, the pieces are two lines for each event: the one that comes before it, and its own.
+    Joined, the pieces are two lines for each event: the one that comes before it, or before all, and its own.
     """
     # What collides without `include` has nothing but the time itself, and need not be taken apart.
     objects = json_objects(part if include else msgspec.structs.replace(part, collides=None), include)
-    stamps = f"{_OPENING}{_BETWEEN.join(texts)}{_CLOSING}".encode().split(b"\0")  # all at once, in C
-    pieces = [b"", b"", b"", b"\n"] * len(objects)
-    pieces[0::4], pieces[1::4], pieces[2::4] = before, stamps, [plain[1:] for plain in objects]
-    for place in _odd_places(objects, part.collides):
-        pieces[4 * place + 1 : 4 * place + 3] = [b"\n", _stamped(objects[place], texts[place].encode())]
+    rests = map(_REST, objects)
+    odd = [(place, _stamped(objects[place], texts[place].encode())) for place in _odd_places(objects, part.collides)]
+    if isinstance(before, bytes):
+        pieces = [b"\n"] * (2 * len(objects) + 1)
+        pieces[0:-1:2], pieces[1::2] = _stamps(f"\n{before.decode()}{_OPENING}", texts), rests
+        for place, plain in odd:
+            pieces[2 * place : 2 * place + 2] = [b"\n%b\n" % before, plain]
+        pieces[0] = pieces[0][1:]
+        return pieces
+    pieces = [b"\n"] * (4 * len(objects))
+    pieces[0::4], pieces[1::4], pieces[2::4] = before, _stamps(_OPENING, texts), rests
+    for place, plain in odd:
+        pieces[4 * place + 1 : 4 * place + 3] = [b"\n", plain]
     return pieces
+
+
+def _stamps(opening: str, texts: Sequence[str]) -> list[bytes]:
+    """Each time with what stands before and behind it: all at once, in C."""
+    between = f"{_CLOSING}{_PARTED}{opening}"
+    return f"{opening}{between.join(texts)}{_CLOSING}".encode().split(_PARTED.encode())
 
 
 def _odd_places(objects: Sequence[bytes], collides: bytes | None) -> list[int]:
     """Where an event may have a time of its own, or anything but its first key follows its first letter."""
-    if collides is None and set(map(_SECOND, objects)) == {_QUOTE}:
+    if collides is None and min(objects)[:2] == max(objects)[:2] == b'{"':  # so all others begin alike
         return []
     marks = collides or bytes(len(objects))
     return [place for place, (plain, mark) in enumerate(zip(objects, marks, strict=True)) if mark or plain[1] != _QUOTE]

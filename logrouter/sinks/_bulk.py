@@ -83,12 +83,13 @@ _LENGTHS: Final = {86_400: 10, 3600: 13, 60: 16, 1: 19}
 
 def action_lines(
     operation: Operation, epoch: int, sequences: Sequence[int], indices: Texts | None, ids: Texts | Literal[True] | None
-) -> list[bytes]:
-    """The line before each event. `indices`: None where the URL says it. `ids`: True makes them of the offsets."""
+) -> list[bytes] | bytes:
+    """The line before each event, or before all. `indices`: None where the URL says it. `ids`: True makes them of the
+    offsets."""
     if ids is True:
         return _numbered(operation, _id_prefix(epoch), sequences, indices)
     if ids is None and (indices is None or isinstance(indices, str)):
-        return [_plain_action(operation, indices)] * len(sequences)
+        return _plain_action(operation, indices)
     names = _each(indices, len(sequences))
     if ids is None:
         return [_plain_action(operation, name) for name in names]
@@ -102,10 +103,28 @@ def action_lines(
 def _numbered(operation: Operation, prefix: bytes, sequences: Sequence[int], indices: Texts | None) -> list[bytes]:
     """The lines with ids of offsets; those for one index in one go, in C."""
     if indices is None or isinstance(indices, str) or indices.count(indices[0]) == len(indices):
-        form = _form(operation, indices if indices is None or isinstance(indices, str) else indices[0], prefix)
+        index = indices if indices is None or isinstance(indices, str) else indices[0]
+        if isinstance(sequences, range) and sequences.start > 0xFF:
+            return _in_a_row(_opening(operation, index) + b'"_id":"' + prefix, sequences)
+        form = _form(operation, index, prefix)
         return (form * len(sequences) % tuple(sequences)).split(b"\n")[:-1]
     pairs = zip(indices, sequences, strict=True)
     return [(_form(operation, name, prefix) % sequence)[:-1] for name, sequence in pairs]
+
+
+def _in_a_row(beginning: bytes, sequences: range) -> list[bytes]:
+    """The lines of events that follow each other. Of 256 only the last two digits differ, of which all are known."""
+    lines: list[bytes] = []
+    start = sequences.start
+    while start < sequences.stop:
+        end = min(start | 0xFF, sequences.stop - 1)
+        lines += map((beginning + b"%x" % (start >> 8)).__add__, _LAST_DIGITS[start & 0xFF : (end & 0xFF) + 1])
+        start = end + 1
+    return lines
+
+
+_LAST_DIGITS: Final = [b'%02x"}}' % number for number in range(0x100)]
+"""And what follows them."""
 
 
 @lru_cache(maxsize=1024)

@@ -60,6 +60,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from urllib.parse import quote, urlencode
 
@@ -196,7 +197,8 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
         if self.config.profile == "raw":
             return stamped_pieces(part, self.include, actions, stamps)
         objects = ecs_objects(part, self.include, stamps, self._column(part, _LEVEL), self.context.resource)
-        return [piece for lines in zip(actions, objects, strict=True) for piece in (lines[0], b"\n", lines[1], b"\n")]
+        each = repeat(actions, len(part)) if isinstance(actions, bytes) else actions
+        return [piece for lines in zip(each, objects, strict=True) for piece in (lines[0], b"\n", lines[1], b"\n")]
 
     def request(self, pieces: list[bytes]) -> Request:
         coding, level = self.config.compression, self.config.compression_level

@@ -26,7 +26,7 @@ from logrouter.sinks import (
     SinkContext,
     Slice,
 )
-from logrouter.sinks._bulk import ID_BYTES, NAME_BYTES, legal_index
+from logrouter.sinks._bulk import ID_BYTES, NAME_BYTES, action_lines, legal_index
 from logrouter.sinks.elasticsearch import ElasticsearchConfig, ElasticsearchSink
 from logrouter.templates import Template
 from logrouter.testing import batch_of, converse, slice_of
@@ -98,6 +98,14 @@ def test_what_would_be_there_twice_is_not_repeated(
 ) -> None:
     made = sink(index="app", **options)
     assert sent(made, part(made, [b'{"a":1}'], *columns)).repeatable is repeatable
+
+
+@given(first=st.integers(0, 2**64) | st.sampled_from([0xFE, 0x1FF, 0xFFFF]), count=st.integers(1, 600))
+def test_ids_of_events_in_a_row_are_those_that_each_would_have(first: int, count: int) -> None:
+    numbers = range(first, first + count)
+    assert action_lines("create", 1, numbers, "app-%d", True) == [
+        b'{"create":{"_index":"app-%%d","_id":"%b%x"}}' % (ID.encode(), number) for number in numbers
+    ]
 
 
 def test_the_index_of_each_event_stands_before_it() -> None:
