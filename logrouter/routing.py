@@ -180,7 +180,10 @@ class Router:
                     self._memoisable = False
                     self._memos.clear()
                 return numbers
-        return bytes(map(self.classes.__getitem__, self._classify(rows, facts, flags)))
+        bits = self._classify(rows, facts, flags)
+        if bits.count(bits[0]) == len(bits):  # as where all that is asked is whether events have a key
+            return bytes((self.classes[bits[0]],)) * len(bits)
+        return bytes(map(self.classes.__getitem__, bits))
 
     def _route_pieces(self, chunk: Chunk, rows: list[Row]) -> list[Chunk]:
         pieces = []
