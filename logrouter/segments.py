@@ -66,6 +66,7 @@ _HEAD: Final = struct.Struct("<IIQIQBBHH")
 _CHECKED_FROM: Final = 8
 """Where in it what the checksum covers begins."""
 MAX_BODY_BYTES: Final = 1 << 30
+_MUCH_BYTES: Final = 64 * 1024
 _SAME_FLAGS: Final = 1
 _LENGTHS: Final = 2
 
@@ -201,10 +202,12 @@ def encode_record(chunk: Chunk, marker: bytes) -> list[bytes]:
     kind, flag, flags = 0, 0, chunk.flags
     if flags.count(flags[0]) == len(flags):
         kind, flag, flags = _SAME_FLAGS, flags[0], b""
-    payloads = b"\n".join(chunk.payloads)
-    if payloads.count(b"\n") != len(chunk) - 1:
+    payloads = b"".join(chunk.payloads)
+    if b"\n" in payloads:  # to count newlines among those that join them takes four times as long as two joins
         kind |= _LENGTHS
-        payloads = array("I", map(len, chunk.payloads)).tobytes() + b"".join(chunk.payloads)
+        payloads = array("I", map(len, chunk.payloads)).tobytes() + payloads
+    else:
+        payloads = b"\n".join(chunk.payloads)
     front = attributes + position + flags
     fields = (
         *(chunk.offset.sequence, len(chunk), chunk.received_ns, kind, flag),
@@ -212,7 +215,7 @@ def encode_record(chunk: Chunk, marker: bytes) -> list[bytes]:
     )
     length = len(front) + len(payloads)
     checked = _HEAD.pack(length, 0, *fields)[_CHECKED_FROM:]
-    crc = crc32(payloads, crc32(front, crc32(checked)))
+    crc = _crc32(payloads, crc32(front, crc32(checked)))
     return [marker + _HEAD.pack(length, crc, *fields) + front, payloads]
 
 
@@ -233,7 +236,16 @@ def _least_length(head: Head) -> int:
 
 def is_whole(head: Head, record: bytes) -> bool:
     """Whether these bytes are the record that the head announces, undamaged."""
-    return len(record) == head.size and crc32(memoryview(record)[head.marker_bytes + _CHECKED_FROM :]) == head.crc
+    return len(record) == head.size and _crc32(memoryview(record)[head.marker_bytes + _CHECKED_FROM :]) == head.crc
+
+
+def _crc32(data: bytes | memoryview, begun: int = 0) -> int:
+    """As zlib's. isal takes a third of the time; it is loaded where much is written."""
+    if len(data) < _MUCH_BYTES:
+        return crc32(data, begun)
+    from isal.isal_zlib import crc32 as fast_crc32
+
+    return fast_crc32(data, begun)
 
 
 def guess_marker(data: bytes) -> bytes | None:

@@ -162,6 +162,15 @@ def test_a_record_is_as_drawn() -> None:
     assert head_bytes(MARKER) == 42
 
 
+def test_the_checksum_of_a_large_record_is_the_same() -> None:
+    record = record_of(example_chunk([b"x" * 1_000] * 100, b"\x01" * 100))
+    head = decode_head(record, MARKER)
+    assert head is not None
+    assert head.crc == crc32(record[len(MARKER) + 8 :])
+    assert is_whole(head, record)
+    assert not is_whole(head, record[:-1] + b"y")
+
+
 def test_a_record_with_all_parts_is_as_drawn() -> None:
     data = record_of(WITH_LENGTHS)
     attributes = msgspec.msgpack.encode({"source": "app"})
