@@ -119,7 +119,9 @@ class Explanation:
         if flags & Flag.JSON and self._parse.reads_json:
             return _KINDS[flags]
         text, taker = _KINDS[flags & ~Flag.JSON], self._parse.name_of_taker(line, received_ns)
-        return text if taker is None else f"{text}, taken by the parser {taker}"
+        if taker is None:
+            return f"{text}, taken by no parser (meta.parse_error)" if self._parse.marks else text
+        return f"{text}, taken by the parser {taker}"
 
     def _route(self, route: RouteSettings, arrival: Arrival) -> str:
         if (holds := arrival.routes.get(route.name)) is None:

@@ -209,6 +209,16 @@ def test_lines_are_recognised_as_the_source_does(
     assert [match and match[1] for match in sinks] == expected
 
 
+@pytest.mark.parametrize(("parse", "kind"), [("[clf, klog]", ", taken by no parser (meta.parse_error)"), ("auto", "")])
+def test_a_line_that_no_parser_takes_is_said_to_be_marked(
+    command: Command, write: Callable[..., None], parse: str, kind: str
+) -> None:
+    write(f"sources: {{in: {{type: stdin, parse: {parse}}}}}\nsinks: {{o: 'stdout:?include=meta'}}\n")
+    told = command("explain", stdin=b"x\n").output
+    assert told.startswith(f"── line 1 · text{kind} · 1 bytes\n")
+    assert ("parse_error" in told.partition("sinks")[2]) is bool(kind)
+
+
 def test_lines_of_another_source_than_the_first(command: Command, write: Callable[..., None]) -> None:
     write(
         "sources:\n"
