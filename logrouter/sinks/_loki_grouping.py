@@ -17,7 +17,7 @@ Loki may have several ingesters. Each gets its streams of a push in their order,
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
-from functools import partial
+from functools import cache, partial
 from itertools import repeat
 from typing import Any, Final
 
@@ -62,9 +62,19 @@ def each_alone(
     """Push one group after the other: what has become of all events. `sent` gives them in their order."""
     if len(groups) == 1:
         return (yield from push(groups[0], sent))
+    sent = cache(sent)
+
+    @cache
+    def parts() -> list[list[Sent]]:
+        """However many pushes are refused, all events are looked at once."""
+        return _by_group(groups, sent())
+
+    def part(place: int) -> Sequence[Sent]:
+        return parts()[place]
+
     told: list[tuple[Group, EventOutcome | Sequence[EventOutcome]]] = []
-    for group in groups:
-        outcome = yield from push(group, partial(_only, group, sent))
+    for place, group in enumerate(groups):
+        outcome = yield from push(group, partial(part, place))
         if isinstance(outcome, Halve):
             return outcome
         told.append((group, outcome))
@@ -75,9 +85,13 @@ def each_alone(
     return _of_each(sent(), told)
 
 
-def _only(group: Group, sent: Callable[[], Sequence[Sent]]) -> list[Sent]:
-    members = frozenset(group)
-    return [event for event in sent() if event.stream in members]
+def _by_group(groups: Sequence[Group], events: Sequence[Sent]) -> list[list[Sent]]:
+    """Those of each group, in their order."""
+    parts: list[list[Sent]] = [[] for _ in groups]
+    part_of = {stream: part for group, part in zip(groups, parts, strict=True) for stream in group}
+    for event in events:
+        part_of[event.stream].append(event)
+    return parts
 
 
 def _of_each(

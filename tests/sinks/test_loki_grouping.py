@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import pytest
 
-from logrouter.sinks import Delivered, Halve, Outcome, Rejected, Request, Response, Retry, Slice
-from logrouter.sinks._loki_grouping import MUCH_BYTES, grouped
+from logrouter.instructions import Instruction
+from logrouter.sinks import Delivered, Halve, Outcome, Pause, Rejected, Request, Response, Retry, Slice
+from logrouter.sinks._loki_grouping import MUCH_BYTES, Group, each_alone, grouped
+from logrouter.sinks._loki_limits import Sent
 from logrouter.sinks._loki_streams import Stream
 from logrouter.sinks.loki import LokiSink
 from logrouter.testing import batch_of, converse
@@ -102,6 +104,25 @@ def test_of_each_push_the_events_get_the_outcome_of_their_own() -> None:
         Delivered,
         Delivered,
     ]
+
+
+def test_however_many_pushes_are_refused_the_events_are_looked_at_once() -> None:
+    groups = [[stream] for stream in some_streams()]
+    events = [Sent(stream, number, 1) for number in range(3) for (stream,) in groups]
+    asked: list[Sequence[Sent]] = []
+
+    def sent() -> Sequence[Sent]:
+        asked.append(events)
+        return events
+
+    def push(group: Group, own: Callable[[], Sequence[Sent]]) -> Generator[Instruction, Any, Outcome]:
+        assert [event.stream for event in own()] == [*group] * 3
+        yield Pause()
+        return [Delivered(), Rejected("refused"), Delivered()]
+
+    _, outcome = converse(each_alone(groups, sent, push), lambda request: None, NOW)
+    assert outcome == [*[Delivered()] * 5, *[Rejected("refused")] * 5, *[Delivered()] * 5]
+    assert len(asked) == 1
 
 
 def test_where_nothing_is_taken_the_others_wait_too() -> None:
