@@ -20,7 +20,7 @@ from logrouter.documents import Document, Names, encode_document
 from logrouter.memo import Memo
 from logrouter.parsers._escapes import unescaped
 from logrouter.parsers._own_times import TIME, OwnTime, OwnTimeConfig
-from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser, to_escape
+from logrouter.parsers._shapes import ESCAPED, ROUNDS, Column, Shape, ShapedParser, to_escape
 from logrouter.parsers._types import CASTS, Cast, Type, json_of
 from logrouter.possessive import portable
 
@@ -64,6 +64,8 @@ class _Skeleton(NamedTuple):
     keys: tuple[bytes, ...]
     pieces: tuple[bytes, ...]
     """What stands before each value, and at last what stands behind them all."""
+    is_usual: bool = False
+    """No value without quotation marks has a letter that is not of ASCII, or an exclamation mark."""
 
 
 ConfigT = TypeVar("ConfigT", bound=PairsConfig)
@@ -136,7 +138,12 @@ class PairsParser(ShapedParser[ConfigT]):
             return None
         starts, ends = [pair.start for pair in pairs], [0, *(pair.end for pair in pairs)]
         pieces = tuple(line[end:start] for end, start in zip(ends, [*starts, len(line)], strict=True))
-        return self._shapes[_Skeleton(keys, pieces)]
+        skeleton = _Skeleton(keys, pieces)
+        if self._grammar.between_pairs == " " and len(self._recent) < ROUNDS // 2:  # two of each are not too many
+            usual = self._shapes[skeleton._replace(is_usual=True)]
+            if usual.takes(line):
+                return usual
+        return self._shapes[skeleton]
 
     def _is_quick(self, keys: tuple[bytes, ...]) -> bool:
         """Whether a time of one's own among the fields, if there is any, can be read the quick way."""
@@ -149,7 +156,8 @@ class PairsParser(ShapedParser[ConfigT]):
         separator = re.escape(self._grammar.between_pairs).encode()
         needs_all = any("#" <= letter <= "~" for letter in self._grammar.between_pairs + self._grammar.quotes)
         usual = b"" if needs_all else b"[#-~]*+"  # a single range takes half the time, and most values are of it
-        plain = rb"(%b[^%b%b\n]*+)" % (usual, separator, marks)
+        rest = b"" if skeleton.is_usual and usual else rb"[^%b%b\n]*+" % (separator, marks)
+        plain = rb"(%b%b)" % (usual, rest)
         if self._grammar.trims:
             plain = rb"(?! )%b(?<! )" % plain
         quoted = rb"([^%b%b]*+)" % (marks, to_escape(self._grammar.between_pairs))
@@ -163,7 +171,7 @@ class PairsParser(ShapedParser[ConfigT]):
                 columns.append(Column(name, json_of(cast) if cast else None))
             is_quoted = piece[-1:].decode("latin-1") in self._grammar.quotes
             expression += re.escape(piece) + (quoted if is_quoted else plain)
-        return Shape(expression + re.escape(skeleton.pieces[-1]), columns)
+        return Shape(expression + re.escape(skeleton.pieces[-1]), columns, is_rare=not skeleton.is_usual)
 
 
 def _pair(grammar: Grammar) -> re.Pattern[str]:

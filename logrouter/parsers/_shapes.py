@@ -20,8 +20,8 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import repeat
-from operator import contains, itemgetter
+from itertools import compress, repeat
+from operator import attrgetter, contains, itemgetter, not_
 from typing import Final, NamedTuple, cast
 
 from logrouter.documents import encode_document
@@ -39,6 +39,7 @@ ESCAPED: Final = frozenset((*range(32), ord("\\"))) - {ord("\n")}
 """What JSON escapes, but for quotation marks and what ends a line."""
 _NEWLINE: Final = ord("\n")
 _LAST: Final = itemgetter(-1)
+_IS_RARE: Final = attrgetter("is_rare")
 _TEXT: Final = b'"%b"'
 _AS_IT_IS: Final = b"%b"
 
@@ -98,13 +99,15 @@ class Shape:
     Where the line for which it was made begins as `looks` of the parser says, all of the shape do.
     """
 
-    def __init__(self, expression: bytes, columns: Sequence[Column]) -> None:
+    def __init__(self, expression: bytes, columns: Sequence[Column], *, is_rare: bool = False) -> None:
+        """`is_rare`: lines of it may be of other shapes too, which take less time."""
+        self.is_rare = is_rare
         self._expression = re.compile(portable(rb"^(?:%b$|([^\n]++))" % expression), re.MULTILINE)
         self._columns = [(column, column.piece) for column in columns]
         self._groups = [place if column.group is None else column.group for place, column in enumerate(columns)]
         self._template = b""
         if all(column == Column(column.name, is_json=column.is_json) for column in columns):
-            self._template = b"{%b}%%.0b" % b"".join(piece for _, piece in self._columns)[1:]
+            self._template = b"{%b}%%b" % b"".join(piece for _, piece in self._columns)[1:]
 
     def takes(self, line: bytes) -> bool:
         """Whether a line that needs no escaping is of this shape."""
@@ -120,9 +123,11 @@ class Shape:
         found = self._expression.findall(block)
         if len(found) != count:
             return None
-        others = list(map(_LAST, found)) if any(map(_LAST, found)) else []
-        if others:
-            found = [groups for groups in found if not groups[-1]]
+        others = list(map(_LAST, found))
+        if any(others):
+            found = list(compress(found, map(not_, others)))
+        else:
+            others = []
         try:
             return self._made(found), others
         except ValueError:
@@ -130,7 +135,7 @@ class Shape:
 
     def _made(self, found: list[tuple[bytes, ...]]) -> list[bytes]:
         """The objects, column by column: one that all have is part of the template, one that none has is left out."""
-        if self._template:  # which leaves out the last group
+        if self._template:  # in which the last group stands too, as it is empty
             return list(map(self._template.__mod__, found))
         template, columns = b"", []
         groups = list(zip(*found, strict=True)) or [()] * (max(self._groups) + 1)
@@ -221,8 +226,8 @@ class ShapedParser(Parser[ConfigT]):
                 made_of_left = self._by_shapes(left, b"\n".join(left), received_ns, rounds - 1)
                 if made_of_left is None:
                     return None
-                these, those = iter(made), iter(made_of_left)
-                made = [next(those) if other else next(these) for other in others]
+                for place, one in zip(compress(range(len(others)), others), made_of_left, strict=True):
+                    made.insert(place, one)
         return [*(self.parse_alike(line, received_ns) for line in careful), *made] if careful else made
 
     def parse_alike(self, line: bytes, received_ns: int) -> bytes | None:
@@ -239,7 +244,7 @@ class ShapedParser(Parser[ConfigT]):
                 if shape.takes(line):
                     return shape, number
             if self._is_alike(line) and (new := self.shape_of(line)) is not None and new.takes(line):
-                self._recent = [new, *self._recent[: ROUNDS - 1]]
+                self._recent = sorted([new, *self._recent[: ROUNDS - 1]], key=_IS_RARE)
                 return new, number
         return None, len(lines)
 

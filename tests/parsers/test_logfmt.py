@@ -170,3 +170,14 @@ def test_many_shapes_go_the_quick_way() -> None:
     made = Counting(LogfmtConfig()).parse_all(lines, b"\n".join(lines), 0)
     assert made == [PLAIN.parse(line, 0) for line in lines]
     assert careful == []
+
+
+def test_a_letter_that_is_not_usual_leaves_the_other_lines_to_the_quickest_way() -> None:
+    parser = Logfmt(LogfmtConfig())
+    lines = [b"at=info path=/a", "at=info path=/caf\u00e9".encode(), b"at=info path=/!", b"at=info path=/b"]
+    for some in (lines[:1], lines[1:3], lines):
+        made = parser.parse_all(some, b"\n".join(some), 0)
+        assert list(made) == [parser.parse(line, 0) for line in some]
+    (usual, any_letter) = parser._recent
+    assert [usual.takes(line) for line in lines] == [True, False, False, True]
+    assert all(map(any_letter.takes, lines))
