@@ -28,11 +28,8 @@ decode_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 lets numbers out of range through, and bytes that are not UTF-8."""
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoders of msgspec raise."""
-_encoder: Final = msgspec.json.Encoder(decimal_format="number")
-encode_plain = _encoder.encode
+encode_plain = msgspec.json.Encoder(decimal_format="number").encode
 """Write compact JSON in C alone. Raises TypeError also for integers beyond 64 bits."""
-encode_lines = _encoder.encode_lines
-"""The same for several values, each with a newline behind it."""
 
 
 def decode_each(decode: Callable[[bytes], T], payloads: Iterable[bytes], instead: T) -> tuple[list[T], list[int]]:

@@ -5,15 +5,14 @@ touch: an event none of whose steps' conditions hold as it came in is changed by
 whole, and leaves as the bytes that came in.
 
 `named`: one of the steps, and what is counted; `stages`: those that are done in one go; `batches`: one that is given
-many events at once; `together`: many events changed step by step, the fast way; `shapes`: or at once, where they have
-the same keys.
+many events at once; `together`: many events changed step by step, the fast way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from logrouter.chain.batches import BatchStage
 from logrouter.chain.named import AnyStep, Event, NamedStep, Tally
@@ -24,9 +23,6 @@ from logrouter.event import PLAIN, Attributes, Flag
 from logrouter.facts import Facts
 from logrouter.references import Reference
 from logrouter.rules import Rule
-
-if TYPE_CHECKING:
-    from logrouter.chain.shapes import Shapes
 
 __all__ = [
     "FIRST_DISCARD",
@@ -78,11 +74,6 @@ class Chain:
         """Whether more events may leave than come in."""
         self.touches_unclear = any(named.when_unclear is not named.when for named in self.steps)
         """Whether texts that are unclear are touched whatever the conditions say of them: see `is_unclear`."""
-        self._shapes: Shapes | None = None
-        if self.steps and all(named.step.shallow and named.when is None for named in self.steps):
-            from logrouter.chain.shapes import Shapes  # here, as few configs have such steps alone
-
-            self._shapes = Shapes(self.steps)
 
     @property
     def conditions(self) -> list[Rule]:
@@ -125,7 +116,7 @@ class Chain:
         for start in range(0, len(payloads), TOGETHER):
             some = payloads[start : start + TOGETHER]
             try:
-                changed += changed_together(self.steps[self._leading :], some, facts, self._shapes)
+                changed += changed_together(self.steps[self._leading :], some, facts)
             except Exception:
                 changed += [None] * len(some)
         return changed

@@ -3,59 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from logrouter.chain.named import NamedStep
 from logrouter.documents import Document, decode_each, decode_plain, decode_shallow, encode_document, encode_plain
 from logrouter.facts import Facts
 from logrouter.projection import is_utf8, not_objects
 
-if TYPE_CHECKING:
-    from logrouter.chain.shapes import Shapes
 
-
-def changed_together(
-    steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts, shapes: Shapes | None
-) -> list[bytes | None]:
+def changed_together(steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts) -> list[bytes | None]:
     """Events after some steps; None for those of which each must be looked at. Raises where a step does.
 
-    The first step may need no parsed events; those with which it cannot do without are parsed. `shapes` where all
-    steps are shallow and ask nothing.
+    The first step may need no parsed events; those with which it cannot do without are parsed.
     """
-    if shapes is not None and _are_lines_of_text(payloads):
-        shape = shapes.of(payloads)
-        if shape is None:
-            return _read_and_changed(decode_shallow, steps, payloads, facts)
-        changed = shape.changed(payloads)
-        return _with_others(changed, payloads, lambda left: _read_and_changed(decode_shallow, steps, left, facts))
     if not steps or steps[0].when is not None or not steps[0].step.splices:
-        return _read_and_changed(decode_plain, steps, payloads, facts)
+        return _parsed_and_changed(steps, payloads, facts)
     changed = _spliced(steps[0], payloads)
     if len(steps) > 1:
-        behind = _read_and_changed(decode_plain, steps[1:], [one for one in changed if one is not None], facts)
-        done = iter(behind)
+        done = iter(_parsed_and_changed(steps[1:], [one for one in changed if one is not None], facts))
         changed = [None if one is None else next(done) for one in changed]
-    return _with_others(changed, payloads, lambda left: _read_and_changed(decode_plain, steps, left, facts))
+    if None in changed:
+        left = [payload for payload, one in zip(payloads, changed, strict=True) if one is None]
+        others = iter(_parsed_and_changed(steps, left, facts))
+        changed = [next(others) if one is None else one for one in changed]
+    return changed
 
 
-def _with_others(
-    changed: list[bytes | None],
-    payloads: list[bytes],
-    change: Callable[[list[bytes]], list[bytes | None]],
-) -> list[bytes | None]:
-    """What has become of events, with those that are not changed yet changed otherwise."""
-    if all(changed):
-        return changed
-    left = [payload for payload, one in zip(payloads, changed, strict=True) if one is None]
-    others = iter(change(left))
-    return [next(others) if one is None else one for one in changed]
-
-
-def _read_and_changed(
-    decode: Callable[[bytes], Document], steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts
-) -> list[bytes | None]:
+def _parsed_and_changed(steps: Sequence[NamedStep], payloads: list[bytes], facts: Facts) -> list[bytes | None]:
     nothing: Document = {}
-    documents, refused = decode_each(decode, payloads, nothing)
+    documents, refused = decode_each(_decoder_for(steps, payloads), payloads, nothing)
     for place in reversed(refused):
         del documents[place]
     failed: set[int] = set()
@@ -75,10 +50,13 @@ def _read_and_changed(
     return changed
 
 
-def _are_lines_of_text(payloads: list[bytes]) -> bool:
-    """Whether values may stay as they came: these must be UTF-8, and hold no newline."""
-    block = b" ".join(payloads)
-    return b"\n" not in block and is_utf8(block)
+def _decoder_for(steps: Sequence[NamedStep], payloads: list[bytes]) -> Callable[[bytes], Document]:
+    """What reads events as far as the steps need it. Values that are not parsed must be UTF-8, and hold no newline."""
+    if all(named.step.shallow and named.when is None for named in steps):
+        block = b" ".join(payloads)
+        if b"\n" not in block and is_utf8(block):
+            return decode_shallow
+    return decode_plain
 
 
 def _spliced(named: NamedStep, payloads: list[bytes]) -> list[bytes | None]:

@@ -153,8 +153,8 @@ class Step(Generic[ConfigT]):
     runs_own_code: ClassVar[bool] = False
     """Whether it runs what the user has written: not with `allow_plugins: false`."""
     shallow: bool = False
-    """Whether it only adds, moves and removes fields of the event itself, and looks at no value and no facts: then
-    values that it is given may be JSON that is not parsed, or marks that stand for those of many events."""
+    """Whether `apply_all` only adds, moves and removes fields of the event itself, and looks at no value: then those
+    that it is given may be JSON that is not parsed."""
     thins: bool = False
     """Whether all that it does is to take events out, and to write something into few others, and it can tell which by
     their `key`: then it is asked `thin_out` about a chunk's events, which are not read whole for that."""
