@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -126,6 +126,7 @@ VALUES = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), VALUES), min_size=1, max_size=20), st.sampled_from([1.0, 0.001]))
+@example([("a", -5e-324)], 0.001)  # so scaled it is 0
 @settings(max_examples=50, deadline=None)
 def test_values_are_the_numbers_that_their_texts_say(events: list[tuple[str, Any]], scale: float) -> None:
     options = f"value: v, scale: {scale}, labels: {{k: '{{k}}'}}"
@@ -135,11 +136,11 @@ def test_values_are_the_numbers_that_their_texts_say(events: list[tuple[str, Any
     sums, lists, skipped = dict[str, float](), dict[str, list[float]](), Counter[str]()
     for key, value in events:
         number = _number_of(value)
-        skipped["c_total"] += number is None or number < 0
+        skipped["c_total"] += number is None or number * scale < 0
         skipped["h"] += number is None
         if number is not None:
             lists.setdefault(key, []).append(number * scale)
-            if number >= 0:
+            if number * scale >= 0:
                 sums[key] = sums.get(key, 0) + number * scale
     buckets = [
         [[key], [sum(n <= 1 for n in some), sum(1 < n <= 5 for n in some), sum(n > 5 for n in some), sum(some)]]
