@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Generic, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -24,8 +24,8 @@ _HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NOT_IN_HEADER = r"[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$"
 """RFC 9110 §5.1, §5.5."""
 EMPTY = "empty: leave it out where there is none"
-_PROVES_WHO_WE_ARE = r"(?i)auth|cookie|token|secret|passw|api-?key|[-_]key$"
-"""Names of headers whose texts are secrets, wherever they were written."""
+_PROVES_WHO_WE_ARE = r"(?i)auth|cookie|token|secret|passw|api-?key|(?:^|[-_])key$"
+"""Names of headers, and of what is in the query of a URL, whose texts are secrets, wherever they were written."""
 _NOT_IN_HOST = r"[\s@\\^`{|}<>\"%\x00-\x1f]"
 _SHOWN_BYTES = 300
 """Of a body that tells what is wrong."""
@@ -169,6 +169,12 @@ def kept_headers(headers: Mapping[str, MaybeSecret]) -> dict[str, MaybeSecret]:
     return {
         name: Secret(revealed(text)) if re.search(_PROVES_WHO_WE_ARE, name) else text for name, text in headers.items()
     }
+
+
+def kept_url(url: MaybeSecret) -> MaybeSecret:
+    """The URL of an endpoint: all of it is secret where its query proves who we are, as `?api_key=…` does."""
+    names = [pair.partition("=")[0] for pair in revealed(url).partition("?")[2].split("&")]
+    return Secret(revealed(url)) if any(re.search(_PROVES_WHO_WE_ARE, unquote(name)) for name in names) else url
 
 
 def kept_proxy(url: MaybeSecret | None) -> MaybeSecret | None:

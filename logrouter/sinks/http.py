@@ -56,7 +56,7 @@ from logrouter.errors import DestinationError
 from logrouter.event import Offset
 from logrouter.formats.ndjson import json_lines, json_objects
 from logrouter.formats.raw import raw_lines
-from logrouter.http_sink import SUCCESS, HttpConfig, HttpSink, endpoint_of, http_url, refusal, shown
+from logrouter.http_sink import SUCCESS, HttpConfig, HttpSink, endpoint_of, http_url, kept_url, refusal, shown
 from logrouter.sinks import (
     Batch,
     Conversation,
@@ -112,7 +112,8 @@ class AnyHttpConfig(HttpConfig, kw_only=True, frozen=True):
     """Where to, what a request looks like, and what the answers mean."""
 
     url: MaybeSecret
-    """The whole URL, query included. From `${file:…}` it is a secret: webhooks have their key in it."""
+    """The whole URL, query included. From `${file:…}` it is a secret: webhooks have their key in it. So is one whose
+    query has a name that speaks of a key, token or the like: `?api_key=…`."""
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """How it is sent."""
     format: Literal["json_lines", "json_array", "raw", "template"] | None = None
@@ -134,6 +135,7 @@ class AnyHttpConfig(HttpConfig, kw_only=True, frozen=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        msgspec.structs.force_setattr(self, "url", kept_url(self.url))
         if self.format == "template" and self.body is None:
             raise ValueError("format: a template needs a body")
         if self.body is not None and self.format not in (None, "template"):

@@ -14,7 +14,7 @@ from logrouter.event import Flag
 from logrouter.sinks import Batch, Delivered, Halve, Pause, Rejected, Request, Response, Retry, SinkContext
 from logrouter.sinks.http import AnyHttpConfig, AnyHttpSink, Status
 from logrouter.testing import assert_sink_contract, batch_of, converse, slice_of
-from logrouter.values import Secret
+from logrouter.values import Secret, revealed
 
 URL = "https://example.org/in?key=k"
 CHAT = {"text": "{service.name}: {message}", "blocks": [{"level": 3, "on": True, "none": None}, "{{fixed}}", {}, []]}
@@ -286,6 +286,26 @@ def test_options_that_are_refused(options: str, problem: str) -> None:
     with pytest.raises(ConfigError) as error:
         config.load((), {"LOGROUTER_CONFIG_YAML": text})
     assert [mistake.problem for mistake in error.value.mistakes] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("query", "is_secret"),
+    [
+        ("", False),
+        ("?tenant=shop&pretty", False),
+        ("?tenant=a-token", False),
+        ("?tenant=shop&api_key=x", True),
+        ("?api%5fkey=x", True),
+        ("?TOKEN=x", True),
+        ("?key=x", True),
+        ("?keyed=x", False),
+        ("?dd-api-key=x", True),
+    ],
+)
+def test_a_url_whose_query_proves_who_we_are_is_a_secret(query: str, is_secret: bool) -> None:
+    made = AnyHttpConfig(url=URL.partition("?")[0] + query)
+    assert isinstance(made.url, Secret) is is_secret
+    assert revealed(made.url) == URL.partition("?")[0] + query
 
 
 @pytest.mark.parametrize("url", ["https://", "https:///x", "https://h:99999", "https://h:x", "ftp://h", "https://a b"])
