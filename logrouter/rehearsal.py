@@ -241,7 +241,7 @@ def _leaving(sink: Sink[Any], part: Slice) -> Iterator[Leaving]:
             case Request(method, target):
                 data = instruction.whole_body
                 data = _not_compressed(data) if sink.gathers else data
-                yield Leaving(data, f"{method} {target}", is_request=True)
+                yield Leaving(data, f"{method} {target}".rstrip(), is_request=True)
                 return
             case Keep(told=told):
                 yield Leaving(told())

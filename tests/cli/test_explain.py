@@ -219,6 +219,11 @@ def test_a_line_that_no_parser_takes_is_said_to_be_marked(
     assert ("parse_error" in told.partition("sinks")[2]) is bool(kind)
 
 
+def test_a_request_to_the_url_itself_is_named_by_its_method(command: Command) -> None:
+    told = command("explain", "--sink", "a=http+http://127.0.0.1:1/x", stdin=b"x\n").output
+    assert '16 bytes by POST: {"message":"x"}' in told
+
+
 def test_lines_of_another_source_than_the_first(command: Command, write: Callable[..., None]) -> None:
     write(
         "sources:\n"
