@@ -9,17 +9,21 @@ from typing import Final
 from logrouter.possessive import portable
 from logrouter.redaction._detector import Detector, Span, matches
 
+_LETTERS: Final = r"A-Za-z0-9_\w"
+"""In a class of characters: `\\w`, with those first that are told by one look into a table."""
 _EMAIL = re.compile(
-    portable(r"""(?<![\w.+-]) (?: [\w.+-]++ | (?<=\w)'(?=\w) | %(?!40) )++
+    portable(rf"""(?<![\w.+-]) (?=[\w.+-]|%(?!40))
+        [{_LETTERS}.+-]*+ (?: (?: (?<=\w)'(?=\w) | %(?!40) ) [{_LETTERS}.+-]*+ )*+
         (?: @ | %40 | \\u0040 )                          # percent-encoded, or escaped in JSON inside a string
-        [\w-]++ \.[\w-]++ (?: \.[\w-]++ )*+"""),
+        [{_LETTERS}-]++ (?: \.[{_LETTERS}-]++ )++"""),
     re.VERBOSE,
 )
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}(?:\.(?=[0-9])|(?![0-9]))){{4}}(?<!\.)(?!\.?[0-9])")
-_DOTS = re.compile(rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
-_LIKE_IPV6 = re.compile(rb":(?::|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:)")
-"""One of these stands in every such address, and not in a time."""
+_DOTS = re.compile(rb"_[0-9][0-9]{0,2}_[0-9]{1,3}_[0-9]")
+_LIKE_IPV6 = re.compile(rb":[0-9a-fk:](?:(?<=::)|[0-9a-fk]{0,3}:[0-9a-fk]{1,4}:)")
+"""Two colons, or three with hexadecimal digits between them (a `b` is folded to `k`): one of these stands in every such
+address, and not in a time."""
 _COLONS = re.compile(
     portable(r"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?:\.[0-9]++){0,3}+(?![0-9A-Za-z])")
 )
@@ -52,7 +56,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 PRESETS: Final = (
-    Detector("email", matches(_EMAIL), hints=(b"@", b"%40", rb"\u0040")),
-    Detector("ipv6", _ipv6, candidates=(_LIKE_IPV6,)),
-    Detector("ipv4", matches(_IPV4), candidates=(_DOTS,)),
+    Detector("email", matches(_EMAIL), _EMAIL, of_lines=True, hints=(b"@", b"%40", rb"\u0040")),
+    Detector("ipv6", _ipv6, of_lines=True, folded=(_LIKE_IPV6,)),
+    Detector("ipv4", matches(_IPV4), _IPV4, of_lines=True, folded=(_DOTS,)),
 )

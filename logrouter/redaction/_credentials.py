@@ -73,10 +73,10 @@ _LIKE_ASCII: Final = ("\u017f".encode(), "\u212a".encode())
 _LIKE_TOKEN: Final = re.compile(rb"J(?<=eyJ)")
 
 PRESETS: Final = (
-    Detector("url_password", matches(_URL_PASSWORD), hints=(b"@",), needs="/"),
+    Detector("url_password", matches(_URL_PASSWORD), of_lines=True, hints=(b"@",), needs="/"),
     Detector("bearer", matches(_BEARER), hints=(b"bearer",)),
     Detector("basic", _basic, hints=(b"basic",)),
-    Detector("jwt", _json_web_tokens, candidates=(_LIKE_TOKEN,)),
+    Detector("jwt", _json_web_tokens, of_lines=True, candidates=(_LIKE_TOKEN,)),
     Detector(
         "password",
         _passwords,

@@ -7,11 +7,12 @@ those of each vendor's documentation, or the shortest seen where it promises non
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from logrouter.possessive import portable
-from logrouter.redaction._detector import Detector, Span, matches
+from logrouter.redaction._detector import FOLD, Detector, Span, matches
 
 _BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d: ")
 _END = re.compile(r"-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----|Private-MAC: [0-9a-f]+")
@@ -51,7 +52,8 @@ _VENDORS: Final = {
     "xoxa-": "[A-Za-z0-9-]{10,}",
     "xoxr-": "[A-Za-z0-9-]{10,}",
     "xoxs-": "[A-Za-z0-9-]{10,}",
-    "xoxe": "[A-Za-z0-9.-]{10,}",
+    "xoxe-": "[A-Za-z0-9.-]{10,}",
+    "xoxe.": "[A-Za-z0-9.-]{10,}",
     "xapp-": "[A-Za-z0-9-]{10,}",
     "hooks.slack.com/": "(?:services|workflows|triggers)/[A-Za-z0-9/_-]{20,}",
     "sk_live_": "[A-Za-z0-9]{16,}",  # Stripe: secret, restricted, webhook
@@ -96,32 +98,43 @@ _TELEGRAM: Final = "[0-9]{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])"
 _SHAPES: Final = [re.escape(begin) + rest for begin, rest in _VENDORS.items()]
 _API_KEY = re.compile(portable(f"(?<![A-Za-z0-9])(?:{'|'.join([*_SHAPES, _TELEGRAM])})"))
 
-_ANCHORS: Final = "_-=.zxKT"
-"""Characters of which most logs have few; nearly all of these beginnings have one."""
-_FOLLOWS: Final = "[A-Za-z0-9%+/=._-]{10}"
-"""What at least follows it."""
+_FOLLOWS: Final = 10
+"""So many characters at least follow the last of a beginning that is rare in logs."""
 
 
-def _candidates() -> Iterator[re.Pattern[bytes]]:
-    """Find the beginnings that have an anchor: for each of these one expression, which looks around from there."""
-    grouped: dict[str, list[tuple[str, str]]] = {}
-    for begin in _VENDORS:
-        anchor = next((character for character in _ANCHORS if character in begin), None)
-        if anchor is not None:
-            before, _, after = begin.rpartition(anchor)
-            grouped.setdefault(anchor, []).append((before, after))
-    for anchor, some in grouped.items():
-        last = "".join(sorted({re.escape(before[-1]) for before, _ in some}))
-        around = "|".join(f"(?<={re.escape(before + anchor)}){re.escape(after)}" for before, after in some)
-        yield re.compile(f"{re.escape(anchor)}(?<=[{last}].)(?={_FOLLOWS})(?:{around})".encode())
+def _anchored(anchor: bytes, begins: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Finds those of some beginnings that hold a character. What follows it elsewhere is mostly shorter, and the word
+    that stands before it as long as few of them are: what it is comes last."""
+    last, lengths = set(), defaultdict(list)
+    for begin in begins:
+        before, found, after = begin.rpartition(anchor)
+        if found:
+            last.add(before[-1:])
+            lengths[len(before), len(after)].append(before + found + after)
+    around = [
+        b"(?<=[^A-Za-z0-9](?:%b).{%d})" % (b"|".join(some), _FOLLOWS - after) for (_, after), some in lengths.items()
+    ]
+    return re.compile(
+        b"%b[A-Za-z0-9%%+/=._-]{%d}(?<=[%b].{%d})(?:%b)"
+        % (anchor, _FOLLOWS, b"".join(sorted(last)), _FOLLOWS + 1, b"|".join(around))
+    )
 
 
-_HINTS: Final = [begin.encode() for begin in _VENDORS if not set(_ANCHORS) & set(begin)]
+_FOLDED: Final = sorted({begin.encode().translate(FOLD) for begin in _VENDORS})
+_LIKE_OTHERS: Final = (_anchored(b"z", [b"AIza"]), _anchored(b"K", [b"SK"]), _anchored(b"A", [b"ATATT3"]))
 _LIKE_AWS: Final = re.compile(rb"I(?=A[A-Z0-9]{16})(?<=A[KS]I)")
 _LIKE_TELEGRAM: Final = re.compile(rb"A(?=A[A-Za-z0-9_-]{33})(?<=:A)")
 
 PRESETS: Final = (
     Detector("private_key", _private_keys, hints=(b"private key", b"putty-user-key")),
     Detector("aws_key", matches(_AWS_KEY), hints=(b"ecret",), candidates=(_LIKE_AWS,)),
-    Detector("api_key", matches(_API_KEY), hints=(*_HINTS,), candidates=(*_candidates(), _LIKE_TELEGRAM)),
+    Detector(
+        "api_key",
+        matches(_API_KEY),
+        _API_KEY,
+        of_lines=True,
+        hints=(b"dapi",),
+        candidates=(*_LIKE_OTHERS, _LIKE_TELEGRAM),
+        folded=(_anchored(b"_", _FOLDED),),
+    ),
 )

@@ -11,9 +11,12 @@ from typing import Final
 from logrouter.possessive import portable
 from logrouter.redaction._detector import Detector, Shape, Span, kinds
 
-_DIGIT_RUN = re.compile(portable(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,}+"))
-_MANY_DIGITS: Final = Shape(kinds({"0": f"{digits} -"}), b"0" * 13)
+_DIGIT_RUN = re.compile(portable(r"[0-9](?<![0-9]{2})(?:[ -]?[0-9]){12,}+"))  # first what is quickly found
+_AS_NUMBERS: Final = kinds({"a": ascii_letters, "e": "eE", "0": f"{digits} -+", ",": ",]}\t\r\n"})
+_MANY_DIGITS: Final = Shape(_AS_NUMBERS, b"0" * 13)
 """What every such number begins with, be it in groups."""
+_EXPONENT: Final = Shape(_AS_NUMBERS, b"0e0", behind=b"0*+,")
+"""How a number of JSON ends that may be larger than its digits."""
 _DIGITS = re.compile(r"[0-9]+")
 _HEX_BEFORE = re.compile(r"[0-9A-Za-z]{0,64}\Z")
 _HEX_AFTER = re.compile(r"[0-9A-Za-z]{0,64}")
@@ -112,6 +115,6 @@ def is_iban(text: str) -> bool:
 
 
 PRESETS: Final = (
-    Detector("iban", _ibans, shapes=(_LIKE_IBAN,)),
-    Detector("card", _cards, shapes=(_MANY_DIGITS,), numbers=True),
+    Detector("iban", _ibans, of_lines=True, shapes=(_LIKE_IBAN,)),
+    Detector("card", _cards, of_lines=True, shapes=(_MANY_DIGITS, _EXPONENT), numbers=True),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,8 @@ _LONG_KEY: Final = 100
 """A key of so many characters is not."""
 _KNOWN_SETS: Final = 256
 """How many sets of detectors are remembered."""
+_ANY: Final = -1
+"""Of detectors."""
 _END: Final = b"\0"
 """Ends a text among others. One that holds it is looked at as two."""
 _NUMBERS: Final = (int, float, Decimal)
@@ -36,6 +39,14 @@ class _Key(NamedTuple):
     """What becomes of the key itself."""
 
 
+class _Asked(NamedTuple):
+    """A detector that is asked of texts."""
+
+    number: int
+    needs: str
+    replace: Callable[[str], str]
+
+
 class Scrubber:
     """Replaces what detectors find, everywhere in a document: in strings, in keys, and in numbers.
 
@@ -45,40 +56,54 @@ class Scrubber:
 
     def __init__(self, detectors: Iterable[Detector], stand_in: StandIn) -> None:
         self._detectors = tuple(detectors)
+        self._stand_in = stand_in
         self.clues = Clues(self._detectors)
-        self._asked: dict[Mask, Sequence[tuple[int, Detector]]] = {}
+        self._all = [_Asked(number, one.needs, self._replacing(one)) for number, one in enumerate(self._detectors)]
+        self._asked: dict[Mask, Sequence[_Asked]] = {}
         """Sets of detectors that were asked together."""
         self._later: dict[int, tuple[Clues, str, Mask]] = {}
         """The clues of the detectors behind one; its stand-in, if that is always the same, and what these may find in
         it: often nothing else is left of a text."""
+        self._of_lines: Mask = sum(1 << number for number, one in enumerate(self._detectors) if one.of_lines)
         self.of_numbers: Mask = sum(1 << number for number, one in enumerate(self._detectors) if one.numbers)
         """The detectors that are asked of numbers."""
         self._of_numbers = [one for one in self._detectors if one.numbers]
         self._smallest = 10**12 if all(one.name for one in self._of_numbers) else 0
         self._names = [(one.names, one.name) for one in self._detectors if one.names is not None]
-        self._stand_in = stand_in
         self._keys: dict[str, _Key] = {}
         self._plain_keys: set[str] = set()
         """Those of the known ones for which nothing is to be done."""
 
     def text(self, text: str) -> str:
         """The text without what was found; the same object if that is nothing."""
-        return self.redacted(text, self.clues.suspects(text))
+        return self._redacted(text, self.clues.suspects(text)) or ""
 
-    def redacted(self, text: str, suspects: Mask) -> str:
-        """The same, where it is known which detectors may find something."""
+    def redacted(self, texts: Sequence[str], suspects: Mask) -> Sequence[str]:
+        """The same for some texts, where it is known which detectors may find something in them: in C, as lines of one
+        text, where that makes no difference."""
+        lines = "\n".join(texts)
+        if lines.count("\n") == len(texts) - 1:
+            changed = self._redacted(lines, suspects, self._of_lines)
+            if changed is not None:
+                return changed.split("\n")
+        return [self._redacted(text, suspects) or "" for text in texts]
+
+    def _redacted(self, text: str, suspects: Mask, askable: Mask = _ANY) -> str | None:
+        """None where others would have to be asked than may be."""
         while suspects:
-            for number, one in self._asked.get(suspects) or self._asked_by(suspects):
-                if one.needs in text and (changed := self._replace(one, text)) is not text:
+            if suspects & ~askable:
+                return None
+            for number, needs, replace in self._asked.get(suspects) or self._asked_by(suspects):
+                if needs in text and (changed := replace(text)) is not text:
                     text, suspects = changed, self._later_suspects(number, changed)
                     break
             else:
                 break
         return text
 
-    def _asked_by(self, suspects: Mask) -> Sequence[tuple[int, Detector]]:
-        """These detectors and their numbers."""
-        asked = [(number, one) for number, one in enumerate(self._detectors) if suspects >> number & 1]
+    def _asked_by(self, suspects: Mask) -> Sequence[_Asked]:
+        """These detectors."""
+        asked = [one for number, one in enumerate(self._all) if suspects >> number & 1]
         if len(self._asked) < _KNOWN_SETS:
             self._asked[suspects] = asked
         return asked
@@ -91,6 +116,13 @@ class Scrubber:
             self._later[number] = clues, alone, clues.suspects(alone)
         clues, alone, of_alone = self._later[number]
         return of_alone if changed == alone else clues.suspects(changed)
+
+    def _replacing(self, one: Detector) -> Callable[[str], str]:
+        """What gives a text without what a detector finds; the same object if that is nothing."""
+        if one.whole is None:
+            return partial(self._replace, one)
+        stand_in, name = self._stand_in, one.name
+        return partial(one.whole.sub, lambda match: stand_in(match[0], name))
 
     def _replace(self, one: Detector, text: str) -> str:
         pieces: list[str] = []
@@ -156,17 +188,22 @@ class Scrubber:
                     waiting.append(value)
                 elif kind in _NUMBERS:
                     container[place] = self.number(value)
+        alike: dict[Mask, list[int]] = {}
         for number, suspects in self._suspected(texts).items():
-            container, place = places[number]
-            container[place] = self.redacted(texts[number], suspects)
+            alike.setdefault(suspects, []).append(number)
+        for suspects, numbers in alike.items():
+            changed = self.redacted([texts[number] for number in numbers], suspects)
+            for number, text in zip(numbers, changed, strict=True):
+                container, place = places[number]
+                container[place] = text
 
     def _suspected(self, texts: Sequence[str]) -> dict[int, Mask]:
         """The texts in which something may be found, and which detectors may find it."""
         always = self.clues.always
         found = dict.fromkeys(range(len(texts)), always) if always else {}
         block, starts = _as_block(texts)
-        for place, suspects in self.clues.places(block, _END):
-            number = bisect_right(starts, place) - 1
+        for begin, suspects in self.clues.suspected(block, _END).items():
+            number = bisect_right(starts, begin + 1) - 1
             found[number] = found.get(number, always) | suspects
         return found
 

@@ -9,7 +9,7 @@ marks around it and whether their number before it is odd:
 
 No clue is hidden by how JSON is written. What is escaped by a letter is blanked out before, with as many characters,
 so that no escaped quotation mark is taken for one, and nothing is where a text has no clue either. Strings that hold
-something escaped by number, and numbers with an exponent, are looked at whatever they hold.
+something escaped by number are looked at whatever they hold.
 
 What comes out is what parsing, changing and writing gives, but for blanks and other ways to write the same. A line of
 which a key is private, or says that its value is, is left to that.
@@ -19,16 +19,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from string import digits
 from typing import Final
 
 import msgspec
 
 from logrouter.documents import encode_value
-from logrouter.redaction._clues import Place
-from logrouter.redaction._detector import kinds
+from logrouter.redaction._clues import Mask
 from logrouter.redaction._scrubber import Scrubber
 
 _BLANK: Final = b"\x1f\x1f"
@@ -48,10 +46,6 @@ _COLON: Final = ord(":")
 _BLANKS: Final = b" \t\r\n"
 _COLON_LATER: Final = re.compile(rb"[ \t\r\n]+:")
 _NUMBER: Final = re.compile(rb"-?[0-9][0-9.eE+-]*")
-_EXPONENTS: Final = kinds({",": ",:[]{} \t\r\n", "e": "eE"})
-_IN_NUMBERS: Final = f"{digits}.+-".encode()
-_EXPONENT: Final = re.compile(rb"[:,\[ \t\r\n]-?[0-9][0-9.]*[eE]\+?[0-9]")
-"""How a number begins that is larger than its digits."""
 _decode_string: Final = msgspec.json.Decoder(str).decode
 _encode_string: Final[Callable[[str], bytes]] = msgspec.json.Encoder().encode
 
@@ -61,7 +55,7 @@ def redacted_lines(scrubber: Scrubber, lines: list[bytes]) -> Sequence[bytes | N
     block = b"\n".join(lines)
     splice = _Splice(scrubber, block)
     splice.all()
-    changed: list[bytes | None] = list(splice.changed().split(b"\n")) if splice.pieces else list(lines)
+    changed: list[bytes | None] = list(splice.changed().split(b"\n")) if splice.changes else list(lines)
     if splice.left:
         starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
         for place in splice.left:
@@ -77,70 +71,79 @@ class _Splice:
         self._block = block
         self._view = _without_escapes(block)
         """The same, with no quotation mark but those around strings."""
-        self.pieces: list[bytes] = []
-        """What comes out, up to:"""
-        self._done = 0
+        self.changes: list[tuple[int, int, bytes]] = []
+        """What is to be put in, each from where to where."""
         self.left: list[int] = []
         """Places in the lines that are to be parsed."""
 
     def changed(self) -> bytes:
         """The block, with what was put in."""
-        return b"".join((*self.pieces, self._block[self._done :]))
+        pieces: list[bytes] = []
+        done = 0
+        for begin, end, written in sorted(self.changes):
+            pieces += (self._block[done:begin], written)
+            done = end
+        return b"".join((*pieces, self._block[done:]))
 
     def all(self) -> None:
-        """Go through all places that have a clue, string by string."""
-        view, block, places = self._view, self._block, self._places()
-        redacted = self._scrubber.redacted
-        number = counted = quotes = 0
-        while number < len(places):
-            place, suspects = places[number]
-            quotes += view.count(b'"', counted, place)
-            counted = place
-            end = view.find(b'"', place)
-            if end < 0:
-                end = len(view)
-            number += 1
-            while number < len(places) and places[number][0] < end:
-                suspects |= places[number][1]
-                number += 1
-            begin = view.rfind(b'"', 0, place)
-            if quotes % 2:
-                text = _decode_string(block[begin : end + 1])
-                if view[end + 1] == _COLON or (view[end + 1] in _BLANKS and _COLON_LATER.match(view, end + 1)):
-                    if not self._scrubber.is_plain(text):
-                        self.left.append(begin)
+        """Go through all strings and numbers that have a clue."""
+        view, of_numbers = self._view, self._scrubber.of_numbers
+        alike: dict[Mask, list[int]] = {}
+        counted = quotes = 0
+        for begin, suspects in sorted(self._suspected().items()):
+            if suspects & of_numbers:  # the other clues stand nowhere but in strings
+                quotes += view.count(b'"', counted, begin)
+                counted = begin
+                if quotes % 2:
+                    self._numbers(begin)
                     continue
-                if suspects < 0:
-                    suspects = self._scrubber.clues.suspects(text)
-                changed = redacted(text, suspects)
-                if changed is not text:
-                    self._put(begin, end + 1, _encode_string(changed))
-            elif suspects & self._scrubber.of_numbers:
-                self._numbers(begin + 1, end)
+            alike.setdefault(suspects, []).append(begin)
+        for suspects, begins in alike.items():
+            self._strings(begins, suspects)
 
-    def _places(self) -> list[Place]:
+    def _suspected(self) -> dict[int, Mask]:
+        """The quotation marks before the strings, and before the numbers, that have a clue."""
         view, block = self._view, self._block
-        places = self._scrubber.clues.places(view, b'"')
-        extra: list[Place] = []
+        found = self._scrubber.clues.suspected(view, b'"')
         if b"\\" in view:
-            extra += ((place, _EVERYTHING) for place in self._each(view, b"\\"))
+            found |= self._each(view, b"\\")
         if b"\\" in block and rb"\\u" in block:  # what a detector sees is \u, which email looks for
-            extra += ((place, _EVERYTHING) for place in self._each(block, rb"\\u"))
-        mask = self._scrubber.of_numbers
-        if mask and b",e," in view.translate(_EXPONENTS, _IN_NUMBERS):
-            extra += ((match.start(), mask) for match in _EXPONENT.finditer(view))
-        return sorted(places + extra) if extra else places
+            found |= self._each(block, rb"\\u")
+        return found
 
-    def _each(self, block: bytes, piece: bytes) -> Iterator[int]:
-        """Where a piece stands, once in each string."""
+    def _each(self, block: bytes, piece: bytes) -> Iterator[tuple[int, Mask]]:
+        """The strings in which a piece stands."""
         place = block.find(piece)
         while place >= 0:
-            yield place
+            yield self._view.rfind(b'"', 0, place), _EVERYTHING
             place = block.find(piece, self._view.find(b'"', place))
 
-    def _numbers(self, begin: int, end: int) -> None:
+    def _strings(self, begins: Iterable[int], suspects: Mask) -> None:
+        """Strings that have the same clues, by the quotation marks before them."""
+        view, block = self._view, self._block
+        spans: list[tuple[int, int]] = []
+        texts: list[str] = []
+        for begin in begins:
+            end = view.find(b'"', begin + 1) + 1
+            text = _decode_string(block[begin:end])
+            if view[end] == _COLON or (view[end] in _BLANKS and _COLON_LATER.match(view, end)):
+                if not self._scrubber.is_plain(text):
+                    self.left.append(begin)
+            else:
+                spans.append((begin, end))
+                texts.append(text)
+        if suspects is _EVERYTHING:
+            changed: Sequence[str] = list(map(self._scrubber.text, texts))
+        else:
+            changed = self._scrubber.redacted(texts, suspects)
+        for (begin, end), text, redacted in zip(spans, texts, changed, strict=True):
+            if redacted != text:
+                self.changes.append((begin, end, _encode_string(redacted)))
+
+    def _numbers(self, begin: int) -> None:
         """What stands between two strings: there may be more than one."""
-        for match in _NUMBER.finditer(self._block, begin, end):
+        end = self._view.find(b'"', begin + 1)
+        for match in _NUMBER.finditer(self._block, begin, end if end >= 0 else len(self._block)):
             try:
                 value = msgspec.json.decode(match[0])
             except msgspec.DecodeError:  # larger than any float
@@ -148,11 +151,7 @@ class _Splice:
                 continue
             changed = self._scrubber.number(value)
             if changed is not value:
-                self._put(match.start(), match.end(), encode_value(changed))
-
-    def _put(self, begin: int, end: int, written: bytes) -> None:
-        self.pieces += (self._block[self._done : begin], written)
-        self._done = end
+                self.changes.append((*match.span(), encode_value(changed)))
 
 
 def _without_escapes(block: bytes) -> bytes:
