@@ -91,7 +91,7 @@ def test_a_missing_severity_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("time", "expected"),
-    [("0033-04-03", "0033-04-03"), ("9999-12-31T23:59:59Z", "9999-12-31"), ("9999-12-31T23:59:59-01:00", "unknown")],
+    [("0033-04-03", "0033-04-03"), ("9999-12-31T23:59:59Z", "9999-12-31"), ("9999-12-31T23:59:59-01:00", "2026-01-31")],
 )
 def test_dates_at_the_edge(time: str, expected: str) -> None:
     assert Template.parse("{date}").render({"ts": time}, FACTS) == expected

@@ -51,7 +51,7 @@ async def test_what_it_raises_is_raised_and_it_is_called_once() -> None:
 @pytest.mark.usefixtures("no_threads")
 async def test_bodies_are_compressed_all_the_same() -> None:
     body = b"x" * 200_000
-    assert await compressed(body, "gzip", 1) == compress(body, "gzip", 1)
+    assert await compressed([body], "gzip", 1) == compress(body, "gzip", 1)
 
 
 @pytest.mark.usefixtures("no_threads")
