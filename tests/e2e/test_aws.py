@@ -22,7 +22,7 @@ BEGUN = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipa
 def container_and_bucket(request: Received) -> Reply:
     if request.target == "/credentials":
         return Reply(200, body=GIVEN)
-    return Reply(200, body=BEGUN if request.method == "POST" else b"")
+    return Reply(200, {"etag": '"e"'}, body=BEGUN if request.method == "POST" else b"")
 
 
 @pytest.mark.parametrize("command", [[], ["check", "--connect"]])
