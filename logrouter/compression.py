@@ -41,7 +41,9 @@ def compress(data: bytes, compression: ContentCoding, level: int | None = None) 
     """
     match compression:
         case "gzip":
-            return _gzip(data, _GZIP_LEVEL if level is None else level)
+            level = _GZIP_LEVEL if level is None else level
+            gzipped: bytes = _gzip_library(level).compress(data, level, _GZIP_WINDOW_BITS)
+            return gzipped
         case "zstd":
             return _zstd_frame(data, _ZSTD_LEVEL if level is None else level)
         case "snappy":
@@ -59,25 +61,19 @@ def compress_pieces(pieces: Sequence[bytes], compression: ContentCoding, level: 
     """
     if compression != "gzip" or len(pieces) == 1:
         return compress(b"".join(pieces), compression, level)
-    compressor = _gzip_compressor(_GZIP_LEVEL if level is None else level)
+    level = _GZIP_LEVEL if level is None else level
+    compressor = _gzip_library(level).compressobj(level, zlib.DEFLATED, _GZIP_WINDOW_BITS)
     coded = list(map(compressor.compress, pieces))
     return b"".join([*coded, compressor.flush()])
 
 
-def _gzip(data: bytes, level: int) -> bytes:
+def _gzip_library(level: int) -> Any:
+    """The module that is asked for a level: isal's has the names of zlib's."""
     if level > _GZIP_FAST_LEVELS:
-        return zlib.compress(data, level, _GZIP_WINDOW_BITS)
+        return zlib
     from isal import isal_zlib
 
-    return isal_zlib.compress(data, level, _GZIP_WINDOW_BITS)
-
-
-def _gzip_compressor(level: int) -> Any:
-    if level > _GZIP_FAST_LEVELS:
-        return zlib.compressobj(level, zlib.DEFLATED, _GZIP_WINDOW_BITS)
-    from isal import isal_zlib
-
-    return isal_zlib.compressobj(level, isal_zlib.DEFLATED, _GZIP_WINDOW_BITS)
+    return isal_zlib
 
 
 def _zstd_frame(data: bytes, level: int) -> bytes:
