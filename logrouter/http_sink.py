@@ -35,8 +35,8 @@ class BatchOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """When a batch is sent: as soon as one of these is reached, or the spool needs the room."""
 
     size: Size | None = None
-    """As it is sent, so compressed. Before it is compressed a batch holds no more than about 1MiB, of `elasticsearch`
-    2MiB, and a quarter of the sink's share of `spool.memory`. Default: as much as that; of `loki` 512KiB at most."""
+    """As it is sent, so compressed. Before it is compressed a batch holds no more than about 1MiB, of `loki` 2MiB, of
+    `elasticsearch` 4MiB, and a quarter of the sink's share of `spool.memory`. Default: as much as that."""
     events: int | None = None
     """How many events at most. Default: as many as fit; of `http` with a `body` 100."""
     age: Duration | None = None

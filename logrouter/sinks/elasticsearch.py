@@ -149,7 +149,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
 
     Config: ClassVar[type[SinkConfig]] = ElasticsearchConfig
     names_by: ClassVar[tuple[str, ...]] = ("index",)
-    read_bytes: ClassVar[int] = 2 * READ_BYTES  # a request costs as much as 300 events
+    read_bytes: ClassVar[int] = 4 * READ_BYTES  # a request costs as much as 300 events
 
     def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
         super().__init__(config, context)

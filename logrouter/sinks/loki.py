@@ -77,6 +77,7 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
+from logrouter.batch import READ_BYTES
 from logrouter.facts import Facts
 from logrouter.http_sink import HttpConfig, HttpSink, endpoint_of, http_url, shown
 from logrouter.instructions import Delivered, Halve, Instruction, Now, Outcome, Pause, Rejected, Request, Response
@@ -95,8 +96,6 @@ PUSH: Final = "/loki/api/v1/push"
 _PROTOBUF: Final = (("Content-Type", "application/x-protobuf"),)
 _NOTHING: Final = b"\0"
 """No bytes, as snappy writes them."""
-_BATCH_BYTES: Final = 512 * 1024
-"""Some 2 MiB before compression: gRPC between Loki's parts takes 4, a tenant is allowed 6 at once by default."""
 _MOST_METADATA = 128
 """`max_structured_metadata_entries_count`"""
 
@@ -146,6 +145,7 @@ class LokiSink(HttpSink[LokiConfig]):
 
     Config: ClassVar[type[SinkConfig]] = LokiConfig
     wants_times: ClassVar[bool] = True
+    read_bytes: ClassVar[int] = 2 * READ_BYTES  # gRPC between Loki's parts takes 4 MiB, of a tenant it takes 6 at once
 
     def __init__(self, config: LokiConfig, context: SinkContext) -> None:
         super().__init__(config, context)
@@ -153,8 +153,6 @@ class LokiSink(HttpSink[LokiConfig]):
         tenant = {} if config.tenant is None else {"X-Scope-OrgID": config.tenant}
         self.endpoint = endpoint_of(config, kept_as(base, config.url), tenant)
         self._target = PUSH + query
-        if config.batch.size is None:
-            self.batching = msgspec.structs.replace(self.batching, size_bytes=_BATCH_BYTES)
         labels = legal_names(config.labels)
         depends = {name: text for name, text in labels.items() if not text.is_constant}
         fixed = [(name, text.render({}, Facts({}, 0, {}))) for name, text in labels.items() if name not in depends]

@@ -417,7 +417,7 @@ def test_the_tenant_and_who_we_are_go_with_every_request() -> None:
 
 
 def test_one_request_at_a_time_of_a_size_that_loki_takes() -> None:
-    assert (sink().concurrency, sink().batching.size_bytes) == (1, 512 * 1024)
+    assert (sink().concurrency, sink().batching.read_bytes) == (1, 2 * 1024 * 1024)
 
 
 # ── check --connect ──
