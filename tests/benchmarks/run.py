@@ -1,6 +1,6 @@
 """Measures the real command, as whole processes, beside a yardstick, and prints tables in Markdown.
 
-    python -m tests.benchmarks.run [--quick] [--only NAME]
+    python -m tests.benchmarks.run [--quick] [--rounds N] [--only NAME]
 
 Every run's outputs are checked, line for line, against what the input says must be there: see `cases.py`.
 """
@@ -205,6 +205,7 @@ def main() -> None:
     options = _parse()
     prepare()
     plan = QUICK if options.quick else FULL
+    plan = plan._replace(rounds=options.rounds or plan.rounds)
     folder = Path(tempfile.gettempdir())
     chosen = [case for case in CASES if options.only in (None, case.name)]
     parts: dict[str, Callable[[], Iterator[str]]] = {
@@ -225,7 +226,9 @@ def main() -> None:
         "shipping-start": lambda: destinations.start(plan.rounds),
         "latency": lambda: destinations.latency(100, plan.trickle_seconds),
         "stalls": lambda: stalls.stalls(max(plan.small, stalls.LEAST_EVENTS)),
-        "peers": lambda: peers.beside(min(plan.small, 100_000), min(plan.middle, 500_000), 3, plan.trickle_seconds),
+        "peers": lambda: peers.beside(
+            min(plan.small, 100_000), min(plan.middle, 500_000), plan.rounds, plan.trickle_seconds
+        ),
     }
     _print("machine", machine)
     for name, part in parts.items():
@@ -244,6 +247,7 @@ def _print(name: str, part: Callable[[], Iterator[str]]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, fewer rounds")
+    parser.add_argument("--rounds", type=int, metavar="N", help="medians of so many, instead of 5 (quick: 3)")
     names = [
         "start",
         "trickle",

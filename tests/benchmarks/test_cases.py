@@ -12,7 +12,7 @@ from statistics import fmean
 
 import pytest
 
-from tests.benchmarks import cases, inputs, measure, run
+from tests.benchmarks import cases, destinations, inputs, measure, run
 from tests.benchmarks.cases import CASES, Case
 
 COUNT = 2_000
@@ -83,3 +83,12 @@ def test_launcher_passes_the_exit_code_on(tmp_path: Path) -> None:
     cpu_seconds, wall_seconds, peak_mib = map(float, result.read_text().split())
     assert 0 < cpu_seconds < wall_seconds * 4
     assert 4 < peak_mib < 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("destination", destinations.DESTINATIONS, ids=lambda destination: destination.name)
+def test_the_yardstick_of_shipping_ships(destination: destinations.Destination) -> None:
+    with destinations.counting_server() as port:
+        command = [*destinations.YARDSTICK, destination.name, str(port)]
+        assert measure.run_piped(command, inputs.input_file("json", COUNT)).cpu_seconds > 0
+        assert destinations.counts(port)["events"] == COUNT
