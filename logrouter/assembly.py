@@ -21,7 +21,7 @@ from logrouter.routing import Router
 from logrouter.sinks import Sink, SinkContext
 from logrouter.values import all_revealed
 
-_ROUTING: Final[dict[str, Any]] = {"match": None, "when_full": None, "start": "newest"}
+_ROUTING: Final[dict[str, Any]] = {"match": None, "when_full": None, "start": "end"}
 """Options that are not the sink's own affair: it is the same whatever they are."""
 
 

@@ -93,8 +93,7 @@ class Succession:
                 self._members.restore(delivery.number)
 
     def _add(self, delivery: Delivery, found: NewCursor) -> None:
-        oldest = delivery.sink.config.start == "oldest"
-        self._members.come(delivery.number, found.cursor, is_new=found.is_new, from_oldest=oldest)
+        self._members.come(delivery.number, found.cursor, is_new=found.is_new, start=delivery.sink.config.start)
         self._topology.deliveries.append(delivery)
 
     async def _hand_over(

@@ -57,9 +57,9 @@ class SinkConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     when_full: Literal["block", "discard_oldest"] | None = None
     """What happens when this sink lags and the spool is full: `block` makes the sources wait, `discard_oldest` discards
     this sink's oldest events, counted. Default: what `spool.when_full` says."""
-    start: Literal["newest", "oldest"] = "newest"
-    """Where a sink begins that is new to the spool: with the events to come (`newest`), or with the oldest that are
-    still there."""
+    start: Literal["beginning", "end"] = "end"
+    """Where in the spool a sink begins that is new to it: at the `end`, with the events to come, or at the `beginning`,
+    with the oldest that are still there. Later it goes on where it was."""
 
 
 ConfigT = TypeVar("ConfigT", bound=SinkConfig)

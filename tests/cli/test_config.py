@@ -66,7 +66,7 @@ def test_each_value_and_where_it_came_from(command: Command) -> None:
         "    type: file  # logrouter.yaml:6:17",
         "    match: level  # --match errors=…",
         "    include: []  # default",
-        "    start: newest  # default",
+        "    start: end  # default",
         "    path: errors.log  # logrouter.yaml:6:17",
         "    format: raw  # logrouter.yaml:6:17",
         "    compression: auto  # default",

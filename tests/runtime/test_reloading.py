@@ -155,7 +155,7 @@ async def test_a_new_sink_may_begin_with_the_oldest_events_that_are_held(autojum
             run.source.feed()
         await settled()
         run.break_down("b", True)
-        options = {"SINK_B__START": "oldest", "SINK_B__MATCH": "n != 15", "SPOOL__MEMORY": "1MiB"}
+        options = {"SINK_B__START": "beginning", "SINK_B__MATCH": "n != 15", "SPOOL__MEMORY": "1MiB"}
         outcome = await run.reload({"a": "file:a", "b": "file:{date}"}, **options)
         assert outcome.mistakes == []
         run.source.feed()
@@ -552,14 +552,14 @@ async def test_a_new_sink_may_begin_with_the_oldest_event_of_the_log(autojump_cl
             run.source.feed(50)
         await trio.sleep(30)
         urls = {"a": "file:a", "slow": "file:slow", "b": "file:b"}
-        await run.reload(urls, SINK_B__START="oldest", SINK_B__MATCH="n != 7", **options)
+        await run.reload(urls, SINK_B__START="beginning", SINK_B__MATCH="n != 7", **options)
         run.source.feed()
 
     await run.to_the_end(script)
     assert run.numbers("b") == [number for number in range(2010) if number != 7]
     assert run.numbers("a") == list(range(2010))
 
-    again = Reloaded({"a": "file:a", "c": "file:c"}, SINK_C__START="oldest", **options)
+    again = Reloaded({"a": "file:a", "c": "file:c"}, SINK_C__START="beginning", **options)
     await again.to_the_end(settled)
     assert again.numbers("c") == list(range(2010))
     assert again.ledger("c").read == 2010

@@ -14,7 +14,7 @@ A sink's number stands for one set of options: whoever takes over has another, f
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from logrouter.cursors import Gap, Tally
 from logrouter.routing import Router
@@ -36,14 +36,14 @@ class Members:
         spool.routers.follow(router, spool.appended)
         spool.routers.forget(min((cursor.state.committed for cursor in spool.cursors.values()), default=spool.appended))
 
-    def come(self, number: int, cursor: Cursor, *, is_new: bool, from_oldest: bool = False) -> None:
+    def come(self, number: int, cursor: Cursor, *, is_new: bool, start: Literal["beginning", "end"] = "end") -> None:
         """Another sink reads from now on. `is_new`: nothing is known of it; its cursor was written down a moment ago,
-        while more events came."""
+        while more events came. `start`: where it begins then, see `SinkConfig`."""
         spool = self._spool
         cursor.number = number
         if is_new:
             with spool.telling(cursor):
-                cursor.begin_at(self.oldest() if from_oldest else spool.appended)
+                cursor.begin_at(self.oldest() if start == "beginning" else spool.appended)
         cursor.ledger.read = spool.appended - cursor.state.origin
         spool.cursors[number] = cursor
         self._skip_what_is_gone(cursor)

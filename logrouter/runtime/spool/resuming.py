@@ -69,11 +69,9 @@ def spool_over(
     others = {name: journal.load() for name, journal in absent.items() if name not in states}
     store.begin_at(max((state.end for state in (*states.values(), *others.values()) if state), default=0))
     _tell_absent(others, store, log)
-    oldest = store.oldest
+    starts = {"beginning": store.oldest, "end": store.end}
     begun = {
-        name: _begun(
-            name, state, store.end, oldest if settings.sinks[name].config.start == "oldest" else store.end, store.epoch
-        )
+        name: _begun(name, state, store.end, starts[settings.sinks[name].config.start], store.epoch)
         for name, state in states.items()
     }
     cursors = [make_cursor(name, settings, state, journals[name]) for name, state in begun.items()]
