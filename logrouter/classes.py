@@ -1,4 +1,4 @@
-"""What routing found out about the events of a chunk: one class number each, and what each class means.
+"""Classes of events: which there are, what each means to each sink, and rows whose class is known.
 
 All rules together give an event one integer, a bit for each rule. Each combination of bits that occurs is a *class*;
 it says for every sink whether it gets the event, and in which shape. There are few of them, so a class number is a
@@ -7,17 +7,13 @@ byte, and a sink's share of a chunk is found by `bytes.translate`.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from logrouter.compiling import Generated
 from logrouter.facts import Facts
 from logrouter.policy import Shapes
 from logrouter.projection import Row
-
-if TYPE_CHECKING:
-    from logrouter.routing import Router
 
 MEMO_LIMIT: Final = 4096
 """Rows remembered at once; when there are more the memo starts again. 4096 rows are about 1 MiB."""
@@ -80,39 +76,6 @@ class Classes(dict[int, int]):
             table = bytes(map(holds, self.shapes)).ljust(MAX_CLASSES, b"\0")
             self._tables[key] = len(self.shapes), table
         return table
-
-
-class Routed:
-    """What routing found out about a chunk."""
-
-    __slots__ = ("classes", "columns", "numbers", "router", "times_ns")
-
-    def __init__(
-        self,
-        router: Router,
-        classes: Classes,
-        numbers: bytes,
-        columns: tuple[tuple[Sequence[str] | str, ...], ...],
-        times_ns: array[int] | None = None,
-    ) -> None:
-        self.router = router
-        """Who found it out."""
-        self.classes = classes
-        self.numbers = numbers
-        """One class number an event."""
-        self.columns = columns
-        """Sink → template → the text for each event, or one for all."""
-        self.times_ns = times_ns
-        """When each event happened, where some sink asks for it."""
-
-    def count(self, sink: int) -> int:
-        """How many events the sink gets; of one that came later, how many there are."""
-        place = self.router.places.get(sink)
-        return len(self.numbers) if place is None else self.numbers.translate(self.classes.wanted(place)).count(1)
-
-    def unmatched(self) -> int:
-        """How many events no sink gets."""
-        return self.numbers.translate(self.classes.unwanted()).count(1)
 
 
 class Memo(dict[Row, int]):

@@ -18,10 +18,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from logrouter.classes import Routed
     from logrouter.positions import Begun
 
 EVENT_OVERHEAD_BYTES = 60
@@ -82,6 +81,16 @@ class Offset(NamedTuple):
         return f"{self.epoch:016x}-{self.sequence}"
 
 
+class Shares(Protocol):
+    """How many events of a chunk go where, as routing found out (`routing.Routed`)."""
+
+    def count(self, sink: int) -> int:
+        """How many events the sink gets; of one that came later, how many there are."""
+
+    def unmatched(self) -> int:
+        """How many events no sink gets."""
+
+
 class Chunk:
     """A run of events appended together. Immutable once the spool has given it an offset."""
 
@@ -108,7 +117,7 @@ class Chunk:
         self.position = position
         self.begun: Begun | None = None
         self.offset = Offset(0, 0)
-        self.routed: Routed | None = None
+        self.routed: Shares | None = None
 
     def __len__(self) -> int:
         return len(self.payloads)

@@ -19,7 +19,7 @@ from logrouter.batch import Slice
 from logrouter.chain.named import Tally
 from logrouter.event import Chunk
 from logrouter.positions import encode_behind
-from logrouter.routing import Router
+from logrouter.routing import Routed, Router
 
 
 class Routers:
@@ -73,12 +73,12 @@ class Routers:
     def renewed(self, chunk: Chunk) -> list[Chunk]:
         """A chunk that is about to be appended, at its offset. Routed anew where its router is not in force any more:
         while it waited for room another one has followed."""
-        assert chunk.routed is not None
+        assert isinstance(chunk.routed, Routed)
         return [chunk] if chunk.routed.router is self.current else _routed(self.current, chunk)
 
     def slices(self, chunk: Chunk, sink: int) -> list[Slice]:
         """What a sink gets of a routed chunk: nearly always one slice, none where that is nothing."""
-        assert chunk.routed is not None
+        assert isinstance(chunk.routed, Routed)
         router, pieces = chunk.routed.router, [chunk]
         if sink not in router.places:
             router = self._that_knows(sink)

@@ -25,7 +25,7 @@ from itertools import compress
 from operator import or_
 from typing import Any
 
-from logrouter.classes import MAX_CLASSES, Classes, Memo, Routed, TooManyClasses
+from logrouter.classes import MAX_CLASSES, Classes, Memo, TooManyClasses
 from logrouter.compiling import Generator
 from logrouter.event import Chunk
 from logrouter.facts import Facts
@@ -36,6 +36,39 @@ from logrouter.sinks import Chosen, Slice
 
 _MEMOS = 64
 """Sets of attributes for which classes are remembered."""
+
+
+class Routed:
+    """What routing found out about a chunk."""
+
+    __slots__ = ("classes", "columns", "numbers", "router", "times_ns")
+
+    def __init__(
+        self,
+        router: Router,
+        classes: Classes,
+        numbers: bytes,
+        columns: tuple[tuple[Sequence[str] | str, ...], ...],
+        times_ns: array[int] | None = None,
+    ) -> None:
+        self.router = router
+        """Who found it out."""
+        self.classes = classes
+        self.numbers = numbers
+        """One class number an event."""
+        self.columns = columns
+        """Sink → template → the text for each event, or one for all."""
+        self.times_ns = times_ns
+        """When each event happened, where some sink asks for it."""
+
+    def count(self, sink: int) -> int:
+        """How many events the sink gets; of one that came later, how many there are."""
+        place = self.router.places.get(sink)
+        return len(self.numbers) if place is None else self.numbers.translate(self.classes.wanted(place)).count(1)
+
+    def unmatched(self) -> int:
+        """How many events no sink gets."""
+        return self.numbers.translate(self.classes.unwanted()).count(1)
 
 
 class Router:
@@ -92,7 +125,7 @@ class Router:
     def slice(self, chunk: Chunk, number: int) -> Slice | None:
         """What a sink gets of a chunk that was routed here. None: nothing."""
         routed, sink = chunk.routed, self.places[number]
-        assert routed is not None
+        assert isinstance(routed, Routed)
         wanted = routed.numbers.translate(routed.classes.wanted(sink))
         count = wanted.count(1)
         if not count:

@@ -6,7 +6,7 @@ from logrouter.chain import Chain
 from logrouter.event import Chunk, Flag, Offset
 from logrouter.policy import Route, SinkRouting
 from logrouter.routers import Routers
-from logrouter.routing import Router
+from logrouter.routing import Routed, Router
 from logrouter.rules import Rule
 from logrouter.steps.remove import Remove, RemoveConfig
 from logrouter.templates import Template
@@ -39,7 +39,7 @@ def test_a_sink_that_came_later_has_older_events_routed_by_its_own_rules() -> No
     routers.follow(router_of("n == 2", 5, "{n}-new"), 100)
     (part,) = routers.slices(chunk, 5)
     assert (part.payloads, list(part.sequences), part.columns) == ([EVENTS[1]], [1], (["2-new"],))
-    assert chunk.routed is not None
+    assert isinstance(chunk.routed, Routed)
     assert chunk.routed.router is not routers.current  # others share the chunk
     assert chunk.routed.count(5) == 2  # as far as is known
 
@@ -68,8 +68,8 @@ def test_what_waits_for_room_is_routed_anew_when_the_router_has_changed() -> Non
     first = chunk.routed
     routers.follow(router_of("n == 2", 0), 100)
     assert routers.renewed(chunk) == [chunk]
-    assert first is not None
-    assert chunk.routed is not None
+    assert isinstance(first, Routed)
+    assert isinstance(chunk.routed, Routed)
     assert (first.router is routers.current, chunk.routed.router is routers.current) == (False, True)
 
 

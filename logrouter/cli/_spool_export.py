@@ -30,7 +30,7 @@ from logrouter.formats import ndjson
 from logrouter.formats.include import Include
 from logrouter.formats.raw import raw_lines
 from logrouter.policy import SinkRouting
-from logrouter.routing import Router
+from logrouter.routing import Routed, Router
 from logrouter.rules import Rule
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
@@ -164,7 +164,7 @@ def _wanted_by(settings: Settings, sink: str) -> Callable[[Chunk], bytes]:
 
 def _classes(router: Router, chunk: Chunk, sink: int) -> tuple[bytes, bytes]:
     """For each event, whether the sink gets it, and whether it has a key that the sink would add."""
-    routed = [piece.routed for piece in router.route(chunk) if piece.routed is not None]
+    routed = [piece.routed for piece in router.route(chunk) if isinstance(piece.routed, Routed)]
     wanted = b"".join(part.numbers.translate(part.classes.wanted(sink)) for part in routed)
     return wanted, b"".join(part.numbers.translate(part.classes.colliding(sink)) for part in routed)
 

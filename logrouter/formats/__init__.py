@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from logrouter.formats.include import Include
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 Format = Literal["json", "raw", "pretty", "logfmt"]
 

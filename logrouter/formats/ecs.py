@@ -23,7 +23,7 @@ from logrouter.references import MISSING, lookup
 from logrouter.templates import MISSING_TEXT
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 VERSION: Final = "8.11.0"
 """Of the schema. The fields below have had their names since its first edition."""

@@ -10,7 +10,7 @@ from logrouter.event import Flag
 from logrouter.formats.include import Include
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 
 def documents(part: Slice, include: Include) -> Iterator[Document]:

@@ -19,7 +19,7 @@ from logrouter.errors import did_you_mean, nearest_or_all
 from logrouter.event import ATTRIBUTES, MARKS, Attributes, Flag, flag_attributes
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 PLAIN_JSON, PLAIN_TEXT, OWN_WAY = 0, 1, 2
 """How an event is turned into JSON: passed through with a suffix, quoted with a suffix, or taken apart."""

@@ -19,7 +19,7 @@ from logrouter.formats.include import Include
 from logrouter.formats.values import compact, without_surrogates
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 MAX_DEPTH: Final = 15
 """Objects nested deeper than this are written as JSON: nobody greps for a key of so many names."""

@@ -27,7 +27,7 @@ from logrouter.formats.events import document_of
 from logrouter.formats.include import OWN_WAY, PLAIN_JSON, PLAIN_TEXT, Additions, Include
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 _encode = msgspec.json.Encoder().encode
 _MESSAGE = b'{"message":'

@@ -21,7 +21,7 @@ from logrouter.formats.values import compact, escape_controls
 from logrouter.references import MISSING, Field, lookup
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 MESSAGE_KEYS: Final = ("message", "msg", "event", "text", "log")
 """Where the message is looked for: the first that holds a string."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from logrouter.event import Flag, Offset
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 # As plain ints: `&` with a Flag costs 2 µs, with an int 0.02.
 _NOTICE = int(Flag.NOTICE)

@@ -29,7 +29,7 @@ from logrouter.formats.include import Include
 from logrouter.formats.ndjson import json_objects
 
 if TYPE_CHECKING:
-    from logrouter.sinks import Slice
+    from logrouter.batch import Slice
 
 TIMESTAMP: Final = "@timestamp"
 _OPENING = '\n{"@timestamp":"'
