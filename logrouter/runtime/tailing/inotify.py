@@ -14,6 +14,7 @@ import os
 import struct
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any, Final
 
 _MODIFY: Final = 0x2
@@ -66,11 +67,19 @@ def silent_file_system(path: str) -> str | None:
 
 
 class Inotify:
-    """One instance."""
+    """One instance. Threads may share it: the last that lets go of it closes it."""
 
     def __init__(self) -> None:
         """Raises OSError where there is none to be had."""
         self.fd = _call("inotify_init1", os.O_NONBLOCK | os.O_CLOEXEC)
+        self._holders = 1
+        self._counting = Lock()
+
+    def hold(self) -> bool:
+        """Keep it open until one more `close`. False: it is closed already."""
+        with self._counting:
+            self._holders += self._holders > 0
+            return self._holders > 0
 
     def watch_file(self, fd: int) -> int:
         """Watch an open file; gives its number. Raises OSError."""
@@ -107,5 +116,8 @@ class Inotify:
             return b""
 
     def close(self) -> None:
-        """Let go of all watches."""
-        os.close(self.fd)
+        """Let go of it; of all watches, where nobody else holds it."""
+        with self._counting:
+            self._holders -= 1
+            if not self._holders:
+                os.close(self.fd)

@@ -58,10 +58,11 @@ class Known:
 
     def _pop(self, key: str) -> Places:
         places = self._places.pop(key)
-        keys = self._by_inode[any_of(places).inode]
-        keys.discard(key)
-        if not keys:
-            del self._by_inode[any_of(places).inode]
+        for inode in {place.inode for place in places.values()}:  # one of its streams may have moved on in a copy
+            keys = self._by_inode[inode]
+            keys.discard(key)
+            if not keys:
+                del self._by_inode[inode]
         return places
 
 

@@ -26,7 +26,6 @@ class Watching:
         """`poll`: without inotify."""
         self.trouble: str | None = None
         """Why inotify cannot be had, at least not for all: one has to look more often."""
-        self.looking = False
         self._patterns = patterns
         self._poll_interval_seconds = poll_interval_seconds
         self._files: Inotify | None = None
@@ -57,7 +56,7 @@ class Watching:
         """Let go of all watches."""
         if self._files is not None:
             self._files.close()
-        if self._folders is not None and not self.looking:  # else a thread that nobody waits for still uses it
+        if self._folders is not None:
             self._folders.close()
         self._files = self._folders = None
 
@@ -72,13 +71,13 @@ class Watching:
 
     def look(self) -> Look:
         """What there is; when that changes from now on, it is noticed. To be called in a thread."""
-        if self._folders is None:
+        inotify = self._folders
+        if inotify is None or not inotify.hold():  # nobody may wait for this thread any more
             return self._patterns.look()
-        self.looking = True
         try:
-            return self._look(self._folders)
+            return self._look(inotify)
         finally:
-            self.looking = False
+            inotify.close()
 
     def _look(self, inotify: Inotify) -> Look:
         numbers: set[int] = set()

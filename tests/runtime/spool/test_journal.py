@@ -410,3 +410,18 @@ def test_files_that_tell_nothing_are_known_to_be_there(content: bytes, tmp_path:
     journal = Journal(str(tmp_path / "s"))
     assert journal.load() is None
     assert journal.exists
+
+
+def test_what_a_sync_is_to_cover_is_not_durable_before_it_is_done() -> None:
+    """Whoever deletes what the cursor has passed asks meanwhile; and one that is cancelled is never done."""
+    disk = crashing_disk()
+    written = Written("/cursors/a", disk)
+    written.journal.begin(written.state)
+    written.write()
+    former = written.journal.begin_sync(written.state)
+    assert written.journal.needs_sync
+    written.write()
+    written.journal.begin_sync(written.state)()
+    assert not written.journal.needs_sync
+    former()
+    assert not written.journal.needs_sync

@@ -68,3 +68,15 @@ def test_what_is_gone_is_told_from_what_is_not_mounted(tmp_path: Path) -> None:
     places = known(place(f"{tmp_path}/no/such/folder", device=device), place(str(tmp_path), device=device + 1, inode=8))
     assert [key for key, _ in places.take_gone()] == ["0"]
     assert "1" in places
+
+
+def test_streams_of_one_file_may_have_been_read_in_different_ones() -> None:
+    """One had moved on in the copy of a file that was truncated when the process ended, the other had not."""
+    places = Known()
+    places.add("key/stdout", place("/logs", inode=8))
+    places.add("key/stderr", place("/logs", inode=7))
+    found = places.take((DEVICE, 8), b"one\ntwo\n")
+    assert found is not None
+    assert set(found[1]) == {"stdout", "stderr"}
+    assert not places.may_be((DEVICE, 7))
+    assert places.take((DEVICE, 7), b"one\ntwo\n") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import trio
 from trio.testing import MockClock
 
 from logrouter.runtime.tailing import inotify, watching
+from logrouter.runtime.tailing.globs import Look, Patterns
 from logrouter.runtime.tailing.inotify import Inotify, silent_file_system
-from logrouter.runtime.tailing.watching import SAFETY_SECONDS
+from logrouter.runtime.tailing.watching import SAFETY_SECONDS, Watching
 from tests.runtime.tailing.following import Emitted, append, following
 
 
@@ -103,3 +105,26 @@ async def test_what_could_not_be_noticed_is_said(
     async with following(tmp_path, emitted):
         await trio.sleep(100)
     assert [fields for _, fields in emitted.warnings] == [{"reason": "Too many open files"}]
+
+
+def test_what_a_thread_looks_with_is_closed_when_nobody_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source may stop meanwhile, and does not wait for a file system that hangs."""
+    watched = Watching(Patterns([f"{tmp_path}/*"]), 1.0, poll=False)
+    folders, open_then = watched._folders, []
+    assert folders is not None
+
+    def look(patterns: Patterns, watch: Callable[[str], None]) -> Look:
+        watched.close()
+        open_then.append(folders.hold())
+        folders.close()
+        watch(str(tmp_path))
+        return Look()
+
+    monkeypatch.setattr(Patterns, "look", look)
+    watched.look()
+    assert (open_then, watched.trouble) == ([True], None)
+    assert not folders.hold()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(folders.fd)
