@@ -19,7 +19,7 @@ from logrouter.assembly import Assembly, assemble
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, LogrouterError
 from logrouter.figures import counted
-from logrouter.runtime.spool.opening import NewCursor
+from logrouter.runtime.spool.configured import NewCursor
 from logrouter.sinks import Sink
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Reloading:
         try:
             for name in names:
                 opened[name] = self._topology.opened.cursor_for(name, settings, self._topology.log)
-        except OSError:
+        except BaseException:
             for found in opened.values():
                 found.withdraw()
             raise

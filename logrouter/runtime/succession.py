@@ -23,7 +23,7 @@ from logrouter.config.changes import reads_the_same
 from logrouter.config.settings import Settings
 from logrouter.runtime.delivery import Delivery
 from logrouter.runtime.preflight import whole_file
-from logrouter.runtime.spool.opening import NewCursor
+from logrouter.runtime.spool.configured import NewCursor
 from logrouter.runtime.transports import Transport
 from logrouter.sinks import Sink
 

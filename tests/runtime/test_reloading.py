@@ -573,14 +573,16 @@ async def test_a_cursor_that_cannot_be_written_refuses_the_reload(
     begin = Journal.begin
 
     def fail(journal: Journal, state: State) -> None:
+        begin(journal, state)
         if journal.path.endswith("/c"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        begin(journal, state)
 
     async def script() -> None:
         monkeypatch.setattr(Journal, "begin", fail)
+        open_before = len(os.listdir("/proc/self/fd"))
         outcome = await run.reload({"a": "file:a", "b": "file:b", "c": "file:c"}, **options)
         assert outcome.reason == "[Errno 28] No space left on device"
+        assert len(os.listdir("/proc/self/fd")) == open_before
         run.source.feed()
 
     await run.to_the_end(script)

@@ -9,7 +9,6 @@ What has to do with files is loaded where there is a folder: without one a start
 from __future__ import annotations
 
 import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,29 +17,19 @@ from logrouter.config.settings import Settings, SpoolSettings
 from logrouter.cursors import Ledger, State
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
-from logrouter.runtime.spool.cursor import Cursor, WhenFull
-from logrouter.runtime.spool.local import LocalSpool, reserved_bytes
+from logrouter.runtime.spool.configured import (
+    NewCursor,
+    block_timeout_seconds,
+    budget_bytes,
+    make_cursor,
+    make_spool,
+    when_full,
+)
+from logrouter.runtime.spool.local import LocalSpool
 
 if TYPE_CHECKING:
     from logrouter.runtime.dead_letters import DeadLetters
     from logrouter.runtime.spool.directory import SpoolDirectory
-    from logrouter.runtime.spool.journal import Journal
-    from logrouter.runtime.spool.keeper import Keeper
-
-
-class NewCursor(msgspec.Struct, frozen=True):
-    """The cursor of a sink that comes."""
-
-    cursor: Cursor
-    is_new: bool
-    """Whether the sink has never had one."""
-
-    def withdraw(self) -> None:
-        """The sink does not come after all."""
-        self.cursor.let_go()
-        if self.is_new:
-            with suppress(OSError):  # an empty cursor does no harm
-                self.cursor.remove()
 
 
 class OpenSpool(msgspec.Struct):
@@ -57,16 +46,15 @@ class OpenSpool(msgspec.Struct):
             return NewCursor(make_cursor(name, settings, State(name, end, end, Ledger())), True)
         from logrouter.runtime.spool import resuming
 
-        journal, store = self.directory.journal(name), keeper.store
-        cursor, is_new = resuming.cursor_in(journal, name, settings, store, end, log)
+        found = resuming.cursor_in(self.directory.journal(name), name, settings, keeper.store, end, log)
         if self.dead_letters is not None:
-            self.dead_letters.expect(name, cursor.state.committed)
-        return NewCursor(cursor, is_new)
+            self.dead_letters.expect(name, found.cursor.state.committed)
+        return found
 
     def adjust(self, settings: Settings) -> None:
         """Go on with what of these settings can change meanwhile."""
         spool = settings.spool
-        self.spool.adjust(_block_timeout_seconds(spool))
+        self.spool.adjust(block_timeout_seconds(spool))
         if self.spool.keeper is not None:
             self.spool.keeper.adjust(
                 max_bytes=spool.max_size, sync_interval_seconds=spool.sync_interval, keep_seconds=spool.keep
@@ -75,12 +63,12 @@ class OpenSpool(msgspec.Struct):
             self.dead_letters.max_bytes = settings.dead_letters.max_size
         for cursor in self.spool.cursors.values():
             if cursor.reads_on:
-                cursor.when_full = _when_full(cursor.name, settings)
+                cursor.when_full = when_full(cursor.name, settings)
         self.share(spool)
 
     def share(self, settings: SpoolSettings) -> None:
         """Share the memory among the sinks there are."""
-        self.spool.share(_budget_bytes(settings, len(self.spool.cursors)))
+        self.spool.share(budget_bytes(settings, len(self.spool.cursors)))
 
     async def aclose(self) -> None:
         """Keep what is left, and let somebody else use the folder."""
@@ -99,41 +87,3 @@ def open_spool(settings: Settings, router: Router, log: Log) -> OpenSpool:
         return OpenSpool(*resuming.open_folder(settings.spool.directory, settings, router, log))
     cursors = [make_cursor(name, settings, State(name, 0, 0, Ledger())) for name in settings.sinks]
     return OpenSpool(make_spool(dict(enumerate(cursors)), settings.spool, router, log, secrets.randbits(64)))
-
-
-def make_cursor(name: str, settings: Settings, state: State, journal: Journal | None = None) -> Cursor:
-    """The cursor of a sink of the settings."""
-    return Cursor(name, _when_full(name, settings), state, journal)
-
-
-def _when_full(name: str, settings: Settings) -> WhenFull:
-    when_full: WhenFull = settings.sinks[name].config.when_full or settings.spool.when_full
-    return when_full
-
-
-def _block_timeout_seconds(settings: SpoolSettings) -> float:
-    return float("inf") if settings.block_timeout == "never" else float(settings.block_timeout)
-
-
-def _budget_bytes(settings: SpoolSettings, sinks: int) -> int:
-    return settings.memory - reserved_bytes(settings.memory, sinks)
-
-
-def make_spool(
-    cursors: dict[int, Cursor],
-    settings: SpoolSettings,
-    router: Router,
-    log: Log,
-    epoch: int,
-    keeper: Keeper | None = None,
-) -> LocalSpool:
-    """The spool of these cursors. `keeper`, of the same: where there is a log."""
-    return LocalSpool(
-        cursors,
-        router,
-        log,
-        epoch=epoch,
-        budget_bytes=_budget_bytes(settings, len(cursors)),
-        block_timeout_seconds=_block_timeout_seconds(settings),
-        keeper=keeper,
-    )

@@ -20,13 +20,13 @@ from logrouter.routing import Router
 from logrouter.runtime.dead_letters import DeadLetters
 from logrouter.runtime.disk import Disk
 from logrouter.runtime.log import Log
+from logrouter.runtime.spool.configured import NewCursor, make_cursor, make_spool
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.directory import SpoolDirectory
 from logrouter.runtime.spool.journal import Journal
 from logrouter.runtime.spool.keeper import Keeper
 from logrouter.runtime.spool.local import LocalSpool
 from logrouter.runtime.spool.log_reader import LogReader
-from logrouter.runtime.spool.opening import make_cursor, make_spool
 from logrouter.runtime.spool.store import Store
 from logrouter.segments import UnknownVersion
 
@@ -93,14 +93,21 @@ def spool_over(
     return make_spool(numbered, spool, router, log, store.epoch, keeper)
 
 
-def cursor_in(path: str, name: str, settings: Settings, store: Store, end: int, log: Log) -> tuple[Cursor, bool]:
-    """The cursor of a sink that comes while the log is in use, up to `end`, written down in a journal at `path`; and
-    whether it has never had one. Raises OSError."""
+def cursor_in(path: str, name: str, settings: Settings, store: Store, end: int, log: Log) -> NewCursor:
+    """The cursor of a sink that comes while the log is in use, up to `end`, written down in a journal at `path`.
+
+    Raises OSError.
+    """
     journal = Journal(path)
     found = _state(name, journal, store, log)
     cursor = make_cursor(name, settings, _begun(name, found, end, end, store.epoch), journal)
-    cursor.begin()
-    return cursor, found is None
+    coming = NewCursor(cursor, is_new=found is None)
+    try:
+        cursor.begin()
+    except OSError:
+        coming.withdraw()
+        raise
+    return coming
 
 
 def _sinks_in(cursors_folder: str, disk: Disk) -> set[str]:
