@@ -26,12 +26,13 @@ def _speak_utf8() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Put /dev/null where stdin, stdout or stderr are closed: else a file we open takes their number."""
+    """Put /dev/null where stdin, stdout or stderr are closed: else a file we open takes their number. What is written
+    there fails, as it would have: it must not pass for delivered."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number that is free: this one
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ at once.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
@@ -44,15 +46,24 @@ def _first_line(name: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; gives the exit code. Shows no traceback, unless LOGROUTER_LOG_LEVEL is debug."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets what it can show
+    _prepare_streams()
     try:
-        code = _dispatch(sys.argv[1:] if argv is None else argv)
-        if sys.stdout is not None:  # closed when we started
-            sys.stdout.flush()
+        code = _ended(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
     except BaseException as error:
         return _report(_innermost(error))
     return code
+
+
+def _prepare_streams() -> None:
+    """Let stdout and stderr take whatever is printed. Python has None for those that were closed when we started:
+    what is for stdout fails then, as it must not pass for printed, and what is for stderr is not put on stdout."""
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the same
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets what it can show
 
 
 def _report(error: BaseException) -> int:
@@ -60,31 +71,46 @@ def _report(error: BaseException) -> int:
     from logrouter.errors import ConfigError, LogrouterError, StartError
 
     match error:
-        case SystemExit():  # argparse has said it
-            raise error
         case ConfigError():
-            print(*error.mistakes, sep="\n", file=sys.stderr)
+            _complain(*error.mistakes)
             return EXIT_CONFIG
         case LogrouterError():
-            print(f"logrouter: {error}", file=sys.stderr)
+            _complain(f"logrouter: {error}")
             return EXIT_UNAVAILABLE if isinstance(error, StartError) else EXIT_USAGE
         case KeyboardInterrupt():
             return EXIT_INTERRUPTED
-        case BrokenPipeError():  # `logrouter describe | head`: what stdout's buffer still holds has no reader either
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        case BrokenPipeError():  # `logrouter describe | head`
+            _leave_stdout()
             return 0
         case FileNotFoundError() if _working_folder_is_gone():
-            print("logrouter: the working folder was deleted: paths that begin there lead nowhere", file=sys.stderr)
+            _complain("logrouter: the working folder was deleted: paths that begin there lead nowhere")
             return EXIT_IO
         case OSError():
+            _leave_stdout()
             where = f"{error.filename}: " if error.filename else ""
-            print(f"logrouter: {where}{error.strerror or error}", file=sys.stderr)
+            is_closed = error.errno == errno.EBADF and not error.filename
+            _complain(f"logrouter: {where}{'stdout is closed' if is_closed else error.strerror or error}")
             return EXIT_IO
     if os.environ.get("LOGROUTER_LOG_LEVEL") == "debug":
         raise error
-    print(f"logrouter: internal error: {error!r}", file=sys.stderr)
-    print("This is a bug in logrouter. LOGROUTER_LOG_LEVEL=debug shows where; please report it.", file=sys.stderr)
+    _complain(
+        f"logrouter: internal error: {error!r}",
+        "This is a bug in logrouter. LOGROUTER_LOG_LEVEL=debug shows where; please report it.",
+    )
     return EXIT_INTERNAL
+
+
+def _complain(*lines: object) -> None:
+    with suppress(OSError):  # stderr is full: the exit code says it too
+        print(*lines, sep="\n", file=sys.stderr)
+
+
+def _leave_stdout() -> None:
+    """What its buffer still holds and cannot be written goes nowhere, or Python would try it again in the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _working_folder_is_gone() -> bool:
@@ -93,6 +119,14 @@ def _working_folder_is_gone() -> bool:
     except FileNotFoundError:
         return True
     return False
+
+
+def _ended(argv: list[str]) -> int:
+    """Run the command. argparse has said what there is to say when it exits."""
+    try:
+        return _dispatch(argv)
+    except SystemExit as end:
+        return int(str(end.code))  # always a number
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from io import BytesIO
 from typing import BinaryIO, Final, NamedTuple
 
 from logrouter.config.settings import Settings
@@ -72,8 +71,8 @@ def parse_rule(flag: str, text: str | None) -> Rule | None:
 
 
 def standard_output() -> BinaryIO:
-    """Where lines of events go; nowhere if it was closed when we started."""
-    return sys.stdout.buffer if sys.stdout is not None else BytesIO()
+    """Where lines of events go."""
+    return sys.stdout.buffer
 
 
 def tell(text: str) -> None:

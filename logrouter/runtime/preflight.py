@@ -5,6 +5,7 @@ Only what no waiting would mend is a mistake: a folder that may not be written, 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import socket
@@ -23,6 +24,7 @@ from logrouter.sinks import Sink
 _OWN_STREAM = r"/dev/std(?:in|out|err)|(?:/dev|/proc/self)/fd/\d+"
 _PLACEHOLDER = r"\{[^}]*\}"
 _STREAM_SINKS = {"stdout": "stdout:", "1": "stdout:", "stderr": "stderr:", "2": "stderr:"}
+_STREAMS = {1: "stdout", 2: "stderr"}
 _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
 
@@ -70,6 +72,8 @@ def problem_with(sink: Sink[Any]) -> str | None:
     """Why a sink cannot be written to; None where it can, or where only time will tell."""
     if sink.transport == "http":
         return _problem_with_certificates(sink.endpoint.tls)
+    if sink.transport == "stream":
+        return _problem_with_stream(sink.descriptor)
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)
@@ -84,6 +88,15 @@ def problem_with(sink: Sink[Any]) -> str | None:
         return _problem_with_file(path) if path.exists() else problem_with_folder(str(path.parent))
     except PermissionError:
         return f"{path} may not be looked at: a folder above it may not be searched"
+
+
+def _problem_with_stream(descriptor: int) -> str | None:
+    """One that was closed is open for reading since the start (`__main__`)."""
+    try:
+        can_write = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        can_write = False
+    return None if can_write else f"{_STREAMS[descriptor]} is closed: nothing that is written there would arrive"
 
 
 def _read_by_a_source(sink: Sink[Any], settings: Settings) -> str | None:
@@ -175,7 +188,7 @@ def _problem_with_address(address: Address) -> str | None:
 
 def _place(settings: Settings, name: str) -> str:
     """Where the config names the destination."""
-    return _origin(settings, ("sinks", name, "path"), ("sinks", name, "url"), ("sinks", name))
+    return _origin(settings, *(("sinks", name, option) for option in ("path", "url", "type")), ("sinks", name))
 
 
 def _origin(settings: Settings, *paths: tuple[str, ...]) -> str:

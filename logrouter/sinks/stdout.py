@@ -1,7 +1,7 @@
 """Writes events to stdout, one line each: for people on a terminal, for programs as JSON.
 
 A reader that is slow holds up this sink and no other. When its reader goes (`| head`), this sink ends quietly, and so
-does logrouter if it has no other.
+does logrouter if it has no other. Where stdout is closed from the start (`>&-`), the start is refused.
 
 As a URL: `stdout:`, `stdout:?format=raw`.
 """

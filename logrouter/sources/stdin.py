@@ -7,7 +7,8 @@ does not wait. A line that comes after a quiet moment is read at once; while lin
 stdin may be shared with other processes, so it is never made non-blocking: a read is only tried when there is
 something to read. The unfinished last line counts as a line when the input ends, be it by an error (a connection that
 was reset, a disk that is damaged), which is logged. A byte order mark (UTF-8) at the start is left out. There is
-nothing to resume: what was read from a pipe cannot be asked for again.
+nothing to resume: what was read from a pipe cannot be asked for again. Where lines are typed, at a terminal, the first
+Ctrl-C ends them: there is no app that might have last words.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class StdinSource(Source[StdinConfig]):
         self._waiting: trio.CancelScope | None = None
         self._stopped = False
         self._pollable = True
-        self._is_terminal = False
+        self._is_terminal = os.isatty(fd)
+        self.ends = not self._is_terminal  # no app ends with us, and has last words: Ctrl-C is meant for this
         self._busy_bytes = READ_BYTES // BUSY_SHARE
         self._quiet_at = float("inf")
         """When the lines that are held are given out, if nothing comes before."""
@@ -102,7 +104,6 @@ class StdinSource(Source[StdinConfig]):
             self._stopped = True
             return
         self._pollable = self.live = not stat.S_ISREG(mode)
-        self._is_terminal = os.isatty(self._fd)
         if stat.S_ISFIFO(mode):
             self._busy_bytes = min(READ_BYTES, grow_pipe(self._fd)) // BUSY_SHARE
 

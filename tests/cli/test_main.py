@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -208,6 +209,35 @@ def test_nobody_reads_the_output(tmp_path: Path, argv: tuple[str, ...]) -> None:
         os.close(writing)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code", "output", "complaints"),
+    [
+        ("describe >&-", 74, "", "logrouter: stdout is closed\n"),
+        ("demo --count 1 >&-", 74, "", "logrouter: stdout is closed\n"),
+        ("explain >&-", 74, "", "logrouter: stdout is closed\n"),
+        ("--help >&-", 74, "", "logrouter: stdout is closed\n"),
+        ("demo --count 1 >/dev/full", 74, "", "logrouter: No space left on device\n"),
+        ("check --set a=b 2>&-", 78, "", ""),  # never on stdout instead
+        ("check --set a=b 2>/dev/full", 78, "", ""),
+        ("--nonsense 2>&-", 2, "", ""),
+        ("demo --count 1 --format access --start nonsense >&- 2>&-", 2, "", ""),
+    ],
+)
+def test_a_stream_that_takes_nothing(tmp_path: Path, arguments: str, code: int, output: str, complaints: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"echo line | {shlex.join(LOGROUTER)} {arguments}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=clean_environment(),
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, output, complaints)
 
 
 @pytest.mark.slow

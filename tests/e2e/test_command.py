@@ -317,6 +317,18 @@ def test_stdin_closed(workplace: Workplace) -> None:
     assert (router.returncode, output) == (0, b"")
 
 
+@pytest.mark.parametrize(("stream", "told"), [("stdout", "default: sinks.stdout"), ("stderr", "--sink a=…: sinks.a")])
+def test_nothing_passes_for_delivered_to_a_stream_that_is_closed(workplace: Workplace, stream: str, told: str) -> None:
+    flags = [] if stream == "stdout" else ["--sink", "a=stderr:"]
+    command = f"echo lost | {shlex.join([*LOGROUTER, *flags])} {'>&-' if stream == 'stdout' else '2>&-'}"
+    router = workplace.start(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, complaints = router.communicate(timeout=TOO_LONG_SECONDS)
+
+    assert (router.returncode, output) == (78, b"")
+    if stream == "stdout":
+        assert complaints.decode() == f"{told}: stdout is closed: nothing that is written there would arrive\n"
+
+
 def test_stdin_a_terminal(workplace: Workplace) -> None:
     ours, theirs = os.openpty()
     router = workplace.start_router("--sink", "raw=stdout:?format=raw", stdin=theirs)
@@ -417,6 +429,21 @@ def test_signal_then_end_of_input_ends_at_once(workplace: Workplace) -> None:
 
     assert router.wait(TOO_LONG_SECONDS) == 0
     assert workplace.lines("raw") == [INFO, b"last words\n"]
+
+
+def test_what_is_typed_ends_with_the_first_ctrl_c(workplace: Workplace) -> None:
+    ours, theirs = os.openpty()
+    router = workplace.start_router(
+        "--sink", "raw=file:raw?format=raw", stdin=theirs, environment={"LOGROUTER_SHUTDOWN_TIMEOUT": "10m"}
+    )
+    os.close(theirs)
+    os.write(ours, b"typed\n")
+    workplace.wait_for_line("raw")
+    router.send_signal(signal.SIGINT)
+
+    assert router.wait(TOO_LONG_SECONDS) == 0
+    os.close(ours)
+    assert workplace.lines("raw") == [b"typed\n"]
 
 
 def test_what_is_stuck_is_named_and_exits_75(workplace: Workplace) -> None:

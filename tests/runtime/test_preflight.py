@@ -10,7 +10,9 @@ import pytest
 
 from logrouter import config
 from logrouter.errors import ConfigError
+from logrouter.runtime import preflight
 from logrouter.runtime.preflight import check_places, warnings_about_places
+from logrouter.sinks.stdout import StdoutSink
 
 
 def mistakes(*sinks: str) -> list[str]:
@@ -70,6 +72,17 @@ def test_what_can_be_written(url: str, tmp_path: Path) -> None:
 )
 def test_what_no_waiting_would_mend(url: str, problem: str) -> None:
     assert mistakes(f"a={url}") == [f"--sink a=…: sinks.a: {problem}"]
+
+
+def test_a_stream_that_is_closed_or_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ["--sink a=…: sinks.a: stdout is closed: nothing that is written there would arrive"]
+    with Path(os.devnull).open("rb") as file:
+        descriptor = file.fileno()
+        monkeypatch.setattr(StdoutSink, "descriptor", descriptor)
+        monkeypatch.setattr(preflight, "_STREAMS", {descriptor: "stdout"})
+        assert mistakes("a=stdout:") == told
+    assert mistakes("a=stdout:") == told
+    assert mistakes("a=stderr:") == []
 
 
 @pytest.mark.parametrize(

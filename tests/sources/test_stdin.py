@@ -157,6 +157,7 @@ async def test_a_terminal_is_read_until_it_is_hung_up(descriptors: list[int], nu
         await ended.wait()
     assert received.lines == [b"one", b"two", b"thr"]
     assert source.trouble is None
+    assert not source.ends  # at the first Ctrl-C it is read no more: no app is given time to end
 
 
 async def test_a_connection_that_is_reset_has_ended(nursery: trio.Nursery) -> None:
