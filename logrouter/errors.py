@@ -4,6 +4,7 @@
     ├── ConfigError            the user's: the config, the environment or a flag. Exit 78
     │   └── one `Mistake` for each thing that is wrong, all found in one go
     ├── ExpressionError        the user's: a rule or template, with the column in its text
+    ├── SeveralErrors          the user's: options of one component of which more than one is wrong
     ├── PluginError            another package's: what it adds cannot be loaded. A mistake in the config that names it
     ├── StartError             the user's: something that is needed to start cannot be had. Exit 69
     └── DestinationError       the destination's: it cannot be written to or reached now; tried again
@@ -15,9 +16,14 @@ What becomes of an event is never an exception: see `sinks.Outcome`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from types import TracebackType
+from typing import TypeVar
 
 import msgspec
+
+GivenT = TypeVar("GivenT")
+MadeT = TypeVar("MadeT")
 
 
 class LogrouterError(Exception):
@@ -67,6 +73,60 @@ class ExpressionError(LogrouterError, ValueError):
         self.unfinished = unfinished
         """Whether the text may have been cut short."""
         super().__init__(f"{problem} at column {column + 1} of {text!r}" + (f" ({hint})" if hint else ""))
+
+
+class SeveralErrors(LogrouterError, ValueError):
+    """More than one thing is wrong with the options of a component. Each becomes a mistake of its own."""
+
+    def __init__(self, errors: Iterable[ValueError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(map(str, self.errors)))
+
+
+class Complaints:
+    """What is wrong with the options of one component, so that the user hears of all of it at once.
+
+    complaints = Complaints()
+    with complaints:
+        …                       what raises ValueError here is kept, and the rest goes on behind it
+    complaints.conclude()
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[ValueError] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> bool:
+        if not isinstance(error, ValueError):
+            return False
+        self._errors += error.errors if isinstance(error, SeveralErrors) else (error,)
+        return True
+
+    def conclude(self) -> None:
+        """Raise the one ValueError there was, or SeveralErrors."""
+        if self._errors:
+            raise self._errors[0] if len(self._errors) == 1 else SeveralErrors(self._errors)
+
+
+def each(make: Callable[[GivenT], MadeT], given: Iterable[GivenT]) -> list[MadeT]:
+    """What is made of each. Raises ValueError with what is wrong with all of them, see `Complaints`."""
+    made, complaints = [], Complaints()
+    for one in given:
+        with complaints:
+            made.append(make(one))
+    complaints.conclude()
+    return made
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise ValueError with what is wrong, if anything is: see `Complaints`."""
+    complaints = Complaints()
+    for problem in problems:
+        with complaints:
+            raise ValueError(problem)
+    complaints.conclude()
 
 
 class PluginError(LogrouterError):

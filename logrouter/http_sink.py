@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Generic, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +13,7 @@ import msgspec
 from logrouter import pages
 from logrouter.batch import READ_BYTES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
+from logrouter.errors import refuse
 from logrouter.instructions import Outcome, Pause, Request, Response, Retry
 from logrouter.sinks import Batch, Batching, Conversation, RetryPolicy, Sink, SinkConfig, SinkContext, Slice, Transport
 from logrouter.values import Duration, MaybeSecret, Secret, Size, revealed
@@ -43,10 +44,8 @@ class BatchOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """How long the first event waits for others. Default: 1s; of `http` with a `body` not at all."""
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise ValueError("size: must be more than 0")
-        if self.events is not None and self.events < 1:
-            raise ValueError("events: must be more than 0")
+        least = {"size": self.size, "events": self.events}
+        refuse(f"{name}: must be more than 0" for name, value in least.items() if value is not None and value < 1)
 
 
 class RetryOptions(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -96,16 +95,20 @@ class HttpConfig(SinkConfig, kw_only=True, frozen=True):
     has a folder; or it is discarded, counted."""
 
     def __post_init__(self) -> None:
-        if self.password is not None and self.user is None:
-            raise ValueError("password: a password needs a user")
-        if self.token is not None and self.user is not None:
-            raise ValueError("token: either a token or user and password")
-        if self.token == "":
-            raise ValueError(f"token: {EMPTY}")
-        if self.concurrency < 1:
-            raise ValueError("concurrency: must be more than 0")
+        refuse(self.problems())
         msgspec.structs.force_setattr(self, "headers", kept_headers(self.headers))
         msgspec.structs.force_setattr(self, "proxy", kept_proxy(self.proxy))
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options, in one sentence each, which begins with the name of one."""
+        if self.password is not None and self.user is None:
+            yield "password: a password needs a user"
+        if self.token is not None and self.user is not None:
+            yield "token: either a token or user and password"
+        if self.token == "":
+            yield f"token: {EMPTY}"
+        if self.concurrency < 1:
+            yield "concurrency: must be more than 0"
 
 
 ConfigT = TypeVar("ConfigT", bound=HttpConfig)

@@ -252,7 +252,7 @@ def _cpu_seconds(step: Scrubber, text: str) -> float:
     ("pattern", "problem"),
     [
         ("emial", "did you mean 'email'?"),
-        ("passport", r"to search for that word, write \(\?:passport\)"),
+        ("passport", r"to search for that word: \(\?:passport\)"),
         ("(", "the regular expression is wrong"),
         ("(a+)+b", "exponential|backtrack|repeat"),
         ("a*", "matches an empty text"),

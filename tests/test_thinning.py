@@ -46,6 +46,7 @@ LINES = (
 STEPS = (
     "- throttle: {rate: 2/s, by: k}",
     "- throttle: {rate: 1/m, burst: 3, by: k, max_keys: 3}",
+    "- throttle: {rate: 1/s, by: [k, u.v, '{level}']}\n- sample: {keep: 0.5, by: ['{k}', u]}",
     "- throttle: {rate: 3/s, burst: 5}",
     "- throttle: {rate: 1/s, by: '{k}', when: level != 'error', count_field: n.m}",
     "- throttle: {rate: 1/s, by: k, count_field: k.m}",

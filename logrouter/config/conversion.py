@@ -26,7 +26,7 @@ from logrouter.config.mistakes import Mistakes, shown
 from logrouter.config.nodes import Node, Origin, Path, dotted, holder_of, plain, rewrap
 from logrouter.config.scalars import ScalarError, read_bool, read_float, read_int, read_literal, read_parsed, read_str
 from logrouter.config.words import hint_for, meant_by
-from logrouter.errors import ExpressionError, PluginError
+from logrouter.errors import ExpressionError, PluginError, SeveralErrors
 from logrouter.parsing import Parse
 from logrouter.values import CodeFile, Secret
 
@@ -170,8 +170,9 @@ class Converter:
             made = make(config) if make else config
         except ValueError as error:
             told_of = {key for key, field in fields.items() if field.name in right}
-            if len(right) == len(values) or _is_about(error, told_of, wrong, node):
-                self.complain(node, path, error)
+            for one in error.errors if isinstance(error, SeveralErrors) else (error,):
+                if len(right) == len(values) or _is_about(one, told_of, wrong, node):
+                    self.complain(node, path, one)
             return WRONG
         return made if len(right) == len(values) else WRONG
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from logrouter.errors import did_you_mean
+from logrouter.errors import ExpressionError, did_you_mean, each
 from logrouter.redaction import _addresses, _credentials, _keys, _numbers
 from logrouter.redaction._detector import Detector as Detector
 from logrouter.redaction._detector import Span, span_of
@@ -28,7 +28,7 @@ from logrouter.redaction._scrubber import Scrubber as Scrubber
 from logrouter.redaction._scrubber import StandIn as StandIn
 from logrouter.redaction._splicing import redacted_lines as redacted_lines
 from logrouter.rules.cost import HINT, SHORTEST, TOO_DEAR, longest
-from logrouter.rules.patterns import compile_pattern
+from logrouter.rules.patterns import PatternError, compile_pattern
 
 _OVERLAP: Final = 4_096
 """Characters that two windows share, or half of them: what is no longer than this is found wherever it stands."""
@@ -44,28 +44,37 @@ ALL: Final = "all"
 def detectors(patterns: Iterable[str]) -> list[Detector]:
     """Those that names of presets and regular expressions stand for, each once, in the order in which they run.
 
-    Raises ValueError for what is neither.
+    Raises ExpressionError for what is neither, or SeveralErrors.
     """
     found: dict[str, Detector] = {}
-    for pattern in patterns:
-        found |= PRESETS if pattern == ALL else {pattern: _detector(pattern)}
+    for named in each(_named, patterns):
+        found |= named
     order = [*PRESETS, ""]
     return sorted(found.values(), key=lambda one: order.index(one.name))
 
 
-def _detector(text: str) -> Detector:
-    if text in PRESETS:
-        return PRESETS[text]
+def _named(text: str) -> Mapping[str, Detector]:
+    """All that a name of presets or an expression stands for."""
+    if text == ALL:
+        return PRESETS
+    return {text: PRESETS.get(text) or _own(text)}
+
+
+def _own(text: str) -> Detector:
+    """What finds an expression of the user's own."""
     if re.fullmatch(r"[a-z][a-z0-9_]*", text):
         known = (ALL, *PRESETS)
         hint = did_you_mean(text, known) or f"presets are: {', '.join(known)}"
-        raise ValueError(f"there is no preset {text!r} ({hint}); to search for that word, write (?:{text})")
-    pattern = compile_pattern(text)
+        raise ExpressionError(f"there is no preset {text!r}", text, 0, f"{hint}; to search for that word: (?:{text})")
+    try:
+        pattern = compile_pattern(text)
+    except PatternError as error:
+        raise ExpressionError(str(error), text, error.position, error.hint) from None
     if pattern.search(""):
-        raise ValueError(f"the regular expression {text!r} matches an empty text, and so would redact nothing or all")
+        raise ExpressionError("the regular expression matches an empty text, and so would redact nothing or all", text)
     window = longest(text, of_lines=True) or sys.maxsize
     if window < SHORTEST:
-        raise ValueError(f"{TOO_DEAR} ({HINT})")
+        raise ExpressionError(TOO_DEAR, text, 0, HINT)
     return Detector("", lambda value: _in_windows(pattern, window, value), numbers=True)
 
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from logrouter.errors import refuse
 from logrouter.references import Field, Reference
 from logrouter.rules import Rule
 from logrouter.sinks import Family
@@ -64,17 +65,20 @@ class MetricConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """How many different sets of label values it may have."""
 
     def __post_init__(self) -> None:
-        if self.value is None and self.type != "counter":
-            raise ValueError(f"value: a {self.type} needs the field that holds its number")
         if self.value is not None:
             Template.parse(f"{{{self.value}}}")
+        refuse(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if self.value is None and self.type != "counter":
+            yield f"value: a {self.type} needs the field that holds its number"
         for name in self.labels:
             if not _LABEL.fullmatch(name) or (name == "le" and self.type == "histogram"):
-                raise ValueError(f"labels: {name!r} is no name that Prometheus takes for a label of a {self.type}")
+                yield f"labels: {name!r} is no name that Prometheus takes for a label of a {self.type}"
         if list(self.buckets) != sorted(set(self.buckets)) or not all(map(isfinite, self.buckets)):
-            raise ValueError("buckets: expected numbers in ascending order")
+            yield "buckets: expected numbers in ascending order"
         if not self.buckets:
-            raise ValueError("buckets: expected at least one")
+            yield "buckets: expected at least one"
 
 
 class Counted(msgspec.Struct):

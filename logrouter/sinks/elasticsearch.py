@@ -59,7 +59,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from urllib.parse import quote, urlencode
@@ -130,18 +130,18 @@ class ElasticsearchConfig(HttpConfig, kw_only=True, frozen=True):
     compression_level: int = 1
     """How hard, from 1 to 9. More costs much and saves little."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if self.api_key is not None and (self.user is not None or self.token is not None):
-            raise ValueError("api_key: either an API key, or a token, or user and password")
+            yield "api_key: either an API key, or a token, or user and password"
         if self.api_key == "":
-            raise ValueError(f"api_key: {EMPTY}")
+            yield f"api_key: {EMPTY}"
         if self.compression_level not in LEVELS["gzip"]:
-            raise ValueError("compression_level: must be from 1 to 9")
+            yield "compression_level: must be from 1 to 9"
         if self.index is not None:
             own = "".join(part for part in self.index.parts if isinstance(part, str))
             if not self.index.text or self.index.text[0] in "-_+." or legal_index(f"x{own}") != f"x{own}":
-                raise ValueError(f"index: {self.index.text!r}: {NAMING}")
+                yield f"index: {self.index.text!r}: {NAMING}"
 
 
 class ElasticsearchSink(HttpSink[ElasticsearchConfig]):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
@@ -29,6 +29,7 @@ import msgspec
 from logrouter import formats
 from logrouter.batch import merged
 from logrouter.compression import SUFFIXES, Compression
+from logrouter.errors import refuse
 from logrouter.facts import Facts
 from logrouter.sinks import (
     Append,
@@ -116,7 +117,7 @@ class FileSink(Sink[FileConfig]):
 
     def __init__(self, config: FileConfig, context: SinkContext) -> None:
         super().__init__(config, context)
-        _check(config)
+        refuse(_problems(config))
         self.told_of_gaps = config.format != "raw"
         self.handling = _handling(config)
         self._path: str | None = None
@@ -164,23 +165,23 @@ class FileSink(Sink[FileConfig]):
         return [(_bounded(path), events) for path, events in part.by_text(part.columns[0])]
 
 
-def _check(config: FileConfig) -> None:
+def _problems(config: FileConfig) -> Iterator[str]:
     text = config.path.text
     if text.startswith("~"):
-        raise ValueError("path: ~ is not expanded; write the whole path")
+        yield "path: ~ is not expanded; write the whole path"
     if not text or text.endswith("/"):
-        raise ValueError(f"path: {text!r} names no file")
+        yield f"path: {text!r} names no file"
     if "\0" in text:
-        raise ValueError("path: a NUL cannot stand in a path")
+        yield "path: a NUL cannot stand in a path"
     if config.format == "raw" and config.include:
-        raise ValueError("include: raw lines have no room for attributes; use format: json or logfmt")
+        yield "include: raw lines have no room for attributes; use format: json or logfmt"
     if config.keep < 1:
-        raise ValueError("keep: at least 1 rotated file is kept")
+        yield "keep: at least 1 rotated file is kept"
     if config.max_open_files < 1:
-        raise ValueError("max_open_files: at least 1")
+        yield "max_open_files: at least 1"
     for name, value in (("rotate_size", config.rotate_size), ("rotate_interval", config.rotate_interval)):
         if value is not None and value <= 0:
-            raise ValueError(f"{name}: must be more than 0")
+            yield f"{name}: must be more than 0"
 
 
 def _handling(config: FileConfig) -> Handling:

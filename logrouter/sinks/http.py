@@ -45,7 +45,7 @@ endpoint's own. A plain `https:` URL needs `type: http` beside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -136,14 +136,17 @@ class AnyHttpConfig(HttpConfig, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         msgspec.structs.force_setattr(self, "url", kept_url(self.url))
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if self.format == "template" and self.body is None:
-            raise ValueError("format: a template needs a body")
+            yield "format: a template needs a body"
         if self.body is not None and self.format not in (None, "template"):
-            raise ValueError(f"body: with a body, the format is template, not {self.format}")
+            yield f"body: with a body, the format is template, not {self.format}"
         levels = LEVELS.get(self.compression, range(0))
         if self.compression_level is not None and self.compression_level not in levels:
             told = f"of {self.compression} it is from 1 to {levels[-1]}" if levels else "nothing is compressed"
-            raise ValueError(f"compression_level: {told}")
+            yield f"compression_level: {told}"
 
 
 class AnyHttpSink(HttpSink[AnyHttpConfig]):

@@ -74,7 +74,7 @@ from logrouter.aws.credentials import Source, find_credentials
 from logrouter.aws.sigv4 import Scope, encoded
 from logrouter.compression import LEVELS, SUFFIXES
 from logrouter.endpoint import Endpoint, Timeouts, Tls
-from logrouter.errors import DestinationError
+from logrouter.errors import DestinationError, refuse
 from logrouter.facts import Facts
 from logrouter.http_sink import RetryOptions, check_headers, check_proxy, check_url, kept_headers, kept_proxy
 from logrouter.sinks import (
@@ -177,8 +177,7 @@ class S3Config(SinkConfig, kw_only=True, frozen=True):
     """How what was not taken is tried again."""
 
     def __post_init__(self) -> None:
-        for problem in _problems(self):
-            raise ValueError(problem)
+        refuse(_problems(self))
         msgspec.structs.force_setattr(self, "headers", kept_headers(self.headers))
         msgspec.structs.force_setattr(self, "proxy", kept_proxy(self.proxy))
 

@@ -3,6 +3,7 @@
 client               a field: its text; a number, a list or an object as JSON has it
 meta.source          an attribute
 "{client} {path}"    a template
+[client, path]       a list of these: all of them together
 
 There are two ways to a key, which give the same: `of` reads the parsed document, and is the definition; `source` is a
 Python expression over what the rows of a chunk say, for `compiling.py`. Rows do not hold objects: where the value is
@@ -14,16 +15,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 from logrouter.documents import Document, encode_value
+from logrouter.errors import each
 from logrouter.facts import Facts, value_of
 from logrouter.references import MISSING, Opaque, Reference
 from logrouter.rules import parse_reference
 from logrouter.templates import Template
 
+By: TypeAlias = str | tuple[str, ...]
+"""The option `by`: a field, an attribute or a template, or a list of these."""
+
 _LONGEST: Final = 64
 """Characters of a key that are kept as they are: of longer ones, which anybody may send, a hash is kept."""
+BETWEEN: Final = "\0"
+"""What stands in a key between its parts."""
 NOT: Final = bytes(not byte for byte in range(256))
 """Turns a byte an event, 1 for those that are meant, into 1 for the others: see `bytes.translate`."""
 
@@ -48,12 +55,11 @@ class Key:
         """All that it reads."""
 
     @classmethod
-    def parse(cls, *texts: str, whole: bool = False) -> Self:
-        """The key that a config names. Raises ExpressionError."""
-        templates = (Template.parse(text) if "{" in text or "}" in text else None for text in texts)
-        return cls(
-            [template or parse_reference(text) for text, template in zip(texts, templates, strict=True)], whole=whole
-        )
+    def parse(cls, by: By, *, whole: bool = False) -> Self:
+        """The key that a config names. Raises ValueError."""
+        if not by:
+            raise ValueError("by: expected a field, an attribute or a template, or a list of these")
+        return cls(each(_part_of, (by,) if isinstance(by, str) else by), whole=whole)
 
     def of(self, document: Document, facts: Facts) -> str | None:
         """The key of one event."""
@@ -87,10 +93,14 @@ class Key:
         parts = [self._part(value) for value in values]
         if len(parts) == 1:
             return parts[0] if parts[0] is not None or not self.templates else ""
-        return self._shortened("\0".join(part or "" for part in parts)) if any(parts) else None
+        return self._shortened(BETWEEN.join(part or "" for part in parts)) if any(parts) else None
 
     def _part(self, value: Any) -> str | None:
         return None if value is MISSING or value is None or value == "" else self._shortened(text_of(value))
+
+
+def _part_of(text: str) -> Reference | Template:
+    return Template.parse(text) if "{" in text or "}" in text else parse_reference(text)
 
 
 def _of_rows(joined: Callable[..., str | None], *values: Any) -> str | None:

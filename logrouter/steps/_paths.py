@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from logrouter.documents import Document
-from logrouter.errors import ExpressionError
+from logrouter.errors import ExpressionError, each
 from logrouter.references import Field, Meta, Resource, Severity, parent_and_key
 from logrouter.rules import parse_reference
 from logrouter.steps import StepFailed
@@ -34,6 +34,11 @@ def field_path(text: str, done: str) -> Path:
             raise ExpressionError(problem, text, 0, f'a field of that name is written event["{text}"]')
         case reference:  # severity and time
             return (str(reference),)
+
+
+def field_paths(texts: Iterable[str], done: str) -> list[Path]:
+    """The same of several. Raises ExpressionError, or SeveralErrors."""
+    return each(lambda text: field_path(text, done), texts)
 
 
 def settable_path(text: str) -> Path:

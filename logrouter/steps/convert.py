@@ -39,13 +39,14 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from logrouter.documents import Document
+from logrouter.errors import Complaints
 from logrouter.facts import Facts
 from logrouter.parsers._dates import zone_named
 from logrouter.parsers._time_formats import TimeFormat
 from logrouter.references import parent_and_key
 from logrouter.steps import Incomplete, Step, StepConfig
 from logrouter.steps._conversions import CONVERSIONS, Conversion, Kind, of_time
-from logrouter.steps._paths import Path, check_apart, field_path
+from logrouter.steps._paths import Path, check_apart, field_paths
 
 
 class ConvertConfig(StepConfig, frozen=True, kw_only=True):
@@ -71,15 +72,20 @@ class Convert(Step[ConvertConfig]):
         super().__init__(config)
         if not config.fields:
             raise ValueError("expected at least one field to convert")
-        zone = zone_named(config.timezone)
-        own = None if config.time_format is None else TimeFormat(config.time_format, zone)
-        if own is None and config.timezone != "UTC":
-            raise ValueError("timezone: it needs time_format")
+        own, complaints = None, Complaints()
+        with complaints:
+            zone = zone_named(config.timezone)
+            own = None if config.time_format is None else TimeFormat(config.time_format, zone)
+            if own is None and config.timezone != "UTC":
+                raise ValueError("timezone: it needs time_format")
+        with complaints:
+            paths = field_paths(config.fields, "converted")
+            check_apart(paths)
+        complaints.conclude()
         self._fields: list[tuple[str, Path, Conversion]] = []
-        for name, kind in config.fields.items():
+        for (name, kind), path in zip(config.fields.items(), paths, strict=True):
             conversion = CONVERSIONS.get(kind) or of_time(kind, own)
-            self._fields.append((f"{name} cannot be made {kind}", field_path(name, "converted"), conversion))
-        check_apart(path for _, path, _ in self._fields)
+            self._fields.append((f"{name} cannot be made {kind}", path, conversion))
 
     @classmethod
     def options_from(cls, value: Any) -> Any:

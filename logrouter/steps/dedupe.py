@@ -54,12 +54,13 @@ import msgspec
 
 from logrouter import times
 from logrouter.documents import Document, decode_document, decode_text, encode_document
+from logrouter.errors import Complaints, refuse
 from logrouter.event import Attributes, Flag
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import DISCARD, KEEP, Asked, Overdue, Step, StepConfig
-from logrouter.steps._keys import Key
-from logrouter.steps._paths import Path, PathError, field_path, put, settable_path
+from logrouter.steps._keys import By, Key
+from logrouter.steps._paths import Path, PathError, field_paths, put, settable_path
 from logrouter.values import Duration, Size
 
 _BARE: Final = "left out: events that repeated others"
@@ -77,9 +78,9 @@ _ALL: Final = repeat(1)
 class DedupeConfig(StepConfig, frozen=True, kw_only=True):
     """What is the same, and for how long."""
 
-    by: tuple[str, ...] = ()
-    """Fields, attributes or templates: events that are alike in all of them are the same. Default: the whole event but
-    its time, and the place that it comes from."""
+    by: By | None = None
+    """A field, an attribute or a template (`"{client} {path}"`), or a list of these: events that are alike in all of
+    them are the same. Default: the whole event but its time, and the place that it comes from."""
     ignore: tuple[str, ...] = ()
     """Fields that do not matter, beside the time. Not together with `by`."""
     window: Duration = Duration(30.0)
@@ -118,18 +119,22 @@ class Dedupe(Step[DedupeConfig]):
 
     def __init__(self, config: DedupeConfig) -> None:
         super().__init__(config)
-        if config.window <= 0:
-            raise ValueError("window: must be more than 0")
-        if config.by and config.ignore:
-            raise ValueError("ignore: what is not in `by` does not matter anyway")
         self._window_ns = max(int(config.window * 1e9), 1)
-        self._key_of: Callable[[Document, Facts], str | None] = _Whole(config.ignore)
-        if config.by:
-            self.thins = True
-            self.key = Key.parse(*config.by)
-            self.templates = self.key.templates
-            self._key_of = self.key.of
-        self._count_path = settable_path(config.count_field)
+        self._key_of: Callable[[Document, Facts], str | None]
+        complaints = Complaints()
+        with complaints:
+            refuse(_problems(config))
+        with complaints:
+            if config.by is None:
+                self._key_of = _Whole(config.ignore)
+            else:
+                self.thins = True
+                self.key = Key.parse(config.by)
+                self.templates = self.key.templates
+                self._key_of = self.key.of
+        with complaints:
+            self._count_path = settable_path(config.count_field)
+        complaints.conclude()
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._forgotten: list[_Seen] = []
         """Whose repeats are still to be told."""
@@ -260,6 +265,13 @@ class Dedupe(Step[DedupeConfig]):
         return document if len(document) > 1 else {"message": _BARE, **document}
 
 
+def _problems(config: DedupeConfig) -> Iterator[str]:
+    if config.window <= 0:
+        yield "window: must be more than 0"
+    if config.by is not None and config.ignore:
+        yield "ignore: what is not in `by` does not matter anyway"
+
+
 def _read(held: bytes) -> Document:
     """An event that was held; nothing of one that was not, or that can be skipped but not read."""
     try:
@@ -278,7 +290,7 @@ class _Whole:
     """The key of the whole event, without its time and what is ignored, and of the place that it comes from."""
 
     def __init__(self, ignore: Sequence[str]) -> None:
-        paths = [*(field.path for field in times.FIELDS), *(field_path(name, "ignored") for name in ignore)]
+        paths = [*(field.path for field in times.FIELDS), *field_paths(ignore, "ignored")]
         self._names = frozenset(path[0] for path in paths if len(path) == 1)
         self._paths: list[Path] = [path for path in paths if len(path) > 1]
         self._attributes: Attributes | None = None

@@ -32,10 +32,11 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Literal
 
 from logrouter.documents import Document, Names
+from logrouter.errors import Complaints
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import Step, StepConfig
-from logrouter.steps._paths import field_path
+from logrouter.steps._paths import field_paths
 
 _MOST_CHARACTERS: Final = 1024 * 1024
 """Of all names together: an event is not to grow without bounds, as many fields that are nested deep would make it."""
@@ -62,11 +63,16 @@ class Flatten(Step[FlattenConfig]):
 
     def __init__(self, config: FlattenConfig) -> None:
         super().__init__(config)
-        if config.depth is not None and config.depth < 1:
-            raise ValueError(f"depth: expected 1 or more, not {config.depth}")
-        if not config.separator:
-            raise ValueError("separator: expected some text, as the names could not be told apart without")
-        self._paths = [field_path(name, "flattened") for name in config.fields]
+        complaints = Complaints()
+        with complaints:
+            if config.depth is not None and config.depth < 1:
+                raise ValueError(f"depth: expected 1 or more, not {config.depth}")
+        with complaints:
+            if not config.separator:
+                raise ValueError("separator: expected some text, as the names could not be told apart without")
+        with complaints:
+            self._paths = field_paths(config.fields, "flattened")
+        complaints.conclude()
         self._kinds = (dict, list) if config.lists == "number" else (dict,)
         self._depth = config.depth or -1
 

@@ -28,14 +28,16 @@ event that has none of the fields is left alone. A list is short for `{fields: [
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Final
 
 from logrouter.documents import Document, encode_value
+from logrouter.errors import Complaints, refuse
 from logrouter.facts import Facts
 from logrouter.references import MISSING, lookup, parent_and_key
 from logrouter.steps import Step, StepConfig
 from logrouter.steps._hashing import DIGITS, digest_by, text_of, warnings_of
-from logrouter.steps._paths import check_apart, field_path, put, settable_path
+from logrouter.steps._paths import check_apart, field_paths, put, settable_path
 from logrouter.values import Secret
 
 _MOST_DIGITS: Final = 64
@@ -66,10 +68,15 @@ class Hash(Step[HashConfig]):
 
     def __init__(self, config: HashConfig) -> None:
         super().__init__(config)
-        _check(config)
-        self._paths = [field_path(name, "hashed") for name in config.fields]
-        check_apart(self._paths if config.into is None else ())
-        self._into = None if config.into is None else settable_path(config.into)
+        complaints = Complaints()
+        with complaints:
+            refuse(_problems(config))
+        with complaints:
+            self._paths = field_paths(config.fields, "hashed")
+            check_apart(self._paths if config.into is None else ())
+        with complaints:
+            self._into = None if config.into is None else settable_path(config.into)
+        complaints.conclude()
         self._digest = digest_by(config.key)
 
     @classmethod
@@ -101,12 +108,12 @@ class Hash(Step[HashConfig]):
         return digest.hex()[: self.config.digits]
 
 
-def _check(config: HashConfig) -> None:
+def _problems(config: HashConfig) -> Iterator[str]:
     if not config.fields:
-        raise ValueError("expected at least one field to hash")
+        yield "expected at least one field to hash"
     if config.key is not None and not config.key.reveal():
-        raise ValueError("key: expected some text")
+        yield "key: expected some text"
     if not _FEWEST_DIGITS <= config.digits <= _MOST_DIGITS:
-        raise ValueError(f"digits: expected {_FEWEST_DIGITS} to {_MOST_DIGITS}, not {config.digits}")
+        yield f"digits: expected {_FEWEST_DIGITS} to {_MOST_DIGITS}, not {config.digits}"
     if config.buckets is not None and not 2 <= config.buckets <= 2**32:
-        raise ValueError(f"buckets: expected 2 or more, not {config.buckets}")
+        yield f"buckets: expected 2 or more, not {config.buckets}"

@@ -15,7 +15,7 @@ from typing import ClassVar
 from logrouter.documents import Document
 from logrouter.facts import Facts
 from logrouter.steps import Step, StepConfig
-from logrouter.steps._paths import Path, field_path, keys_to
+from logrouter.steps._paths import Path, field_paths, keys_to
 
 
 class KeepOnlyConfig(StepConfig, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class KeepOnly(Step[KeepOnlyConfig]):
         super().__init__(config)
         if not config.fields:
             raise ValueError("expected at least one field to keep")
-        self._paths = [field_path(name, "kept") for name in config.fields]
+        self._paths = field_paths(config.fields, "kept")
         self._keys = [path[0] for path in self._paths] if all(len(path) == 1 for path in self._paths) else None
         self.shallow = self._keys is not None
 

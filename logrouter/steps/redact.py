@@ -69,13 +69,14 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 
 from logrouter.documents import Document
+from logrouter.errors import Complaints
 from logrouter.event import Flag
 from logrouter.facts import Facts
-from logrouter.redaction import Scrubber, StandIn, detectors, redacted_lines
+from logrouter.redaction import Detector, Scrubber, StandIn, detectors, redacted_lines
 from logrouter.references import MISSING
 from logrouter.steps import Step, StepConfig
 from logrouter.steps._hashing import DIGITS, digest_by, text_of, warnings_of
-from logrouter.steps._paths import Path, field_path
+from logrouter.steps._paths import Path, field_paths
 from logrouter.values import Secret
 
 MASK: Final = "[redacted]"
@@ -106,13 +107,12 @@ class Redact(Step[RedactConfig]):
 
     def __init__(self, config: RedactConfig) -> None:
         super().__init__(config)
-        _check(config)
-        paths = [field_path(name, "redacted") for name in config.fields]
+        paths, found = _checked(config)
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
         self._names = [path[-1].encode() for path in paths if path != ("message",)]
         self._replace, stand_in = _replacements(config)
-        self._scrubber = Scrubber(detectors(config.patterns), stand_in) if config.patterns else None
+        self._scrubber = Scrubber(found, stand_in) if found else None
         self.splices = self._scrubber is not None and not config.fields and not self._scrubber.clues.always
         self.shallow = config.method == "mask" and not self._paths and self._scrubber is None
 
@@ -175,13 +175,22 @@ class Redact(Step[RedactConfig]):
         return ()
 
 
-def _check(config: RedactConfig) -> None:
-    if not config.fields and not config.patterns:
-        raise ValueError("expected fields or patterns to redact")
-    if config.method == "hash" and not (config.key and config.key.reveal()):
-        raise ValueError("with: hash needs a key, best from a file: key_file")
-    if config.method != "hash" and config.key is not None:
-        raise ValueError(f"a key is for with: hash, and this is with: {config.method}")
+def _checked(config: RedactConfig) -> tuple[list[Path], list[Detector]]:
+    """The fields, and what finds the patterns. Raises ValueError with all that is wrong."""
+    paths, found, complaints = list[Path](), list[Detector](), Complaints()
+    with complaints:
+        if not config.fields and not config.patterns:
+            raise ValueError("expected fields or patterns to redact")
+        paths = field_paths(config.fields, "redacted")
+    with complaints:
+        found = detectors(config.patterns)
+    with complaints:
+        if config.method == "hash" and not (config.key and config.key.reveal()):
+            raise ValueError("with: hash needs a key, best from a file: key_file")
+        if config.method != "hash" and config.key is not None:
+            raise ValueError(f"a key is for with: hash, and this is with: {config.method}")
+    complaints.conclude()
+    return paths, found
 
 
 def _replacements(config: RedactConfig) -> tuple[Replace, StandIn]:

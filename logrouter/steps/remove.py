@@ -18,7 +18,7 @@ from logrouter.documents import Document
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import Step, StepConfig
-from logrouter.steps._paths import field_path
+from logrouter.steps._paths import field_paths
 
 
 class RemoveConfig(StepConfig, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Remove(Step[RemoveConfig]):
         super().__init__(config)
         if not config.fields:
             raise ValueError("expected at least one field to remove")
-        paths = [field_path(name, "removed") for name in config.fields]
+        paths = field_paths(config.fields, "removed")
         self._keys = [path[0] for path in paths if len(path) == 1]
         self._paths = [path for path in paths if len(path) > 1]
         self.shallow = not self._paths

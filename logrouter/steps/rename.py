@@ -27,10 +27,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from logrouter.documents import Document
+from logrouter.errors import each
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import Step, StepConfig
-from logrouter.steps._paths import Path, check_apart, field_path, put
+from logrouter.steps._paths import Path, check_apart, field_paths, put
 
 
 class RenameConfig(StepConfig, frozen=True, kw_only=True):
@@ -49,8 +50,10 @@ class Rename(Step[RenameConfig]):
         super().__init__(config)
         if not config.fields:
             raise ValueError("expected at least one field to rename")
-        pairs = [(field_path(old, "renamed"), field_path(new, "set")) for old, new in config.fields.items()]
-        check_apart(new for _, new in pairs)
+        sides = (list(config.fields), "renamed"), (list(config.fields.values()), "set")
+        olds, news = each(lambda side: field_paths(*side), sides)
+        check_apart(news)
+        pairs = list(zip(olds, news, strict=True))
         self._simple: list[tuple[str, str]] = []
         self._pairs: list[tuple[Path, Path]] = []
         if _are_independent(pairs):

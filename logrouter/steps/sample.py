@@ -9,9 +9,9 @@
     > {"path": "/about"}
 
 With `by`, all events that have the same value there stay or go together: in this process and all others, today and
-after an update. The value's text (a number as JSON writes it) is hashed: the first eight bytes of its BLAKE2b digest
-of eight bytes, as a big-endian number, divided by 2^64; the event is kept if that is less than `keep`. So what is kept
-at 0.01 is also kept at 0.05. An event without the field, or where it is null or empty, is kept.
+after an update. The value's text (a number as JSON writes it; of a list of fields, their texts with a NUL between two)
+is hashed: its BLAKE2b digest of eight bytes, as a big-endian number, divided by 2^64; the event is kept if that is less
+than `keep`. So what is kept at 0.01 is also kept at 0.05. An event that has nothing in any of the fields is kept.
 
 Without `by`, each event is decided for itself, evenly: of any run of events nearly that part is kept, with no pattern
 that could fall in step with one in the log (the multiples of the golden ratio, started from a hash of the first event).
@@ -33,11 +33,11 @@ from itertools import compress
 from typing import ClassVar, Final, Literal
 
 from logrouter.documents import Document, encode_document, encode_value, quoted
+from logrouter.errors import Complaints
 from logrouter.facts import Facts
 from logrouter.references import lookup
-from logrouter.rules import parse_reference
 from logrouter.steps import DISCARD, Asked, Step, StepConfig
-from logrouter.steps._keys import Key
+from logrouter.steps._keys import By, Key
 from logrouter.steps._paths import put, settable_path
 
 _RANGE: Final = 2**64
@@ -52,8 +52,9 @@ class SampleConfig(StepConfig, frozen=True, kw_only=True):
 
     keep: float
     """The part of the events to keep: more than 0, at most 1."""
-    by: str | None = None
-    """A field or attribute: events that have the same value there stay or go together. Default: each for itself."""
+    by: By | None = None
+    """A field, an attribute or a template (`"{client} {path}"`), or a list of these: events that are alike in all of
+    them stay or go together. Default: each for itself."""
     rate_field: str = "sample_rate"
     """The field of kept events that `keep` is written into."""
 
@@ -68,12 +69,19 @@ class Sample(Step[SampleConfig]):
 
     def __init__(self, config: SampleConfig) -> None:
         super().__init__(config)
-        if not 0 < config.keep <= 1:
-            raise ValueError(f"keep: expected a part of the events, more than 0 and at most 1, not {config.keep:g}")
+        complaints = Complaints()
+        with complaints:
+            if not 0 < config.keep <= 1:
+                raise ValueError(f"keep: expected a part of the events, more than 0 and at most 1, not {config.keep:g}")
+        with complaints:
+            if config.by is not None:
+                self.key = Key.parse(config.by, whole=True)
+                self.templates = self.key.templates
+        with complaints:
+            self._rate_path = settable_path(config.rate_field)
+        complaints.conclude()
         self._limit = int(config.keep * _RANGE)
         self._limit_bytes = self._limit.to_bytes(8, "big") if self._limit < _RANGE else _ABOVE_ALL
-        self.key = None if config.by is None else Key([parse_reference(config.by)], whole=True)
-        self._rate_path = settable_path(config.rate_field)
         self._quoted_name = None if len(self._rate_path) > 1 else quoted(self._rate_path[0])
         self._rate = encode_value(config.keep)
         self._place: int | None = None

@@ -39,6 +39,7 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 from logrouter.documents import Document
+from logrouter.errors import Complaints, each
 from logrouter.facts import Facts, resolve
 from logrouter.references import MISSING, Field, Meta, Resource, lookup
 from logrouter.steps import Step, StepConfig
@@ -67,10 +68,14 @@ class Set(Step[SetConfig]):
             raise ValueError("expected at least one field to set")
         self._plain: dict[str, Any] = {}
         self._made: list[tuple[Path, Make]] = []
-        fields = [(settable_path(name), value) for name, value in config.fields.items()]
-        check_apart(path for path, _ in fields)
-        self.templates = tuple(_templates(list(config.fields.values())))
-        for path, value in fields:
+        values, complaints = list(config.fields.values()), Complaints()
+        with complaints:
+            paths = each(settable_path, config.fields)
+            check_apart(paths)
+        with complaints:
+            self.templates = tuple(each(Template.parse, _texts(values)))
+        complaints.conclude()
+        for path, value in zip(paths, values, strict=True):
             self._add(path, value)
         self.shallow = not self._made
 
@@ -104,12 +109,13 @@ class Set(Step[SetConfig]):
         return ()
 
 
-def _templates(value: Any) -> Iterator[Template]:
+def _texts(value: Any) -> Iterator[str]:
+    """All strings in a value."""
     if isinstance(value, str):
-        yield Template.parse(value)
+        yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _templates(item)
+            yield from _texts(item)
 
 
 def _constant(value: Any) -> Any:

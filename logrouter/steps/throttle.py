@@ -51,12 +51,13 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 
 from logrouter.documents import Document
+from logrouter.errors import Complaints
 from logrouter.event import Attributes
 from logrouter.facts import Facts
 from logrouter.figures import counted
 from logrouter.references import lookup
 from logrouter.steps import DISCARD, KEEP, Asked, Overdue, Step, StepConfig
-from logrouter.steps._keys import NOT, Key
+from logrouter.steps._keys import BETWEEN, NOT, By, Key
 from logrouter.steps._paths import put, settable_path
 from logrouter.values import Rate
 
@@ -68,9 +69,9 @@ class ThrottleConfig(StepConfig, frozen=True, kw_only=True):
     """How many events may pass in a time, for good."""
     burst: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How many may pass at once. Default: what stands before the `/` of `rate`, and at least 1."""
-    by: str | None = None
-    """A field, an attribute or a template (`"{client} {path}"`): each of its values has a rate of its own. Default: all
-    events together."""
+    by: By | None = None
+    """A field, an attribute or a template (`"{client} {path}"`), or a list of these: events that are alike in all of
+    them have a rate of their own. Default: all events together."""
     count_field: str = "throttled"
     """The field in which the next event that passes has how many were left out before it."""
     max_keys: Annotated[int, msgspec.Meta(ge=1)] = 10_000
@@ -109,10 +110,15 @@ class Throttle(Step[ThrottleConfig]):
         self._ticks_in_ns, self._token_ticks = config.rate.as_whole_numbers
         burst = config.burst or max(1, int(config.rate.events))
         self._most_owed = (burst - 1) * self._token_ticks
-        if config.by is not None:
-            self.key = Key.parse(config.by)
-            self.templates = self.key.templates
-        self._count_path = settable_path(config.count_field)
+        complaints = Complaints()
+        with complaints:
+            if config.by is not None:
+                self.key = Key.parse(config.by)
+                self.templates = self.key.templates
+        with complaints:
+            self._count_path = settable_path(config.count_field)
+        complaints.conclude()
+        self._by = ", ".join((config.by,) if isinstance(config.by, str) else config.by or ())
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._owing: dict[str, _Bucket] = {}
         """Those of which something is still to be told."""
@@ -182,7 +188,7 @@ class Throttle(Step[ThrottleConfig]):
     def overdue(self, now_ns: int, *, ending: bool = False) -> Iterator[Overdue]:
         now, deep = now_ns * self._ticks_in_ns, self._most_owed + self._token_ticks
         if self._owed:
-            yield self._told(self._owed, "" if self.config.by is None else f" of {self.config.by}", {})
+            yield self._told(self._owed, self._by and f" of {self._by}", {})
             self._owed = 0
         for key, bucket in list(self._owing.items()):
             if ending or not now < bucket.full_at <= now + deep:
@@ -192,9 +198,9 @@ class Throttle(Step[ThrottleConfig]):
 
     def _of(self, key: str) -> str:
         """Of what there were too many."""
-        if self.config.by is None:
+        if not self._by:
             return ""
-        return f" of {self.config.by} {key}" if key else f" without {self.config.by}"
+        return f" of {self._by} {', '.join(key.split(BETWEEN))}" if key else f" without {self._by}"
 
     def _told(self, left_out: int, of: str, attributes: Attributes) -> Overdue:
         message = f"left out: {counted(left_out, 'event')}, as more than {self.config.rate} came{of}"

@@ -29,10 +29,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final, NamedTuple
 
 from logrouter.documents import Document, encode_document, encode_value
+from logrouter.errors import Complaints, refuse
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import Incomplete, Step, StepConfig
-from logrouter.steps._paths import Path, field_path, put, settable_path
+from logrouter.steps._paths import Path, field_paths, put, settable_path
 from logrouter.values import Size
 
 _NUMBER: Final = "{n}"
@@ -69,11 +70,16 @@ class Truncate(Step[TruncateConfig]):
 
     def __init__(self, config: TruncateConfig) -> None:
         super().__init__(config)
-        _check(config)
         cuts_fields = config.size is not None or config.characters is not None
         names = config.fields or (("message",) if cuts_fields else ())
-        self._paths = [field_path(name, "truncated") for name in names]
-        self._count = None if config.count is None else settable_path(config.count)
+        complaints = Complaints()
+        with complaints:
+            refuse(_problems(config))
+        with complaints:
+            self._paths = field_paths(names, "truncated")
+        with complaints:
+            self._count = None if config.count is None else settable_path(config.count)
+        complaints.conclude()
         self._reserved = 0 if self._count is None else _cost_of_count(self._count)
         self._shortest = 2 + len(_ending(config.marker, _MOST).encode())
         least = self._shortest + self._reserved
@@ -194,15 +200,15 @@ def _cost_of_count(path: Path) -> int:
     return len(encode_document(document))
 
 
-def _check(config: TruncateConfig) -> None:
+def _problems(config: TruncateConfig) -> Iterator[str]:
     if config.size is None and config.characters is None and config.event is None:
-        raise ValueError("expected size, characters or event: how long a text, or how large an event, may be")
+        yield "expected size, characters or event: how long a text, or how large an event, may be"
     if config.size is not None and config.characters is not None:
-        raise ValueError("expected size or characters, not both")
+        yield "expected size or characters, not both"
     if config.fields and config.size is None and config.characters is None:
-        raise ValueError("fields: they need size or characters")
+        yield "fields: they need size or characters"
     ending = _ending(config.marker, _MOST)
     if config.characters is not None and config.characters < len(ending):
-        raise ValueError(f"characters: expected {len(ending)} or more, as the marker may take so many")
+        yield f"characters: expected {len(ending)} or more, as the marker may take so many"
     if config.size is not None and config.size < len(ending.encode()):
-        raise ValueError(f"size: expected {len(ending.encode())}B or more, as the marker may take so many")
+        yield f"size: expected {len(ending.encode())}B or more, as the marker may take so many"

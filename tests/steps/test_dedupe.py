@@ -88,6 +88,13 @@ def test_what_has_none_of_the_fields_passes() -> None:
     assert step.figures["keys"] == 0
 
 
+def test_a_name_alone_is_a_list_of_one() -> None:
+    alone, listed = dedupe(by="message"), dedupe(by=("message",))
+    for document in ({"message": "a", "x": 1}, {"message": "a", "x": 2}, {"message": "b"}, {}):
+        assert passes(alone, document) == passes(listed, document)
+    assert alone._seen.keys() == listed._seen.keys() == {"a", "b"}
+
+
 def test_by_a_template_and_an_attribute() -> None:
     step = dedupe(by=("{message} {code}", "meta.pod"))
     assert [passes(step, {"message": "a", "code": 1}, pod=pod) for pod in "xyx"] == [True, True, False]
@@ -291,7 +298,8 @@ def test_what_passes_stays_the_bytes_that_it_was() -> None:
         ("{by: [a], ignore: [b]}", "ignore: what is not in `by` does not matter anyway"),
         ("{by: [meta.strem]}", "did you mean"),
         ("{ignore: [meta.stream]}", "meta.stream cannot be ignored"),
-        ("{by: message}", "expected a list, not 'message' (write [message])"),
+        ("{by: []}", "by: expected a field, an attribute or a template, or a list of these"),
+        ("{by: {a: b}}", "expected"),
         ("{max_keys: 0}", "max_keys"),
         ("{count_field: severity}", "severity cannot be set"),
         ("{windw: 3s}", "unknown key 'windw'"),

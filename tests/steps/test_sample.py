@@ -55,6 +55,16 @@ def test_by_an_attribute(facts):
     assert sample(keep=1e-9, by="meta.stream").apply({}, facts) is DISCARD
 
 
+@pytest.mark.parametrize(
+    ("by", "text"), [("{id}-{n}", "é-7"), (("id", "n"), "é\x007"), (("id", "x"), "é\0"), (("id",), "é")]
+)
+def test_what_is_hashed_of_a_template_and_of_several_fields(by, text, facts):
+    place = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") / 2**64
+    for keep, outcome in ((place * 1.001, None), (place * 0.999, DISCARD)):
+        assert sample(keep=keep, by=by).apply({"id": "é", "n": 7}, facts) is outcome
+    assert sample(keep=1e-9, by=("x", "y")).apply({"id": "é"}, facts) is None, "nothing in any"
+
+
 @pytest.mark.parametrize("keep", [0.05, 0.3, 0.5, 0.99, 1])
 def test_without_by_the_part_is_right_in_any_run(keep, facts):
     step = sample(keep=keep)

@@ -79,6 +79,19 @@ def test_by_an_attribute_or_a_template(by: str) -> None:
     assert outcomes == ["keep", "keep", DISCARD]
 
 
+def test_by_several_fields_those_that_are_alike_in_all_of_them_share_one() -> None:
+    step = throttle("1/h", by=("client", "path"))
+    events: list[dict[str, Any]] = [
+        {"client": "a", "path": "/x"}, {"client": "a", "path": "/y"}, {"client": "a", "path": "/x"},
+        {"client": "a"}, {"path": "a"}, {}, {"client": ""},
+    ]  # fmt: skip
+    assert [passes(step, 0, **event) for event in events] == [True, True, False, True, True, True, False]
+    assert told(step, 1, ending=True) == [
+        ("left out: 1 event, as more than 1/h came of client, path a, /x", 1),
+        ("left out: 1 event, as more than 1/h came without client, path", 1),
+    ]
+
+
 def test_keys_that_are_alike_and_long_are_told_apart() -> None:
     step = throttle("1/s", by="client")
     assert [passes(step, 0, client="x" * 10_000 + end) for end in "aba"] == [True, True, False]
@@ -186,6 +199,8 @@ def test_the_key_that_was_seen_longest_ago_is_forgotten() -> None:
         ("{rate: 1/s, max_keys: 0}", "max_keys"),
         ("{rate: 1/s, by: meta.strem}", "did you mean"),
         ("{rate: 1/s, by: '{client'}", "a brace is not closed"),
+        ("{rate: 1/s, by: []}", "by: expected a field, an attribute or a template, or a list of these"),
+        ("{rate: 1/s, by: ''}", "by: expected a field, an attribute or a template, or a list of these"),
         ("{rate: 1/s, count_field: severity}", "severity cannot be set"),
         ("{rate: 1/s, burts: 3}", "unknown key 'burts'"),
     ],
