@@ -33,11 +33,11 @@ async def exported(tmp_path: Path) -> set[str]:
         ],
     )
     topology = Topology(config.load(flags=flags, system_folder=Path("/nonexistent")), Log("error"))
-    telemetry = Telemetry(topology)
+    telemetry = Telemetry(topology.parts)
     await telemetry.look()
     families = text_string_to_metric_families(telemetry.metrics().decode())
     names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
-    await topology.opened.aclose()
+    await topology.parts.opened.aclose()
     return {name for name in names if name.startswith("logrouter_")} | ABSENT
 
 

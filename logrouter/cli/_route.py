@@ -73,7 +73,7 @@ def run(read: Callable[[], Settings], *, verbose: bool, supervisor: Connection |
     log.info("routing", sources=list(settings.sources), sinks=list(settings.sinks))
     settle_memory()
     code = trio.run(topology.run)
-    if supervisor is not None and topology.is_closed:
+    if supervisor is not None and topology.parts.is_closed:
         supervisor.say("closed")
     return code
 

@@ -21,7 +21,7 @@ from logrouter.runtime.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from logrouter.config.settings import Address
-    from logrouter.runtime.topology import Topology
+    from logrouter.runtime.parts import Parts
 
 IDLE_SECONDS: Final = 30.0
 """A client that says nothing for so long is hung up on."""
@@ -40,12 +40,12 @@ class Answer(NamedTuple):
 
 
 class Admin:
-    """Serves the admin port of a topology."""
+    """Serves the admin port of one process."""
 
-    def __init__(self, topology: Topology, address: Address) -> None:
-        self._topology = topology
+    def __init__(self, parts: Parts, address: Address) -> None:
+        self._parts = parts
         self._address = address
-        self._telemetry = Telemetry(topology)
+        self._telemetry = Telemetry(parts)
         self._connections = trio.CapacityLimiter(MAX_CONNECTIONS)
         self._silent: dict[trio.CancelScope, None] = {}
         """Waits for clients to say something, the longest first."""
@@ -110,7 +110,7 @@ class Admin:
             break
 
     def answer(self, method: str, target: str) -> Answer:
-        """What a request gets: a pure function of the topology's state."""
+        """What a request gets: a pure function of how the parts are."""
         if method not in ("GET", "HEAD"):
             return Answer(405, "text/plain; charset=utf-8", b"only GET\n")
         match target.partition("?")[0]:
@@ -118,7 +118,7 @@ class Admin:
                 return Answer(200, "text/plain; version=0.0.4; charset=utf-8", self._telemetry.metrics())
             case "/healthz":
                 return Answer(200, "text/plain; charset=utf-8", b"ok\n")
-            case "/readyz" if self._topology.reading:
+            case "/readyz" if self._parts.reading:
                 return Answer(200, "text/plain; charset=utf-8", b"reading\n")
             case "/readyz":
                 return Answer(503, "text/plain; charset=utf-8", b"not reading\n")

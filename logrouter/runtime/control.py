@@ -14,18 +14,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import trio
 
 from logrouter.errors import StartError
 from logrouter.runtime.log import Log
-
-if TYPE_CHECKING:
-    from logrouter.runtime.reloading import Reloading
 
 NAME: Final = "control.sock"
 LINE_BYTES: Final = 64 * 1024
@@ -69,8 +66,9 @@ def service_places(environ: Mapping[str, str]) -> list[str]:
 class Control:
     """Serves the control socket of one process."""
 
-    def __init__(self, reloading: Reloading, path: str, log: Log) -> None:
-        self._reloading = reloading
+    def __init__(self, reload: Callable[[], Awaitable[object]], path: str, log: Log) -> None:
+        """`reload` gives what became of it, to be told as JSON."""
+        self._reload = reload
         self._path = path
         self._log = log
 
@@ -104,7 +102,7 @@ class Control:
         except msgspec.DecodeError as error:
             return {"error": f"not a request: {error}"}
         if command == "reload":
-            return await self._reloading.ask()
+            return await self._reload()
         return {"error": f"there is no command {command!r}; there is: reload"}
 
 

@@ -28,7 +28,7 @@ from logrouter.runtime.log import Log
 
 if TYPE_CHECKING:
     from logrouter.runtime.delivery import Delivery
-    from logrouter.runtime.topology import Topology
+    from logrouter.runtime.parts import Parts
 
 STATUS_SECONDS: Final = 5.0
 """How old the status line may be."""
@@ -62,9 +62,9 @@ class Notifier:
             address = ""
         return cls(log, address, watchdog_seconds=watchdog_seconds)
 
-    def ready(self, topology: Topology) -> None:
+    def ready(self, parts: Parts) -> None:
         """The sources read; or what SIGHUP asked for is done."""
-        self._status = describe(topology)
+        self._status = describe(parts)
         self._tell("READY=1", f"STATUS={self._status}")
 
     def reloading(self) -> None:
@@ -77,7 +77,7 @@ class Notifier:
             self._is_ending = True
             self._tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((seconds + STOP_MARGIN_SECONDS) * 1e6)}")
 
-    async def run(self, topology: Topology) -> None:
+    async def run(self, parts: Parts) -> None:
         """Say again and again how it goes, and that we are there. Ends at once where nobody listens."""
         if not self._address:
             return
@@ -85,7 +85,7 @@ class Notifier:
         while True:
             self._send()
             if not self._waiting:  # systemd hangs: no more than it has not read yet
-                self._tell_how_it_goes(describe(topology))
+                self._tell_how_it_goes(describe(parts))
             await trio.sleep(interval)
 
     def _tell_how_it_goes(self, status: str) -> None:
@@ -123,15 +123,13 @@ def _trouble_of(delivery: Delivery) -> str:
     return f"cannot keep up, {lag.behind_seconds:.0f} s behind{limit}"
 
 
-def describe(topology: Topology) -> str:
+def describe(parts: Parts) -> str:
     """What is read and delivered, and what is wrong with that, in one line."""
-    troubles = {running.name: trouble for running in topology.deliveries if (trouble := _trouble_of(running))}
-    sources = ", ".join(running.name for running in topology.sources)
-    doing = f"reading {sources}" if topology.reading else "not reading"
-    well = ", ".join(running.name for running in topology.deliveries if running.name not in troubles)
-    parts = [doing, f"delivering to {well}" if well else "delivering nothing"]
-    parts += [f"{name}: {reason}" for name, reason in troubles.items()]
-    text = escape_controls(
-        "; ".join(parts)
-    )  # a reason is a destination's words: they must not become lines of their own
+    troubles = {running.name: trouble for running in parts.deliveries if (trouble := _trouble_of(running))}
+    sources = ", ".join(running.name for running in parts.sources)
+    doing = f"reading {sources}" if parts.reading else "not reading"
+    well = ", ".join(running.name for running in parts.deliveries if running.name not in troubles)
+    told = [doing, f"delivering to {well}" if well else "delivering nothing"]
+    told += [f"{name}: {reason}" for name, reason in troubles.items()]
+    text = escape_controls("; ".join(told))  # a destination's words must not become lines of their own
     return text if len(text) <= STATUS_CHARACTERS else f"{text[:STATUS_CHARACTERS]}…"

@@ -47,6 +47,8 @@ class RunningSource:
         self.chain = chain
         self.was_removed = False
         """It is not in the config any more."""
+        self.has_ended = False
+        """Nothing more will come of it."""
         self.in_hand = 0
         """Events that have been read and wait for room in the spool."""
         self._spool = spool

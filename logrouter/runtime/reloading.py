@@ -10,7 +10,7 @@ One reload is done after the other; and another one that is asked for before the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import trio
@@ -19,20 +19,17 @@ from logrouter.assembly import Assembly, assemble
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, LogrouterError
 from logrouter.figures import counted
+from logrouter.runtime.parts import Parts, Tasks, connected_sinks
 from logrouter.runtime.spool.configured import NewCursor
-from logrouter.sinks import Sink
 
 if TYPE_CHECKING:
     from logrouter.runtime.succession import Prepared
-    from logrouter.runtime.topology import Topology
 
 Load = Callable[[], Settings]
 """Reads the config anew, and checks it as the start does. Called in a thread. Raises LogrouterError, OSError."""
 
 _TOLD_APART: Final = 64
 """The log tells of the same once a minute: so many reloads in a minute are not the same."""
-
-MakeSinks = Callable[[Settings], dict[str, Sink[Any]]]
 
 
 class Outcome(msgspec.Struct):
@@ -55,13 +52,12 @@ class _Request:
 
 
 class Reloading:
-    """The reloads of one topology."""
+    """The reloads of one process."""
 
-    def __init__(self, topology: Topology, load: Load | None, make_sinks: MakeSinks) -> None:
+    def __init__(self, parts: Parts, load: Load | None) -> None:
         """`load`: None where there is no config to be read again."""
-        self._topology = topology
+        self._parts = parts
         self._load = load
-        self._make_sinks = make_sinks
         self._ask, self._asked = trio.open_memory_channel[_Request](1)
         self._coming: _Request | None = None
         """One that has not begun: whoever asks now means the same."""
@@ -81,29 +77,29 @@ class Reloading:
         await request.done.wait()
         return request.outcome
 
-    async def serve(self, delivering: trio.Nursery, reading: trio.Nursery) -> None:
-        """Do what is asked for, until cancelled. New tasks are started in these nurseries."""
+    async def serve(self, tasks: Tasks) -> None:
+        """Do what is asked for, until cancelled. `tasks`: those that are new."""
         try:
             with self._asked:
                 async for request in self._asked:
                     self._coming = None
-                    await self._serve(request, delivering, reading)
+                    await self._serve(request, tasks)
         finally:
             if self._coming is not None:
                 self._coming.done.set()
 
-    async def _serve(self, request: _Request, delivering: trio.Nursery, reading: trio.Nursery) -> None:
+    async def _serve(self, request: _Request, tasks: Tasks) -> None:
         try:
-            request.outcome, taken_over = await self._reload(delivering, reading)
+            request.outcome, taken_over = await self._reload(tasks)
             for event in taken_over:
                 await event.wait()
         finally:
             request.done.set()
 
-    async def _reload(self, delivering: trio.Nursery, reading: trio.Nursery) -> tuple[Outcome, list[trio.Event]]:
+    async def _reload(self, tasks: Tasks) -> tuple[Outcome, list[trio.Event]]:
         """What became of it, and what tells that all is done."""
         self._reloads += 1
-        log, about = self._topology.log, str(self._reloads % _TOLD_APART)
+        log, about = self._parts.log, str(self._reloads % _TOLD_APART)
         try:
             prepared = await self._prepare()
         except ConfigError as error:
@@ -113,25 +109,23 @@ class Reloading:
         except Exception as error:  # a mistake of ours, or of a plug-in: no reason to stop what runs
             outcome = Outcome(reason=f"{type(error).__name__}: {error}")
         else:
-            outcome, taken_over = self._take_over(prepared, delivering, reading)
+            outcome, taken_over = self._take_over(prepared, tasks)
             log.info("reloaded", about=about, changes=outcome.changes or "none")
             return outcome, taken_over
         wrong = {"mistakes": outcome.mistakes} if outcome.mistakes else {"reason": outcome.reason}
         log.error("the config is not reloaded: the one before stays in force", about=about, **wrong)
         return outcome, []
 
-    def _take_over(
-        self, prepared: Prepared, delivering: trio.Nursery, reading: trio.Nursery
-    ) -> tuple[Outcome, list[trio.Event]]:
+    def _take_over(self, prepared: Prepared, tasks: Tasks) -> tuple[Outcome, list[trio.Event]]:
         from logrouter.config.changes import describe_changes
         from logrouter.runtime.succession import Succession
 
-        topology = self._topology
-        changes = describe_changes(topology.settings, prepared.assembly.settings)
+        parts = self._parts
+        changes = describe_changes(parts.settings, prepared.assembly.settings)
         if not changes:
             return Outcome(), []
-        taken_over = Succession(topology, delivering, reading).swap(prepared)
-        waiting = {f"sinks.{each.name}: removed": topology.spool.undelivered(each.number) for each in topology.leaving}
+        taken_over = Succession(parts, tasks).swap(prepared)
+        waiting = {f"sinks.{each.name}: removed": parts.spool.undelivered(each.number) for each in parts.leaving}
         return Outcome([_with_rest(line, waiting.get(line, 0)) for line in changes]), taken_over
 
     # ── prepare ──
@@ -141,10 +135,10 @@ class Reloading:
         from logrouter.runtime.succession import Prepared
 
         assembly = await trio.to_thread.run_sync(self._assemble)
-        before, leaving = self._topology.assembly, {delivery.name for delivery in self._topology.leaving}
+        before, leaving = self._parts.assembly, {delivery.name for delivery in self._parts.leaving}
         new = [name for name in assembly.sinks if name not in before.sinks and name not in leaving]
         others = [name for name, number in assembly.numbers.items() if before.numbers.get(name) != number]
-        transports = {name: self._topology.connect(assembly.sinks[name]) for name in others}
+        transports = {name: self._parts.connect(assembly.sinks[name]) for name in others}
         cursors = await trio.to_thread.run_sync(self._open_cursors, new, assembly.settings)
         return Prepared(assembly, cursors, transports)
 
@@ -153,18 +147,18 @@ class Reloading:
             raise LogrouterError("there is no config to be read again")
         from logrouter.config.changes import check_change
 
-        topology = self._topology
+        parts = self._parts
         settings = self._load()
-        if mistakes := check_change(topology.settings, settings):
+        if mistakes := check_change(parts.settings, settings):
             raise ConfigError(mistakes)
-        return assemble(settings, self._make_sinks(settings), topology.assembly)
+        return assemble(settings, connected_sinks(settings), parts.assembly)
 
     def _open_cursors(self, names: list[str], settings: Settings) -> dict[str, NewCursor]:
         """All of them, or none. Raises OSError."""
         opened: dict[str, NewCursor] = {}
         try:
             for name in names:
-                opened[name] = self._topology.opened.cursor_for(name, settings, self._topology.log)
+                opened[name] = self._parts.opened.cursor_for(name, settings, self._parts.log)
         except BaseException:
             for found in opened.values():
                 found.withdraw()

@@ -14,7 +14,7 @@ Who writes to the same file or stream as somebody who is not done yet waits for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import trio
 
@@ -22,13 +22,11 @@ from logrouter.assembly import Assembly
 from logrouter.config.changes import reads_the_same
 from logrouter.config.settings import Settings
 from logrouter.runtime.delivery import Delivery
+from logrouter.runtime.parts import Parts, Tasks
 from logrouter.runtime.preflight import whole_file
 from logrouter.runtime.spool.configured import NewCursor
 from logrouter.runtime.transports import Transport
 from logrouter.sinks import Sink
-
-if TYPE_CHECKING:
-    from logrouter.runtime.topology import Topology
 
 _LOOK_SECONDS: Final = 0.5
 """How often is looked whether the destination of a sink that is to end works still."""
@@ -45,56 +43,55 @@ class Prepared(NamedTuple):
 
 
 class Succession:
-    """One swap of the parts of a topology."""
+    """One swap of some parts."""
 
-    def __init__(self, topology: Topology, delivering: trio.Nursery, reading: trio.Nursery) -> None:
-        """New tasks are started in these nurseries."""
-        self._topology = topology
-        self._members = topology.opened.spool.members
-        self._delivering = delivering
-        self._reading = reading
+    def __init__(self, parts: Parts, tasks: Tasks) -> None:
+        """`tasks`: those that are new."""
+        self._parts = parts
+        self._members = parts.opened.spool.members
+        self._tasks = tasks
 
     def swap(self, prepared: Prepared) -> list[trio.Event]:
         """Let the new parts take over, without waiting for anything. Each event tells that a sink that has changed has
         got its successor."""
-        topology, assembly = self._topology, prepared.assembly
-        before, topology.assembly = topology.assembly, assembly
+        parts, assembly = self._parts, prepared.assembly
+        before, parts.assembly = parts.assembly, assembly
         self._members.reroute(assembly.router)
         self._restore(assembly)
-        former = {delivery.name: delivery for delivery in topology.deliveries}
+        former = {delivery.name: delivery for delivery in parts.deliveries}
         changed = [each for each in former.values() if assembly.numbers.get(each.name) != each.number]
-        ending = [*topology.leaving, *changed]
+        ending = [*parts.leaving, *changed]
         for name in former.keys() - assembly.sinks.keys():
             self._remove(former[name])
         taken_over = []
         for name, transport in prepared.transports.items():
-            delivery = topology.make_delivery(name, transport)
+            delivery = parts.make_delivery(name, transport)
             in_the_way = [each for each in ending if _have_one_place(each.sink, delivery.sink)]
             if name in former:
                 taken_over.append(trio.Event())
-                self._delivering.start_soon(self._hand_over, former[name], delivery, in_the_way, taken_over[-1])
+                self._tasks.delivering.start_soon(self._hand_over, former[name], delivery, in_the_way, taken_over[-1])
                 self._members.stop(former[name].number)
             else:
                 self._add(delivery, prepared.cursors[name])
-                self._delivering.start_soon(topology.deliver, delivery, in_the_way)
+                self._tasks.delivering.start_soon(self._tasks.deliver, delivery, in_the_way)
         self._change_sources(before.settings)
-        topology.opened.adjust(assembly.settings)
-        topology.log.set_level(assembly.settings.log_level)
+        parts.opened.adjust(assembly.settings)
+        parts.log.set_level(assembly.settings.log_level)
         return taken_over
 
     # ── sinks ──
 
     def _restore(self, assembly: Assembly) -> None:
         """Sinks that were removed by a reload before, and are there again, are as if they had changed."""
-        for delivery in list(self._topology.leaving):
+        for delivery in list(self._parts.leaving):
             if delivery.name in assembly.sinks:
-                self._topology.leaving.remove(delivery)
-                self._topology.deliveries.append(delivery)
+                self._parts.leaving.remove(delivery)
+                self._parts.deliveries.append(delivery)
                 self._members.restore(delivery.number)
 
     def _add(self, delivery: Delivery, found: NewCursor) -> None:
         self._members.come(delivery.number, found.cursor, is_new=found.is_new, start=delivery.sink.config.start)
-        self._topology.deliveries.append(delivery)
+        self._parts.deliveries.append(delivery)
 
     async def _hand_over(
         self, former: Delivery, delivery: Delivery, in_the_way: Iterable[Delivery], taken_over: trio.Event
@@ -104,15 +101,15 @@ class Succession:
             await self._end(former, only_if_it_works=True)
         finally:  # also where time is up: what is left is counted
             self._members.take_over(former.number, delivery.number)
-            deliveries = self._topology.deliveries
+            deliveries = self._parts.deliveries
             deliveries[deliveries.index(former)] = delivery
             taken_over.set()
-        await self._topology.deliver(delivery, in_the_way)
+        await self._tasks.deliver(delivery, in_the_way)
 
     async def _end(self, delivery: Delivery, *, only_if_it_works: bool = False) -> None:
         """Wait until it has ended, or for so long that it must."""
         try:
-            with trio.move_on_after(self._topology.settings.shutdown_timeout):
+            with trio.move_on_after(self._parts.settings.shutdown_timeout):
                 while not (delivery.ended.is_set() or (only_if_it_works and delivery.destination.trouble)):
                     with trio.move_on_after(_LOOK_SECONDS):
                         await delivery.ended.wait()
@@ -122,45 +119,44 @@ class Succession:
                 await delivery.ended.wait()
 
     def _remove(self, delivery: Delivery) -> None:
-        self._topology.deliveries.remove(delivery)
-        self._topology.leaving.append(delivery)
+        self._parts.deliveries.remove(delivery)
+        self._parts.leaving.append(delivery)
         self._members.remove(delivery.number)
         delivery.hurry()
-        self._delivering.start_soon(self._see_off, delivery)
+        self._tasks.delivering.start_soon(self._see_off, delivery)
 
     async def _see_off(self, delivery: Delivery) -> None:
         """Let a removed sink have what is left for it; say what could not be delivered in time."""
         await self._end(delivery)
-        if delivery not in self._topology.leaving:
+        if delivery not in self._parts.leaving:
             return  # it is there again
-        conclusion = self._topology.conclusion
+        conclusion = self._parts.conclusion
         conclusion.tell_undelivered(delivery)
         if conclusion.has_everything(delivery):
             conclusion.leave_out(delivery)
-            self._topology.leaving.remove(delivery)
+            self._parts.leaving.remove(delivery)
             self._members.forget(delivery.number)
         else:
             self._members.abandon(delivery.number)
-        self._topology.opened.share(self._topology.settings.spool)
+        self._parts.opened.share(self._parts.settings.spool)
 
     # ── sources ──
 
     def _change_sources(self, before: Settings) -> None:
         """Let sources make of their lines what is asked for now; let them come, go, and read on for one another."""
-        topology, assembly = self._topology, self._topology.assembly
+        parts, assembly = self._parts, self._parts.assembly
         settings = assembly.settings
-        running = {source.name: source for source in topology.sources}
+        running = {source.name: source for source in parts.sources}
         for name, wanted in settings.sources.items():
             if name not in running:
-                topology.sources.append(topology.make_source(name))
-                self._reading.start_soon(topology.read, topology.sources[-1])
-                topology.unread += 1
+                parts.sources.append(parts.make_source(name))
+                self._tasks.reading.start_soon(self._tasks.read, parts.sources[-1])
                 continue
             running[name].go_on(assembly.router, wanted.config, assembly.chains[name])
             if reads_the_same(before.sources[name], wanted):
                 running[name].source.adjust(wanted.config)
             else:
-                running[name].read_on_with(topology.open_source(name))
+                running[name].read_on_with(parts.open_source(name))
         for name in running.keys() - settings.sources.keys():
             running[name].was_removed = True
             running[name].stop()

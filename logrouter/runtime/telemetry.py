@@ -20,48 +20,48 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from logrouter.config import Settings
-    from logrouter.runtime.topology import Topology
+    from logrouter.runtime.parts import Parts
     from logrouter.sinks import Family
 
 
 class Telemetry:
-    """Looks at a topology."""
+    """Looks at the parts."""
 
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._hashed: tuple[Settings | None, str] = (None, "")
         self._started = time.monotonic()
 
     @property
     def _config_hash(self) -> str:
         """Of the settings that are in force."""
-        if self._hashed[0] is not self._topology.settings:
-            self._hashed = self._topology.settings, config_hash(self._topology.settings)
+        if self._hashed[0] is not self._parts.settings:
+            self._hashed = self._parts.settings, config_hash(self._parts.settings)
         return self._hashed[1]
 
     async def look(self) -> None:
         """Look at what is not at hand: before `status` and `metrics`."""
-        if self._topology.dead_letters is not None:
-            await self._topology.dead_letters.look()
+        if self._parts.dead_letters is not None:
+            await self._parts.dead_letters.look()
 
     def status(self) -> dict[str, Any]:
         """Everything at a glance, as JSON for people and scripts."""
-        topology = self._topology
+        parts = self._parts
         return {
             "version": __version__,
             "config": self._config_hash,
             "uptime_seconds": round(time.monotonic() - self._started, 3),
-            "reading": topology.reading,
-            "sources": {running.name: self._source(running) for running in topology.sources},
+            "reading": parts.reading,
+            "sources": {running.name: self._source(running) for running in parts.sources},
             "routes": self._routes(),
             "steps": self._steps(),
-            "spool": msgspec.structs.asdict(topology.spool.statistics()),
+            "spool": msgspec.structs.asdict(parts.spool.statistics()),
             "dead_letters": self._dead_letters(),
-            "sinks": {each.name: self._sink(each) for each in (*topology.leaving, *topology.deliveries)},
+            "sinks": {each.name: self._sink(each) for each in (*parts.leaving, *parts.deliveries)},
         }
 
     def _dead_letters(self) -> dict[str, Any] | None:
-        kept = self._topology.dead_letters
+        kept = self._parts.dead_letters
         if kept is None:
             return None
         sinks = {sink: msgspec.structs.asdict(figures) for sink, figures in kept.statistics.items()}
@@ -86,18 +86,18 @@ class Telemetry:
 
     def _routes(self) -> dict[str, Any]:
         """Of those that have steps: on how many events these have failed. Each is counted for every sink it goes to."""
-        failed: dict[str, dict[str, int]] = {name: {} for name, _ in self._topology.spool.routers.tallies}
-        for (route, step), count in self._topology.spool.routers.failed.items():
+        failed: dict[str, dict[str, int]] = {name: {} for name, _ in self._parts.spool.routers.tallies}
+        for (route, step), count in self._parts.spool.routers.failed.items():
             failed.setdefault(route, {})[step] = count
         return {route: {"step_failed": steps} for route, steps in failed.items()}
 
     def _steps(self) -> dict[str, dict[str, int]]:
         """What steps that remember say of it, by name; each once, though several sources share it."""
-        named = {each.name: each.step for running in self._topology.sources for each in running.chain.steps}
+        named = {each.name: each.step for running in self._parts.sources for each in running.chain.steps}
         return {name: dict(step.figures) for name, step in named.items() if step.figures}
 
     def _sink(self, delivery: Any) -> dict[str, Any]:
-        spool = self._topology.spool
+        spool = self._parts.spool
         ledger = spool.ledger(delivery.number)
         oldest = spool.oldest_received_ns(delivery.number)
         trouble = delivery.trouble
@@ -109,7 +109,7 @@ class Telemetry:
             "discarded": dict(ledger.discarded),
             "lost": dict(ledger.lost),
             "closed": spool.is_closed(delivery.number),
-            "removed": delivery in self._topology.leaving,
+            "removed": delivery in self._parts.leaving,
             "waiting": spool.waiting(delivery.number),
             "oldest_seconds": round(max(0.0, time.time() - oldest / 1e9), 3) if oldest is not None else 0.0,
             **msgspec.structs.asdict(delivery.statistics()),
@@ -136,7 +136,7 @@ class Telemetry:
         yield from _source_metrics(status["sources"])
         yield from _route_metrics(status["routes"])
         yield from _step_metrics(status["steps"])
-        yield from _spool_metrics(status["spool"], self._topology.spool.routers.slow_events)
+        yield from _spool_metrics(status["spool"], self._parts.spool.routers.slow_events)
         if status["dead_letters"] is not None:
             yield from _dead_letter_metrics(status["dead_letters"])
         yield from _sink_metrics(status["sinks"])
@@ -145,7 +145,7 @@ class Telemetry:
     def _families(self) -> Iterable[Metric]:
         """What sinks add, those of one name together."""
         families: dict[str, Metric] = {}
-        for delivery in self._topology.deliveries:
+        for delivery in self._parts.deliveries:
             for family in map(family_of, delivery.sink.families()):
                 if (former := families.setdefault(family.name, family)) is not family:
                     former.samples += family.samples

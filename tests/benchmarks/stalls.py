@@ -69,7 +69,7 @@ def _reads(path: Path) -> list[bytes]:
 def _run(text: str, reads: list[bytes]) -> Steps:
     settings = config.load((), {"LOGROUTER_CONFIG_YAML": text}, system_folder=Path("/nonexistent"))
     topology = Topology(settings, Log("error"))
-    topology.sources[0].source = ScriptedSource(reads)
+    topology.parts.sources[0].source = ScriptedSource(reads)
     steps = Steps()
     settle_memory()
     assert trio.run(topology.run, instruments=[steps]) == 0

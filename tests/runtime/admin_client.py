@@ -24,7 +24,7 @@ def make_topology(folder: Path, script: tuple[bytes | float, ...] = (), **flags:
         flags=config.Flags(sinks=sinks, matches=matches, **flags), system_folder=Path("/nonexistent")
     )
     topology = Topology(settings, Log("error"))
-    topology.sources[0].source = ScriptedSource(script, endless=True)
+    topology.parts.sources[0].source = ScriptedSource(script, endless=True)
     return topology
 
 

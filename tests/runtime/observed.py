@@ -28,8 +28,8 @@ class Observed:
     """Its log."""
 
     def ledger(self, sink: str) -> Ledger:
-        (number,) = (delivery.number for delivery in self.topology.deliveries if delivery.name == sink)
-        return self.topology.spool.ledger(number)
+        (number,) = (delivery.number for delivery in self.topology.parts.deliveries if delivery.name == sink)
+        return self.topology.parts.spool.ledger(number)
 
     def told(self, message: str) -> list[dict[str, Any]]:
         return [event for event in self.said if event["message"] == message]

@@ -65,7 +65,7 @@ class Reloaded(Observed):
             connect=self._connect,
             load=self._load,
         )
-        (running,) = self.topology.sources
+        (running,) = self.topology.parts.sources
         running.source = self.source
 
     def configure(self, sinks: dict[str, str], **options: str) -> None:
@@ -108,8 +108,8 @@ class Reloaded(Observed):
 
     def check_ledgers(self) -> None:
         """Conservation, and that what was counted as delivered is what the destinations hold."""
-        spool = self.topology.spool
-        for delivery in (*self.topology.deliveries, *self.topology.leaving):
+        spool = self.topology.parts.spool
+        for delivery in (*self.topology.parts.deliveries, *self.topology.parts.leaving):
             ledger = spool.ledger(delivery.number)
             assert ledger.read == ledger.settled + spool.waiting(delivery.number), delivery.name
 

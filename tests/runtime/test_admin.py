@@ -23,7 +23,7 @@ from tests.runtime.admin_client import LINES, Served, make_topology, wait_until
 @pytest.fixture
 async def served(tmp_path: Path, nursery: trio.Nursery) -> Served:
     topology = make_topology(tmp_path, (LINES,))
-    (listener,) = await nursery.start(Admin(topology, Address("127.0.0.1:0")).serve)
+    (listener,) = await nursery.start(Admin(topology.parts, Address("127.0.0.1:0")).serve)
     return Served(topology, listener.socket.getsockname()[1])
 
 
@@ -33,7 +33,7 @@ async def served(tmp_path: Path, nursery: trio.Nursery) -> Served:
 @pytest.mark.slow  # a file sink waits a second before it syncs
 async def test_metrics_agree_with_the_ledgers(served: Served, nursery: trio.Nursery) -> None:
     nursery.start_soon(served.topology.run)
-    spool = served.topology.spool
+    spool = served.topology.parts.spool
     await wait_until(lambda: spool.appended == 4 and not any(map(spool.waiting, (0, 1))))
 
     status, body = await served.get("/metrics")
@@ -48,7 +48,8 @@ async def test_metrics_agree_with_the_ledgers(served: Served, nursery: trio.Nurs
     def value(name: str, *labels: str) -> float:
         return samples[f"logrouter_{name}", frozenset(labels)]
 
-    for delivery, cursor in zip(served.topology.deliveries, served.topology.spool.cursors.values(), strict=True):
+    parts = served.topology.parts
+    for delivery, cursor in zip(parts.deliveries, parts.spool.cursors.values(), strict=True):
         outcomes = [value("sink_events_total", delivery.name, outcome, "") for outcome in ("delivered", "unmatched")]
         assert outcomes == [cursor.ledger.delivered, cursor.ledger.unmatched]
         assert sum(outcomes) == cursor.ledger.read == 4
@@ -60,7 +61,7 @@ async def test_metrics_agree_with_the_ledgers(served: Served, nursery: trio.Nurs
     assert value("source_invalid_utf8_total", "stdin") == 1
     assert value("sink_waiting", "errors") == value("sink_waiting", "all") == 0
     assert value("sink_up", "errors") == value("sink_up", "all") == 1
-    served.topology.sources[0].source.stop()
+    served.topology.parts.sources[0].source.stop()
 
 
 async def test_readiness_and_health(served: Served) -> None:
@@ -69,9 +70,9 @@ async def test_readiness_and_health(served: Served) -> None:
 
     async with trio.open_nursery() as running:
         running.start_soon(served.topology.run)
-        await wait_until(lambda: served.topology.reading)
+        await wait_until(lambda: served.topology.parts.reading)
         assert await served.get("/readyz") == (200, b"reading\n")
-        served.topology.sources[0].source.stop()
+        served.topology.parts.sources[0].source.stop()
 
     assert await served.get("/readyz") == (503, b"not reading\n")
     assert await served.get("/healthz") == (200, b"ok\n")
@@ -82,7 +83,7 @@ async def test_status(served: Served) -> None:
 
     told = json.loads(body)
     assert status == 200
-    assert (told["version"], told["config"]) == (logrouter.__version__, config_hash(served.topology.settings))
+    assert (told["version"], told["config"]) == (logrouter.__version__, config_hash(served.topology.parts.settings))
     assert (told["reading"], list(told["sources"]), list(told["sinks"])) == (False, ["stdin"], ["errors", "all"])
     assert told["sinks"]["errors"]["trouble"] is None
 
@@ -90,13 +91,13 @@ async def test_status(served: Served) -> None:
 async def test_what_is_refused_is_counted_when_somebody_asks(tmp_path: Path, nursery: trio.Nursery) -> None:
     """And not by the probes, which must not hang with a disk."""
     topology = make_topology(tmp_path, sets=[f"spool.directory={tmp_path}/spool"])
-    (listener,) = await nursery.start(Admin(topology, Address("127.0.0.1:0")).serve)
+    (listener,) = await nursery.start(Admin(topology.parts, Address("127.0.0.1:0")).serve)
     served = Served(topology, listener.socket.getsockname()[1])
-    assert topology.dead_letters is not None
-    await topology.dead_letters.keep([DeadLetter(1, 5, "all", "too long", "", 0, 0, {}, 0, b"text")])
+    assert topology.parts.dead_letters is not None
+    await topology.parts.dead_letters.keep([DeadLetter(1, 5, "all", "too long", "", 0, 0, {}, 0, b"text")])
 
     assert (await served.get("/healthz"))[0] == 200
-    assert topology.dead_letters.statistics == {}
+    assert topology.parts.dead_letters.statistics == {}
     _, body = await served.get("/status?pretty")
     assert json.loads(body)["dead_letters"]["sinks"]["all"]["letters"] == 1
 
@@ -253,8 +254,8 @@ async def test_the_port_closes_with_the_run(tmp_path: Path) -> None:
 
     async with trio.open_nursery() as running:
         running.start_soon(topology.run)
-        await wait_until(lambda: topology.reading)
+        await wait_until(lambda: topology.parts.reading)
         assert await Served(topology, port).get("/readyz") == (200, b"reading\n")
-        topology.sources[0].source.stop()
+        topology.parts.sources[0].source.stop()
     with pytest.raises(OSError, match="all attempts to connect"):
         await trio.open_tcp_stream("127.0.0.1", port)

@@ -133,7 +133,7 @@ def test_the_status_names_the_sink_that_lags_and_why(monkeypatch: pytest.MonkeyP
     topology = Notified(ScriptedSource(), "good", "slow", notifier=Notifier(Log())).topology
     lag = Lag("2026-11-23T10:00:00Z", 61.5, 1_000, 300_000, 20.0, 10.0, "requests: one after the other, 0.90s each")
     monkeypatch.setattr(Delivery, "lag", property(lambda own: lag if own.name == "slow" else None))
-    assert describe(topology) == (
+    assert describe(topology.parts) == (
         "not reading; delivering to good; slow: cannot keep up, 62 s behind (requests: one after the other, 0.90s each)"
     )
 

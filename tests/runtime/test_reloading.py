@@ -33,9 +33,9 @@ async def test_a_config_that_is_the_same_changes_nothing(autojump_clock: MockClo
 
     async def script() -> None:
         run.source.feed()
-        delivery, router = run.topology.deliveries[0], run.topology.assembly.router
+        delivery, router = run.topology.parts.deliveries[0], run.topology.parts.assembly.router
         assert await run.reload() == Outcome()
-        assert (run.topology.deliveries[0], run.topology.assembly.router) == (delivery, router)
+        assert (run.topology.parts.deliveries[0], run.topology.parts.assembly.router) == (delivery, router)
         run.source.feed()
 
     await run.to_the_end(script)
@@ -183,10 +183,10 @@ async def test_a_removed_sink_gets_what_was_read_before(autojump_clock: MockCloc
         assert outcome.changes == ["sinks.b: removed; still to be delivered to it: 10 events"]
         run.source.feed()
         await settled()
-        assert [delivery.name for delivery in run.topology.leaving] == ["b"]
+        assert [delivery.name for delivery in run.topology.parts.leaving] == ["b"]
         run.transports["b"][0].dead = False
         await trio.sleep(5)
-        assert run.topology.leaving == []
+        assert run.topology.parts.leaving == []
 
     await run.to_the_end(script)
     assert run.numbers("b") == list(range(10))
@@ -194,7 +194,7 @@ async def test_a_removed_sink_gets_what_was_read_before(autojump_clock: MockCloc
     assert run.transports["b"][0].synced == run.transports["b"][0].data
     assert run.numbers("a") == list(range(20))
     assert run.code == EXIT_OK
-    assert list(run.topology.spool.cursors) == [0]  # type: ignore[attr-defined]  # of a LocalSpool
+    assert list(run.topology.parts.spool.cursors) == [0]  # type: ignore[attr-defined]  # of a LocalSpool
 
 
 async def test_what_a_removed_sink_does_not_take_in_time_is_told_and_stands_in_nobodys_way(
@@ -240,7 +240,7 @@ async def test_a_removed_sink_that_is_back_goes_on_without_what_came_between(aut
         assert run.code == EXIT_OK
         assert run.numbers("b") == [*range(10), *range(20, 30)]
         assert (run.ledger("b").read, run.ledger("b").unmatched) == (30, 10)
-        assert run.topology.leaving == []
+        assert run.topology.parts.leaving == []
 
 
 # ── sinks change ──────────────────────────────────────────────────────────────────────────────────────
@@ -341,7 +341,7 @@ async def test_steps_are_those_of_now_from_the_next_chunk_on_and_are_counted_on(
         run.source.feed()
 
     await run.to_the_end(script)
-    (running,) = run.topology.sources
+    (running,) = run.topology.parts.sources
     assert run.numbers("a") == [number for number in range(20) if number not in (3, 14)]
     assert running.chain.discarded == {"steps.0.discard": 2}
     assert running.ingest.read_events == 20
@@ -380,9 +380,9 @@ async def test_what_waits_for_room_goes_by_the_rules_that_are_in_force_when_it_g
         for _ in range(40):
             run.source.feed(64)
         await settled()
-        (running,) = run.topology.sources
+        (running,) = run.topology.parts.sources
         assert running.in_hand
-        held = run.topology.spool.statistics().events
+        held = run.topology.parts.spool.statistics().events
         unwanted.append(held)
         options = {"SPOOL__MEMORY": "2MiB", "SPOOL__BLOCK_TIMEOUT": "never", "SHUTDOWN_TIMEOUT": "1s"}
         outcome = await run.reload({"a": "file:a", "c": "file:c"}, SINK_A__MATCH=f"n != {held}", **options)

@@ -173,14 +173,14 @@ async def play(story: Story, script: list[tuple[str, Any]], **options: str) -> R
 def check(story: Story, run: Reloaded) -> None:
     """Each sink has what it must have, nothing else, once, and in order."""
     assert run.code == EXIT_OK
-    assert not run.topology.leaving
+    assert not run.topology.parts.leaving
     for name in run.transports:
         must, may = story.may_have(name)
         found = run.numbers(name)
         assert len(found) == len(set(found)), name
         assert sorted(found) == found, name
         assert must <= set(found) <= may, name
-    for delivery in run.topology.deliveries:
+    for delivery in run.topology.parts.deliveries:
         before = story.delivered.get(delivery.name, 0)
         assert run.ledger(delivery.name).delivered + before == len(run.numbers(delivery.name))
 
@@ -213,4 +213,4 @@ def test_with_a_spool_on_disk_too(plan: Plan, script: list[tuple[str, Any]], dur
         )
         check(story, run)
         cursors = {path.name[:-2] for path in Path(folder, "spool", "cursors").iterdir()}
-        assert cursors == {delivery.name for delivery in run.topology.deliveries}
+        assert cursors == {delivery.name for delivery in run.topology.parts.deliveries}

@@ -16,15 +16,16 @@ from logrouter.framing import Frame
 from logrouter.runtime.delivery import Trouble
 from logrouter.runtime.delivery.lagging import Lag
 from logrouter.runtime.log import Log
+from logrouter.runtime.parts import Parts
 from logrouter.runtime.telemetry import Telemetry
-from logrouter.runtime.topology import Topology
+from logrouter.runtime.transports import transport_for
 
 Samples = dict[tuple[str, frozenset[str]], float]
 
 
-def make_topology(text: str = "blackhole:") -> Topology:
+def make_parts(text: str = "blackhole:") -> Parts:
     settings = config.load(flags=config.Flags(sinks=[f"a={text}", "b=blackhole:"]), system_folder=Path("/nonexistent"))
-    return Topology(settings, Log("error"))
+    return Parts(settings, Log("error"), transport_for)
 
 
 def samples_of(telemetry: Telemetry) -> Samples:
@@ -37,13 +38,13 @@ def samples_of(telemetry: Telemetry) -> Samples:
 
 
 def test_outcomes_and_reasons() -> None:
-    topology = make_topology()
-    ledger = topology.spool.cursors[0].ledger
+    parts = make_parts()
+    ledger = parts.spool.cursors[0].ledger
     ledger.read, ledger.delivered, ledger.unmatched = 20, 10, 4
     ledger.discarded.update(spool_full=3, closed=1)
     ledger.lost.update(torn=2)
 
-    samples = samples_of(Telemetry(topology))
+    samples = samples_of(Telemetry(parts))
     ours = {labels: value for (name, labels), value in samples.items() if name == "sink_events_total"}
     found = {labels - {"a"}: value for labels, value in ours.items() if "a" in labels}
 
@@ -58,10 +59,10 @@ def test_outcomes_and_reasons() -> None:
 
 
 def test_a_sink_in_trouble() -> None:
-    topology = make_topology()
-    topology.deliveries[1].destination.trouble = Trouble("connection refused", 1_795_428_000.9)
-    topology.deliveries[1].destination.retries = 7
-    telemetry = Telemetry(topology)
+    parts = make_parts()
+    parts.deliveries[1].destination.trouble = Trouble("connection refused", 1_795_428_000.9)
+    parts.deliveries[1].destination.retries = 7
+    telemetry = Telemetry(parts)
 
     samples = samples_of(telemetry)
     assert (samples["sink_up", frozenset({"a"})], samples["sink_up", frozenset({"b"})]) == (1, 0)
@@ -73,10 +74,10 @@ def test_a_sink_in_trouble() -> None:
 
 
 def test_a_sink_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
-    topology = make_topology()
+    parts = make_parts()
     lag = Lag("2026-11-23T10:00:00Z", 61.5, 1_000, 300_000, 20.0, 10.0, None)
-    monkeypatch.setattr(type(topology.deliveries[0]), "lag", property(lambda own: lag if own.name == "b" else None))
-    telemetry = Telemetry(topology)
+    monkeypatch.setattr(type(parts.deliveries[0]), "lag", property(lambda own: lag if own.name == "b" else None))
+    telemetry = Telemetry(parts)
 
     samples = samples_of(telemetry)
     assert (samples["sink_lags", frozenset({"a"})], samples["sink_lags", frozenset({"b"})]) == (0, 1)
@@ -94,10 +95,10 @@ def test_a_sink_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_waits() -> None:
-    topology = make_topology()
-    (chunk,) = topology.spool.routers.current.route(Chunk([b"{}", b"text"], bytes((Flag.JSON, 0)), {"source": "s"}, 0))
-    await topology.spool.append(chunk)
-    telemetry = Telemetry(topology)
+    parts = make_parts()
+    (chunk,) = parts.spool.routers.current.route(Chunk([b"{}", b"text"], bytes((Flag.JSON, 0)), {"source": "s"}, 0))
+    await parts.spool.append(chunk)
+    telemetry = Telemetry(parts)
 
     sinks, spool = telemetry.status()["sinks"], telemetry.status()["spool"]
     assert (sinks["a"]["waiting"], sinks["b"]["waiting"], spool["events"]) == (2, 2, 2)
@@ -107,21 +108,21 @@ async def test_what_waits() -> None:
 
 
 async def test_a_clock_that_was_put_back() -> None:
-    topology = make_topology()
+    parts = make_parts()
     received_ns = time.time_ns() + 3600 * 10**9
-    (chunk,) = topology.spool.routers.current.route(Chunk([b"{}"], bytes((Flag.JSON,)), {"source": "s"}, received_ns))
-    await topology.spool.append(chunk)
+    (chunk,) = parts.spool.routers.current.route(Chunk([b"{}"], bytes((Flag.JSON,)), {"source": "s"}, received_ns))
+    await parts.spool.append(chunk)
 
-    assert Telemetry(topology).status()["sinks"]["a"]["oldest_seconds"] == 0
+    assert Telemetry(parts).status()["sinks"]["a"]["oldest_seconds"] == 0
 
 
 async def test_dead_letters(tmp_path: Path) -> None:
     sets = [f"spool.directory={tmp_path}", "dead_letters.max_size=20MiB"]
     settings = config.load(flags=config.Flags(sinks=["a=blackhole:"], sets=sets), system_folder=Path("/nonexistent"))
-    topology = Topology(settings, Log("error"))
-    assert topology.dead_letters is not None
-    await topology.dead_letters.keep([DeadLetter(1, 5, "a", "too long", "", 0, 0, {}, 0, b"text")])
-    telemetry = Telemetry(topology)
+    parts = Parts(settings, Log("error"), transport_for)
+    assert parts.dead_letters is not None
+    await parts.dead_letters.keep([DeadLetter(1, 5, "a", "too long", "", 0, 0, {}, 0, b"text")])
+    telemetry = Telemetry(parts)
     await telemetry.look()
     samples = samples_of(telemetry)
 
@@ -133,7 +134,7 @@ async def test_dead_letters(tmp_path: Path) -> None:
 
 
 async def test_without_a_folder_there_are_no_figures_of_dead_letters() -> None:
-    telemetry = Telemetry(make_topology())
+    telemetry = Telemetry(make_parts())
     await telemetry.look()
 
     assert telemetry.status()["dead_letters"] is None
@@ -144,10 +145,10 @@ def test_steps_are_told_apart() -> None:
     settings = config.load(
         environ={"LOGROUTER_STEPS": "[{discard: {when: a == 1}}, {set: {b: 2}}]"}, system_folder=Path("/nonexistent")
     )
-    topology = Topology(settings, Log("error"))
-    topology.sources[0].chain.discarded["steps.0.discard"] = 5
-    topology.sources[0].chain.failed["steps.1.set"] = 2
-    samples = samples_of(Telemetry(topology))
+    parts = Parts(settings, Log("error"), transport_for)
+    parts.sources[0].chain.discarded["steps.0.discard"] = 5
+    parts.sources[0].chain.failed["steps.1.set"] = 2
+    samples = samples_of(Telemetry(parts))
 
     assert samples["source_discarded_total", frozenset({"stdin", "steps.0.discard"})] == 5
     assert samples["source_step_failed_total", frozenset({"stdin", "steps.1.set"})] == 2
@@ -158,10 +159,10 @@ def test_steps_of_routes_are_told_of_by_route() -> None:
         "LOGROUTER_SINK_A": "blackhole",
         "LOGROUTER_ROUTES": "[{to: a, name: first, steps: [{set: {b: 2}}]}, {to: a}]",
     }
-    topology = Topology(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"))
-    telemetry = Telemetry(topology)
+    parts = Parts(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"), transport_for)
+    telemetry = Telemetry(parts)
     assert telemetry.status()["routes"] == {"first": {"step_failed": {}}}
-    ((_, tally),) = topology.spool.routers.tallies
+    ((_, tally),) = parts.spool.routers.tallies
     tally.failed["routes.0.steps.0.set"] = 2
     assert telemetry.status()["routes"] == {"first": {"step_failed": {"routes.0.steps.0.set": 2}}}
     assert samples_of(telemetry)["route_step_failed_total", frozenset({"first", "routes.0.steps.0.set"})] == 2
@@ -173,10 +174,10 @@ def test_what_steps_remember_is_told_once_though_sources_share_them() -> None:
         "LOGROUTER_SOURCE_OTHER": "file:/nowhere",
         "LOGROUTER_SOURCE_STDIN": "stdin",
     }
-    topology = Topology(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"))
+    parts = Parts(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"), transport_for)
     some = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
-    topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
-    telemetry = Telemetry(topology)
+    parts.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
+    telemetry = Telemetry(parts)
 
     assert telemetry.status()["steps"] == {
         "steps.0.throttle": {"keys": 2, "forgotten_keys": 1},
@@ -186,7 +187,7 @@ def test_what_steps_remember_is_told_once_though_sources_share_them() -> None:
     assert samples["step_keys", frozenset({"steps.0.throttle"})] == 2
     assert samples["step_keys", frozenset({"steps.1.throttle"})] == 1
     assert samples["step_forgotten_keys_total", frozenset({"steps.0.throttle"})] == 1
-    name = topology.sources[0].name
+    name = parts.sources[0].name
     assert samples["source_discarded_total", frozenset({name, "steps.1.throttle"})] == 2
 
 
@@ -195,19 +196,19 @@ def test_a_sources_own_steps_have_names_of_their_own() -> None:
         "LOGROUTER_STEPS": "[{discard: {when: a == 1}}]",
         "LOGROUTER_SOURCE_STDIN": "{type: stdin, steps: [{set: {b: 2}}, {discard: {when: a == 2}}]}",
     }
-    topology = Topology(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"))
+    parts = Parts(config.load(environ=environ, system_folder=Path("/nonexistent")), Log("error"), transport_for)
     some = [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
-    topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
+    parts.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 26), 0)
 
     discarded = {"steps.0.discard": 1, "sources.stdin.steps.1.discard": 1}
-    assert Telemetry(topology).status()["sources"]["stdin"]["discarded"] == discarded
+    assert Telemetry(parts).status()["sources"]["stdin"]["discarded"] == discarded
 
 
 def test_the_slow_share_of_each_source() -> None:
-    topology = make_topology()
+    parts = make_parts()
     some = [b"{}", b"text", b"{main} started", b"\xff"]
-    topology.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 30), 0)
-    telemetry = Telemetry(topology)
+    parts.sources[0].ingest.chunks(Frame(some, b"\n".join(some), {}, 0, 30), 0)
+    telemetry = Telemetry(parts)
     source = telemetry.status()["sources"]["stdin"]
 
     assert (source["slow_events"], source["events"], source["bytes"]) == (2, 4, 30)
@@ -215,14 +216,14 @@ def test_the_slow_share_of_each_source() -> None:
 
 
 def test_names_that_prometheus_must_escape() -> None:
-    topology = make_topology()
-    topology.spool.cursors[0].ledger.lost['torn "twice"\n\\'] = 1
+    parts = make_parts()
+    parts.spool.cursors[0].ledger.lost['torn "twice"\n\\'] = 1
 
-    assert samples_of(Telemetry(topology))["sink_events_total", frozenset({"a", "lost", 'torn "twice"\n\\'})] == 1
+    assert samples_of(Telemetry(parts))["sink_events_total", frozenset({"a", "lost", 'torn "twice"\n\\'})] == 1
 
 
 def test_every_metric_says_what_it_is() -> None:
-    families = list(text_string_to_metric_families(Telemetry(make_topology()).metrics().decode()))
+    families = list(text_string_to_metric_families(Telemetry(make_parts()).metrics().decode()))
 
     assert len(families) > 15
     assert [family.name for family in families if not family.documentation or family.type == "unknown"] == []
@@ -231,6 +232,6 @@ def test_every_metric_says_what_it_is() -> None:
 
 
 def test_status_is_json() -> None:
-    status = Telemetry(make_topology()).status()
+    status = Telemetry(make_parts()).status()
 
     assert orjson.loads(orjson.dumps(status)) == status

@@ -65,7 +65,7 @@ async def test_it_is_told_when_it_is_time_though_nothing_else_comes(autojump_clo
 
     await run.to_the_end(script)
     assert told(run) == [(0, 0), (4, 4), (6, 2)]
-    (running,) = run.topology.sources
+    (running,) = run.topology.parts.sources
     assert (running.chain.discarded, running.chain.added) == ({"steps.0.dedupe": 6}, {"steps.0.dedupe": 2})
     assert running.in_hand == 0
 
@@ -115,7 +115,7 @@ async def test_what_is_told_waits_for_room_and_the_end_waits_for_it(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Clocked({"a": "file:a"}, STEPS=DEDUPE)
-    append, room = run.topology.spool.append, trio.Event()
+    append, room = run.topology.parts.spool.append, trio.Event()
 
     async def append_later(chunk: Chunk, *, live: bool = True) -> None:
         await room.wait()
@@ -124,13 +124,13 @@ async def test_what_is_told_waits_for_room_and_the_end_waits_for_it(
     async def script() -> None:
         run.source.feed(3)
         await trio.sleep(0.5)
-        monkeypatch.setattr(run.topology.spool, "append", append_later)
+        monkeypatch.setattr(run.topology.parts.spool, "append", append_later)
         await trio.sleep(15)
-        (running,) = run.topology.sources
+        (running,) = run.topology.parts.sources
         assert (running.in_hand, told(run)) == (1, [(0, 0)])
         run.source.end()
         await trio.sleep(5)
-        assert run.topology.reading, "the end waits"
+        assert run.topology.parts.reading, "the end waits"
         room.set()
 
     await run.to_the_end(script)

@@ -46,7 +46,7 @@ class Run(Observed):
             Log("info", write=lambda line: self.said.append(orjson.loads(line))),
             connect=lambda sink, syncs: self.transports[sink.context.name],
         )
-        (running,) = self.topology.sources
+        (running,) = self.topology.parts.sources
         running.source = source
 
     async def to_the_end(self, *acts: tuple[float, Act]) -> None:
@@ -63,11 +63,11 @@ class Run(Observed):
 
     def check_ledgers(self) -> None:
         """Conservation, and that what was counted as delivered is what the destinations hold."""
-        (running,) = self.topology.sources
+        (running,) = self.topology.parts.sources
         appended = self.source.emitted - running.chain.discarded.total()
-        for delivery in self.topology.deliveries:
-            ledger, transport = self.topology.spool.ledger(delivery.number), self.transports[delivery.name]
-            assert ledger.read == ledger.settled + self.topology.spool.waiting(delivery.number)
+        for delivery in self.topology.parts.deliveries:
+            ledger, transport = self.topology.parts.spool.ledger(delivery.number), self.transports[delivery.name]
+            assert ledger.read == ledger.settled + self.topology.parts.spool.waiting(delivery.number)
             assert ledger.read >= appended
             assert ledger.delivered <= len(numbers(transport.lines))
             if self.code in (EXIT_OK, EXIT_LOST) and not transport.gone:
@@ -107,7 +107,7 @@ async def test_at_the_end_of_input_all_is_delivered(autojump_clock: MockClock) -
     assert (run.code, run.said) == (EXIT_OK, [])
     assert run.numbers("a") == run.numbers("b") == list(range(30))
     assert run.seconds < 1
-    assert not run.topology.reading
+    assert not run.topology.parts.reading
 
 
 async def test_what_a_source_could_not_read_is_named_in_the_end_and_exits_75(autojump_clock: MockClock) -> None:
@@ -251,7 +251,7 @@ async def test_when_all_readers_have_gone_it_ends(autojump_clock: MockClock) -> 
     assert run.code == EXIT_OK
     assert run.numbers("a") == run.numbers("b") == list(range(10))
     assert {event["message"] for event in run.said} == {"the reader has gone"}
-    assert run.topology.spool.statistics().held_bytes == 0
+    assert run.topology.parts.spool.statistics().held_bytes == 0
 
 
 async def test_when_one_reader_has_gone_the_others_get_all(autojump_clock: MockClock) -> None:
@@ -292,7 +292,7 @@ async def test_a_live_source_waits_for_a_while_and_then_the_slow_sink_discards(a
     await run.to_the_end((20, opening(run.transports["slow"])))
     assert run.code == EXIT_LOST
     assert run.numbers("a") == list(range(40 * 64))
-    assert run.topology.spool.statistics().blocked_seconds == pytest.approx(3)
+    assert run.topology.parts.spool.statistics().blocked_seconds == pytest.approx(3)
     assert run.ledger("slow").discarded["spool_full"] > 0
 
 
@@ -301,7 +301,7 @@ async def test_a_source_that_can_wait_waits_and_loses_nothing(autojump_clock: Mo
     await run.to_the_end((100, opening(run.transports["slow"])))
     assert run.code == EXIT_OK
     assert run.numbers("slow") == run.numbers("a") == list(range(40 * 64))
-    assert run.topology.spool.statistics().blocked_seconds == pytest.approx(100)
+    assert run.topology.parts.spool.statistics().blocked_seconds == pytest.approx(100)
 
 
 async def test_what_was_read_and_found_no_room_is_told(autojump_clock: MockClock) -> None:
@@ -315,7 +315,7 @@ async def test_what_was_read_and_found_no_room_is_told(autojump_clock: MockClock
     (waiting,) = run.told("not delivered")
     assert in_hand["events"] == 64
     assert waiting["events"] == run.source.emitted
-    assert waiting["events"] + in_hand["events"] == run.topology.sources[0].ingest.read_events
+    assert waiting["events"] + in_hand["events"] == run.topology.parts.sources[0].ingest.read_events
 
 
 # ── events that go nowhere ────────────────────────────────────────────────────────────────────────────
@@ -326,14 +326,14 @@ async def test_what_no_sink_wants_is_counted_and_said_once(autojump_clock: MockC
     await run.to_the_end()
     ledger = run.ledger("a")
     assert (run.code, run.numbers("a")) == (EXIT_OK, list(range(25, 30)))
-    assert (ledger.delivered, ledger.unmatched, run.topology.spool.unmatched) == (5, 25, 25)
+    assert (ledger.delivered, ledger.unmatched, run.topology.parts.spool.unmatched) == (5, 25, 25)
     assert len(run.told(UNWANTED)) == 1
 
 
 async def test_what_steps_take_out_is_counted_there(autojump_clock: MockClock) -> None:
     run = Run(ScriptedSource([lines(0, 20)]), "a", STEPS="- discard: {when: n < 5}\n- set: {n.x: 1, when: n == 7}")
     await run.to_the_end()
-    (running,) = run.topology.sources
+    (running,) = run.topology.parts.sources
     assert (run.code, run.numbers("a")) == (EXIT_OK, list(range(5, 20)))
     assert (running.chain.discarded, running.chain.failed) == ({"steps.0.discard": 5}, {"steps.1.set": 1})
     (told,) = run.told("steps fail on some events")
@@ -346,7 +346,7 @@ async def test_steps_of_a_route_that_fail_are_told_once(autojump_clock: MockCloc
     (told, *others) = run.told("steps fail on some events")
     assert (told["route"], told["failed"], others) == ("route1", {"routes.0.steps.0.set": 1}, [])
     assert told["reasons"] == {"routes.0.steps.0.set": "n.x cannot be set: n is no object"}
-    assert run.topology.spool.routers.failed == {("route1", "routes.0.steps.0.set"): 2}, "once for each sink"
+    assert run.topology.parts.spool.routers.failed == {("route1", "routes.0.steps.0.set"): 2}, "once for each sink"
 
 
 async def test_an_upload_that_cannot_be_completed_is_told(autojump_clock: MockClock) -> None:
@@ -363,8 +363,8 @@ async def test_an_upload_that_cannot_be_completed_is_told(autojump_clock: MockCl
         Log("info", write=lambda line: said.append(orjson.loads(line))),
         connect=lambda sink, syncs: transport,
     )
-    topology.sources[0].source = ScriptedSource([])
-    topology.spool.commit(0, 0, Tally(), msgspec.to_builtins(Upload("logs/", ".zst", "logs/1", "u1", 1)))
+    topology.parts.sources[0].source = ScriptedSource([])
+    topology.parts.spool.commit(0, 0, Tally(), msgspec.to_builtins(Upload("logs/", ".zst", "logs/1", "u1", 1)))
     assert await topology.run() == EXIT_UNDELIVERED
     assert [(line["message"], line["sink"]) for line in said if line["severity"] == "error"] == [
         ("cannot deliver", "archive"),
