@@ -21,9 +21,9 @@ from logrouter.event import PLAIN, Attributes, Chunk, Flag, parts
 from logrouter.facts import Facts
 from logrouter.framing import Frame
 from logrouter.parsing import AUTO, Parse
-from logrouter.projection import Row, not_utf8
+from logrouter.projection import Events, Row, not_utf8
 from logrouter.routing import Router
-from logrouter.stepping import Events, Stepping
+from logrouter.stepping import Stepping
 
 _GROWTH: Final = 2
 """How many times what its lines may cost a chunk may cost: parsers and steps that set fields make it that."""

@@ -21,7 +21,7 @@ from codecs import utf_8_decode
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -85,6 +85,14 @@ class _Node:
                 value = child.fill(value) if child.children else OPAQUE
             values[self.slots[key]] = value
         return self.struct(**values)
+
+
+class Events(NamedTuple):
+    """Events on their way into a chunk: one payload, one byte of flags and one row each."""
+
+    payloads: list[bytes]
+    flags: bytes
+    rows: list[Row]
 
 
 class Projection:

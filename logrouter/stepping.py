@@ -12,25 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, groupby
 from operator import and_, itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from logrouter.chain import FIRST_DISCARD, TOGETHER, TOUCHED, UNTOUCHED, Chain, is_unclear
 from logrouter.compiling import Generator
 from logrouter.event import PLAIN, Flag
 from logrouter.facts import Facts
-from logrouter.projection import Projection, Row, begin_with_brace
+from logrouter.projection import Events, Projection, Row, begin_with_brace
 
 _UNTOUCHED: Final = bytes(byte == UNTOUCHED for byte in range(256))
 _TOUCHED: Final = bytes(byte == TOUCHED for byte in range(256))
 _PLAIN_JSON: Final = bytes(byte == Flag.JSON for byte in range(256))
-
-
-class Events(NamedTuple):
-    """Events on their way into a chunk: one payload, one byte of flags and one row each."""
-
-    payloads: list[bytes]
-    flags: bytes
-    rows: list[Row]
 
 
 class Stepping:

@@ -15,8 +15,7 @@ from logrouter.chain import Chain, NamedStep
 from logrouter.compiling import Generator
 from logrouter.event import Flag
 from logrouter.facts import Facts
-from logrouter.projection import Projection
-from logrouter.stepping import Events
+from logrouter.projection import Events, Projection
 from logrouter.steps import Asked
 from logrouter.steps._keys import NOT, NeedsDocument
 
