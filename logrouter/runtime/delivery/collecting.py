@@ -81,7 +81,7 @@ class Collector:
         self._ratio = 1.0
         """How long a body is on its way, against the payloads in it."""
         self._learned = 0
-        self._most_events = inf
+        self._most_events: float = inf
         """What the destination takes at once, as far as it has said that more is too much."""
         self._opened_at = inf
         """When the first event of what is open was read, in trio's time."""
@@ -100,9 +100,12 @@ class Collector:
         self._most_events = max(1.0, min(self._most_events, events / 2))
 
     def was_taken(self, events: int) -> None:
-        """The destination has taken so many events at once: if that is about what it may be given, it may be more."""
+        """The destination has taken so many events at once: if that is about what it may be given, it may be more.
+
+        If it is more than that, it was not their number that it had refused: it was down, and now it is back.
+        """
         if events * 2 > self._most_events:
-            self._most_events *= _GROWTH
+            self._most_events = max(events, self._most_events * _GROWTH)
 
     @property
     def places(self) -> int:

@@ -149,6 +149,8 @@ class Sender:
                 if outcome and piece.left_at is None and all(isinstance(each, Retry) for each in outcome):
                     return await self._retry(piece, cast("Retry", outcome[0]), tally)
                 self._destination.works()
+                if not any(isinstance(each, Retry) for each in outcome):
+                    self._collector.was_taken(len(batch))
                 return await self._sort_out(piece, outcome, tally)
 
     def _note_delivered(self, outcome: Delivered) -> None:

@@ -161,6 +161,32 @@ async def test_how_much_is_too_much_is_remembered(autojump_clock: MockClock) -> 
     assert run.ledger.delivered == 8_400
 
 
+@pytest.mark.parametrize("said", ["", "there"])
+async def test_after_an_outage_that_is_told_as_too_much_it_sends_as_much_as_before(
+    said: str, autojump_clock: MockClock
+) -> None:
+    """A proxy answers 429 or 503 for what is down behind it. Whether each event is new, or was there before a crash."""
+    is_down = True
+
+    def answered(request: Request) -> Response:
+        if is_down:
+            return Response(429)
+        return answer(*[said] * len(events_of(request))) if said else Response(200)
+
+    run = Answered(answered, batching=Batching(events=1_000), chunks=1_000)
+    for number in range(0, 10_000, 100):
+        await run.append(number, events=100)
+    run.spool.end()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.delivery.run)
+        await trio.sleep(3600)
+        assert len(run.sequences[-1]) == 1
+        is_down = False
+        tried = len(run.sequences)
+    assert len(run.sequences) - tried < 50
+    assert run.ledger.delivered == 10_000
+
+
 async def test_it_waits_for_as_long_as_it_is_asked_to(autojump_clock: MockClock) -> None:
     run = Answered(playing([Response(503, retry_after_seconds=77)]))
     await run.append(0)
