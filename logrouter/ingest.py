@@ -10,7 +10,7 @@ routed chunk; 1.2 µs where four steps change it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import compress, groupby
 from operator import itemgetter
@@ -81,13 +81,15 @@ class Ingest:
         skip_events: int = 0,
         *,
         chunk_bytes: int | None = None,
+        stream: Hashable = None,
     ) -> list[Chunk]:
         """The events of some lines as routed chunks: nearly always one, none where nothing is left.
 
         `attributes`: those that are known of these events, where that is more than of all. `skip_lines`: so many are
         left out, before any step, and then of the events so many as `skip_events` says, or as many as there are.
         `chunk_bytes`: what a chunk may cost in memory, and twice as much
-        where the lines did not; where steps have made more of them it is cut.
+        where the lines did not; where steps have made more of them it is cut. `stream`: whose lines these are, where
+        the source reads several.
         """
         self.read_bytes += frame.read_bytes
         self.empty_lines += frame.empty
@@ -98,6 +100,8 @@ class Ingest:
         lines, block, written_ns = frame.lines, frame.block, frame.written_ns
         if not lines:
             return []
+        if stream is not None:
+            self._parse.turn_to(stream)
         attributes = attributes or self.attributes
         if written_ns is not None and 0 < written_ns < received_ns:  # no clock is believed that is ahead
             attributes = {**attributes, "written": written_ns}

@@ -12,7 +12,7 @@ A line that no parser takes stays as it is: nothing is lost by a wrong guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,9 +24,9 @@ ORIGINAL = "original"
 
 
 class Parse:
-    """How lines become events. Immutable."""
+    """How lines become events. Immutable, but for the stream that one of a source has turned to."""
 
-    __slots__ = ("_parsers", "marks", "reads_json", "said")
+    __slots__ = ("_parsers", "_stream", "marks", "reads_json", "said")
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Parse:
         self.marks = marks
         """Whether what is neither is marked `meta.parse_error`."""
         self._parsers = parsers
+        self._stream: Hashable = None
 
     def __eq__(self, other: object) -> bool:
         return self.said == other.said if isinstance(other, Parse) else NotImplemented
@@ -59,12 +60,20 @@ class Parse:
         """In the order in which they are asked."""
         if callable(self._parsers):
             self._parsers = self._parsers()
+            self.turn_to(self._stream)
         return self._parsers
 
     def for_source(self) -> Parse:
         """The same for one source, with nothing of what others have written."""
         parsers = partial(_for_source, self)
         return Parse(self.said, reads_json=self.reads_json, marks=self.marks, parsers=parsers)
+
+    def turn_to(self, stream: Hashable) -> None:
+        """The lines that come now are of this stream of the source; None, as at first: of the only one."""
+        self._stream = stream
+        if not callable(self._parsers):
+            for parser in self._parsers:
+                parser.turn_to(stream)
 
     def name_of_taker(self, line: bytes, received_ns: int) -> str | None:
         """The name of the parser that takes a line of text."""

@@ -143,10 +143,10 @@ class Rehearsal:
     def _passage(self, frame: Frame, received_ns: int, stream: str) -> Passage:
         """The way of the one line of a frame."""
         attributes = {**self._attributes, "stream": stream} if stream else self._attributes
-        (parsed,) = self._events(self._parsing.chunks(frame, received_ns, attributes))
+        (parsed,) = self._events(self._parsing.chunks(frame, received_ns, attributes, stream=stream))
         # These are given a document of their own, as steps change it in place.
         steps = list(self._stepped(parsed._replace(document=document_of(parsed.payload, parsed.flags))))
-        events = self._events(self._ingest.chunks(frame, received_ns, attributes))
+        events = self._events(self._ingest.chunks(frame, received_ns, attributes, stream=stream))
         return Passage(frame.lines[0], received_ns, parsed, steps, [self._arrival(event) for event in events])
 
     def _events(self, chunks: Sequence[Chunk]) -> Iterator[Event]:

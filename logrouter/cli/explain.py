@@ -69,7 +69,7 @@ class Explanation:
     def __init__(self, settings: Settings, source: str) -> None:
         self._settings = settings
         self._rehearsal = Rehearsal(settings, source, {"host": socket.gethostname(), "stream": "stdin"})
-        self._parse = self._rehearsal.source.config.parse
+        self._parse = self._rehearsal.source.config.parse.for_source()
 
     def parts(self, stream: Any) -> Iterator[Sequence[Part]]:
         """The lines of a stream, framed as the source would."""
@@ -86,6 +86,7 @@ class Explanation:
 
     def _told(self, passage: Passage, number: int) -> list[str]:
         line, document = passage.line, passage.parsed.document
+        self._parse.turn_to(passage.parsed.facts.attributes["stream"])
         joined = f" · {lines} lines joined" if (lines := line.count(b"\n") + 1) > 1 else ""
         told = [f"── line {number} · {self._kind(line, passage.received_ns)} · {len(line)} bytes{joined}"]
         told += [f"   {_shown(part)}" for part in line.split(b"\n")]

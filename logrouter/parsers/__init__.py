@@ -4,13 +4,13 @@
 comes from: where a chunk needs no escaping, one regular expression over all of it and `bytes % tuple` make the objects,
 without a line of Python for each. What that does not take goes the slow way, line by line.
 
-A parser is a pure function of the line and its config (`auto` alone remembers which formats its source has written). It
+A parser is a pure function of the line and its config (`auto` alone remembers which formats a stream has had). It
 raises for no line, and takes no more than linear time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -51,6 +51,9 @@ class Parser(Generic[ConfigT]):
     def for_source(self) -> Parser[ConfigT]:
         """The same for one source: where it remembers something, nothing of others."""
         return self
+
+    def turn_to(self, stream: Hashable) -> None:
+        """The lines that come now are of this stream of its source: where it remembers something, nothing of others."""
 
     def only_alike(self) -> None:
         """From now on `parse_all` takes no line that does not begin as `looks` says: so `auto` need not ask how lines

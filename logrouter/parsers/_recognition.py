@@ -1,6 +1,7 @@
 """Which format a line of text is of: the formats that `parse: auto` knows, and those that one source has written.
 
     Recognition   of one source: the formats of which lines have come are asked first, each for a whole block
+    Memory        which these are, of each of its streams
     Sorts         what is left: lines by their first byte, and with it the formats that they can be of
     Format        a parser, loaded where there is a line that looks like it
 
@@ -10,7 +11,7 @@ A block is looked at as a whole wherever that is possible: most are of one forma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import compress
 from typing import Any, Final
@@ -25,6 +26,10 @@ _SAMPLE: Final = 16
 """So many lines of a block, at most, say what the others look like."""
 _FEW: Final = 4
 """For so many lines, as an app's first ones, no expression is compiled that tells of a block what looks like any."""
+_SAME: Final = 256
+STREAMS: Final = 16_384
+"""So many streams of a source are remembered. Each costs some 200 bytes, but nothing where all of it is JSON, or text
+of no format."""
 
 
 class Format:
@@ -65,18 +70,42 @@ class Format:
         return [None if match is None else next(found) for match in alike]
 
 
+class Memory:
+    """The formats of which lines have come, of each stream of a source; of so many as were read last."""
+
+    def __init__(self) -> None:
+        self.seen: tuple[Format, ...] = ()
+        """Those of the stream whose lines come now, in the order in which they came."""
+        self._stream: Hashable = None
+        self._others: dict[Hashable, tuple[Format, ...]] = {}
+        """Those of the others of which any have come; whoever was read last is the last."""
+        self._same = Memo[tuple[Format, ...], tuple[Format, ...]](lambda seen: seen, _SAME)
+        """Most streams are of the same few formats, which are kept once."""
+
+    def turn_to(self, stream: Hashable) -> None:
+        """The lines that come now are of this stream."""
+        if stream == self._stream:
+            return
+        seen = self._others.pop(stream, ())
+        if self.seen:
+            self._others[self._stream] = self._same[self.seen]
+            if len(self._others) > STREAMS:
+                del self._others[next(iter(self._others))]
+        self._stream, self.seen = stream, seen
+
+
 Taken = tuple[Format, bytes]
 
 
 class Recognition:
-    """What one source writes: the formats of which its lines have been so far are asked before all others.
+    """What one source writes: the formats of which lines of a stream have been so far are asked before all others.
 
     In the order in which they came. Then a line of none of them is looked at: it may be the first of another.
     """
 
-    def __init__(self, sorts: Sorts) -> None:
+    def __init__(self, sorts: Sorts, memory: Memory | None = None) -> None:
         self._sorts = sorts
-        self._seen: list[Format] = []
+        self._memory = memory or Memory()
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         """As of a `Parser`."""
@@ -85,19 +114,19 @@ class Recognition:
 
     def taken(self, line: bytes, received_ns: int) -> Taken | None:
         """The format that takes a line, and what it makes of it."""
-        for known in self._seen:
+        for known in self._memory.seen:
             if (made := known.parse(line, received_ns)) is not None:
                 return known, made
         found = self._sorts.taken(line, received_ns)
         if found is not None:
-            self._seen.append(found[0])
+            self._memory.seen += (found[0],)
         return found
 
     def parse_all(self, lines: list[bytes], block: bytes, received_ns: int) -> list[bytes | None]:
         """As of a `Parser`. Nearly always all lines of a block are of the first format."""
         made: list[bytes | None] = [None] * len(lines)
         left: Sequence[int] = range(len(lines))
-        for known in self._seen:
+        for known in self._memory.seen:
             if left := _asked(known, lines, block, left, made, received_ns):
                 continue
             return made
@@ -106,7 +135,7 @@ class Recognition:
             if found is None:
                 break
             place, new = found
-            self._seen.append(new)
+            self._memory.seen += (new,)
             left = _asked(new, lines, block, left[place:], made, received_ns)
         return made
 

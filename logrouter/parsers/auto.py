@@ -12,8 +12,9 @@ It is what a source does that says nothing else, unless a sink keeps lines as th
 text stays whole, as with `parse: json_or_text`, unless the source says `parse: auto`.
 
 A format takes part whose lines begin in a way of their own: those of `csv`, `key_value` or `regex` do not. Every line
-is judged by itself, so formats may be mixed. Where two would take a line, that is asked first which the source has
-written before, and so an app's lines all become the same fields. JSON objects are events as they are, before anything
+is judged by itself, so formats may be mixed. Where two would take a line, that is asked first which was written before
+to the same stream (a file, a container's stdout), and so an app's lines all become the same fields, whatever the
+source reads beside. JSON objects are events as they are, before anything
 is asked. Colours of a terminal are no part of a format. Nothing is marked `meta.parse_error`: text is not wrong here.
 
 Of an event of several lines ([`multiline`](../multiline.md)) which holds an exception the first is recognised, and the
@@ -30,7 +31,7 @@ In a list it stands for all of these formats. `formats` leaves out those that an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import repeat
 from operator import contains
@@ -42,7 +43,7 @@ from logrouter.parsers import Parser, ParserConfig
 from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._dates import zone_named
 from logrouter.parsers._exceptions import with_exception
-from logrouter.parsers._recognition import Format, Recognition, Sorts
+from logrouter.parsers._recognition import Format, Memory, Recognition, Sorts
 
 EXCEPTIONS: Final = "traceback"
 """The parser of events of several lines. Not by how they begin does it tell them, but by what they hold."""
@@ -68,13 +69,17 @@ class Auto(Parser[AutoConfig]):
         zone_named(config.timezone)
         if config.formats:
             _check(config.formats)
+        self._memory = Memory()
 
     @cached_property
     def _recognition(self) -> Recognition:
-        return Recognition(_sorts(self.config.formats, self.config.timezone))
+        return Recognition(_sorts(self.config.formats, self.config.timezone), self._memory)
 
     def for_source(self) -> Auto:
         return Auto(self.config)
+
+    def turn_to(self, stream: Hashable) -> None:
+        self._memory.turn_to(stream)
 
     def parse(self, line: bytes, received_ns: int) -> bytes | None:
         line = without_colours(line)

@@ -61,7 +61,7 @@ class RunningSource:
         """By the keys of streams: how far they are, where no chunk tells it, but the spool will write it."""
         self._kept_since = spool.positions_written
         """Since which writing."""
-        self._attributes: WeakKeyDictionary[Stream, Attributes] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Stream, tuple[Attributes, tuple[object, ...]]] = WeakKeyDictionary()
         self._following: Source[Any] | None = None
         """What reads on when this one has stopped."""
         self._has_to_stop = False
@@ -115,22 +115,24 @@ class RunningSource:
         if stream is None:
             return self.ingest.chunks(frame, received_ns, chunk_bytes=self._spool.chunk_bytes), 0
         before = self.ingest.skipped
-        attributes, to_skip = self._attributes_of(stream), self._progress.to_skip(stream)
+        (attributes, name), to_skip = self._known_of(stream), self._progress.to_skip(stream)
         lines = min(to_skip.lines, len(frame.lines))
         chunks = self.ingest.chunks(
-            frame, received_ns, attributes, lines, to_skip.events, chunk_bytes=self._spool.chunk_bytes
+            frame, received_ns, attributes, lines, to_skip.events, chunk_bytes=self._spool.chunk_bytes, stream=name
         )
         events = self.ingest.skipped - before - lines
         if lines or events:
             self._progress.skipped(stream, Skip(lines, events))
         return chunks, events
 
-    def _attributes_of(self, stream: Stream) -> Attributes:
-        """What is known of its events: made once, as chunks share it."""
-        attributes = self._attributes.get(stream)
-        if attributes is None:
-            attributes = self._attributes[stream] = {**self.ingest.attributes, **stream.attributes}
-        return attributes
+    def _known_of(self, stream: Stream) -> tuple[Attributes, tuple[object, ...]]:
+        """What is known of its events, made once, as chunks share it; and its name to parsers: a file's is its path, as
+        what comes into the next file after a rotation is of the same app."""
+        known = self._known.get(stream)
+        if known is None:
+            attributes = {**self.ingest.attributes, **stream.attributes}
+            known = self._known[stream] = attributes, tuple(stream.attributes.values())
+        return known
 
     async def tell_overdue(self, *, ending: bool = False, kept: Collection[AnyStep] = ()) -> None:
         """Append the events that steps make by themselves, as far as it is time. `ending`: no more events come, but for

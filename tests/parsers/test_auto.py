@@ -39,6 +39,7 @@ OF_FORMATS = [
 ]
 ACCESS = b'::1 - - [23/Nov/2026:10:00:00 +0100] "GET /a HTTP/1.1" 304 -'
 LOGFMT = b"level=info msg=ready"
+some_lines = st.sampled_from([*OF_FORMATS, *filter(None, PROSE)])
 
 
 def together(lines: list[bytes], parser: Parser[Any] | None = None) -> list[bytes | None]:
@@ -269,7 +270,82 @@ def test_for_the_first_line_only_what_can_begin_like_it_is_compiled() -> None:
         assert compiled[1:] == [Even.looks.begin]
 
 
-some_lines = st.sampled_from([*OF_FORMATS, *filter(None, PROSE)])
+# ── of whose lines ────────────────────────────────────────────────────────────────────────────────────
+
+
+OF_PYTHON = b"2026-11-29 23:44:26,123 INFO app: ready"
+OF_RUST = b"2026-11-29T23:44:26Z  INFO mailer: sent"
+OF_EITHER = b"2026-11-29T23:44:26Z ERROR mailer: sent"
+
+
+def of_streams(parser: Parser[Any], lines: list[tuple[str, bytes]]) -> list[bytes | None]:
+    made: list[bytes | None] = []
+    for stream, line in lines:
+        parser.turn_to(stream)
+        made += together([line], parser)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("first", "line", "fields"),
+    [
+        (OF_RUST, OF_EITHER, {"target": "mailer"}),
+        (
+            b"2026-11-29T23:44:26.123Z [INFO]  agent.server: ready: addr=1",
+            b"2026-11-29T23:44:26.124Z [ERROR] agent: failed: error=refused",
+            {"message": "failed", "error": "refused"},
+        ),
+        (
+            b"2026-11-29 23:44:26,123 INFO  [org.jboss.as] (MSC service thread 1-1) started",
+            b"2026-11-29 23:44:26,124 ERROR [org.jboss.as] (MSC service thread 1-1) failed",
+            {"logger": "org.jboss.as", "thread": "MSC service thread 1-1", "message": "failed"},
+        ),
+    ],
+)
+def test_an_app_has_the_fields_that_it_has_alone_whatever_is_read_beside(
+    first: bytes, line: bytes, fields: dict[str, object]
+) -> None:
+    auto = Auto(AutoConfig())
+    made = of_streams(auto, [("a", OF_PYTHON), ("b", first), ("a", OF_PYTHON), ("b", line)])
+    assert made[3] is not None
+    assert fields.items() <= json.loads(made[3]).items()
+    assert made[1::2] == of_streams(Auto(AutoConfig()), [("b", first), ("b", line)])
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.sampled_from([OF_PYTHON, OF_RUST, OF_EITHER, LOGFMT, b"text"]) | some_lines
+        ),
+        max_size=20,
+    )
+)
+def test_a_stream_is_what_it_is_alone_in_whatever_order_streams_are_read(lines: list[tuple[str, bytes]]) -> None:
+    made = of_streams(Auto(AutoConfig()), lines)
+    for stream in "abc":
+        alone = [line for name, line in lines if name == stream]
+        mixed = [one for (name, _), one in zip(lines, made, strict=True) if name == stream]
+        assert mixed == (together(alone) if alone else [])
+
+
+def test_only_so_many_streams_are_remembered_those_that_were_read_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_recognition, "STREAMS", 2)
+    auto = Auto(AutoConfig())
+    of_streams(auto, [(name, OF_PYTHON) for name in "abcad"])
+    made = of_streams(auto, [(name, OF_EITHER) for name in "acb"])
+    assert [next(reversed(json.loads(one or b""))) for one in made] == ["logger", "logger", "target"]
+
+
+def test_what_has_no_format_is_not_remembered() -> None:
+    auto = Auto(AutoConfig())
+    of_streams(auto, [(str(number), b"text") for number in range(99)])
+    assert auto._memory._others == {}
+
+
+# ── together ──────────────────────────────────────────────────────────────────────────────────────────
+
+
 cut_lines = st.builds(lambda line, length: line[: 1 + length % len(line)], some_lines, st.integers(0, 300))
 joined_lines = st.lists(some_lines, min_size=2, max_size=3).map(b"\n".join)
 

@@ -119,6 +119,19 @@ def everything(disk: CrashingDisk) -> dict[str, list[bytes]]:
     return found
 
 
+def test_what_one_stream_writes_says_nothing_of_another() -> None:
+    """A Rust app beside a Python app, whose loggers may write the same: in whichever order they are read."""
+    rust, python = b"2026-11-29T23:44:26Z  INFO app: x\n", b"2026-11-29 23:44:26,123 - app - INFO - x\n"
+    either = b"2026-11-29T23:44:26Z ERROR app: x\n"
+    for seed in range(4):
+        disk = CrashingDisk()
+        texts = {"rust": rust + either * 9, "python": python + either * 9}
+        trio.run(running(open_spool(disk, 1), TextSource(texts, Random(seed), 40), no_steps()).run)
+        found = everything(disk)
+        assert [b'"target"' in payload for payload in found["rust"]] == [True] * 10
+        assert [b'"logger"' in payload for payload in found["python"]] == [True] * 10
+
+
 def no_steps() -> Chain:
     return Chain([])
 
