@@ -8,29 +8,25 @@ sent, and what may have arrived, is never discarded behind a sink's back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import trio
 
 from logrouter.cursors import Gap
 from logrouter.event import Chunk
 from logrouter.runtime.log import Log
+from logrouter.runtime.spool.contents import Contents
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.gaps import gap_of
 from logrouter.runtime.spool.held import Held
-
-if TYPE_CHECKING:
-    from logrouter.runtime.spool.keeper import Keeper
-    from logrouter.runtime.spool.local import LocalSpool
 
 
 class Discarding:
     """Makes room in a spool, or says that nobody may."""
 
-    def __init__(self, spool: LocalSpool, keeper: Keeper | None, log: Log) -> None:
-        self._spool = spool
+    def __init__(self, contents: Contents, log: Log) -> None:
+        self._contents = contents
         self._log = log
-        self._keeper = keeper
+        self._keeper = contents.keeper
 
     def make_room(self, chunk: Chunk, insist: bool) -> bool:
         """Let somebody discard a chunk so that another fits, where nothing else helps.
@@ -43,17 +39,17 @@ class Discarding:
 
     def lagging(self) -> list[Cursor]:
         """The sinks that are furthest behind, of those for which something is held that is not being sent."""
-        cursors, end = self._spool.cursors.values(), self._spool.appended
+        cursors, end = self._contents.cursors.values(), self._contents.appended
         behind = [cursor for cursor in cursors if not cursor.closed and cursor.expendable < cursor.end(end)]
         furthest = min((cursor.expendable for cursor in behind), default=0)
         return [cursor for cursor in behind if cursor.expendable == furthest]
 
     def lose(self, chunk: Chunk, reason: str) -> None:
         """Count what can be kept nowhere, for all sinks that do not have it."""
-        for cursor in self._spool.cursors.values():
+        for cursor in self._contents.cursors.values():
             if cursor.lacks(chunk):
                 wanted = _wanted(cursor, chunk)
-                self._spool.skip(cursor, gap_of(chunk, wanted, "lost", reason), len(chunk) - wanted)
+                self._contents.skip(cursor, gap_of(chunk, wanted, "lost", reason), len(chunk) - wanted)
 
     def _discard(self, lagging: list[Cursor], insist: bool) -> bool:
         """Let these sinks discard their next chunk, if their policy says so."""
@@ -64,7 +60,7 @@ class Discarding:
         for cursor in lagging:
             found = self._find(cursor)
             if isinstance(found, Gap):
-                self._spool.skip(cursor, found, 0)
+                self._contents.skip(cursor, found, 0)
             elif found is not None:
                 self._discard_held(cursor, found)
         return True
@@ -73,7 +69,7 @@ class Discarding:
         """What a sink discards next. It may be far ahead of what it reads: each has its own spot in the log."""
         reading, cursor.spot = cursor.spot, cursor.spot_ahead
         try:
-            return self._spool.find(cursor, cursor.expendable)
+            return self._contents.find(cursor, cursor.expendable)
         finally:
             cursor.spot_ahead, cursor.spot = cursor.spot, reading
 
@@ -84,7 +80,7 @@ class Discarding:
         held = self._keeper.oldest_unsaved()
         if held is None:
             return False
-        cursors = self._spool.cursors.values()
+        cursors = self._contents.cursors.values()
         wanting = [cursor for cursor in cursors if not cursor.closed and cursor.wants_any(held.chunk)]
         now = trio.current_time()
         if insist:
@@ -99,8 +95,8 @@ class Discarding:
         self._log.warning("the spool is full: the oldest events are discarded", sink=cursor.name)
         wanted = _wanted(cursor, held.chunk)
         gap = gap_of(held.chunk, wanted, "discarded", "spool_full")
-        self._spool.skip(cursor, gap, len(held.chunk) - wanted)
-        self._spool.window.release(held)
+        self._contents.skip(cursor, gap, len(held.chunk) - wanted)
+        self._contents.window.release(held)
 
 
 def _wanted(cursor: Cursor, chunk: Chunk) -> int:

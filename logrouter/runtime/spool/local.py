@@ -11,9 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -27,17 +25,16 @@ from logrouter.routers import Routers
 from logrouter.routing import Router
 from logrouter.runtime.log import Log
 from logrouter.runtime.spool import Spool, SpoolStatistics
+from logrouter.runtime.spool.contents import Contents
 from logrouter.runtime.spool.cursor import Cursor
 from logrouter.runtime.spool.discarding import Discarding
 from logrouter.runtime.spool.held import Held
 from logrouter.runtime.spool.members import Members
 from logrouter.runtime.spool.room import Room
-from logrouter.runtime.spool.window import Window
 from logrouter.runtime.threads import in_thread
 
 if TYPE_CHECKING:
     from logrouter.runtime.spool.keeper import Keeper
-    from logrouter.runtime.spool.log_reader import Loaded
 
 CHUNK_SHARE: Final = 8
 """A chunk takes at most an eighth of the memory, and a quarter of what would be one sink's part of it, as a batch does.
@@ -60,28 +57,23 @@ class LocalSpool(Spool):
         keeper: Keeper | None = None,
     ) -> None:
         """`cursors`: by the numbers of their sinks. `keeper`, of the same cursors: where there is a log."""
-        self.epoch = epoch
-        self.cursors = cursors
-        for number, cursor in cursors.items():
-            cursor.number = number
-        self.routers = Routers(router)
-        self.appended = keeper.store.end if keeper else 0
-        """The sequence that the next event gets."""
+        self.contents = contents = Contents(cursors, Routers(router), log, epoch, budget_bytes, keeper)
+        self.cursors = contents.cursors
+        self.routers = contents.routers
+        self.window = contents.window
+        self.keeper = keeper
         self.unmatched = 0
         self.ended = False
         self._log = log
-        self.keeper = keeper
-        self._readers = trio.lowlevel.ParkingLot()
-        self._discarding = Discarding(self, keeper, log)
-        self._room = Room(self, self._discarding, keeper, log, block_timeout_seconds)
-        self.window = Window(budget_bytes, keeper, self._room.look_again)
-        self.members = Members(self)
+        self._discarding = Discarding(contents, log)
+        self._room = Room(contents, self._discarding, log, block_timeout_seconds)
+        self.members = Members(contents)
         self.share(budget_bytes)
 
     @property
-    def logged_end(self) -> int:
-        """Where the log ends, if there is one."""
-        return self.keeper.store.end if self.keeper is not None else 0
+    def appended(self) -> int:
+        """The sequence that the next event gets."""
+        return self.contents.appended
 
     def adjust(self, block_timeout_seconds: float) -> None:
         """Make live sources wait for so long."""
@@ -99,7 +91,7 @@ class LocalSpool(Spool):
         else:  # what is in hand stays in memory
             self.in_hand_bytes = min(self.in_hand_bytes, budget_bytes * 3 // 4 // max(1, len(self.cursors) - 1))
         self.window.budget_bytes = budget_bytes
-        self._room.look_again()
+        self.contents.look_again()
 
     # ── appending ──
 
@@ -108,14 +100,14 @@ class LocalSpool(Spool):
         refused = self.keeper is not None and self.keeper.refuses(chunk)
         if not refused and not self._room.is_there_for(chunk):
             await self._room.wait_for(chunk, live)
-        chunk.offset = Offset(self.epoch, self.appended)
+        chunk.offset = Offset(self.contents.epoch, self.appended)
         for piece in self.routers.renewed(chunk):
             self._add(piece, refused)
-        self.wake_readers()
+        self.contents.wake_readers()
         await trio.lowlevel.cancel_shielded_checkpoint()  # the caller must know that it was appended
 
     def _add(self, chunk: Chunk, refused: bool) -> None:
-        self.appended += len(chunk)
+        self.contents.appended += len(chunk)
         self._account(chunk)
         if refused:
             self._discarding.lose(chunk, "too_large")
@@ -136,7 +128,7 @@ class LocalSpool(Spool):
         """
         if self.keeper is not None and not self.keeper.is_safe(offset.sequence):
             if self.keeper.trouble:
-                self.wake_readers()  # whoever has sent it may settle it
+                self.contents.wake_readers()  # whoever has sent it may settle it
             with trio.move_on_after(self._room.block_timeout_seconds if live else float("inf")) as waited:
                 await self.keeper.safe(offset.sequence)
             if waited.cancelled_caught and self.keeper.trouble:
@@ -172,56 +164,12 @@ class LocalSpool(Spool):
             if cursor.closed:
                 cursor.count_closed(len(chunk), routed.count(number))
 
-    # ── chunks and gaps ──
-
-    def skip(self, cursor: Cursor, gap: Gap, unmatched: int) -> None:
-        """Count events that a sink will not get."""
-        with self.telling(cursor):
-            cursor.skip(gap, unmatched)
-
-    @contextmanager
-    def telling(self, cursor: Cursor) -> Iterator[None]:
-        """Say so where a cursor cannot be written: it holds all the same, and is written with the next change."""
-        try:
-            yield
-        except OSError as error:
-            self._log.error("cannot write a cursor", sink=cursor.name, reason=error.strerror)
-
-    def find(self, cursor: Cursor, sequence: int) -> Held | Gap | None:
-        """The chunk of that sequence, from memory or from the log; the gap where the log should hold it."""
-        held = self.window.get(sequence)
-        if held is not None or self.keeper is None or sequence >= self.keeper.store.end:
-            return held
-        from logrouter.runtime.spool.log_reader import Missing  # without a log it is not loaded
-
-        found = self.keeper.store.load(sequence, cursor.spot)
-        if isinstance(found, Missing):
-            counted_from = cursor.gap_behind(sequence) or cursor.end(self.appended)
-            end = min(found.end, counted_from)
-            times = cursor.read_ns, found.before_ns or cursor.read_ns or time.time_ns()
-            return Gap(self.epoch, sequence, end, end - sequence, "lost", found.reason, *times)
-        return self._take_in(found, cursor) if found is not None else None
-
-    def _take_in(self, loaded: Loaded, cursor: Cursor) -> Held:
-        """Hold a chunk from the log. It may have to be cut, so that its classes are few enough."""
-        cursor.spot = loaded.spot
-        pieces = []
-        for piece in self.routers.route(loaded.chunk):
-            if (held := self.window.get(piece.offset.sequence)) is not None:
-                pieces.append(held)
-                continue
-            self.window.make_room(piece, self._room.leader())
-            readers = sum(not other.closed and other.wants_any(piece) for other in self.cursors.values())
-            pieces.append(Held(piece, readers))
-            self.window.hold(pieces[-1])
-        return pieces[0]
-
     # ── reading ──
 
     async def wait_readable(self, sink: int) -> None:
         """Until `read` has something for the sink, nothing will come any more, or somebody called `wake`."""
         if not self.has_more(sink) and not self.is_over(sink):
-            await self._readers.park()
+            await self.contents.readers.park()
 
     def is_over(self, sink: int) -> bool:
         """Whether a sink has read all there is and will be."""
@@ -232,12 +180,7 @@ class LocalSpool(Spool):
 
     def wake(self) -> None:
         """Wake all that wait to read, and those that wait for room."""
-        self.wake_readers()
-        self._room.look_again()
-
-    def wake_readers(self) -> None:
-        """Wake all that wait to read."""
-        self._readers.unpark_all()
+        self.contents.wake()
 
     def has_more(self, sink: int) -> bool:
         """Whether `read` has something for the sink now."""
@@ -262,9 +205,9 @@ class LocalSpool(Spool):
         gap = cursor.take_gap()
         if gap is not None:
             return gap
-        found = self.find(cursor, cursor.next)
+        found = self.contents.find(cursor, cursor.next)
         if isinstance(found, Gap):
-            self.skip(cursor, found, 0)
+            self.contents.skip(cursor, found, 0)
             return cursor.take_gap()
         if found is None:
             return None
@@ -313,14 +256,7 @@ class LocalSpool(Spool):
 
     def commit(self, sink: int, end: int, tally: Tally, carried: Memory | None = None) -> None:
         """Everything before `end` is settled at the sink: its chunks may go."""
-        cursor = self.cursors[sink]
-        with self.telling(cursor):
-            cursor.commit(end, tally, carried)
-        for held in cursor.settle(end, trio.current_time()):
-            self.window.release(held)
-        if self.keeper is not None:
-            self.keeper.work()
-            self._room.look_again()  # what this sink needs no more may leave the memory, whoever else does
+        self.contents.commit(self.cursors[sink], end, tally, carried)
 
     def pass_over(self, sink: int, end: int) -> None:
         """A noted batch that ends there has arrived, all of it: read on behind it."""
@@ -329,7 +265,7 @@ class LocalSpool(Spool):
     def sent(self, sink: int) -> None:
         """All that the sink has read has been sent: it may leave the memory, if it can be read again."""
         self.cursors[sink].sent()
-        self._room.look_again()
+        self.contents.look_again()
 
     def hand_over(self, sink: int) -> None:
         """The sink holds what it has made of all that it has read: without a log nobody else needs to, for its sake."""
@@ -409,7 +345,7 @@ class LocalSpool(Spool):
     def waiting_bytes(self, sink: int) -> int:
         """About what they take: in the log, and in memory those that are there alone."""
         cursor = self.cursors[sink]
-        end = self.logged_end  # once: the generator asks for each chunk
+        end = self.contents.logged_end  # once: the generator asks for each chunk
         alone = (held.chunk for held in self.window if held.chunk.offset.sequence >= end)
         in_memory = sum(chunk.size_bytes for chunk in alone if cursor.lacks(chunk))
         return in_memory + (self.keeper.needed_bytes(cursor) if self.keeper is not None else 0)

@@ -8,18 +8,15 @@ last whoever discards something (`discarding.py`).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
 from logrouter.event import Chunk
 from logrouter.runtime.log import Log
+from logrouter.runtime.spool.contents import Contents
 from logrouter.runtime.spool.cursor import LIVE_SECONDS, Cursor
 from logrouter.runtime.spool.discarding import Discarding
-
-if TYPE_CHECKING:
-    from logrouter.runtime.spool.keeper import Keeper
-    from logrouter.runtime.spool.local import LocalSpool
 
 PATIENCE_SECONDS: Final = 0.05
 """A sink that moves is given so long to make room before it discards: it is merely busy."""
@@ -30,15 +27,14 @@ class Room:
 
     def __init__(
         self,
-        spool: LocalSpool,
+        contents: Contents,
         discarding: Discarding,
-        keeper: Keeper | None,
         log: Log,
         block_timeout_seconds: float,
     ) -> None:
-        self._spool = spool
+        self._contents = contents
         self._discarding = discarding
-        self._keeper = keeper
+        self._keeper = contents.keeper
         self._log = log
         self.block_timeout_seconds = block_timeout_seconds
         self._waiting: list[Chunk] = []
@@ -48,11 +44,6 @@ class Room:
         self._seen_waiting: float | None = None
         """The beginning of the last wait that was seen to be long."""
         self._tell_at = math.inf
-        self._changed = trio.lowlevel.ParkingLot()
-
-    def look_again(self) -> None:
-        """There may be room now."""
-        self._changed.unpark_all()
 
     @property
     def blocked_seconds(self) -> float:
@@ -62,15 +53,15 @@ class Room:
 
     def is_there_for(self, chunk: Chunk) -> bool:
         """Whether a chunk fits, after those that need not be in memory have left it."""
-        fits = self._spool.window.make_room(chunk, self.leader())
+        fits = self._contents.window.make_room(chunk, self._contents.leader())
         return fits and (self._keeper is None or self._keeper.has_room(chunk))
 
     def is_taken_by(self, cursor: Cursor) -> bool:
         """Whether sources wait for room that this sink takes, and nobody is further behind."""
         if not self._waiting or not (cursor.is_sending or self._is_disk_full()):
             return False
-        appended = self._spool.appended
-        others = [other for other in self._spool.cursors.values() if not other.closed]
+        appended = self._contents.appended
+        others = [other for other in self._contents.cursors.values() if not other.closed]
         pinned = min((other.pinned for other in others if other.pinned < other.end(appended)), default=appended)
         return pinned < appended and cursor.pinned == pinned
 
@@ -82,20 +73,12 @@ class Room:
     def _is_disk_full(self) -> bool:
         return self._keeper is not None and any(self._keeper.is_full(chunk) for chunk in self._waiting)
 
-    def leader(self) -> int | None:
-        """What the sink that leads reads next, if it is alive and in the window."""
-        now = trio.current_time()
-        cursors = self._spool.cursors.values()
-        live = [cursor.next for cursor in cursors if cursor.is_live(now)]
-        leader = max(live, default=None)
-        return leader if leader == self._spool.appended or leader in self._spool.window else None
-
     async def wait_for(self, chunk: Chunk, live: bool) -> None:
         """Until there is room for a chunk. `live`: after `block_timeout` whoever is in the way makes it."""
         if self._waiting_since is None:
             self._waiting_since = trio.current_time()
         self._waiting.append(chunk)
-        self._spool.wake_readers()  # whoever still waits for more may send what it has
+        self._contents.wake_readers()  # whoever still waits for more may send what it has
         try:
             with trio.move_on_after(max(0.0, self.block_timeout_seconds - PATIENCE_SECONDS) if live else math.inf):
                 await self._make(chunk, insist=False)
@@ -115,7 +98,7 @@ class Room:
                 self._keeper.hurry()  # perhaps something can be deleted
             if trio.current_time() < patient_until and (insist or self._is_merely_busy()):
                 with trio.move_on_at(patient_until):
-                    await self._changed.park()
+                    await self._contents.changed.park()
                 continue
             if self._discard(chunk, insist):
                 await trio.lowlevel.checkpoint()
@@ -126,7 +109,7 @@ class Room:
                     continue
                 self._keeper.hurry()
             self._tell()
-            await self._changed.park()
+            await self._contents.changed.park()
 
     def _discard(self, chunk: Chunk, insist: bool) -> bool:
         """Let somebody discard something so that a chunk fits, where nothing else helps."""
@@ -148,6 +131,6 @@ class Room:
         if self._seen_waiting != self._waiting_since:
             self._seen_waiting, self._tell_at = self._waiting_since, now + PATIENCE_SECONDS
         if now >= self._tell_at:
-            cursors = self._spool.cursors.values()
+            cursors = self._contents.cursors.values()
             slow = [cursor.name for cursor in cursors if not cursor.closed and now - cursor.moved_at > LIVE_SECONDS]
             self._log.warning("the spool is full: reading waits", slow_sinks=slow)

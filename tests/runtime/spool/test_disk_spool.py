@@ -244,7 +244,7 @@ async def test_pieces_of_a_chunk_are_held_once_and_found_again_when_they_left_me
     keeper = place.spool.keeper
     assert keeper is not None
     keeper.store.append(chunk)  # as one record: it was written by a config with fewer rules
-    place.spool.appended = keeper.store.end
+    place.spool.contents.appended = keeper.store.end
     found: list[tuple[int, int]] = []
     for number in range(9):
         spool, read = place.spool, []
@@ -269,7 +269,7 @@ async def test_a_piece_that_is_in_memory_is_not_loaded_again() -> None:
     keeper = place.spool.keeper
     assert keeper is not None
     keeper.store.append(Chunk(wild_payloads(), bytes([Flag.JSON]) * 512, {"source": "app"}, 1))
-    place.spool.appended = keeper.store.end
+    place.spool.contents.appended = keeper.store.end
     read_all(place.spool, 0)
     place.spool.commit(0, 512, Tally(0, 512))
     held = place.spool.window.held_bytes
