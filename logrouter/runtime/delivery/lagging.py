@@ -1,8 +1,9 @@
 """Whether a sink keeps up: where it does not, although its destination works, that is said once a minute.
 
 A sink lags when, for half a minute, the oldest event that waits for it has been older than half a minute (beside what
-the sink waits for others to come), and it has not taken clearly more than has come. So neither a backlog that is being
-worked off is told of, nor a burst; a full spool is, where sources wait and no more comes than the sink takes.
+the sink waits for others to come), and it has not taken clearly more than has come, nor does it now. So neither a
+backlog that is being worked off is told of, as after an outage, nor a burst; a full spool is, where sources wait and no
+more comes than the sink takes.
 
 It is looked at every few seconds. A destination that has taken nothing at all for half a minute, or leaves some events
 of a batch, is in trouble, which says more: then nothing is known of a lag.
@@ -128,13 +129,14 @@ class Lagging:
         if self._since is None:
             return None
         seconds = self._looks[-1].at - self._looks[0].at
+        come, taken = self._since_look(0)
         return Lag(
             since=self._since,
             behind_seconds=round(self._behind_seconds(), 3),
             behind_events=self._spool.waiting(self._number),
             behind_bytes=self._spool.waiting_bytes(self._number),
-            comes_per_second=round((self._looks[-1].read - self._looks[0].read) / seconds, 1),
-            takes_per_second=round(self._taken / seconds, 1),
+            comes_per_second=round(come / seconds, 1),
+            takes_per_second=round(taken / seconds, 1),
             limit=self._limit(),
         )
 
@@ -165,18 +167,17 @@ class Lagging:
     def _tolerated_seconds(self) -> float:
         return LAG_SECONDS + self._sink.batching.age_seconds
 
-    @property
-    def _taken(self) -> int:
-        """Events that were settled between the first look and the last."""
-        return self._looks[-1].taken - self._looks[0].taken
+    def _since_look(self, number: int) -> tuple[int, int]:
+        """How many events have come, and how many were settled, from that look to the last."""
+        first, last = self._looks[number], self._looks[-1]
+        return last.read - first.read, last.taken - first.taken
 
     def _falls_behind(self, now: float) -> bool:
-        """Whether it has been behind all the time, and is not catching up."""
+        """Whether it has been behind all the time, and is not catching up: neither in all of it, nor lately."""
         if self._looks[0].at > now - LAG_SECONDS:
             return False
-        come = self._looks[-1].read - self._looks[0].read
         is_behind = all(look.behind_seconds > self._tolerated_seconds for look in self._looks)
-        return is_behind and self._taken <= CATCHING_UP * come
+        return is_behind and all(taken <= CATCHING_UP * come for come, taken in map(self._since_look, (0, -2)))
 
     # ── telling ──
 

@@ -12,6 +12,7 @@ from logrouter.batch import Batching
 from logrouter.errors import DestinationError
 from logrouter.instructions import Request, Response
 from logrouter.runtime.delivery import tick
+from logrouter.sinks import RetryPolicy
 from tests.runtime.delivery.answering import Answered
 from tests.runtime.delivery.test_some_left import Leaving
 from tests.runtime.pipelines import EVENT_BYTES, routed_chunk
@@ -102,6 +103,28 @@ async def test_nothing_is_said_of_what_is_worked_off(autojump_clock: MockClock, 
     await run.come(100)
     assert run.spool.waiting(0) > 200
     assert (run.said, run.delivery.lag) == ([], None)
+
+
+async def test_nothing_is_said_of_what_is_worked_off_since_a_moment_ago(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """It is back after less than half a minute: what has waited since before that is on its way."""
+
+    def answering(request: Request) -> Response:
+        if trio.current_time() < 28:
+            raise DestinationError("nobody answers")
+        return Response(200)
+
+    run = Streamed(answering, seconds=0.1, retry=RetryPolicy(cap_seconds=1))
+    for _ in range(600):
+        chunk = routed_chunk(run.router, 0, 2)
+        chunk.received_ns = (NOON - 3600) * 10**9
+        await run.spool.append(chunk)
+    run.begin(nursery)
+    await run.come(60)
+    assert run.spool.waiting(0) > 200
+    assert set(run.told) == {"cannot deliver", "delivering again"}
+    assert run.delivery.lag is None
 
 
 async def test_nothing_is_said_of_what_waits_for_others_to_come(
