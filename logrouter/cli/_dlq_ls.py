@@ -9,7 +9,7 @@ import msgspec
 
 from logrouter import times
 from logrouter.cli._dlq_choice import Reading, files_of
-from logrouter.cli._spool_options import Found
+from logrouter.cli._spool_options import Found, as_json
 from logrouter.dead_letters import DeadLetter
 from logrouter.figures import counted, rounded_size, table, to_the_second
 
@@ -56,7 +56,7 @@ def ls(found: Found, options: Namespace) -> int:
         int(found.settings.dead_letters.max_size) if found.settings else None,
         reading.unreadable,
     )
-    print(msgspec.json.encode(listing).decode() if options.json else "\n".join(told(listing)))
+    print(as_json(listing) if options.json else "\n".join(told(listing)))
     return reading.check()
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from logrouter import times
 from logrouter.cli._spool_check import open_log, sinks_in
+from logrouter.cli._spool_options import as_json
 from logrouter.config.settings import Settings
 from logrouter.cursors import Counts, State
 from logrouter.figures import counted, rounded_size, rounded_span, table, to_the_second
@@ -99,7 +100,7 @@ class _Spot(NamedTuple):
 def ls(directory: SpoolDirectory, settings: Settings | None, options: Namespace) -> int:
     """List a spool."""
     listing = _look(directory, settings, time.time_ns())
-    print(msgspec.json.encode(listing).decode() if options.json else "\n".join(told(listing)))
+    print(as_json(listing) if options.json else "\n".join(told(listing)))
     return 0
 
 

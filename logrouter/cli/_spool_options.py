@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from typing import BinaryIO, Final, NamedTuple
 
+import msgspec
+
 from logrouter.config.settings import Settings
 from logrouter.errors import ExpressionError, LogrouterError
+from logrouter.formats.values import without_surrogates
 from logrouter.rules import Rule
 from logrouter.runtime.spool.directory import SpoolDirectory, problem_with_kinds, problem_with_version
 
@@ -73,6 +77,11 @@ def parse_rule(flag: str, text: str | None) -> Rule | None:
 def standard_output() -> BinaryIO:
     """Where lines of events go."""
     return sys.stdout.buffer
+
+
+def as_json(value: object) -> str:
+    """One JSON object, for programs. What is no UTF-8 in a path is U+FFFD there."""
+    return without_surrogates(json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":")))
 
 
 def tell(text: str) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-import msgspec
-
 from logrouter.cli._spool_check import CheckedJournal, CheckedLog, Damage, check_log, sinks_in, total_of
-from logrouter.cli._spool_options import EXIT_DAMAGED
+from logrouter.cli._spool_options import EXIT_DAMAGED, as_json
 from logrouter.figures import counted, rounded_size
 from logrouter.runtime.spool.directory import SpoolDirectory
 
@@ -39,14 +37,15 @@ def _told(
 
 
 def _as_json(directory: SpoolDirectory, log: CheckedLog, journals: list[CheckedJournal], damages: list[Damage]) -> str:
-    document = {
-        "directory": directory.path,
-        "well": not damages,
-        "segments": len(log.segments),
-        "events": log.events,
-        "bytes": log.bytes,
-        "cursors": len(journals),
-        "missing": log.missing,
-        "damaged": damages,
-    }
-    return msgspec.json.encode(document).decode()
+    return as_json(
+        {
+            "directory": directory.path,
+            "well": not damages,
+            "segments": len(log.segments),
+            "events": log.events,
+            "bytes": log.bytes,
+            "cursors": len(journals),
+            "missing": log.missing,
+            "damaged": damages,
+        }
+    )

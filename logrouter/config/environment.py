@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from logrouter.config.assignments import Assignment
+from logrouter.config.assignments import Assignment, is_utf8
 from logrouter.config.files import SCALARS
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import MAX_DEPTH, Node, Path, text_node
@@ -71,7 +71,7 @@ def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Ass
         value = environ[name]
         if is_service_link(name, value):
             continue
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not is_utf8(value):
             mistakes.add(name, "not UTF-8")
         elif name in _DOCUMENTS:
             assignments += _document(name, value, environ, mistakes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from logrouter.config.assignments import Assignment
+from logrouter.config.assignments import Assignment, is_utf8
 from logrouter.config.files import LISTS, SCALARS, SECTIONS, Document
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import MAX_DEPTH, Path, text_node
@@ -29,10 +29,18 @@ class Flags(msgspec.Struct, frozen=True):
     """`KEY.PATH=VALUE`: any option."""
 
 
+def _in_utf8(place: str, flags: Sequence[str], mistakes: Mistakes) -> list[str]:
+    """Those that are text, as all of the config is."""
+    text = [flag for flag in flags if is_utf8(flag)]
+    if len(text) < len(flags):
+        mistakes.add(place, "not UTF-8")
+    return text
+
+
 def read_sinks(flags: Flags, mistakes: Mistakes) -> list[Assignment]:
     """The sinks that flags add or replace."""
     assignments: dict[str, Assignment] = {}
-    for flag in flags.sinks:
+    for flag in _in_utf8("--sink", flags.sinks, mistakes):
         match = re.fullmatch(_NAMED_URL, flag)
         name, url = match.groups() if match else (_type_of(flag), flag)
         place = f"--sink {name}=…" if match else "--sink"
@@ -54,7 +62,7 @@ def read_matches(flags: Flags, document: Document, mistakes: Mistakes) -> list[A
     """The rules that flags give to sinks, which must exist by now."""
     sinks = document["sinks"].value
     assignments = []
-    for flag in flags.matches:
+    for flag in _in_utf8("--match", flags.matches, mistakes):
         name, equals, rule = flag.partition("=")
         if not equals or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             mistakes.add("--match", "expected NAME=RULE", "for example --match errors='severity >= \"error\"'")
@@ -72,7 +80,7 @@ def _these(names: Sequence[str]) -> str:
 def read_sets(flags: Flags, mistakes: Mistakes) -> list[Assignment]:
     """What `--set` sets."""
     assignments = []
-    for flag in flags.sets:
+    for flag in _in_utf8("--set", flags.sets, mistakes):
         key, equals, value = flag.partition("=")
         path: Path = tuple(key.split("."))
         place = f"--set {key}=…" if equals else "--set"

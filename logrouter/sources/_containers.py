@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from logrouter.container_logs import STREAMS, ContainerFormat
 from logrouter.event import Attributes
+from logrouter.formats.values import without_surrogates
 from logrouter.runtime.tailing import FileFraming, Start
 from logrouter.runtime.tailing.containers import JOINED_SECONDS, ContainerFraming
-from logrouter.sources._tail import TailConfigT, TailSource, printable
+from logrouter.sources._tail import TailConfigT, TailSource
 
 
 class ContainerSource(TailSource[TailConfigT]):
@@ -24,7 +25,7 @@ class ContainerSource(TailSource[TailConfigT]):
 
     def streams_of(self, path: str) -> Mapping[str, Attributes]:
         """The container's two."""
-        owner = {"file": printable(path), **self.owner_of(path)}
+        owner = {"file": without_surrogates(path), **self.owner_of(path)}
         return {name: {"stream": name, **owner} for name in STREAMS}
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, TypeVar
 
 from logrouter.event import Attributes
+from logrouter.formats.values import without_surrogates
 from logrouter.runtime.tailing import FileFraming, FileLines, Start
 from logrouter.runtime.tailing.globs import Patterns
 from logrouter.runtime.tailing.options import Options
@@ -67,7 +68,7 @@ class TailSource(Source[TailConfigT]):
 
     def streams_of(self, path: str) -> Mapping[str, Attributes] | None:
         """The streams in a file, by name, and what is known of their events. None: it is not to be read."""
-        return {"": {"file": printable(path)}}
+        return {"": {"file": without_surrogates(path)}}
 
     def framing_of(self, path: str, starts: Mapping[str, Start]) -> FileFraming:
         """What makes frames of a file's bytes, and where its streams go on."""
@@ -96,8 +97,3 @@ class TailSource(Source[TailConfigT]):
         self._stopped = True
         if self._tail is not None:
             self._tail.stop()
-
-
-def printable(path: str) -> str:
-    """The path as text: what is no UTF-8 in it is replaced."""
-    return path.encode(errors="surrogateescape").decode(errors="replace")

@@ -142,6 +142,15 @@ def test_looking_changes_nothing(command: Command, spool: SpoolMaker) -> None:
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in spool.path.rglob("*")} == before
 
 
+@pytest.mark.parametrize("argv", [("spool", "ls"), ("spool", "verify"), ("dlq", "ls")])
+def test_a_folder_whose_name_is_no_text(command: Command, tmp_path: Path, argv: tuple[str, ...]) -> None:
+    path = SpoolMaker(tmp_path / "s\udcff").path
+    for name in ("segments/000000000007.segment", "cursors/a.0"):
+        (path / name).write_bytes(b"damaged")
+    told = json.loads(command(*argv, "--json", "--directory", str(path)).output)
+    assert told["directory"].startswith(f"{tmp_path}/s\ufffd")
+
+
 # ── ls ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -64,6 +64,9 @@ def test_the_default_sink_takes_a_match(load_text: Loader) -> None:
             "spool=1MiB",
             "--set spool=…: expected the full path of one option (for example --set spool.memory=32MiB)",
         ),
+        ("sinks", "a=file:\udcff", "--sink: not UTF-8"),
+        ("matches", 'stdout=a == "\udcff"', "--match: not UTF-8"),
+        ("sets", "spool.directory=\udcff", "--set: not UTF-8"),
         ("sets", "steps=[]", "--set steps=…: steps cannot be set by a flag (use LOGROUTER_STEPS)"),
     ],
 )
