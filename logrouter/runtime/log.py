@@ -2,6 +2,8 @@
 
 One line a message; the same message about the same sink or source at most once a minute, with how often it was kept
 back. Where there are several things to tell of one at once, as reasons of refusals, `about` tells them apart: a word.
+That something is over is said as often as it was said itself: so the last line of a sink never tells of a trouble that
+has passed.
 
 Nobody waits for whoever reads it: a line that a full pipe cannot take is left out, and counted in the next that can be
 written. A pipe that polls writable takes PIPE_BUF bytes without blocking, and so no line is longer than that.
@@ -57,6 +59,8 @@ class Log:
         self._monotonic = monotonic
         self._last: dict[_Key, float] = {}
         self._kept_back: dict[_Key, int] = {}
+        self._lasting: set[_Key] = set()
+        """What has been said, and not that it is over."""
         self._unwritten = 0
         """Lines that could not be written, and that no line has told of yet."""
 
@@ -80,11 +84,17 @@ class Log:
         """What goes wrong now, or has cost events."""
         self._event("error", message, about, fields)
 
+    def over(self, message: str, *, trouble: str, **fields: object) -> None:
+        """What the message `trouble` told of is over: a warning, where that has been said since it was over before."""
+        key = self._key(trouble, "", fields)
+        if key in self._lasting and self._is_said_at("warning") and self._written("warning", message, fields):
+            self._lasting.discard(key)
+
     def _event(self, level: str, message: str, about: str, fields: dict[str, object]) -> None:
-        if severity.parse(level) < self._threshold:
+        if not self._is_said_at(level):
             return
         now = self._monotonic()
-        key = (message, fields.get("sink", fields.get("source")), about)
+        key = self._key(message, about, fields)
         if now - self._last.get(key, float("-inf")) < RATE_LIMIT_SECONDS:
             self._kept_back[key] = self._kept_back.get(key, 0) + 1
             return
@@ -92,7 +102,14 @@ class Log:
             fields = {**fields, "repeated": kept_back}
         if self._written(level, message, fields):
             self._last[key] = now
+            self._lasting.add(key)
             self._kept_back.pop(key, None)
+
+    def _is_said_at(self, level: str) -> bool:
+        return bool(severity.parse(level) >= self._threshold)
+
+    def _key(self, message: str, about: str, fields: dict[str, object]) -> _Key:
+        return message, fields.get("sink", fields.get("source")), about
 
     def _written(self, level: str, message: str, fields: dict[str, object]) -> bool:
         """Write it, if that can be done now, and before it how many could not."""

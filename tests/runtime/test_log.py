@@ -53,6 +53,49 @@ def test_levels(level: str) -> None:
     assert [event["severity"] for event in written.events] == list(LEVELS[LEVELS.index(level) :])
 
 
+def test_that_it_is_over_is_said_as_often_as_that_it_is_wrong() -> None:
+    written = Written()
+
+    def trouble(begin: float, end: float) -> None:
+        for second in range(int(begin), int(end)):
+            written.passed = float(second)
+            written.log.error("cannot deliver", sink="es")
+        written.passed = end
+        written.log.over("delivering again", trouble="cannot deliver", sink="es")
+        written.log.over("delivering again", trouble="cannot deliver", sink="loki")
+
+    trouble(0, 10)
+    trouble(20, 30)  # within the minute: of neither is said anything
+    trouble(50, 65)  # and this one lasts longer: both are
+    said = [(event["message"], event.get("repeated")) for event in written.events]
+    assert said == [
+        ("cannot deliver", None),
+        ("delivering again", None),
+        ("cannot deliver", 9 + 10 + 10),
+        ("delivering again", None),
+    ]
+    assert {event["sink"] for event in written.events} == {"es"}
+
+
+def test_that_it_is_over_is_said_once_it_can_be_and_at_its_level() -> None:
+    written = Written()
+    written.log.error("cannot deliver", sink="es")
+    written.full = True
+    written.log.over("delivering again", trouble="cannot deliver", sink="es")
+    written.full = False
+    written.log.over("delivering again", trouble="cannot deliver", sink="es")
+    assert [event["message"] for event in written.events] == [
+        "cannot deliver",
+        "log lines could not be written",
+        "delivering again",
+    ]
+    written.log.set_level("error")
+    written.passed = 100.0
+    written.log.error("cannot deliver", sink="es")
+    written.log.over("delivering again", trouble="cannot deliver", sink="es")
+    assert written.events[-1]["message"] == "cannot deliver"
+
+
 def test_the_same_message_is_said_once_a_minute() -> None:
     written = Written()
     for second in range(125):

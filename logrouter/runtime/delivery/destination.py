@@ -194,7 +194,7 @@ class Destination:
             return
         self._backoff.reset()
         if self.trouble is not None:
-            self._log.warning("delivering again", sink=self._sink, since=self.trouble.began)
+            self._log.over("delivering again", trouble="cannot deliver", sink=self._sink, since=self.trouble.began)
             self.trouble = self._failing_since = None
             self.let_others_try()
 

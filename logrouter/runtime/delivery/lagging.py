@@ -188,7 +188,7 @@ class Lagging:
 
     def _keeps_up(self) -> None:
         if self._since is not None:
-            self._log.warning("keeps up again", sink=self._name, since=self._since)
+            self._log.over("keeps up again", trouble="cannot keep up", sink=self._name, since=self._since)
             self._since = None
 
     def _limit(self) -> str | None:

@@ -389,11 +389,15 @@ class Keeper:
 
     def _tell(self, verb: str, error: OSError) -> None:
         self._troubles[verb] = str(error.strerror)
-        self._log.error(f"the spool: cannot {verb}", reason=str(error.strerror), folder=self.store.folder)
+        self._log.error(_cannot(verb), reason=str(error.strerror), folder=self.store.folder)
 
     def _well(self, verb: str) -> None:
         if self._troubles.pop(verb, None) is not None:
-            self._log.warning(f"the spool: can {verb} again", folder=self.store.folder)
+            self._log.over(f"the spool: can {verb} again", trouble=_cannot(verb), folder=self.store.folder)
+
+
+def _cannot(verb: str) -> str:
+    return f"the spool: cannot {verb}"
 
 
 def _do_all(jobs: Sequence[Callable[[], None]]) -> OSError | None:
