@@ -1,6 +1,6 @@
 """Reads files that grow: found by patterns, followed through rotation, each line once over restarts.
 
-    look (in a thread)      patterns → which files there are          globs.py
+    look (in a thread)      patterns → which files there are          looking.py, globs.py
     inotify                 a file has grown, a folder has changed    inotify.py
     Tail, one task          which of them is which                    tail.py, known.py
                             whose turn it is                          schedule.py

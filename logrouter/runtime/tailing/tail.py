@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -26,6 +26,7 @@ from logrouter.runtime.tailing.descriptors import Descriptors
 from logrouter.runtime.tailing.file import READ_BYTES, BegunAnew, TailedFile, stream_key
 from logrouter.runtime.tailing.globs import Identity, Look, Patterns, Seen
 from logrouter.runtime.tailing.known import Known, Places, any_of, is_reachable
+from logrouter.runtime.tailing.looking import LOOK_SHARE, Aside, Looking
 from logrouter.runtime.tailing.opened import Damaged, OpenFile, open_file
 from logrouter.runtime.tailing.options import Options
 from logrouter.runtime.tailing.schedule import Schedule
@@ -41,8 +42,6 @@ RENAMED_SECONDS: Final = 60.0
 opened the new one yet."""
 DELETED_SECONDS: Final = 5.0
 """The same of one that was deleted, and takes room on the disk as long as it is open. Fluent Bit's `rotate_wait`."""
-LOOK_SHARE: Final = 20
-"""Looking takes no more than a twentieth of the time, however much happens in the folders."""
 BUSY_BYTES: Final = READ_BYTES // 4
 """A read that gives more is followed by the next as soon as others had their turn."""
 BEGAN: Final = "began"
@@ -58,15 +57,16 @@ class Tail:
         treatment: Treatment,
         warn: Tell,
         *,
-        aside: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None,
+        aside: Aside | None = None,
     ) -> None:
         """`aside` calls a function that may take a while: by default in a thread, which may hang."""
-        self._aside = aside or partial(in_thread, abandon_on_cancel=True)
+        self._aside: Aside = aside or partial(in_thread, abandon_on_cancel=True)
         self._options = options
         self._treatment = treatment
         self._warn = warn
         self._patterns = Patterns(options.include, options.exclude)
         self._watching = Watching(self._patterns, options.poll_interval_seconds, poll=options.watch == "poll")
+        self._looking = Looking(self._watching, self._aside, self._wake_up)
         self._schedule: Schedule[TailedFile] = Schedule()
         self._known = Known()
         self._table = Table()
@@ -75,8 +75,6 @@ class Tail:
         self._told_trouble: str | None = None
         self._is_first_look = True
         self._is_first_start = True
-        self._look: Look | None = None
-        self._look_wanted = trio.Event()
         self._stopped = False
         self._waiting: trio.CancelScope | None = None
         self._emit: Emit
@@ -103,8 +101,8 @@ class Tail:
         self._emit = emit
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._look_again_and_again)
-                nursery.start_soon(self._watching.listen, self._have_grown, self._want_look)
+                nursery.start_soon(self._looking.run)
+                nursery.start_soon(self._watching.listen, self._have_grown, self._looking.want)
                 await self._read_in_turn()
                 nursery.cancel_scope.cancel()
         finally:
@@ -113,8 +111,7 @@ class Tail:
 
     async def _read_in_turn(self) -> None:
         while not self._stopped:
-            if self._look is not None:
-                look, self._look = self._look, None
+            if (look := self._looking.take()) is not None:
                 await self._take_in(look)
             elif (file := self._schedule.pop(trio.current_time())) is not None:
                 await self._read(file)
@@ -143,20 +140,6 @@ class Tail:
         return max(GATHER_SECONDS, self._schedule.interval_seconds)
 
     # ── looking ──
-
-    async def _look_again_and_again(self) -> None:
-        while True:
-            started = trio.current_time()
-            self._look = await self._aside(self._watching.look)
-            self._wake_up()
-            took = trio.current_time() - started
-            with trio.move_on_after(self._watching.look_interval_seconds):
-                await self._look_wanted.wait()
-            await trio.sleep(max(GATHER_SECONDS, took * LOOK_SHARE))
-            self._look_wanted = trio.Event()
-
-    def _want_look(self) -> None:
-        self._look_wanted.set()
 
     async def _take_in(self, look: Look) -> None:
         """Begin with files that are new, and leave those that are gone."""
@@ -222,7 +205,7 @@ class Tail:
             opened = open_file(seen.path)
             closing.callback(opened.close)
             if opened.identity != seen.identity:  # another one has taken its place, and is seen in a moment
-                self._want_look()
+                self._looking.want()
                 return
             known = self._recognised(opened)
             if known is not None and not opened.holds(any_of(known[1]).read_to, any_of(known[1]).head):
@@ -332,7 +315,7 @@ class Tail:
                     await self._read_on(file, opened)
                     file.due = None
                     return True
-        self._want_look()
+        self._looking.want()
         return False
 
     async def _emit_parts(self, file: TailedFile, parts: Sequence[Part]) -> None:
@@ -364,7 +347,7 @@ class Tail:
         """What it held is gone: it was truncated, or its inode belongs to another one."""
         if not await self._search(file):
             await self._finish(file)
-        self._want_look()
+        self._looking.want()
 
     async def _miss(self, file: TailedFile) -> None:
         """A file that is at none of the paths any more."""
@@ -425,7 +408,8 @@ class Tail:
             await self._emit(NOTHING, time.time_ns(), Stream(stream_key(key, name), {}), b"")
 
     async def _found(self, sought: Sought) -> OpenFile | None:
-        return await self._aside(partial(find_again, sought, self._table.begun()))
+        found: OpenFile | None = await self._aside(partial(find_again, sought, self._table.begun()))
+        return found
 
     async def _settle(self, file: TailedFile, opened: OpenFile, look: Look | None = None) -> None:
         """Read a file on by a descriptor of what it is now."""

@@ -158,6 +158,30 @@ def test_a_power_cut_finds_what_was_synced_or_something_later(seed: int) -> None
     assert (found.committed, found.ledger) in [(state.committed, state.ledger) for state in states]
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_power_cut_while_a_killed_process_is_followed_takes_nothing_that_was_synced(seed: int) -> None:
+    """The one before had gone on in the other file, of which nothing may be on the disk."""
+    for steps in range(seed, 500, 20):
+        disk = crashing_disk()
+        disk.random.seed(1000 * seed + steps)
+        killed = Written("/cursors/s", disk)
+        killed.journal.begin(killed.state)
+        killed.write(7)
+        killed.journal.begin_sync(killed.state)()
+        synced = killed.state.committed
+        killed.write(5)
+        disk.crash()
+        again = Written("/cursors/s", disk)
+        assert again.state == killed.state
+        disk.kill_after(steps)
+        with suppress(Killed):
+            again.journal.begin(again.state)
+        disk.crash(power=True)
+        found = loaded("/cursors/s", disk)
+        assert found is not None
+        assert found.committed >= synced, steps
+
+
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(1, 6)),
