@@ -83,8 +83,8 @@ class CheckedLog:
         self.segments: list[CheckedSegment] = []
         self.events = 0
         self.bytes = 0
-        self.missing = 0
-        """Events whose sequences are passed over where nothing is damaged."""
+        self.absent: list[tuple[int, int]] = []
+        """Sequences that are passed over where nothing is damaged: from one to before another."""
         self.end: int | None = None
         """The sequence after the last whole record, or where the last segment begins."""
         self.positions: dict[str, bytes] = {}
@@ -156,9 +156,14 @@ class CheckedLog:
         if self._pending:
             self._pending[0].events, self._pending[0].first = passed, self.end
             self._pending = []
-        else:
-            self.missing += passed or 0
+        elif self.end is not None and passed:
+            self.absent.append((self.end, sequence))
         self.end = sequence
+
+    @property
+    def missing(self) -> int:
+        """How many events are absent between others."""
+        return sum(end - first for first, end in self.absent)
 
     @property
     def last(self) -> Segment:

@@ -449,6 +449,53 @@ def test_what_was_never_kept_is_no_damage(ask: Ask, spool: SpoolMaker) -> None:
     assert (answer["well"], answer["missing"]) == (True, 30)
 
 
+@pytest.mark.parametrize(("segment", "events"), [(0, 20), (1, 30), (2, 40)])
+def test_a_segment_that_is_gone_is_told_of_each_sink_that_had_not_got_it(
+    command: Command, ask: Ask, spool: SpoolMaker, segment: int, events: int
+) -> None:
+    """Wherever it was: what no other segment tells, the cursors do."""
+    for records in (2, 3, 4):
+        spool.run(records)
+    spool.cursor("all", 90)
+    spool.cursor("none", 0)
+    spool.cursor("half", 25)
+    spool.segments[segment].unlink()
+
+    answer = ask("verify")
+
+    half = {0: 0, 1: 25, 2: 40}[segment]
+    assert answer["lacking"] == {"none": events, **({"half": half} if half else {})}
+    done = command("spool", "verify", "--directory", "spool")
+    assert f"sink none lacks {events} events that nobody has any more\n" in done.output
+    assert done.output.endswith("all that is there is well\n")
+
+
+def test_no_sink_lacks_what_it_was_told_of_or_has_got_or_what_is_damaged(ask: Ask, spool: SpoolMaker) -> None:
+    spool.run(3)
+    spool.run(3)
+    spool.run(3)
+    spoil_records(spool.segments[2], 1)
+    spool.segments[1].unlink()
+    spool.cursor("told", 0, gap=(30, 60))
+    spool.cursor("told-of-some", 10, gap=(20, 40))
+    spool.cursor("further", 60)
+
+    assert ask("verify", code=74)["lacking"] == {"told-of-some": 20}
+
+
+def test_while_a_process_may_hold_events_in_memory_no_sink_lacks_any(ask: Ask, spool: SpoolMaker) -> None:
+    spool.run(2)
+    spool.cursor("a", 20)
+    spool.cursor("b", 0)
+    spool.segments[0].unlink()
+    spool.directory.open()
+    try:
+        assert ask("verify")["lacking"] == {}
+    finally:
+        spool.directory.close()
+    assert ask("verify")["lacking"] == {"b": 20}
+
+
 def test_progress_is_shown_on_a_terminal(command: Command, spool: SpoolMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     spool.run(30)
     monkeypatch.setattr(os, "isatty", lambda descriptor: descriptor == 2)
