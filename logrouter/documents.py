@@ -28,6 +28,7 @@ decode_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 lets numbers out of range through, and bytes that are not UTF-8."""
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoders of msgspec raise."""
+_encode_sorted = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
 encode_plain = msgspec.json.Encoder(decimal_format="number").encode
 """Write compact JSON in C alone. Raises TypeError also for integers beyond 64 bits."""
 
@@ -77,6 +78,14 @@ def encode_value(value: Any) -> bytes:
 
 encode_document: Final[Callable[[Document], bytes]] = encode_value
 """The same for all of an event."""
+
+
+def encode_sorted(value: Any) -> bytes:
+    """The same with the keys of all objects in order, so that what is equal is written in one way."""
+    try:
+        return _encode_sorted(value)
+    except TypeError:
+        return _encode_sorted(_with_exact_integers(value))
 
 
 def decode_text(payload: bytes) -> Document:

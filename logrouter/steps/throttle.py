@@ -37,7 +37,7 @@ was seen longest ago is told and forgotten, and counted (`logrouter_step_forgott
 has its whole burst again.
 
 Let it stand before steps that change events: then events need not be read whole to be counted, which is several times
-as quick. Only `discard`, `sample`, `dedupe` with `by`, and other such steps may come before it for that.
+as quick. Only `discard`, `sample`, `dedupe` and other such steps may come before it for that.
 """
 
 from __future__ import annotations

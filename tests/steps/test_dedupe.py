@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logrouter.chain import Chain
-from logrouter.documents import Document
-from logrouter.event import Attributes
+from logrouter.documents import Document, read_document
+from logrouter.event import Attributes, Flag
 from logrouter.facts import Facts
-from logrouter.steps import DISCARD, Overdue
+from logrouter.steps import DISCARD, Overdue, _whole
+from logrouter.steps._whole import Whole
 from logrouter.steps.dedupe import Dedupe, DedupeConfig
 from logrouter.values import Duration, Size
 from tests.steps.conftest import steps_from
@@ -45,6 +46,7 @@ def told_of(step: Dedupe) -> list[Attributes]:
     [
         ({"message": "a", "n": 1}, True),
         ({"ts": 5, "time": "x", "timestamp": None, "@timestamp": {}, "message": "a", "n": 1}, True),
+        ({"n": 1, "message": "a"}, True),
         ({"message": "a", "n": 2}, False),
         ({"message": "a"}, False),
         ({"message": "a", "n": "1"}, False),
@@ -55,6 +57,35 @@ def test_the_whole_event_but_its_time(other: Document, is_same: bool) -> None:
     step = dedupe()
     assert passes(step, {"time": "2026-03-01T12:00:00Z", "message": "a", "n": 1})
     assert passes(step, other) is not is_same
+
+
+@pytest.mark.parametrize("member", ['"ts":%d', '"time": "%d"', '"timestamp":%d.5', '"@timestamp":"%d"', '"pid":%d'])
+@pytest.mark.parametrize("place", range(3))
+def test_events_that_differ_in_what_does_not_matter_are_read_once(
+    monkeypatch: pytest.MonkeyPatch, member: str, place: int
+) -> None:
+    read = list[bytes]()
+    monkeypatch.setattr(_whole, "read_document", lambda payload, flags: read.append(payload) or {})
+    others = ['"a":1', '"b": "{}"']
+    payloads = [
+        f"{{{', '.join([*others[:place], member % number, *others[place:]])}}}".encode() for number in (7, 8, 9)
+    ]
+    assert len(set(Whole(("pid",)).of_all(payloads, b"\1\1\1", Facts({}, 0, {})))) == 1
+    assert read == payloads[:1]
+
+
+def test_only_what_surely_does_not_matter_is_left_out_of_the_bytes() -> None:
+    payloads = [
+        rb'{"a\nb":1,"k":"x"}', rb'{"a\nb":2,"k":"x"}', rb'{"a\\nb":1,"k":"x"}', rb'{"a\\nb":2,"k":"x"}',
+        b'{"o":{"pid":1},"k":"x"}', b'{"o":{"pid":2},"k":"x"}',
+        rb'{"k":"\",\"pid\":1,\""}', rb'{"k":"\",\"pid\":2,\""}',
+        b'{"l":[{"pid":1}]}', b'{"l":[{"pid":2}]}', b'{"k":"x","pid":{"a":1}}', b'{"k":"x","pid":[1]}',
+    ]  # fmt: skip
+    whole = Whole((r'event["a\\nb"]', "pid"))
+    facts = Facts({}, 0, {})
+    keys = [whole.of(read_document(payload, Flag.JSON), facts) for payload in payloads]
+    assert list(whole.of_all(payloads, b"\1" * len(payloads), facts)) == keys
+    assert len(set(keys)) == len(keys) - 3, "those with the backslash itself are as those with pid"
 
 
 def test_what_is_ignored_does_not_matter_wherever_it_stands() -> None:
