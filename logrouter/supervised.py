@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from logrouter.config.settings import Settings
 from logrouter.errors import ConfigError, Mistake
+from logrouter.formats.values import without_surrogates
 from logrouter.supervisor import STREAMS, VARIABLE
 from logrouter.supervisor.router import TIMES
 
@@ -24,7 +25,7 @@ class Connection:
     """To the supervisor."""
 
     def __init__(self, handshake: dict[str, Any]) -> None:
-        self.app: str = handshake["app"]
+        self.app = without_surrogates(handshake["app"])
         """Its name, which is that of its command."""
         self.streams: dict[str, int] = handshake["streams"]
         """Stream → the descriptor to read it from, where there are no capture files."""

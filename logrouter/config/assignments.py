@@ -23,11 +23,6 @@ class Assignment(msgspec.Struct, frozen=True):
     node: Node
 
 
-def is_utf8(value: str) -> bool:
-    """Whether a variable or a flag, of which Python keeps any bytes, is text."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 def assign(document: Document, assignment: Assignment, mistakes: Mistakes) -> Document:
     """The document with one value set. It is not changed: nodes are shared."""
     section, *rest = assignment.path

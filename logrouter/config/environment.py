@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from logrouter.config.assignments import Assignment, is_utf8
+from logrouter.config.assignments import Assignment
 from logrouter.config.files import SCALARS
 from logrouter.config.mistakes import Mistakes
-from logrouter.config.nodes import MAX_DEPTH, Node, Path, text_node
+from logrouter.config.nodes import MAX_DEPTH, Node, Path, is_utf8, text_node
 from logrouter.config.substitution import Substitution
 from logrouter.config.yaml_nodes import parse_yaml
 from logrouter.errors import did_you_mean
@@ -158,7 +158,10 @@ def otel_resource(environ: Mapping[str, str], mistakes: Mistakes) -> dict[str, N
         mistakes.add(name, f"ignored: {error}")
         attributes = {}
     if service := environ.get("OTEL_SERVICE_NAME"):
-        attributes["service.name"] = text_node(service, "OTEL_SERVICE_NAME")
+        if is_utf8(service):
+            attributes["service.name"] = text_node(service, "OTEL_SERVICE_NAME")
+        else:
+            mistakes.add("OTEL_SERVICE_NAME", "ignored: it is not UTF-8")
     return attributes
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from logrouter.config.assignments import Assignment, is_utf8
+from logrouter.config.assignments import Assignment
 from logrouter.config.files import LISTS, SCALARS, SECTIONS, Document
 from logrouter.config.mistakes import Mistakes
-from logrouter.config.nodes import MAX_DEPTH, Path, text_node
+from logrouter.config.nodes import MAX_DEPTH, Path, is_utf8, text_node
 from logrouter.config.words import hint_for
 from logrouter.errors import did_you_mean
 

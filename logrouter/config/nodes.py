@@ -140,6 +140,11 @@ def text_node(text: str, place: str) -> Node:
     return Node(text, Origin(place), text=text, style="text")
 
 
+def is_utf8(value: str) -> bool:
+    """Whether a variable or a flag, of which Python keeps any bytes, is text."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def node_of(value: Any, origin: Origin, style: Style = "quoted") -> Node:
     """Wrap a plain value, all of it at one origin."""
     if isinstance(value, Node):

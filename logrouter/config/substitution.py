@@ -27,7 +27,7 @@ import msgspec
 
 from logrouter.config.files import read_secret
 from logrouter.config.mistakes import Mistakes
-from logrouter.config.nodes import Node, Origin, Path, dotted, resolve_plain
+from logrouter.config.nodes import Node, Origin, Path, dotted, is_utf8, resolve_plain
 from logrouter.values import MASK, Secret
 
 _REFERENCE = r"\$\$\{|\$\{([^{}]*)\}|\$\{"
@@ -103,7 +103,7 @@ class Substitution:
             raise ValueError(f"expected a variable's name in '${{{inside}}}'; write $${{ for a literal '${{'")
         name, operator, rest = match.groups()
         value = self._environ.get(name)
-        if value is not None and not _is_utf8(value):
+        if value is not None and not is_utf8(value):
             raise ValueError(f"the variable {name} is not UTF-8")
         if operator == "-":
             return value or rest
@@ -152,10 +152,6 @@ def _name_only(reference: str) -> str:
     if reference.startswith(_SECRET):
         return reference
     return f"${{{reference[2:-1].partition(':')[0]}}}"
-
-
-def _is_utf8(text: str) -> bool:
-    return all(not "\ud800" <= character <= "\udfff" for character in text)
 
 
 def _encoded(value: str) -> str:

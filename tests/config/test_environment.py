@@ -174,11 +174,17 @@ def test_no_variable_of_the_tests_is_taken_for_an_option() -> None:
     assert "TEST_LOKI" in read
 
 
-@pytest.mark.parametrize("value", ["nonsense", "a=%ff", "=b"])
-def test_a_bad_variable_of_others_is_a_warning(load_text: Loader, value: str) -> None:
-    settings = load_text(environ={"OTEL_RESOURCE_ATTRIBUTES": f"team=a,{value}"})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("OTEL_RESOURCE_ATTRIBUTES", f"team=a,{bad}") for bad in ("nonsense", "a=%ff", "a=\udcff", "=b")),
+        ("OTEL_SERVICE_NAME", "shop \udcff"),
+    ],
+)
+def test_a_bad_variable_of_others_is_a_warning(load_text: Loader, name: str, value: str) -> None:
+    settings = load_text(environ={name: value})
     assert settings.resource == {}
-    assert [warning.place for warning in settings.warnings] == ["OTEL_RESOURCE_ATTRIBUTES"]
+    assert [warning.place for warning in settings.warnings] == [name]
 
 
 def test_what_is_the_convention_of_a_destination_is_given_to_sinks_and_never_shown(load_text: Loader) -> None:

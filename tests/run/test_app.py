@@ -208,6 +208,14 @@ def test_its_service_is_named_after_its_command(runner: Runner) -> None:
     assert (runner.lines("echo"), runner.lines("better")) == ([b"hello"], [b"hello"])
 
 
+def test_a_command_whose_name_is_no_text_names_its_service_all_the_same(runner: Runner) -> None:
+    command = runner.folder / "echo-\udcff"
+    command.symlink_to("/bin/echo")
+    runner.run("pipe", [str(command), "hello"], "--sink", "named=file:{service.name}?format=raw")
+
+    assert runner.lines("echo-\ufffd") == [b"hello"]
+
+
 # ── its end ───────────────────────────────────────────────────────────────────────────────────────────
 
 
