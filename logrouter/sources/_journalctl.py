@@ -67,9 +67,10 @@ async def running(command: Sequence[str]) -> AsyncIterator[Journalctl]:
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
     )
     assert isinstance(process.stdout, trio.lowlevel.FdStream)
+    assert process.stderr is not None
     grow_pipe(process.stdout.fileno())
     child = Journalctl(process)
-    async with trio.open_nursery() as listening:
+    async with process.stdout, process.stderr, trio.open_nursery() as listening:
         listening.start_soon(child.listen)
         try:
             yield child
@@ -78,9 +79,6 @@ async def running(command: Sequence[str]) -> AsyncIterator[Journalctl]:
             with trio.CancelScope(shield=True):
                 await process.wait()
             listening.cancel_scope.cancel()
-    await process.stdout.aclose()
-    if process.stderr is not None:
-        await process.stderr.aclose()
 
 
 def unreadable_journal(directory: str | None) -> str | None:
