@@ -105,7 +105,8 @@ class Generator:
             scope = _Scope(self._projection, self._resource, [Time()], time_as_text=True)
             return scope.function("stamps", scope.name(Time()), times_at_once.texts)
         scope = _Scope(self._projection, self._resource, template.references)
-        generated = scope.function("column", template.source(scope.name, scope.constants, segment=segment))
+        source = template.source(scope.name, scope.constants, segment=segment)
+        generated = scope.function("column", source, quick=scope.name_of_level() if template.is_severity else None)
         if template.holds_seconds is not None:
             return self._dated(generated, template.holds_seconds * 1_000_000_000)
         if scope.reads_rows or generated.reads_marks:
@@ -168,10 +169,19 @@ class _Scope:
         """The variable that holds a reference's value."""
         return self._names[reference]
 
-    def function(self, name: str, expression: str, at_once: Callable[[list[Any]], Any] | None = None) -> Generated:
-        """Compile: one result of `expression` for each row. `at_once`: it is the time, which this may tell of all."""
+    def function(
+        self,
+        name: str,
+        expression: str,
+        at_once: Callable[[list[Any]], Any] | None = None,
+        quick: str | None = None,
+    ) -> Generated:
+        """Compile: one result of `expression` for each row.
+
+        `at_once`: it is the time, which this may tell of all. `quick`: what tells the same of a usual row `r`.
+        """
         parameters = ", ".join(["rows", *(self._names[meta] for meta in self._metas)])
-        quickly = [*self._asking(at_once), *self._comprehension(expression)]
+        quickly = [*self._asking(at_once), *self._comprehension(expression, quick)]
         lines = [f"def {name}({parameters}):", *_indented([*self._before, *quickly])]
         lines += ["    out = []", "    for r in rows:"]
         lines += _indented(_indented(self._statements))
@@ -187,10 +197,18 @@ class _Scope:
         self.constants["at_once"] = at_once
         return [f"found = at_once([{self._first_time} for r in rows])", "if found is not None:", "    return found"]
 
-    def _comprehension(self, expression: str) -> list[str]:
+    def name_of_level(self) -> str | None:
+        """The expression that gives the name of a usual row's level, if one can."""
+        attribute = self._projection.attribute(severity.FIELDS[0])
+        self.constants["level_names"] = severity.NAME_OF_SPELLING
+        return attribute and f"level_names[{attribute}]"
+
+    def _comprehension(self, expression: str, quick: str | None) -> list[str]:
         if self._clauses is None:
             return []
-        comprehension = " ".join([f"[{expression} for r in rows", *self._clauses])
+        comprehension = (
+            f"[{quick} for r in rows" if quick else " ".join([f"[{expression} for r in rows", *self._clauses])
+        )
         return ["try:", f"    return {comprehension}]", "except (KeyError, TypeError, ValueError):", "    pass"]
 
     def _quickly(self, variable: str, *expressions: str | None) -> None:

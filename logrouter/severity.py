@@ -64,6 +64,9 @@ def _known_spellings() -> dict[Any, int]:
 _KNOWN: Final = _known_spellings()
 SPELLINGS: Final[Mapping[str, int]] = {word: number for word, number in _KNOWN.items() if isinstance(word, str)}
 """The texts among them."""
+_NAME_OF: Final = {number: name for name, number in NAMES.items()}
+NAME_OF_SPELLING: Final[Mapping[str, str]] = {word: _NAME_OF[number] for word, number in SPELLINGS.items()}
+"""The canonical name of each."""
 _LONGEST = 32
 """Longer text is no level: it is not worth lower-casing."""
 

