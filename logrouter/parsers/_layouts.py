@@ -86,9 +86,19 @@ _MESSAGE: Final = r"[^\n]*"
 class Layout:
     """One of a parser's. Immutable."""
 
-    def __init__(self, text: str, kinds: Mapping[str, Kind] | None = None, trailing: Trailing | None = None) -> None:
-        """`trailing`: what may stand behind the message and becomes fields."""
+    def __init__(
+        self,
+        text: str,
+        kinds: Mapping[str, Kind] | None = None,
+        trailing: Trailing | None = None,
+        *,
+        telling: int | None = None,
+    ) -> None:
+        """`trailing`: what may stand behind the message and becomes fields. `telling`: by so many fields, and what
+        stands behind, one knows it from all others; less is compiled to recognise it. Default: all before the message.
+        """
         self._trailing = trailing
+        self._telling = telling
         self.lines = 1 + text.count(r"\n")
         """So many of an event belong to it."""
         self._between = [part for n, part in enumerate(_FIELD.split(text)) if n % 3 == 0]
@@ -112,8 +122,11 @@ class Layout:
         """What a line begins with, up to its first field; and what else stands before the message, or around it, as
         expressions without groups that capture. Where the first field may lack, all is one."""
         pieces = [self._between[0]]
-        for (name, kind), text in zip(self._fields, self._between[1:], strict=True):
+        for number, ((name, kind), text) in enumerate(zip(self._fields, self._between[1:], strict=True), 1):
             if name == "message" and not text:
+                break
+            if number == self._telling:
+                pieces += [f"(?:{_quick_to_fail(kind.expression)})", text.partition("(?")[0]]
                 break
             pieces += [_MESSAGE if name == "message" else f"(?:{_quick_to_fail(kind.expression)})", text]
         if "(?" in pieces[0]:

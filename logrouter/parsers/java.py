@@ -78,6 +78,7 @@ _KINDS: Final = {
     "before_colon": Kind(r'[^:\s"]++'),
     "in_brackets": Kind(r'[^\]"\n\t]++'),
     "unspaced": Kind(r'[^\]\s"]++'),
+    "ndc": Kind(r'[^\]"\n\t]*+', lambda text: None if text == "(null)" else text),
     "method": Kind(r"[\w$<>]++"),
     "file": Kind(r"[\w$-]++\.(?:java|kt|scala|groovy)"),
     "log4j": iso_time(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"),
@@ -137,7 +138,11 @@ _DATED: Final = (
 )
 _EITHER: Final = (
     # logback, TTLLLayout and BasicConfigurator: %d{HH:mm:ss.SSS} [%thread] %-5level %logger{36} -%kvp- %msg%n
-    r"<time> ++\[ *+<thread>\] ++<level> ++(?:<logger:class>(?::<line>)?+ ?+(?:--?|:) )<message>",
+    # log4net, as its documentation begins: %date [%thread] %-5level %logger [%property{NDC}] - %message%newline
+    (
+        r"<time> ++\[ *+<thread>\] ++<level> ++"
+        r"(?:<logger:class>(?: \[<ndc>\])?+(?::<line>)?+ ?+(?:--?|:) )<message>"
+    ),
     # log4j: %d %-5p [%t] %c - %m%n
     r"<time> ++<level> ++\[ *+<thread>\] ++<logger:class>(?::<line>)?+ ?+(?:--?|:) <message>",
     # log4j: %d %-5p %c{1}:%L - %m%n; without a line only a name with its package is one

@@ -113,7 +113,8 @@ _TEXTS: Final = (
     r"<time> \[<logger>\] <level>: <message>",
     # https://flask.palletsprojects.com/en/stable/logging/#basic-configuration
     r"\[<time>\] <level> in <module>: <message>",
-    r"\[<time>\] <level>(?::| -) <message>",
+    # bunyan, which is for Node, writes as much
+    r"\[<time>\] ++<level>(?::| -) <message>",
     r"\[<time>\] \[<level> *+\] <message>",
     # https://docs.djangoproject.com/en/5.2/topics/logging/#examples
     "<level> <time> <module> <pid> <thread> <message>",

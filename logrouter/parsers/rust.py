@@ -10,7 +10,7 @@ It knows, whichever it is, line by line:
 
     env_logger           [TIME INFO  app::disk] x
     pretty_env_logger     INFO  app::disk > x
-    tracing-subscriber   TIME  INFO span{key=value}: app::disk: x key=value      full and compact
+    tracing-subscriber   TIME  INFO span{key=value}: app::disk: x key=value      full and compact; Linkerd's: [12.3s]
     log4rs               TIME INFO app::disk - x
     simple_logger        TIME INFO  [app::disk] x
     simplelog            23:44:26 [INFO] x
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from logrouter.parsers._layouts import Kind, Layout, LayoutsConfig, LayoutsParser, iso_time, looks_of
+from logrouter.parsers._layouts import Kind, Layout, LayoutsConfig, LayoutsParser, iso_time, looks_of, number
 from logrouter.parsers._trailing import PAIRS
 
 
@@ -46,6 +46,7 @@ _KINDS: Final = {
     "thread": Kind(r"[\w.-]++"),
     "thread_id": Kind(r"\d++"),
     "file": Kind(r"[\w./-]+\.rs"),
+    "uptime": number(r"(?:0|[1-9][0-9]{0,9})\.[0-9]{1,9}"),
 }
 _PLAIN: Final = (
     # https://docs.rs/env_logger, fmt::DefaultFormat
@@ -66,13 +67,17 @@ _PLAIN: Final = (
 )
 LAYOUTS: Final = [
     *(Layout(text, _KINDS) for text in _PLAIN),
-    # https://docs.rs/tracing-subscriber, fmt::format::Full and Compact
-    Layout(
-        r"<time> {1,2}<level> (?:(?:<thread> ++)?+ThreadId\(<thread_id>\) )?+"
-        r"(?:(?=[\w.:-]+\{|[\w.-]++:[\w.-]|[\w.-]++: [A-Za-z_][\w-]*+::)<spans>: )?+<target>: "
-        r"(?:<file>:(?:<line>:)?+ )?+<message>",
-        _KINDS,
-        PAIRS,
+    # https://docs.rs/tracing-subscriber, fmt::format::Full and Compact; linkerd2-proxy, linkerd/tracing/src/uptime.rs
+    *(
+        Layout(
+            rf"{when} {{1,2}}<level> (?:(?:<thread> ++)?+ThreadId\(<thread_id>\) )?+"
+            r"(?:(?=[\w.:-]+\{|[\w.-]++:[\w.-]|[\w.-]++: [A-Za-z_][\w-]*+::)<spans>: )?+<target>: "
+            r"(?:<file>:(?:<line>:)?+ )?+<message>",
+            _KINDS,
+            PAIRS,
+            telling=telling,
+        )
+        for when, telling in (("<time>", None), (r"\[ *+<uptime>s\]", 2))
     ),
 ]
 

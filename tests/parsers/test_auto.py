@@ -24,6 +24,8 @@ from logrouter.parsers.auto import Auto, AutoConfig
 from logrouter.parsing import Parse
 from logrouter.policy import SinkRouting
 from logrouter.routing import Router
+from tests.parsers.layouts import RECEIVED_NS as VECTORS_RECEIVED_NS
+from tests.parsers.layouts import vectors
 
 RECEIVED_NS = 1_790_000_000_000_000_000
 NOWHERE = Path("/nonexistent")
@@ -327,6 +329,21 @@ def test_a_stream_is_what_it_is_alone_in_whatever_order_streams_are_read(lines: 
         alone = [line for name, line in lines if name == stream]
         mixed = [one for (name, _), one in zip(lines, made, strict=True) if name == stream]
         assert mixed == (together(alone) if alone else [])
+
+
+LOGGED = [
+    pytest.param(name, line.encode(), fields, id=f"{name}-{place}")
+    for name in ("go", "java", "php", "python", "redis", "ruby", "rust")
+    for place, (line, fields) in enumerate(vectors(name))
+]
+
+
+@pytest.mark.parametrize(("name", "line", "fields"), LOGGED)
+def test_what_comes_first_after_a_restart_is_what_it_was_before(name: str, line: bytes, fields: object) -> None:
+    """Nothing is remembered then: an app's own logger is known by whichever of its lines that is."""
+    made = Auto(AutoConfig()).parse(line, VECTORS_RECEIVED_NS)
+    assert made is not None
+    assert json.loads(made) == fields
 
 
 def test_only_so_many_streams_are_remembered_those_that_were_read_last(monkeypatch: pytest.MonkeyPatch) -> None:
