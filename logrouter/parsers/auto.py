@@ -31,14 +31,14 @@ In a list it stands for all of these formats. `formats` leaves out those that an
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property, lru_cache
 from itertools import repeat
 from operator import contains
 from typing import Any, Final
 
 from logrouter import component
-from logrouter.errors import did_you_mean
+from logrouter.errors import Complaints, did_you_mean, each
 from logrouter.parsers import Parser, ParserConfig
 from logrouter.parsers._colours import ESCAPE, without_colours
 from logrouter.parsers._dates import zone_named
@@ -66,9 +66,12 @@ class Auto(Parser[AutoConfig]):
 
     def __init__(self, config: AutoConfig) -> None:
         super().__init__(config)
-        zone_named(config.timezone)
-        if config.formats:
-            _check(config.formats)
+        complaints = Complaints()
+        with complaints:
+            zone_named(config.timezone)
+        with complaints:
+            each(_check, config.formats)
+        complaints.conclude()
         self._memory = Memory()
 
     @cached_property
@@ -134,12 +137,11 @@ def _kind_of(name: str) -> type[Parser[Any]]:
     return component.load("parsers", name)
 
 
-def _check(names: Iterable[str]) -> None:
-    """Raises ValueError where one cannot be recognised."""
+def _check(name: str) -> None:
+    """Raises ValueError where a format cannot be recognised."""
     known = [name for name in component.names("parsers") if name != "auto"]
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise ValueError(f"formats: unknown parser {name!r}" + (f" ({hint})" if hint else ""))
-        if name != EXCEPTIONS and _kind_of(name).looks is None:
-            raise ValueError(f"formats: nearly any line could be {name}: name it in the list beside auto")
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise ValueError(f"formats: unknown parser {name!r}" + (f" ({hint})" if hint else ""))
+    if name != EXCEPTIONS and _kind_of(name).looks is None:
+        raise ValueError(f"formats: nearly any line could be {name}: name it in the list beside auto")

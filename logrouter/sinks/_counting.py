@@ -21,9 +21,9 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from logrouter.errors import refuse
+from logrouter.errors import Complaints, refuse
 from logrouter.references import Field, Reference
-from logrouter.rules import Rule
+from logrouter.rules import Rule, parse_reference
 from logrouter.sinks import Family
 from logrouter.templates import Place, Template
 
@@ -65,9 +65,13 @@ class MetricConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     """How many different sets of label values it may have."""
 
     def __post_init__(self) -> None:
-        if self.value is not None:
-            Template.parse(f"{{{self.value}}}")
-        refuse(self._problems())
+        complaints = Complaints()
+        with complaints:
+            if self.value is not None:
+                parse_reference(self.value)
+        with complaints:
+            refuse(self._problems())
+        complaints.conclude()
 
     def _problems(self) -> Iterator[str]:
         if self.value is None and self.type != "counter":

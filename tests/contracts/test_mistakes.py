@@ -14,7 +14,7 @@ def told(variables: dict[str, str]) -> list[str]:
     """The problems that the config has, without their hints."""
     with pytest.raises(ConfigError) as caught:
         load(environ=variables)
-    return [re.sub(r"^(steps|sinks)[\w.]+: ", "", mistake.problem) for mistake in caught.value.mistakes]
+    return [re.sub(r"^(steps|sinks|sources)[\w.]+: ", "", mistake.problem) for mistake in caught.value.mistakes]
 
 
 @pytest.mark.parametrize(
@@ -166,3 +166,12 @@ def test_of_sinks(options, problems):
     found = told({f"LOGROUTER_SINK_X__{name}".removesuffix("__URL"): text for name, text in options.items()})
     assert len(found) == len(problems)
     assert [text[: len(problem)] for text, problem in zip(found, problems, strict=True)] == problems
+
+
+def test_of_parsers():
+    parse = "{auto: {formats: [clff, json, csv], timezone: x}}"
+    assert told({"LOGROUTER_SOURCE_X__TYPE": "stdin", "LOGROUTER_SOURCE_X__PARSE": parse}) == [
+        "timezone: expected an IANA name such as Europe/Stockholm, not 'x'",
+        "formats: unknown parser 'clff' (did you mean 'clf'?)",
+        "formats: nearly any line could be csv: name it in the list beside auto",
+    ]

@@ -301,6 +301,7 @@ def test_whatever_is_sent_again_each_event_counts_once(
         ("logrouter_x: {type: counter}", "names that begin with logrouter_ are our own"),
         ("a: {type: gauge}", "a gauge needs the field that holds its number"),
         ("a: {type: gauge, value: 'a b'}", "metrics.a"),
+        ("a: {type: gauge, value: 'a} {b'}", "expected a field such as http.status"),
         ("a: {type: counter, labels: {a-b: x}}", "'a-b' is no name that Prometheus takes for a label"),
         ("a: {type: counter, labels: {__a: x}}", "'__a' is no name"),
         ("a: {type: histogram, value: v, labels: {le: x}}", "'le' is no name"),
