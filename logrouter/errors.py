@@ -150,10 +150,11 @@ class StartError(LogrouterError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The nearest known word, if one is near."""
+    """The nearest known word, if one is near, in whatever case."""
     from difflib import get_close_matches  # 5 ms of the start, for those who made a mistake
 
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+    folded = {name.casefold(): name for name in known}
+    return next((folded[match] for match in get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

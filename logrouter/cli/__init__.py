@@ -136,8 +136,11 @@ def _dispatch(argv: list[str]) -> int:
         return _route.main(argv)
     name, *rest = argv
     if name not in commands():
+        from logrouter.cli._arguments import meant_by_command
         from logrouter.errors import LogrouterError, did_you_mean
 
+        if meant := meant_by_command(name):
+            raise LogrouterError(f"there is no command {name!r}; {meant}")
         hint = did_you_mean(name, commands())
         raise LogrouterError(f"there is no command {name!r}{f'; {hint}' if hint else ''} (see logrouter --help)")
     return int(import_module(f"logrouter.cli.{name}").main(rest))

@@ -23,7 +23,9 @@ def parser(
     """A parser for one command. Imports nothing else: `run` must stay small."""
     import argparse  # 5 ms of the start, for those who give arguments
 
-    return argparse.ArgumentParser(
+    from logrouter.cli._arguments import Parser
+
+    return Parser(
         prog=f"logrouter {command}".strip(),
         usage=usage,
         description=description,
@@ -96,11 +98,14 @@ def load(options: argparse.Namespace, app: str | None = None, *, sinks: bool = T
 
 
 def given(options: argparse.Namespace, *, sinks: bool = True) -> tuple[list[Path], Mapping[str, str], Flags]:
-    """What a config is made of, in the order in which `config.load` takes it."""
+    """What a config is made of, in the order in which `config.load` takes it. Raises ConfigError."""
     from pathlib import Path
 
     from logrouter.config import Flags
+    from logrouter.errors import ConfigError, Mistake
 
+    if "" in options.config:
+        raise ConfigError([Mistake("--config", "expected the path of a file, and it is empty")])
     made_by_flags = {"sinks": options.sink, "matches": options.match} if sinks else {}
     return [Path(file) for file in options.config], os.environ, Flags(sets=options.set, **made_by_flags)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,7 @@ def main(argv: Sequence[str]) -> int:
     from logrouter.cli import _options
     from logrouter.runtime.preflight import check_places, warnings_about_places, warnings_about_steps
 
-    parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
-    parser.add_argument(
-        "--connect",
-        action="store_true",
-        help="also try each destination that is reached by HTTP, without sending it an event: its name, TLS, the "
-        "credentials, rights, index or bucket; exit 69 where one would take nothing now",
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="also say what follows from other options")
-    _options.add_config_options(parser)
-    options = parser.parse_args(argv)
+    options = make_parser().parse_args(argv)
     settings, tests = config.load_tested(*_options.given(options))
     check_places(settings)
     main_process = os.environ.get("MAINPID", "")  # for ExecReload= alone: systemd.exec(5)
@@ -44,6 +36,22 @@ def main(argv: Sequence[str]) -> int:
     if options.verbose:
         print("".join(f"note: {note}\n" for note in settings.provenance.notes), end="")
     return _connect(settings) if options.connect else 0
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of its flags."""
+    from logrouter.cli import _options
+
+    parser = _options.parser("check", "Check the config, and say everything that is wrong with it.")
+    parser.add_argument(
+        "--connect",
+        action="store_true",
+        help="also try each destination that is reached by HTTP, without sending it an event: its name, TLS, the "
+        "credentials, rights, index or bucket; exit 69 where one would take nothing now",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="also say what follows from other options")
+    _options.add_config_options(parser)
+    return parser
 
 
 def _connect(settings: Settings) -> int:

@@ -17,7 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
 
 KINDS: Final = ("mixed", "json", "text", "access")
 
@@ -147,7 +150,7 @@ def emit(
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
-    options = _parse(argv)
+    options = make_parser().parse_args(argv)
     step_ns = int(1e9 / options.rate) if options.rate else FULL_SPEED_STEP_NS
     source = entries(options.seed, options.format, time.time_ns() if options.start is None else options.start, step_ns)
     try:
@@ -159,11 +162,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parse(argv: Sequence[str]) -> Any:
-    """The options as an argparse.Namespace. Exits with 2 on a mistake, as argparse does."""
-    from argparse import ArgumentParser
+def make_parser() -> ArgumentParser:
+    """The parser of its flags."""
+    from logrouter.cli import _options
 
-    parser = ArgumentParser(prog="logrouter demo", description="Write realistic log lines to try things with.")
+    parser = _options.parser("demo", "Write realistic log lines to try things with.")
     parser.add_argument("--count", type=_whole_number, metavar="N", help="stop after N lines (default: never)")
     parser.add_argument(
         "--rate", type=_rate, default=10.0, metavar="N", help="lines a second, 0: no limit (default: 10)"
@@ -171,12 +174,12 @@ def _parse(argv: Sequence[str]) -> Any:
     parser.add_argument("--format", choices=KINDS, default="mixed", help="what kind of lines (default: mixed)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same lines for the same number, but for their times")
     parser.add_argument("--start", type=_instant, metavar="TIME", help="when the first line happened (default: now)")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _whole_number(text: str) -> int:
     if not text.isdecimal():
-        raise _refusal("a whole number", text)
+        raise _refusal("a number of lines", text)
     return int(text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -39,12 +40,7 @@ def main(argv: Sequence[str]) -> int:
     """Explain every line of standard input."""
     from logrouter.cli import _options
 
-    parser = _options.parser(
-        "explain", "For each line on standard input: what is recognised, which rules hold, what each sink would get."
-    )
-    _options.add_source_option(parser)
-    _options.add_config_options(parser)
-    options = parser.parse_args(argv)
+    options = make_parser().parse_args(argv)
     settings = _options.load(options)
     source = _options.source_of(options, settings)
     explanation = Explanation(settings, source)
@@ -61,6 +57,18 @@ def main(argv: Sequence[str]) -> int:
     for told in explanation.conclude():
         print("\n".join(told), flush=True)
     return 0
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of its flags."""
+    from logrouter.cli import _options
+
+    parser = _options.parser(
+        "explain", "For each line on standard input: what is recognised, which rules hold, what each sink would get."
+    )
+    _options.add_source_option(parser)
+    _options.add_config_options(parser)
+    return parser
 
 
 class Explanation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -20,14 +21,7 @@ def main(argv: Sequence[str]) -> int:
     from logrouter.cli import _options
     from logrouter.errors import ConfigError
 
-    parser = _options.parser(
-        "health",
-        "Ask the logrouter that runs here, by its admin port (admin.listen), whether it turns. Exit 0: it does, or it "
-        "has no such port, so that there is nobody to ask; 1: it does not, or the config is wrong.",
-    )
-    parser.add_argument("--ready", action="store_true", help="ask whether its sources are open")
-    _options.add_config_options(parser)
-    options = parser.parse_args(argv)
+    options = make_parser().parse_args(argv)
     try:
         listen = _options.load(options).admin.listen
     except ConfigError as error:
@@ -39,6 +33,20 @@ def main(argv: Sequence[str]) -> int:
     is_well, told = _ask(listen, "/readyz" if options.ready else "/healthz")
     print(told)
     return 0 if is_well else EXIT_UNHEALTHY
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of its flags."""
+    from logrouter.cli import _options
+
+    parser = _options.parser(
+        "health",
+        "Ask the logrouter that runs here, by its admin port (admin.listen), whether it turns. Exit 0: it does, or it "
+        "has no such port, so that there is nobody to ask; 1: it does not, or the config is wrong.",
+    )
+    parser.add_argument("--ready", action="store_true", help="ask whether its sources are open")
+    _options.add_config_options(parser)
+    return parser
 
 
 def _ask(address: Address, target: str) -> tuple[bool, str]:

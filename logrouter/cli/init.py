@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -19,21 +20,9 @@ def kinds() -> list[str]:
 
 def main(argv: Sequence[str]) -> int:
     """Write the config of a kind. A file that is there already is left alone: exit 2."""
-    from logrouter.cli import _options
     from logrouter.errors import LogrouterError
 
-    parser = _options.parser(
-        "init",
-        "Write a commented config to begin with, which `logrouter check` finds right.\n\n"
-        "  wrapper   logrouter run -- my-app\n"
-        "  sidecar   beside an app in its pod, reading its files\n"
-        "  vm        a service of systemd, reading the files of a machine",
-    )
-    parser.add_argument("kind", choices=kinds())
-    parser.add_argument(
-        "--output", "-o", metavar="FILE", default="logrouter.yaml", help="where to (logrouter.yaml); -: to stdout"
-    )
-    options = parser.parse_args(argv)
+    options = make_parser().parse_args(argv)
     text = (STARTERS / f"{options.kind}.yaml").read_bytes()
     if options.output == "-":
         sys.stdout.write(text.decode())
@@ -46,6 +35,24 @@ def main(argv: Sequence[str]) -> int:
         file.write(text)
     print(f"wrote {options.output}: change it, then `logrouter check{_config_flag(options.output)}`")
     return 0
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of its words and flags."""
+    from logrouter.cli import _options
+
+    parser = _options.parser(
+        "init",
+        "Write a commented config to begin with, which `logrouter check` finds right.\n\n"
+        "  wrapper   logrouter run -- my-app\n"
+        "  sidecar   beside an app in its pod, reading its files\n"
+        "  vm        a service of systemd, reading the files of a machine",
+    )
+    parser.add_argument("kind", choices=kinds())
+    parser.add_argument(
+        "--output", "-o", metavar="FILE", default="logrouter.yaml", help="where to (logrouter.yaml); -: to stdout"
+    )
+    return parser
 
 
 def _config_flag(output: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 _DESCRIPTION = """\
@@ -18,15 +18,10 @@ SIGHUP does the same, and tells the log.
 
 def main(argv: Sequence[str]) -> int:
     """Exit 0 where the config is reloaded, also if nothing has changed; 78 where it is wrong; 69 where none runs."""
-    from logrouter.cli import EXIT_CONFIG, EXIT_UNAVAILABLE, _options
+    from logrouter.cli import EXIT_CONFIG, EXIT_UNAVAILABLE
     from logrouter.runtime.control import Request, ask
 
-    parser = _options.parser("reload", _DESCRIPTION)
-    parser.add_argument(
-        "--socket", metavar="PATH", help="its control socket; without it, it is looked for by the config below"
-    )
-    _options.add_config_options(parser, sinks=False)
-    answer = ask(_places(parser.parse_args(argv)), Request("reload"))
+    answer = ask(_places(make_parser().parse_args(argv)), Request("reload"))
     if mistakes := answer.get("mistakes"):
         print(*mistakes, sep="\n", file=sys.stderr)
         return EXIT_CONFIG
@@ -35,6 +30,18 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_UNAVAILABLE
     print(*(answer["changes"] or ["nothing has changed"]), sep="\n")
     return 0
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of its flags."""
+    from logrouter.cli import _options
+
+    parser = _options.parser("reload", _DESCRIPTION)
+    parser.add_argument(
+        "--socket", metavar="PATH", help="its control socket; without it, it is looked for by the config below"
+    )
+    _options.add_config_options(parser, sinks=False)
+    return parser
 
 
 def _places(options: Namespace) -> list[str]:

@@ -31,7 +31,8 @@ class Address(str):
         """Raises ValueError with what was expected."""
         match = re.fullmatch(cls._FORM, text)
         if match is None or int(match[1]) > 65535:
-            raise ValueError(f"expected an address such as 127.0.0.1:9598 or [::1]:9598, not {text!r}")
+            port = text.removeprefix(":") if re.fullmatch(r":?\d{1,5}", text) else 9598
+            raise ValueError(f"expected an address such as 127.0.0.1:{port} or [::1]:{port}, not {text!r}")
         return cls(text)
 
     @property
@@ -125,6 +126,8 @@ class SpoolSettings(_Settings, kw_only=True, frozen=True):
             raise ValueError(f"memory must be at least 1MiB, not {self.memory}")
         if self.max_size < 2**24:
             raise ValueError(f"max_size must be at least 16MiB, not {self.max_size}")
+        if self.directory == "":
+            raise ValueError("directory: expected the path of a folder, and it is empty")
         if self.durability in ("disk", "sync") and self.directory is None:
             raise ValueError(f"durability: {self.durability} needs a directory (spool.directory)")
         if self.sync_interval <= 0:

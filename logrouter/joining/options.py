@@ -26,7 +26,7 @@ class Language(str):
         from logrouter.joining.languages import LANGUAGES
 
         if text not in LANGUAGES:
-            raise ValueError(f"expected none, auto, or one of {', '.join(LANGUAGES)}, not {text!r}")
+            raise ValueError(f"expected one of {', '.join(LANGUAGES)}, not {text!r}")
         return cls(text)
 
 

@@ -179,7 +179,7 @@ class _Writer:
             _refuse("expected %{NAME}, %{NAME:field} or %{NAME:field:type}", text, column)
         name = match["name"]
         if name not in self._patterns:
-            hint = did_you_mean(name, self._patterns) or did_you_mean(name.upper(), self._patterns)
+            hint = did_you_mean(name, self._patterns)
             raise ExpressionError(f"there is no pattern {name}", text, column + 2, hint)
         if name in inside:
             _refuse(f"the pattern {name} is a part of itself", text, column)

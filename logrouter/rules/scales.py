@@ -35,9 +35,7 @@ def _severity(value: Any) -> int:
     found = severity.parse(value)
     if found is MISSING:
         known = ", ".join(severity.NAMES)
-        raise ScaleError(
-            f"{value[:40]!r} is no severity", did_you_mean(value.lower(), severity.NAMES) or f"there are {known}"
-        )
+        raise ScaleError(f"{value[:40]!r} is no severity", did_you_mean(value, severity.NAMES) or f"there are {known}")
     return int(found)
 
 

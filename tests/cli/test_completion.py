@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -25,7 +26,7 @@ def in_bash(*words: str) -> list[str]:
     text = script("bash") + ASK_BASH.format(words=quoted, place=len(words))
     done = subprocess.run(["bash", "--norc", "-c", text], capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    return sorted(done.stdout.split())
+    return sorted({*done.stdout.split()})  # as bash shows them
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -47,8 +48,20 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
         (["co"], ["completion", "config"]),
         ([""], sorted([*commands(), *FLAGS])),
         (["--s"], ["--set", "--sink"]),
-        (["check", "--co"], ["--config"]),
-        (["check", ""], FLAGS),
+        (["check", "--co"], ["--config", "--connect"]),
+        (["check", ""], ["--config", "--connect", "--help", "--match", "--set", "--sink", "--verbose"]),
+        (["config", "--v"], []),
+        (["demo", "--"], ["--count", "--format", "--help", "--rate", "--seed", "--start"]),
+        (["explain", "--so"], ["--source"]),
+        (["health", "--r"], ["--ready"]),
+        (["init", "vm", "--o"], ["--output"]),
+        (["reload", "--so"], ["--socket"]),
+        (["run", "--t"], ["--tee"]),
+        (["run", "--capture", "pipe", "--no"], ["--no-tee"]),
+        (["run", "--", "chgrp"], ["chgrp"]),  # the app
+        (["run", "--", "sh", "--t"], []),  # and what is its
+        (["describe", "sink", "lo"], ["loki"]),
+        (["describe", "sink", "loki", "--h"], ["--help"]),
         (["test", "--w"], ["--watch"]),
         (["test", "--junit", "/us"], ["/usr"]),
         (
@@ -74,6 +87,15 @@ def test_each_shell_takes_its_script(command: Command, shell: str) -> None:
 )
 def test_bash_completes(words: list[str], offered: list[str]) -> None:
     assert in_bash(*words) == offered
+
+
+@pytest.mark.parametrize("name", commands())
+def test_each_command_offers_its_flags(command: Command, name: str) -> None:
+    """As its help has them."""
+    listed = set(re.findall(r"--[a-z][a-z-]+", command(name, "--help").output.partition("options:")[2]))
+    if name not in ("dlq", "spool"):  # whose commands have them
+        assert set(in_bash(name, "vm" if name == "init" else "x", "--")) <= listed | {"--no-tee"}
+        assert "--help" in in_bash(name, "x", "--h")
 
 
 def test_descriptions_break_no_quotes() -> None:

@@ -117,7 +117,7 @@ def test_main_writes_the_lines_of_its_options(capfdbinary: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--count", "-1"], "--count: expected a whole number, not '-1'"),
+        (["--count", "-1"], "--count: expected a number of lines, not '-1'"),
         (["--rate", "nan"], "--rate: expected a number of lines a second, not 'nan'"),
         (["--rate", "fast"], "--rate: expected a number of lines a second, not 'fast'"),
         (["--start", "soon"], "--start: expected a time such as 2026-01-31T12:00:00Z, not 'soon'"),

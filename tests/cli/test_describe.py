@@ -99,8 +99,20 @@ def test_what_there_is_not(command: Command, argv: tuple[str, ...], complaint: s
     assert done.complaints.startswith(complaint)
 
 
-def test_a_kind_that_there_is_not(command: Command) -> None:
-    done = command("describe", "snik")
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (("snik",), "there is nothing called 'snik'; did you mean 'sink'?"),
+        (("redcat",), "there is nothing called 'redcat'; did you mean 'redact'?"),
+        (("zzzz",), "there is nothing called 'zzzz'; there are the kinds source, parser, step, sink"),
+        (("file",), "'file' is of several kinds: logrouter describe source file, logrouter describe sink file"),
+        (("file", "sinks"), "the kind comes first: logrouter describe sink file"),
+        (("redact", "zzzz"), "the kind comes first: logrouter describe step redact"),
+    ],
+)
+def test_a_kind_that_there_is_not(command: Command, argv: tuple[str, ...], complaint: str) -> None:
+    assert command("describe", *argv) == (2, "", f"logrouter: {complaint}\n")
 
-    assert done.code == 2
-    assert all(kind in done.complaints for kind in ("source", "step", "sink"))
+
+def test_a_name_is_enough_where_it_is_of_one_kind(command: Command) -> None:
+    assert command("describe", "redact") == command("describe", "step", "redact")

@@ -67,6 +67,40 @@ def test_an_unknown_command(command: Command, word: str, hint: str) -> None:
     assert command(word) == (2, "", complaint)
 
 
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (("help",), "logrouter: there is no command 'help'; write logrouter --help"),
+        (("version",), "logrouter: there is no command 'version'; write logrouter --version"),
+        (("c.yaml",), "logrouter: there is no command 'c.yaml'; if it is the config, say --config c.yaml"),
+        (("app.log",), "logrouter: there is no command 'app.log'; lines are read from standard input: < app.log"),
+        (("check", "c.yml"), "unrecognized arguments: c.yml (if it is the config, say --config c.yml)"),
+        (("check", "app.log"), "unrecognized arguments: app.log"),
+        (("explain", "app.log"), "unrecognized arguments: app.log (lines are read from standard input: < app.log)"),
+        (
+            ("--set", "a=b", "app.log"),
+            "unrecognized arguments: app.log (lines are read from standard input: < app.log)",
+        ),
+        (("--sinks", "a"), "unrecognized arguments: --sinks a (did you mean '--sink'?)"),
+        (("--Sink=a",), "unrecognized arguments: --Sink=a (did you mean '--sink'?)"),
+        (("demo", "--counts", "5"), "unrecognized arguments: --counts 5 (did you mean '--count'?)"),
+        (("spool", "ls", "--dir", "x"), "unrecognized arguments: --dir x (did you mean '--directory'?)"),
+        (("run", "--pass_env", "--"), "unrecognized arguments: --pass_env (did you mean '--pass-env'?)"),
+        (("init", "vm", "c.yaml"), "unrecognized arguments: c.yaml"),
+    ],
+)
+def test_the_next_step_is_told(command: Command, tmp_path: Path, argv: tuple[str, ...], hint: str) -> None:
+    (tmp_path / "app.log").touch()
+    done = command(*argv)
+
+    assert (done.code, done.output) == (2, "")
+    assert done.complaints.endswith(f"{hint}\n")
+
+
+def test_an_empty_name_of_a_config_is_not_the_working_folder(command: Command) -> None:
+    assert command("check", "--config", "") == (78, "", "--config: expected the path of a file, and it is empty\n")
+
+
 @pytest.mark.parametrize("argv", [("--nosuch",), ("check", "--nosuch"), ("check", "extra"), ("--conf", "x"), ("-x",)])
 def test_wrong_usage(command: Command, argv: tuple[str, ...]) -> None:
     done = command(*argv)

@@ -112,6 +112,9 @@ def test_the_default_sink_and_source_have_names(load_text: Loader) -> None:
         ("LOGROUTER_RESOURCE", "[a]", "expected a YAML mapping"),
         ("LOGROUTER_RESOURCE__A", "\udcff", "not UTF-8"),
         ("LOGROUTER_ADMIN__LISTEN", "9598", "admin.listen: expected an address such as 127.0.0.1:9598"),
+        ("LOGROUTER_ADMIN__LISTEN", ":80", "admin.listen: expected an address such as 127.0.0.1:80 or [::1]:80, not"),
+        ("LOGROUTER_SPOOL__DIRECTORY", "", "spool: directory: expected the path of a folder, and it is empty"),
+        ("LOGROUTER_LOG_LEVEL", "INFO", "log_level: expected debug, info, warning or error, not 'INFO' (did you mean"),
         ("LOGROUTER_ADMIN__LISTEN", "localhost:70000", "admin.listen: expected an address"),
     ],
 )
