@@ -182,6 +182,20 @@ async def test_what_is_deleted_the_cursors_on_the_disk_have_passed(autojump_cloc
     assert spool.ledger(0).lost == {}
 
 
+async def test_what_was_discarded_before_it_was_lost_is_counted_once(autojump_clock: MockClock) -> None:
+    place = Place("disk")
+    for _ in range(3):
+        await place.append()
+    contents = place.spool.contents
+    contents.skip(contents.cursors[0], Gap(place.epoch, 5, 10, 5, "discarded", "spool_full"), 0)
+    place.crash()
+    await place.append()  # begins another segment
+    place.disk.unlink("/spool/segments/000000000001.segment")
+    spool = place.crash()
+    assert read_all(spool, 0) == ["0..5 missing", "5..10 spool_full", "10..15 missing", (15, 20)]
+    assert (spool.ledger(0).discarded, spool.ledger(0).lost) == ({"spool_full": 5}, {"missing": 10})
+
+
 # ── batches ──
 
 
