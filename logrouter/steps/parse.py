@@ -37,6 +37,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from logrouter.documents import Document, decode_document
+from logrouter.errors import Complaints
 from logrouter.event import Flag
 from logrouter.facts import Facts
 from logrouter.parsing import NONE, Parse
@@ -71,10 +72,15 @@ class ParseStep(Step[ParseConfig]):
 
     def __init__(self, config: ParseConfig) -> None:
         super().__init__(config)
-        if config.parsers == NONE:
-            raise ValueError("with: expected a parser, not none")
-        self._path = field_path(config.field, "parsed")
-        self._into = settable_path(config.into) if config.into else None
+        complaints = Complaints()
+        with complaints:
+            if config.parsers == NONE:
+                raise ValueError("with: expected a parser, not none")
+        with complaints:
+            self._path = field_path(config.field, "parsed")
+        with complaints:
+            self._into = settable_path(config.into) if config.into else None
+        complaints.conclude()
         self._marks = config.parsers.marks if config.on_error is None else config.on_error == "mark"
 
     def apply(self, document: Document, facts: Facts) -> None:

@@ -47,7 +47,7 @@ import os
 import signal
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from itertools import count
@@ -55,7 +55,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from logrouter.documents import Document
-from logrouter.errors import did_you_mean
+from logrouter.errors import did_you_mean, refuse
 from logrouter.facts import Facts
 from logrouter.steps import DISCARD, Outcome, Step, StepConfig, StepFailed
 from logrouter.time_box import TimeUp, run_within
@@ -101,10 +101,7 @@ class Python(Step[PythonConfig]):
     def __init__(self, config: PythonConfig) -> None:
         super().__init__(config)
         given = [name for name in ("code", "file", "module") if getattr(config, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"expected one of code, file and module, not {' and '.join(given) or 'none of them'}")
-        if config.timeout <= 0:
-            raise ValueError("timeout: must be more than 0")
+        refuse(_problems(config, given))
         self.fails_closed = config.on_failure == "withhold"
         self._file = ""
         module = self._module(given[0])
@@ -192,6 +189,13 @@ class Python(Step[PythonConfig]):
         """The kind of an error and its line in the user's code. Not its text: that may quote the event."""
         line = _line_of(error.frame if isinstance(error, TimeUp) else error.__traceback__, self._file)
         return type(error).__name__ + (f" at {self._named}:{line}" if line else "")
+
+
+def _problems(config: PythonConfig, given: Sequence[str]) -> Iterator[str]:
+    if len(given) != 1:
+        yield f"expected one of code, file and module, not {' and '.join(given) or 'none of them'}"
+    if config.timeout <= 0:
+        yield "timeout: must be more than 0"
 
 
 class Interrupted(KeyboardInterrupt):

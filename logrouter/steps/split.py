@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from logrouter.documents import Document, decode_document, encode_document
+from logrouter.errors import Complaints
 from logrouter.facts import Facts
 from logrouter.references import parent_and_key
 from logrouter.steps import KEEP, Outcome, Step, StepConfig
@@ -66,10 +67,15 @@ class Split(Step[SplitConfig]):
 
     def __init__(self, config: SplitConfig) -> None:
         super().__init__(config)
-        if config.max_events < 2:
-            raise ValueError(f"max_events: expected 2 or more, not {config.max_events}")
-        self._path = field_path(config.field, "split")
-        self._number = None if config.number is None else settable_path(config.number)
+        complaints = Complaints()
+        with complaints:
+            if config.max_events < 2:
+                raise ValueError(f"max_events: expected 2 or more, not {config.max_events}")
+        with complaints:
+            self._path = field_path(config.field, "split")
+        with complaints:
+            self._number = None if config.number is None else settable_path(config.number)
+        complaints.conclude()
 
     def apply(self, document: Document, facts: Facts) -> Outcome:
         place = parent_and_key(document, self._path)

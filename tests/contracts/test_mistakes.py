@@ -87,6 +87,26 @@ def told(variables: dict[str, str]) -> list[str]:
             ],
         ),
         (
+            "split: {field: meta.host, number: severity, max_events: 1}",
+            [
+                "max_events: expected 2 or more, not 1",
+                "meta.host cannot be split: it is no field of the event",
+                "severity cannot be set: it is read from the event's level",
+            ],
+        ),
+        (
+            "parse: {with: none, field: meta.host, into: severity}",
+            [
+                "with: expected a parser, not none",
+                "meta.host cannot be parsed: it is no field of the event",
+                "severity cannot be set: it is read from the event's level",
+            ],
+        ),
+        (
+            "python: {timeout: 0s}",
+            ["expected one of code, file and module, not none of them", "timeout: must be more than 0"],
+        ),
+        (
             "dedupe: {by: [meta.x, '{'], ignore: [a], count_field: severity}",
             [
                 "ignore: what is not in `by` does not matter anyway",
