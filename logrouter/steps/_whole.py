@@ -21,8 +21,9 @@ from logrouter.steps._paths import Path, field_paths
 
 _OF_MOMENTS: Final = ("written", "partial", "invalid_utf8", "parse_error", "step_failed")
 """Attributes of an event alone, not of the place that it comes from."""
-_SCALAR: Final = rb'(?:"[^"\\]*"|[^"{}\[\],]+)'
-"""A value that ends where the next comma or brace stands: then what follows is at the top still."""
+_SCALAR: Final = rb'(?:"[^"\\]*"|[^" {}\[\],][^"{}\[\],]*)'
+"""A value that ends where the next comma or brace stands: then what follows is at the top still. It begins with no
+blank, which stands before it: there must be one way to match it, or many values without a time would take for ever."""
 
 
 _ESCAPED: Final = frozenset('"\\')

@@ -74,6 +74,12 @@ def test_events_that_differ_in_what_does_not_matter_are_read_once(
     assert read == payloads[:1]
 
 
+@pytest.mark.parametrize("value", ["1", '"x"', "true", "1 "])
+def test_many_fields_and_no_time_are_looked_through_once(value: str) -> None:
+    payload = ("{" + ", ".join(f'"f{number}": {value}' for number in range(200)) + "}").encode()
+    assert Whole(())._bare(payload) == payload, "and before the universe ends"
+
+
 def test_only_what_surely_does_not_matter_is_left_out_of_the_bytes() -> None:
     payloads = [
         rb'{"a\nb":1,"k":"x"}', rb'{"a\nb":2,"k":"x"}', rb'{"a\\nb":1,"k":"x"}', rb'{"a\\nb":2,"k":"x"}',
