@@ -165,16 +165,19 @@ def test_what_is_replaced_in_c_are_the_spans(one: Detector, text: str) -> None:
     assert [match.span() for match in one.whole.finditer(text)] == list(one.spans(text))
 
 
+BLANKS = st.text(" \t\r", max_size=2)
+NUMBERS = (st.integers() | st.floats(allow_nan=False, allow_infinity=False)).map(json.dumps)
+LITERALS = st.tuples(
+    st.text(",[]{}", min_size=1, max_size=3), BLANKS, NUMBERS | st.sampled_from(["true", "false", "null"]), BLANKS
+).map("".join)
+
+
 @settings(deadline=None)
-@given(st.text("0123456789.+-eE,:[]{} \t\rtruefalsnul", max_size=200))
-def test_nothing_but_numbers_has_a_clue_outside_of_strings(between: str) -> None:
-    """Splicing takes all other clues for parts of strings."""
+@given(st.tuples(BLANKS, st.sampled_from([":", ""]), NUMBERS | BLANKS, st.lists(LITERALS, max_size=8).map("".join)))
+def test_nothing_but_numbers_has_a_clue_outside_of_strings(between: tuple[str, ...]) -> None:
+    """Splicing takes all other clues for parts of strings. What may stand between two: one colon, behind the first."""
     others = [one for one in PRESETS.values() if not one.numbers]
-    words = re.sub(
-        r"[a-zA-Z]+", lambda match: match[0] if match[0] in ("true", "false", "null", "e", "E") else "", between
-    )
-    written = re.sub(r"(?<![0-9])[eE]|[eE](?![0-9+-])|::+|:(?=[0-9a-f]*:)", "", words)
-    assert not Clues(others).suspected(f'"{written}"'.encode(), b'"')
+    assert not Clues(others).suspected(f'"{"".join(between)}"'.encode(), b'"')
 
 
 SECRET = st.sampled_from(["jane@example.com", "10.1.2.3", "4111111111111111", "::1", "DE89370400440532013000"])
