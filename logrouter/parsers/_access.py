@@ -26,6 +26,11 @@ COMMON: Final = '{client} {identity} {user} [{time}] "{request}" {status} {size}
 """Apache's `%h %l %u %t "%r" %>s %b` (https://httpd.apache.org/docs/2.4/logs.html#common)."""
 COMBINED: Final = COMMON + ' "{referrer}" "{user_agent}"'
 """Apache's, and nginx's default (https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format)."""
+_OF_ENVOY: Final = '[{time}] "{request}" {status} {response_flags} '
+_PROXIED: Final = (
+    "{bytes_received} {bytes_sent} {duration_ms} {upstream_service_time}"
+    ' "{forwarded_for}" "{user_agent}" "{request_id}" "{authority}" "{upstream_host}"'
+)
 FORMATS: Final[Mapping[str, str]] = {
     # Debian's apache2.conf
     "vhost_combined": "{vhost}:{port} " + COMBINED,
@@ -39,11 +44,20 @@ FORMATS: Final[Mapping[str, str]] = {
     # https://doc.traefik.io/traefik/observability/access-logs/#format
     "traefik": COMBINED + ' {request_count} "{router}" "{server}" {duration_ms}ms',
     "common": COMMON,
+    # https://github.com/rack/rack, lib/rack/common_logger.rb
+    "rack": COMMON + " {request_time}",
+    # https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#default-format-string
+    "envoy": _OF_ENVOY + _PROXIED,
+    # https://istio.io/latest/docs/tasks/observability/logs/access-log/#default-access-log-format
+    "istio": _OF_ENVOY + "{response_code_details} {connection_termination_details}"
+    ' "{upstream_transport_failure_reason}" ' + _PROXIED + " {upstream_cluster} {upstream_local_address}"
+    " {downstream_local_address} {downstream_remote_address} {requested_server_name} {route_name}",
 }
 """In the order in which they are tried: what stands before the client could pass for one, and a user of two words."""
 _QUICK_COMMON: Final = '{client} - {user_and_time} "{method} {path} {protocol_and_status} {size}'
 """What stands for `COMMON` in the quick way."""
-_UNESCAPED: Final = ("traefik",)
+_QUICK: Final = {COMMON: _QUICK_COMMON, '"{request}" {status}': '"{method} {path} {protocol_and_status}'}
+_UNESCAPED: Final = ("traefik", "envoy", "istio")
 """Those that write everything as it is (https://github.com/traefik/traefik, pkg/middlewares/accesslog)."""
 
 _NUMBER: Final = r"(?:[1-9][0-9]{0,17}|0)"
@@ -69,7 +83,7 @@ _BRACKETED: Final = _Kind(r"[^] ]*", r'(?:-(?=NEXT)|([^]\s"]*+))')
 _WHOLE: Final = _number("[0-9]{1,18}")
 _TRIED: Final = r"[^ ,]++(?:(?:, | : )[^ ,]++)*+"
 """Something of each server that nginx has asked, one after the other."""
-_SECONDS: Final = r"(?:0|[1-9][0-9]{0,14})\.[0-9]{3}"
+_SECONDS: Final = r"(?:0|[1-9][0-9]{0,14})\.[0-9]{3,4}"
 _KINDS: Final[Mapping[str, _Kind]] = {
     "vhost": _Kind(r'[^ ":]++', r"(?:-(?=NEXT)|([0-9A-Za-z_.%-]++))"),
     "port": _Kind("-|[0-9]{1,5}", "(0|[1-9][0-9]{0,4})", is_number=True),
@@ -79,7 +93,8 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "user": _Kind(r'(?:[^"\\]|\\.){1,256}?'),
     "time": _Kind(r"[^]]{1,40}"),
     "request": _Kind(_QUOTED.careful),
-    "status": _Kind("-|[0-9]{3}", is_number=True),
+    # Envoy writes 0 where nothing was answered
+    "status": _Kind("-|0|[0-9]{3}", is_number=True),
     "size": _WHOLE,
     "referrer": _QUOTED,
     "user_agent": _QUOTED,
@@ -96,9 +111,17 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "router": _QUOTED,
     "server": _QUOTED,
     "duration_ms": _WHOLE,
+    "bytes_received": _WHOLE,
+    "bytes_sent": _WHOLE,
+    "upstream_service_time": _WHOLE,
+    "request_id": _QUOTED,
+    "authority": _QUOTED,
+    "upstream_host": _QUOTED,
+    "upstream_transport_failure_reason": _QUOTED,
 }
 """Those that are not words."""
 _QUICK_KINDS: Final[Mapping[str, str]] = {
+    "time": "([0-9T:.-]{20,40}+Z)",
     "user_and_time": r'((?:-|[^\s"\[]{1,256}+) \[[^]]{1,40}+)\]',
     "method": "([A-Z]{1,32}+)",
     # a single range takes half the time, and most paths are of it
@@ -121,7 +144,10 @@ class AccessFormat:
             careful += f"({_KINDS.get(field, _WORD).careful}){text}"
         self._careful = re.compile(portable(careful), re.DOTALL | re.ASCII)
         self._unescape = unescaped if name not in _UNESCAPED else str
-        self.shape = _shape(FORMATS[name].replace(COMMON, _QUICK_COMMON))
+        quick = FORMATS[name]
+        for text, stand_in in _QUICK.items():
+            quick = quick.replace(text, stand_in)
+        self.shape = _shape(quick)
 
     def parse(self, line: str) -> bytes | None:
         """The JSON object that a line stands for, or None."""
@@ -155,25 +181,31 @@ def _shape(log_format: str) -> Shape:
 
 
 def _column(field: str) -> Column:
+    if field == "time":
+        return Column(field, _JSON_TIMES.__getitem__)
     if field in _LOOKED_UP:
         return Column(field, _LOOKED_UP[field].__getitem__, part=b"%b")
     return Column(field, is_json=_KINDS.get(field, _WORD).is_number, may_lack=True)
 
 
 def utc_text(text: str) -> str:
-    """`10/Oct/2000:13:55:36 -0700` as `2000-10-10T20:55:36Z`. Raises ValueError."""
+    """`10/Oct/2000:13:55:36 -0700` as `2000-10-10T20:55:36Z`, which it may be already. Raises ValueError."""
     match = _TIME.fullmatch(text)
-    if match is None:
+    if match is not None:
+        day, month, year, clock, zone = match.groups()
+        text = f"{year}-{MONTHS[month]}-{day}T{clock}{zone}"
+    elif not _TIME_OF_ENVOY.fullmatch(text):
         raise ValueError
-    day, month, year, clock, zone = match.groups()
-    time_ns = times.parse(f"{year}-{MONTHS[month]}-{day}T{clock}{zone}")
+    time_ns = times.parse(text)
     if time_ns is None:
         raise ValueError
     return times.format_rfc3339(time_ns)
 
 
 _TIME: Final = re.compile(rf"([0-9]{{2}})/({'|'.join(MONTHS)})/([0-9]{{4}}):([0-9:]{{8}}) ([+-][0-9]{{4}})")
+_TIME_OF_ENVOY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _TIMES: Final = Memo[str, str](utc_text, 256)
+_JSON_TIMES: Final = Memo[bytes, bytes](lambda text: b'"%b"' % utc_text(text.decode()).encode(), 4096)
 
 
 def _user_and_time(text: bytes) -> bytes:
@@ -200,10 +232,16 @@ _LOOKED_UP: Final[Mapping[str, Memo[bytes, bytes]]] = {
 
 def _request(text: str) -> Document:
     """The parts of a request line; where it is none, it stays whole."""
+    if text == _NO_REQUEST:
+        return {}
     match = _REQUEST_LINE.fullmatch(text)
     if match is not None:
         return {name: part for name, part in zip(_REQUEST_FIELDS, match.groups(), strict=True) if part}
     return {"request": text} if text not in ("-", "") else {}
+
+
+_NO_REQUEST: Final = "- - -"
+"""What Envoy writes of a connection that is none of HTTP."""
 
 
 _REQUEST_LINE: Final = re.compile(r"([A-Za-z_-]{1,32}) ([^ ].*?)(?: (HTTP/[0-9.]+))?", re.DOTALL)

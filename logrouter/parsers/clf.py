@@ -1,4 +1,4 @@
-r"""Access logs and error logs of web servers: Apache, nginx, ingress-nginx, Traefik.
+r"""Access logs and error logs of web servers: Apache, nginx, ingress-nginx, Traefik, Envoy, Istio, Puma.
 
     - parse: clf
     < ::1 - - [23/Nov/2026:10:00:00 +0100] "GET /a HTTP/1.1" 304 -
@@ -17,6 +17,9 @@ Escapes (`\"`, `\xHH`) are undone. `format` is one of
     nginx_main       combined, and forwarded_for: main in nginx's own nginx.conf
     ingress_nginx    combined, and request_length, request_time, proxy_upstream_name … req_id
     traefik          combined, and request_count, router, server, duration_ms
+    rack             common, and request_time: Puma, Sinatra
+    envoy            time, the request, status, response_flags, bytes_received, bytes_sent, duration_ms … upstream_host
+    istio            that, and response_code_details, upstream_cluster … route_name
     nginx_error      time, level, pid, tid, cid, message, client, server, request, upstream, host, referrer
     apache_error     time, level, module, pid, tid, file, error, client or remote, port, message, referrer
 
@@ -41,10 +44,12 @@ _BEGIN = b"|".join(
     (
         rb"%b (?:- %b|(?<=[0-9] )%b - %b)\[[0-9][0-9]/[A-Z][a-z][a-z]/[0-9]" % (_HOST, _USER, _HOST, _USER),
         rb"[0-9][0-9]{3}/[0-9][0-9]/[0-9][0-9] [0-9:]{8}+ \[[a-z]{4,6}+\] [0-9]++#[0-9]++: ",
+        rb'\[[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z\] "',
         rb"\[[A-Z][a-z][a-z] [A-Z][a-z][a-z] [0-9 ][0-9] [0-9:.]{8,18}+ [0-9]{4}\] \[",
     )
 )
-"""A client, perhaps behind vhost and port, whom nobody has asked who he is, and the time; nginx's errors; Apache's."""
+"""A client, perhaps behind vhost and port, whom nobody has asked who he is, and the time; nginx's errors; what Envoy
+writes; Apache's errors."""
 
 
 class ClfConfig(ParserConfig, frozen=True, kw_only=True):
@@ -58,6 +63,9 @@ class ClfConfig(ParserConfig, frozen=True, kw_only=True):
         "nginx_main",
         "ingress_nginx",
         "traefik",
+        "rack",
+        "envoy",
+        "istio",
         "nginx_error",
         "apache_error",
     ] = "auto"

@@ -169,6 +169,7 @@ OTHERS = {
     "clf": [
         b'::1 id ann [23/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 304 -',
         b'a.b:80 ::1 - a[b [23/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 304 5 "-" "curl"',
+        b'[2016-04-15T20:17:00.310Z] "GET / HTTP/2" 204 - 1 0 2 1 "::1" "curl" "a-b" "c" "tcp://10.0.2.1:80"',
         b'a:- [::1] - - [23/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" 304 5 "-" "curl"',
     ],
     "logfmt": [b"a=1 b=2", b"a=1 msg=", b'level=info msg="a b" c= d', b"x=\x7f level=a"],

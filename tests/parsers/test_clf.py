@@ -120,6 +120,63 @@ VECTORS = {
             "duration_ms": 1,
         },
     ),
+    # https://github.com/rack/rack, lib/rack/common_logger.rb
+    "rack": (
+        '127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326 0.0046',
+        {**FRANK, "request_time": 0.0046},
+    ),
+    # https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
+    "envoy": (
+        (
+            '[2016-04-15T20:17:00.310Z] "POST /api/v1/locations HTTP/2" 204 - 154 0 226 100 "10.0.35.28" "nsq2http" '
+            '"cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "locations" "tcp://10.0.2.1:80"'
+        ),
+        {
+            "time": "2016-04-15T20:17:00.310Z",
+            "method": "POST",
+            "path": "/api/v1/locations",
+            "protocol": "HTTP/2",
+            "status": 204,
+            "bytes_received": 154,
+            "bytes_sent": 0,
+            "duration_ms": 226,
+            "upstream_service_time": 100,
+            "forwarded_for": "10.0.35.28",
+            "user_agent": "nsq2http",
+            "request_id": "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2",
+            "authority": "locations",
+            "upstream_host": "tcp://10.0.2.1:80",
+        },
+    ),
+    # https://istio.io/latest/docs/tasks/observability/logs/access-log/
+    "istio": (
+        (
+            '[2020-11-25T21:26:18.409Z] "GET /status/418 HTTP/1.1" 418 - via_upstream - "-" 0 135 4 4 "-" '
+            '"curl/7.73.0-DEV" "84961386-6d84-929d-98bd-c5aee93b5c88" "httpbin:8000" "10.44.1.27:80" '
+            "outbound|8000||httpbin.foo.svc.cluster.local 10.44.1.23:37652 10.0.45.184:8000 10.44.1.23:46520 - default"
+        ),
+        {
+            "time": "2020-11-25T21:26:18.409Z",
+            "method": "GET",
+            "path": "/status/418",
+            "protocol": "HTTP/1.1",
+            "status": 418,
+            "response_code_details": "via_upstream",
+            "bytes_received": 0,
+            "bytes_sent": 135,
+            "duration_ms": 4,
+            "upstream_service_time": 4,
+            "user_agent": "curl/7.73.0-DEV",
+            "request_id": "84961386-6d84-929d-98bd-c5aee93b5c88",
+            "authority": "httpbin:8000",
+            "upstream_host": "10.44.1.27:80",
+            "upstream_cluster": "outbound|8000||httpbin.foo.svc.cluster.local",
+            "upstream_local_address": "10.44.1.23:37652",
+            "downstream_local_address": "10.0.45.184:8000",
+            "downstream_remote_address": "10.44.1.23:46520",
+            "route_name": "default",
+        },
+    ),
     # as ngx_http_log_error_handler writes it (src/http/ngx_http_request.c of nginx)
     "nginx_error": (
         (
@@ -238,6 +295,19 @@ def test_ingress_nginx_without_an_upstream_and_with_several() -> None:
         ("req_id", "4a2f"),
     ]
     assert turned["upstream_status"] == "404 : 200"
+
+
+def test_envoy_of_a_connection_that_is_none_of_http_and_where_nothing_was_answered() -> None:
+    line = '[2016-04-15T20:17:00.310Z] "- - -" 0 UF,URX 0 0 10 - "-" "-" "-" "-" "10.0.2.1:3306"'
+    assert parsed(line) == {
+        "time": "2016-04-15T20:17:00.310Z",
+        "status": 0,
+        "response_flags": "UF,URX",
+        "bytes_received": 0,
+        "bytes_sent": 0,
+        "duration_ms": 10,
+        "upstream_host": "10.0.2.1:3306",
+    }
 
 
 def test_traefik_escapes_nothing() -> None:
