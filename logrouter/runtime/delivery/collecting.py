@@ -11,6 +11,7 @@ A sink that gathers is given each slice as it comes, to encode, and its chunk ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from math import ceil, inf
 from typing import Any, Final
@@ -112,15 +113,27 @@ class Collector:
         """How many batches may be on their way at once, as far as memory for them is concerned."""
         return int(self._spool.encoded_bytes / (self._ratio * self._batch_bytes))
 
-    def pieces(self, taken: Taken) -> list[Batch]:
-        """The batch in pieces that are small enough for one request."""
-        batch, limits, events = taken.batch, self._sink.batching, len(taken.batch)
+    def pieces(self, taken: Taken) -> Iterator[Batch]:
+        """The batch in pieces that are small enough for one request. Each is cut when the one before is settled: what
+        that one has shown to be too much, or not to be, counts."""
+        batch, events = taken.batch, len(taken.batch)
         if batch.encoded or events < 2:
-            return [batch]
+            yield batch
+            return
+        begun = 0
+        while begun < events:
+            rest = events - begun
+            end = begun + rest // self._requests(rest, taken.payload_bytes * rest / events)
+            yield batch if end - begun == events else batch.cut((begun, end))[0]
+            begun = end
+
+    def _requests(self, events: int, payload_bytes: float) -> int:
+        """In how many requests so much is sent."""
+        limits = self._sink.batching
         count = ceil(events / min(self._most_events, limits.events or inf))
         if limits.size_bytes:
-            count = max(count, min(events, ceil(self._ratio * taken.payload_bytes / limits.size_bytes)))
-        return batch.cut([events * place // count for place in range(count + 1)]) if count > 1 else [batch]
+            count = max(count, min(events, ceil(self._ratio * payload_bytes / limits.size_bytes)))
+        return max(1, count)
 
     @property
     def _batch_bytes(self) -> int:

@@ -156,7 +156,8 @@ class Destination:
 
     def takes_all_of(self, first: int) -> None:
         """The batch that begins there is settled."""
-        self._left.pop(first, None)
+        if self._left.pop(first, None) is not None and not self._left:
+            self._log.over("what was not taken is settled", trouble="some events are not taken", sink=self._sink)
 
     @property
     def leaves_some(self) -> bool:

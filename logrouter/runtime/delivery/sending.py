@@ -100,13 +100,14 @@ class Sender:
         """Until all of it is settled. `distrust`: a sync has failed since it was sent. Raises ClosedByPeer."""
         tally, carried = Tally(unmatched=taken.unmatched), taken.batch.carried
         backoff = self._destination.new_backoff()
-        waiting = deque(_Piece(piece, backoff) for piece in self._collector.pieces(taken))
-        while waiting:
-            piece = waiting.popleft()
-            outcome = await self._attempt(piece.batch, noting, distrust)
-            if isinstance(outcome, Delivered):
-                carried = outcome.carried
-            waiting.extendleft(reversed(await self._settle(piece, outcome, tally)))
+        for cut in self._collector.pieces(taken):
+            waiting = deque([_Piece(cut, backoff)])
+            while waiting:
+                piece = waiting.popleft()
+                outcome = await self._attempt(piece.batch, noting, distrust)
+                if isinstance(outcome, Delivered):
+                    carried = outcome.carried
+                waiting.extendleft(reversed(await self._settle(piece, outcome, tally)))
         self._destination.takes_all_of(taken.batch.first)
         if self._sink.gathers:  # nobody holds its single events any more: what becomes of one becomes of all
             tally.delivered += 0 if tally.discarded else taken.delivered

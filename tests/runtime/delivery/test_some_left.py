@@ -49,6 +49,7 @@ async def test_events_that_are_left_do_not_stop_others_and_are_trouble_after_a_w
     server.left = []
     await trio.sleep(31)
     assert run.delivery.trouble is None
+    assert run.said[-1]["message"] == "what was not taken is settled"
     assert run.ledger.delivered == run.ledger.settled == 120
     run.spool.end()
 
