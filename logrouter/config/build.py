@@ -254,7 +254,7 @@ def _route(
     route: Any = converter.struct(Node(keys, node.origin), RouteSettings, path)
     if route is WRONG:
         return None
-    components.warn_of_resource(route.match, (), node, path)
+    components.warn_of_names(route.match, (), node, path)
     return RouteSettings(name=route.name, match=route.match, steps=steps, to=route.to, stop=route.stop)
 
 

@@ -6,10 +6,11 @@ that do not go together) is then a mistake like any other. Components are pure, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from logrouter import component
+from logrouter import component, severity
 from logrouter.component import Kind
 from logrouter.config.assignments import is_mapping_text
 from logrouter.config.conversion import WRONG, Converter
@@ -20,7 +21,7 @@ from logrouter.config.settings import SinkSettings, SourceSettings, StepSettings
 from logrouter.config.urls import Url, UrlError, scheme_of, split_secret_url, split_url
 from logrouter.config.words import hint_for
 from logrouter.errors import Mistake, did_you_mean
-from logrouter.references import Resource
+from logrouter.references import Field, Resource
 from logrouter.rules import Rule
 from logrouter.templates import Place, Template
 from logrouter.values import MaybeSecret, Secret, all_revealed, revealed
@@ -61,7 +62,7 @@ class Components:
         if made is WRONG:
             return None
         self._warn(sink, made.config, node, path)
-        self.warn_of_resource(made.config.match, made.templates, node, path)
+        self.warn_of_names(made.config.match, made.templates, node, path)
         return SinkSettings(type=type_name, config=made.config)
 
     def _names_secret(self, sink: Any, config: Any, node: Node, path: Path) -> bool:
@@ -277,7 +278,7 @@ class Components:
         if made is WRONG:
             return None
         self._warn(step, made.config, node, path)
-        self.warn_of_resource(made.config.when, made.templates, node, path)
+        self.warn_of_names(made.config.when, made.templates, node, path)
         return StepSettings(name=name, config=made.config)
 
     def _step_options(self, step: Any, node: Node, when: Node | None, path: Path) -> dict[str, Node] | None:
@@ -303,8 +304,9 @@ class Components:
             found.add(node.place_of_key, f"{dotted(path)}: {text}")
         self.warnings += found.found
 
-    def warn_of_resource(self, rule: Rule | None, templates: Iterable[Template], node: Node, path: Path) -> None:
-        """Collect keys that `resource` does not have: no mistake, as where it runs the environment may give them."""
+    def warn_of_names(self, rule: Rule | None, templates: Iterable[Template], node: Node, path: Path) -> None:
+        """Collect names that are no mistake, and hardly meant: keys that `resource` does not have, which it may have
+        where it runs; fields that are called almost `severity`, or as a level, and levels that are ordered as text."""
         filled_in = {part.reference for template in templates for part in template.parts if isinstance(part, Place)}
         read = filled_in | (rule.references if rule else set())
         named = {reference.name for reference in read if isinstance(reference, Resource)}
@@ -312,7 +314,24 @@ class Components:
         for name in sorted(named - self._resource.keys()):
             problem = f"{dotted(path)}: {Resource(name)} is not in `resource`"
             found.add(node.place_of_key, problem, did_you_mean(name, self._resource))
+        for field in sorted((reference for reference in read if isinstance(reference, Field)), key=str):
+            if told := _hardly_meant(field, rule.text if rule else ""):
+                found.add(node.place_of_key, f"{dotted(path)}: {told[0]}", told[1])
         self.warnings += found.found
+
+
+def _hardly_meant(field: Field, rule: str) -> tuple[str, str] | None:
+    """What is odd about a field that a rule or a template reads, and what was meant."""
+    name = field.path[0]
+    if name != "severity" and abs(len(name) - len("severity")) <= 1 and len({*name} ^ {*"severity"}) <= 1:
+        return f"{name} is the name of a field here", "did you mean 'severity'?"
+    if field in severity.FIELDS:
+        ordered = re.search(rf"\b{re.escape(str(field))} *([<>]=?) *[\"'](\w+)[\"']", rule)
+        if ordered and ordered[2].lower() in severity.SPELLINGS:
+            return f"{field} is text, in the order of the alphabet", f'write severity {ordered[1]} "{ordered[2]}"'
+    if name in severity.SPELLINGS and re.search(rf"[=<>] *{name}\b(?! *[.\[(])", rule):
+        return f"{name} is the name of a field here", f'write "{name}" for the level'
+    return None
 
 
 def _what_instead(node: Node, keys: Mapping[str, Node]) -> str:

@@ -17,13 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from logrouter.component import Kind, names, plugins
 from logrouter.config.assignments import Assignment
 from logrouter.config.files import SCALARS
 from logrouter.config.mistakes import Mistakes
 from logrouter.config.nodes import MAX_DEPTH, Node, Path, is_utf8, text_node
 from logrouter.config.substitution import Substitution
 from logrouter.config.yaml_nodes import parse_yaml
-from logrouter.errors import did_you_mean
+from logrouter.errors import did_you_mean, nearest
 from logrouter.values import Secret
 
 # Expressions are compiled when they are first used: most starts read no variable of ours.
@@ -31,6 +32,10 @@ _SECTION = r"LOGROUTER_(SINK|SOURCE)_([A-Za-z0-9_]+?)(__.+)?"
 _NESTED = r"LOGROUTER_(SPOOL|DEAD_LETTERS|ADMIN|RUN|RESOURCE)__(.+)"
 _SLIP = r"LOGROUTER_(SINK|SOURCE)S?_*(.*)"
 _LIST_SLIP = r"LOGROUTER_(STEP|ROUTE)S?(?:_.*)?"
+_SECTIONS = ("SINK", "SOURCE", "SPOOL", "DEAD", "ADMIN", "RUN", "RESOURCE", "LOG", "SHUTDOWN", "ALLOW", "CONFIG")
+_OPTION_SLIP = r"LOGROUTER_(SINK|SOURCE)_([A-Z][A-Z0-9_]*?)_([A-Z][A-Z0-9_]*)"
+_REFERENCE = r"\$\{[^{}]+\}"
+"""All of a value, as it would be written in a file."""
 _NAME = r"[a-z](?:_?[a-z0-9])*"
 _READ_ELSEWHERE = ("LOGROUTER_CONFIG", "LOGROUTER_CONFIG_YAML")
 _SINGLE = {f"LOGROUTER_{key.upper()}": key for key in SCALARS}
@@ -75,6 +80,10 @@ def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Ass
             mistakes.add(name, "not UTF-8")
         elif name in _DOCUMENTS:
             assignments += _document(name, value, environ, mistakes)
+        elif re.fullmatch(_REFERENCE, value):
+            mistakes.add(name, f"{value[:40]} is taken as it stands in a variable", _written_as(name, value))
+        elif meant := _option_meant(name, value, environ):
+            mistakes.add(name, "unknown variable", f"did you mean {meant!r}?")
         elif path := _path(name, mistakes):
             assignments.append(Assignment(path, text_node(value, name)))
     return assignments
@@ -127,10 +136,36 @@ def _meant(name: str) -> str:
     """A hint: among others for a section in the plural, or one underscore too many, or a list written by names."""
     if match := re.fullmatch(_LIST_SLIP, name):
         return f"all {match[1].lower()}s are one list: LOGROUTER_{match[1]}S='[…]'"
-    match = re.fullmatch(_SLIP, name)
+    match = re.fullmatch(_SLIP, _with_known_section(name))
     if match and _path_of(better := f"LOGROUTER_{match[1]}_{match[2]}"):
         return f"did you mean {better!r}?"
     return (not match and did_you_mean(name, _KNOWN)) or _HOW
+
+
+def _with_known_section(name: str) -> str:
+    """The same where what comes after LOGROUTER_ is nearly `SINK` or `SOURCE`."""
+    _, section, *rest = name.split("_", 2)
+    return "_".join(["LOGROUTER", nearest(section, _SECTIONS) or section, *rest])
+
+
+def _option_meant(name: str, value: str, environ: Mapping[str, str]) -> str | None:
+    """The variable of an option, where one underscore of two is there: `LOGROUTER_SINK_A_MATCH` would be another sink,
+    but no URL is its value, and there is a sink called `a`."""
+    match = re.fullmatch(_OPTION_SLIP, name)
+    if match is None or any(other.startswith(f"{name}__") for other in environ):
+        return None
+    section, component, key = match.groups()
+    owner = f"LOGROUTER_{section}_{component}"
+    kind: Kind = "sinks" if section == "SINK" else "sources"
+    is_there = component in ("STDIN", "STDOUT") or owner in environ or any(n.startswith(f"{owner}__") for n in environ)
+    is_value = re.split("[:+]", value)[0] in (*names(kind), *plugins(kind))
+    return f"{owner}__{key}" if is_there and not is_value else None
+
+
+def _written_as(name: str, value: str) -> str:
+    if value.startswith("${file:"):
+        return f"a secret is read from a file by {name}_FILE={value[7:-1]}"
+    return "only what is written in YAML is substituted: set the value itself"
 
 
 _HOW = "a sink is LOGROUTER_SINK_<NAME>, an option of it LOGROUTER_SINK_<NAME>__<KEY>"

@@ -187,6 +187,31 @@ def test_one_mistake_hides_no_other(mistakes_in: Finder, text: str, told: list[s
 
 
 @pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ('severty >= "error"', "severty is the name of a field here (did you mean 'severity'?)"),
+        ('not (serverity == "error")', "serverity is the name of a field here (did you mean 'severity'?)"),
+        ("level == error", 'error is the name of a field here (write "error" for the level)'),
+        ("level >= warning or x", 'warning is the name of a field here (write "warning" for the level)'),
+        ('level >= "error"', 'level is text, in the order of the alphabet (write severity >= "error")'),
+        ("x or log.level<'WARN'", 'log.level is text, in the order of the alphabet (write severity < "WARN")'),
+        ("level >= 40", None),
+        ('level > "b" and name >= "error"', None),
+        ('severity >= "error"', None),
+        ('severity_text == "x" and service == "varsity"', None),
+        ('level == "error" or exists(error)', None),
+        ("code == error.code", None),
+        ('error == "x"', None),
+    ],
+)
+def test_names_that_are_right_and_hardly_meant(load_text: Loader, rule: str, hint: str | None) -> None:
+    in_a_sink = load_text(f"sinks:\n  a:\n    url: 'stdout:'\n    match: {rule}").warnings
+    in_a_step = load_text(f"steps:\n  - discard:\n      when: {rule}").warnings
+    assert [str(w).partition(": ")[2] for w in in_a_sink] == ([f"sinks.a: {hint}"] if hint else [])
+    assert [str(w).partition(": ")[2] for w in in_a_step] == ([f"steps.0.discard: {hint}"] if hint else [])
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "sinks:\n  a: &a {type: file, path: x}\n  b: {<<: *a, path: y}",

@@ -93,6 +93,17 @@ def test_the_default_sink_and_source_have_names(load_text: Loader) -> None:
         ("LOGROUTER_SINKS__A", "file:a", "unknown variable (did you mean 'LOGROUTER_SINK_A'?)"),
         ("LOGROUTER_SINK__A", "file:a", "unknown variable (did you mean 'LOGROUTER_SINK_A'?)"),
         ("LOGROUTER_SOURCES_APP", "stdin", "unknown variable (did you mean 'LOGROUTER_SOURCE_APP'?)"),
+        ("LOGROUTER_SNK_A", "file:a", "unknown variable (did you mean 'LOGROUTER_SINK_A'?)"),
+        ("LOGROUTER_SORCE_APP__PARSE", "json", "unknown variable (did you mean 'LOGROUTER_SOURCE_APP__PARSE'?)"),
+        ("LOGROUTER_SPOL__MEMORY", "2MiB", "unknown variable (did you mean 'LOGROUTER_SPOOL__MEMORY'?)"),
+        ("LOGROUTER_SINK_STDOUT_FORMAT", "raw", "unknown variable (did you mean 'LOGROUTER_SINK_STDOUT__FORMAT'?)"),
+        ("LOGROUTER_SOURCE_STDIN_PARSE", "json", "unknown variable (did you mean 'LOGROUTER_SOURCE_STDIN__PARSE'?)"),
+        ("LOGROUTER_SINK_A", "${URL}", "${URL} is taken as it stands in a variable (only what is written in YAML"),
+        (
+            "LOGROUTER_SINK_A__PASSWORD",
+            "${file:/run/secrets/a}",
+            "${file:/run/secrets/a} is taken as it stands in a variable (a secret is read from a file by LOGROUTER_",
+        ),
         ("LOGROUTER_SINKS", "file:a", "unknown variable (a sink is LOGROUTER_SINK_<NAME>"),
         ("LOGROUTER_ROUTE", "[]", "unknown variable (all routes are one list: LOGROUTER_ROUTES='[…]')"),
         ("LOGROUTER_ROUTE_SLOW", "a", "unknown variable (all routes are one list: LOGROUTER_ROUTES='[…]')"),
@@ -121,6 +132,15 @@ def test_the_default_sink_and_source_have_names(load_text: Loader) -> None:
 def test_wrong_variables(mistakes_in: Finder, name: str, value: str, told: str) -> None:
     (mistake,) = mistakes_in(environ={name: value})
     assert mistake.startswith(f"{name}: {told}")
+
+
+def test_an_option_with_one_underscore(mistakes_in: Finder, load_text: Loader) -> None:
+    sink = {"LOGROUTER_SINK_A": "file:a"}
+    for value in ('severity >= "error"', "x", "vault"):
+        (mistake,) = mistakes_in(environ={**sink, "LOGROUTER_SINK_A_MATCH": value})
+        assert mistake == "LOGROUTER_SINK_A_MATCH: unknown variable (did you mean 'LOGROUTER_SINK_A__MATCH'?)"
+    settings = load_text(environ={**sink, "LOGROUTER_SINK_A_B": "file:b", "LOGROUTER_SINK_A_C": "stdout"})
+    assert [*settings.sinks] == ["a", "a_b", "a_c"]
 
 
 def test_places_inside_a_document_in_a_variable(mistakes_in: Finder) -> None:
