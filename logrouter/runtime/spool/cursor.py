@@ -246,7 +246,6 @@ class Cursor:
         """Read again what was read and not committed."""
         self.let_fall()  # it needs them still
         self.next = self.state.committed
-        self.spot = None
         self.untold = deque(self.state.gaps)
 
     # ── what is written down ──

@@ -182,6 +182,20 @@ async def test_what_is_deleted_the_cursors_on_the_disk_have_passed(autojump_cloc
     assert spool.ledger(0).lost == {}
 
 
+@every_durability
+async def test_what_is_read_again_is_told_again(autojump_clock: MockClock, durability: Durability) -> None:
+    """A gap too: the batch that told of it has not arrived."""
+    place = Place(durability)
+    for _ in range(3):
+        await place.append()
+    await place.tidy()
+    contents = place.spool.contents
+    contents.skip(contents.cursors[0], Gap(place.epoch, 5, 10, 5, "discarded", "spool_full"), 0)
+    first = read_all(place.spool, 0)
+    place.spool.rewind(0)
+    assert read_all(place.spool, 0) == first == [(0, 5), "5..10 spool_full", (10, 15)]
+
+
 async def test_what_was_discarded_before_it_was_lost_is_counted_once(autojump_clock: MockClock) -> None:
     place = Place("disk")
     for _ in range(3):
