@@ -69,11 +69,12 @@ class Reloading:
             return Outcome(reason="there is no config to be read again")
         request = self._coming
         if request is None:
-            request = self._coming = _Request()
+            request = _Request()
             try:
                 self._ask.send_nowait(request)
             except trio.BrokenResourceError:
                 return request.outcome
+            self._coming = request
         await request.done.wait()
         return request.outcome
 

@@ -565,6 +565,14 @@ async def test_a_new_sink_may_begin_with_the_oldest_event_of_the_log(autojump_cl
     assert again.ledger("c").read == 2010
 
 
+async def test_however_often_it_is_asked_at_the_end_it_says_that_it_ends(autojump_clock: MockClock) -> None:
+    run = Reloaded({"a": "file:a"})
+    await run.to_the_end(settled)
+    with trio.fail_after(1):
+        outcomes = [await run.topology.reloading.ask() for _ in range(3)]
+    assert {outcome.reason for outcome in outcomes} == {"logrouter is about to end: it reads no config any more"}
+
+
 async def test_a_cursor_that_cannot_be_written_refuses_the_reload(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
