@@ -232,7 +232,9 @@ def recognise_line(line: bytes) -> int:
 
 
 def _fields(references: Iterable[Reference]) -> Iterator[Field]:
-    for reference in references:
+    """Those that most lines begin with first: the decoder looks for a key among those behind the last one that it met,
+    and only then among those before."""
+    for reference in sorted(references, key=_rank):
         match reference:
             case Field():
                 yield reference
@@ -242,6 +244,11 @@ def _fields(references: Iterable[Reference]) -> Iterator[Field]:
                 yield from times.FIELDS
             case _:
                 pass
+
+
+def _rank(reference: Reference) -> tuple[bool, bool, str]:
+    """By the path of a field, so that the order is always the same."""
+    return not isinstance(reference, Time), not isinstance(reference, Severity), repr(reference)
 
 
 def not_objects(lines: list[bytes], block: bytes) -> list[int]:

@@ -265,6 +265,29 @@ def test_where_nothing_is_read_all_rows_are_one() -> None:
     assert rows[0] is rows[1]
 
 
+def test_what_most_lines_begin_with_is_looked_for_first() -> None:
+    chosen = [Field(("service",)), Severity(), Field(("http", "status")), Time()]
+    first, *others = (
+        [field.encode_name for field in msgspec.structs.fields(Projection(some).row_type)]
+        for some in (chosen, chosen[::-1])
+    )
+    assert first == [
+        "ts",
+        "time",
+        "timestamp",
+        "@timestamp",
+        "level",
+        "severity",
+        "lvl",
+        "log",
+        "log.level",
+        "http",
+        "http.status",
+        "service",
+    ]
+    assert others == [first], "whatever their order was"
+
+
 def test_names_of_fields_are_those_that_strategies_make() -> None:
     """So that the properties above meet fields that are there."""
     assert len(set(WORDS) & set(FIELD_NAMES)) >= 8

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
-from operator import add, call
-from typing import Any, NamedTuple, TypeAlias, cast
+from operator import add
+from typing import Any, NamedTuple, cast
 
 from logrouter.batch import Slice
 from logrouter.formats.include import Include
@@ -19,9 +19,6 @@ from logrouter.memo import Memo
 from logrouter.sinks._loki_push import Entries, Pairs, entries, pair
 from logrouter.sinks._loki_stamps import Stamps, stamp
 from logrouter.sinks._loki_streams import Stream, Streams, legal_name
-
-_Take: TypeAlias = Callable[[tuple[bytes, ...]], None]
-"""What is given the pieces of an entry: `list.extend`."""
 
 _TEXTS = 4096
 """How many values of a column are remembered."""
@@ -68,11 +65,11 @@ class Encoder:
             own = repeat(metadata) if isinstance(metadata, bytes) else metadata
             times = map(stamp, times_of(part)) if stamps.block is None else stamps.each()
             made = entries(part.payloads, times, own)
-        deque(map(call, self._takers_of(self.label_columns(part)), made), maxlen=0)  # each is given its entry, in C
+        deque(map(list.extend, self._takers_of(self.label_columns(part)), made), maxlen=0)  # each gets its entry, in C
         return {stream: stream.taken() for stream in self._streams if stream.pieces}
 
-    def _takers_of(self, columns: Sequence[Sequence[str] | str]) -> Iterable[_Take]:
-        """Who takes the entry of each event, by the values of its labels."""
+    def _takers_of(self, columns: Sequence[Sequence[str] | str]) -> Iterable[list[bytes]]:
+        """What takes the entry of each event, by the values of its labels."""
         shared = tuple(column if isinstance(column, str) else None for column in columns)
         takers: Iterable[Any] | None = None
         for column in columns:
@@ -85,11 +82,11 @@ class Encoder:
         return repeat(self._takers[shared]) if takers is None else takers
 
     def _taker(self, values: tuple[str | None, ...]) -> Any:
-        """By the values of labels: the taker, or who is to be asked for the first value that is None."""
+        """By the values of labels: what takes entries, or who is to be asked for the first value that is None."""
         if None in values:
             place = values.index(None)
             return Memo(lambda text: self._taker((*values[:place], text, *values[place + 1 :])), _TEXTS)
-        return self._streams.of(cast("tuple[str, ...]", values)).pieces.extend
+        return self._streams.of(cast("tuple[str, ...]", values)).pieces
 
     def _metadata(self, part: Slice) -> bytes | list[bytes]:
         """The structured metadata, encoded: that of all, or of each event."""
