@@ -96,6 +96,7 @@ _NO_LEVEL: Final = rf"(?!(?:{_LEVELS})\b)"
 _NOT_OF_THREAD: Final = rf"(?!\[{_THREAD_NAME}\] ++{_NAMED}(?::\d++)?+ ?+(?:--?|:) )"
 _NOT_SPRING: Final = r"(?!\d++ --- \[)"
 """No line of Spring Boot, which would be a message here: in a source of several files a Python app may come first."""
+_NOT_CASSANDRA: Final = r"(?!\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [\w$-]++\.java:\d++ - )"
 _REQUEST: Final = '"<method> <path> <protocol>"'
 _TEXTS: Final = (
     # https://docs.python.org/3/library/logging.html#logging.basicConfig, and the formats of its HOWTO and cookbook
@@ -108,9 +109,11 @@ _TEXTS: Final = (
     rf"<time:asctime> {_NO_LEVEL}(?!\d++ )<logger> ++<level> ++<message>",
     "<time>:<level>:(?:<logger>:)?+<message>",
     # https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file
-    r"<level> ++\[<logger>\] <message>",
+    rf"<level> ++\[<logger>\] {_NOT_CASSANDRA}<message>",
     # https://docs.scrapy.org/en/latest/topics/settings.html#log-format
-    r"<time> \[<logger>\] <level>: <message>",
+    r"<time> \[(?!\d++\])<logger>\] <level>: <message>",
+    # the same with %(process)d; two blanks behind the colon are PostgreSQL's
+    r"<time> \[<pid>\] <level>: (?! )<message>",
     # https://flask.palletsprojects.com/en/stable/logging/#basic-configuration
     r"\[<time>\] <level> in <module>: <message>",
     # bunyan, which is for Node, writes as much

@@ -89,6 +89,16 @@ def test_an_app_whose_lines_are_of_two_formats_has_the_fields_of_the_first() -> 
             b"2026/11/29 23:44:27 [error] 3#3: *1 timed out, client: ::1",
             {"message": "timed out", "pid": 3, "level": "error", "client": "::1"},
         ),
+        (
+            b"INFO  [alembic.runtime.migration] Context impl PostgresqlImpl.",
+            b"WARN  [main] 2026-11-29 23:44:26,123 CassandraDaemon.java:556 - JMX is not enabled",
+            {"time": "2026-11-29T23:44:26.123Z", "message": "JMX is not enabled", "thread": "main", "line": 556},
+        ),
+        (
+            b"2026-11-29 23:44:26 [scrapy.core.engine] INFO: Spider opened",
+            b"2026-11-29 23:44:26.123 UTC [68] ERROR:  no such table",
+            {"message": "no such table", "pid": 68, "level": "ERROR"},
+        ),
     ],
 )
 def test_what_came_first_does_not_take_the_lines_of_others_as_messages(
