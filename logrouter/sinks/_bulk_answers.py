@@ -51,7 +51,7 @@ _ABOUT_THE_SINK: Final = (
 _DELIVERED = Delivered()
 _DUPLICATE = Delivered(duplicates=1)
 _DOUBTFUL = Delivered(doubts=1)
-_UNTOLD = Retry("the answer is cut off before it tells of all events")
+_UNTOLD = Retry("the answer tells of so many errors that its end was not read")
 
 
 class _Item(msgspec.Struct):

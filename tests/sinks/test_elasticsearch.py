@@ -548,7 +548,7 @@ def test_any_answer_settles_each_event_once(
         assert isinstance(found, Retry | Halve)
 
 
-CUT_OFF = Retry("the answer is cut off before it tells of all events")
+CUT_OFF = Retry("the answer tells of so many errors that its end was not read")
 
 
 def test_what_an_answer_tells_before_it_is_cut_off_is_believed() -> None:
