@@ -75,6 +75,7 @@ class Destination:
         self._backoff = self.new_backoff()
         self._hurried = trio.Event()
         self._failing_since: float | None = None
+        self._has_worked = False
         self._ours: set[trio.lowlevel.Task] = set()
         """Who waits for what is not the destination's."""
         self._trying: trio.lowlevel.Task | None = None
@@ -198,6 +199,9 @@ class Destination:
             self._log.over("delivering again", trouble="cannot deliver", sink=self._sink, since=self.trouble.began)
             self.trouble = self._failing_since = None
             self.let_others_try()
+        elif not self._has_worked:  # after a reload that has mended it
+            self._log.over("delivering again", trouble="cannot deliver", sink=self._sink)
+        self._has_worked = True
 
     def let_others_try(self) -> None:
         """Whoever tries it has ended."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -10,7 +12,9 @@ from logrouter.batch import Batch, Batching
 from logrouter.errors import DestinationError
 from logrouter.event import Chunk
 from logrouter.instructions import Delivered, Halve, Request, Response
+from logrouter.runtime.delivery.destination import Destination
 from logrouter.runtime.delivery.sending import REFUSALS
+from logrouter.runtime.log import Log
 from logrouter.sinks import Conversation, RetryPolicy
 from logrouter.testing.responding import playing
 from tests.runtime.delivery.answering import Answered, AnsweredSink, answer, events_of
@@ -219,6 +223,17 @@ async def test_a_destination_that_is_down_sees_one_try_at_a_time(autojump_clock:
         run.spool.end()
     assert run.delivery.trouble is None
     assert run.ledger.delivered == 480
+
+
+async def test_a_sink_that_a_reload_has_mended_is_said_to_deliver_again(autojump_clock: MockClock) -> None:
+    """The new options are those of a new destination, which has never failed; the log is the same."""
+    said: list[bytes] = []
+    log = Log(write=said.append)
+    before, after = (Destination("a", log, RetryPolicy()) for _ in range(2))
+    await before.failed("HTTP 401")
+    after.works()
+    after.works()
+    assert [json.loads(line)["message"] for line in said] == ["cannot deliver", "delivering again"]
 
 
 async def test_after_the_time_that_the_user_sets_it_gives_up(autojump_clock: MockClock) -> None:
