@@ -127,6 +127,14 @@ def test_too_old_is_what_lies_before_the_limit_that_is_told() -> None:
     assert found[2] == AGAIN
 
 
+def test_of_several_limits_the_strictest_counts_so_that_nothing_refused_is_taken_for_stored() -> None:
+    older, shorter = OLD.replace("09:59:58Z", "09:59:56Z"), LONG.replace("'10'", "'8'")
+    events = at(-4.5), at(-3), at(-1.5), at(0, CART, 8), at(0, CART, 9)
+    for complaints in ((OLD, older, LONG, shorter), (older, OLD, shorter, LONG)):
+        found = outcome(400, "; ".join(complaints), *events)
+        assert words(found) == ["too_old", "too_old", "Retry", "Delivered", "line_too_long"]
+
+
 def test_too_far_ahead_are_as_many_of_the_newest_of_a_second_as_are_named_and_all_behind_it() -> None:
     text = f"2 errors like: {NEW.replace('10:00:02', '10:00:05')}; 1 errors like: {NEW}"
     assert words(outcome(400, text, at(1.9), at(2), at(2.9), at(3), at(5, CART))) == [
