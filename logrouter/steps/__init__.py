@@ -157,9 +157,10 @@ class Step(Generic[ConfigT]):
     that it is given may be JSON that is not parsed."""
     thins: bool = False
     """Whether all that it does is to take events out, and to write something into few others, and it can tell which by
-    their `key`: then it is asked `thin_out` about a chunk's events, which are not read whole for that."""
+    their `key`, or by their payloads: then it is asked `thin_out` about a chunk's events, which nobody reads whole for
+    that."""
     key: Key | None = None
-    """What it decides by where it `thins`."""
+    """What it decides by where it `thins`, if that can be told by the rows of events."""
     fails_closed: bool = False
     """What to do with an event on which it raises: False passes it on as it was, marked; True replaces it."""
     placeholder: ClassVar[Document] = {}
