@@ -21,10 +21,12 @@ Times of another format than RFC 3339 are read by [`time_format`](../times.md):
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 from logrouter.documents import Document, encode_document
+from logrouter.errors import refuse
 from logrouter.memo import Memo
 from logrouter.parsers._own_times import OwnTime, OwnTimeConfig
 from logrouter.parsers._shapes import ESCAPED, Column, Shape, ShapedParser, to_escape
@@ -52,7 +54,7 @@ class Csv(ShapedParser[CsvConfig]):
 
     def __init__(self, config: CsvConfig) -> None:
         super().__init__(config)
-        _check(config)
+        refuse(_problems(config))
         self._own_time = OwnTime(config, config.columns)
         self._time_column = self._own_time.column()
         self._casts = {name: CASTS[kind] for name, kind in config.types.items() if not self._own_time.converts(name)}
@@ -106,14 +108,14 @@ class Csv(ShapedParser[CsvConfig]):
         return Shape(separator.join(quoted if each else plain for each in are_quoted), columns)
 
 
-def _check(config: CsvConfig) -> None:
+def _problems(config: CsvConfig) -> Iterator[str]:
     if not config.columns or len(set(config.columns)) < len(config.columns):
-        raise ValueError("columns: expected at least one name, and none twice")
+        yield "columns: expected at least one name, and none twice"
     for name in config.types:
         if name not in config.columns:
-            raise ValueError(f"types: there is no column {name!r}")
+            yield f"types: there is no column {name!r}"
     for option, text, most in (("separator", config.separator, 1), ("quote", config.quote, 0)):
         if not most <= len(text) <= 1 or not text.isascii() or text in ("\n", "\r", "\\"):
-            raise ValueError(f"{option}: expected one ASCII character, not {text!r}")
+            yield f"{option}: expected one ASCII character, not {text!r}"
     if config.separator == config.quote:
-        raise ValueError("quote: it must not be the separator")
+        yield "quote: it must not be the separator"

@@ -36,7 +36,7 @@ from typing import Any, Literal
 import msgspec
 
 from logrouter.documents import Document, encode_document
-from logrouter.errors import ExpressionError
+from logrouter.errors import ExpressionError, refuse
 from logrouter.parsers import Parser
 from logrouter.parsers._grok_fields import SETS
 from logrouter.parsers._oniguruma import Path, path_of, written
@@ -68,9 +68,8 @@ class Grok(Parser[GrokConfig]):
         texts = [config.match] if isinstance(config.match, str) else config.match
         if not texts:
             raise ValueError("match: expected at least one expression")
-        for name in config.patterns:
-            if re.fullmatch(r"\w+", name) is None:
-                raise ValueError(f"patterns: a name has letters, digits and _, not {name!r}")
+        odd = (name for name in config.patterns if re.fullmatch(r"\w+", name) is None)
+        refuse(f"patterns: a name has letters, digits and _, not {name!r}" for name in odd)
         self._own_time = OwnTime(config)
         self._time_path = path_of(config.time_key)
         patterns = {**SETS[config.fields], **config.patterns}

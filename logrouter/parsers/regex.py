@@ -31,6 +31,7 @@ from typing import Any
 import msgspec
 
 from logrouter.documents import encode_document
+from logrouter.errors import refuse
 from logrouter.parsers import Parser
 from logrouter.parsers._own_times import OwnTime, OwnTimeConfig
 from logrouter.parsers._types import CASTS, Type
@@ -58,9 +59,7 @@ class Regex(Parser[RegexConfig]):
         self._names = self._pattern.compiled.groupindex
         if not self._names:
             raise ValueError("pattern: expected at least one named group, such as (?P<message>.*)")
-        for name in config.types:
-            if name not in self._names:
-                raise ValueError(f"types: there is no group {name!r} in the pattern")
+        refuse(f"types: there is no group {name!r} in the pattern" for name in config.types if name not in self._names)
         self._own_time = OwnTime(config, self._names)
         self._casts = {name: CASTS[kind] for name, kind in config.types.items() if not self._own_time.converts(name)}
 

@@ -11,12 +11,13 @@ next start: each event is in the spool once, whenever the process is killed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
+from logrouter.errors import refuse
 from logrouter.event import Attributes
 from logrouter.framing import Frame, LineFraming
 from logrouter.joining import JoiningFraming
@@ -87,8 +88,12 @@ class SourceConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
     the spool has a folder and that is less."""
 
     def __post_init__(self) -> None:
+        refuse(self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the options, in one sentence each, which begins with the name of one."""
         if self.max_line < 64:
-            raise ValueError(f"max_line: at least 64B, not {self.max_line}")
+            yield f"max_line: at least 64B, not {self.max_line}"
 
 
 class LinesConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -99,10 +104,10 @@ class LinesConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fields
     language or a list: of these alone (`python`, `java`, `go`, `node`, `ruby`, `dotnet`, `php`, `rust`). Or a pattern
     of your own: see [lines that belong together](../multiline.md)."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if not self.multiline:
-            raise ValueError("multiline: expected at least one language")
+            yield "multiline: expected at least one language"
 
     def framing(self, memo: bytes = b"", *, at_start: bool = False) -> LineFraming:
         """What makes events of the bytes of a stream. `memo`: that of the framing from which it goes on; `at_start`: it

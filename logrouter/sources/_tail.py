@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, TypeVar
 
 from logrouter.event import Attributes
@@ -39,10 +39,10 @@ class TailConfig(LinesConfig, kw_only=True, frozen=True, forbid_unknown_fields=T
     """What SIGTERM does. `false`: no more is read, as the files wait for the next start. `true`: they are read on for
     half of `shutdown_timeout`, as stdin is. For a pod, whose files are gone with it: its app ends before a sidecar."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if self.poll_interval < 0.01:
-            raise ValueError(f"poll_interval: at least 10ms, not {self.poll_interval}")
+            yield f"poll_interval: at least 10ms, not {self.poll_interval}"
 
 
 TailConfigT = TypeVar("TailConfigT", bound=TailConfig)

@@ -17,7 +17,7 @@ As a URL: `file:app.log`, `file:///var/log/**/*.log?exclude=*.gz`. A `?` that is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from logrouter.sources import SourceConfig
@@ -32,15 +32,15 @@ class FileConfig(TailConfig, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Which files to follow: paths, or patterns (`/var/log/*.log`, `/srv/**/log/*`). `*`, `?` and `[…]` stay within
     one name, and do not match a dot at its beginning; `**` is any number of folders."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         if not self.include:
-            raise ValueError("include: expected at least one path or pattern")
+            yield "include: expected at least one path or pattern"
         for pattern in self.include:
             if not pattern or pattern.endswith("/"):
-                raise ValueError(f"include: {pattern!r} names no file; for all files in a folder write {pattern}*")
+                yield f"include: {pattern!r} names no file; for all files in a folder write {pattern}*"
             if pattern.startswith("~"):
-                raise ValueError("include: ~ is not expanded; write the whole path")
+                yield "include: ~ is not expanded; write the whole path"
 
 
 class FileSource(TailSource[FileConfig]):

@@ -25,7 +25,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import ClassVar, Final, Literal
 
@@ -72,11 +72,11 @@ class JournaldConfig(SourceConfig, kw_only=True, frozen=True, forbid_unknown_fie
     journalctl: str = "journalctl"
     """The program, where it is not in `PATH`."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
         for field in self.matches:
             if not _FIELD.fullmatch(field):
-                raise ValueError(f"matches: {field!r} is no field of the journal: these are made of A-Z, 0-9 and _")
+                yield f"matches: {field!r} is no field of the journal: these are made of A-Z, 0-9 and _"
 
 
 class JournaldSource(Source[JournaldConfig]):

@@ -188,10 +188,27 @@ def test_of_sinks(options, problems):
     assert [text[: len(problem)] for text, problem in zip(found, problems, strict=True)] == problems
 
 
+def test_of_sources():
+    options = {"TYPE": "file", "INCLUDE": '["a/", "~/b"]', "POLL_INTERVAL": "1ms", "MAX_LINE": "1B"}
+    assert told({f"LOGROUTER_SOURCE_X__{name}": text for name, text in options.items()}) == [
+        "max_line: at least 64B, not 1B",
+        "poll_interval: at least 10ms, not 1ms",
+        "include: 'a/' names no file; for all files in a folder write a/*",
+        "include: ~ is not expanded; write the whole path",
+    ]
+
+
 def test_of_parsers():
     parse = "{auto: {formats: [clff, json, csv], timezone: x}}"
     assert told({"LOGROUTER_SOURCE_X__TYPE": "stdin", "LOGROUTER_SOURCE_X__PARSE": parse}) == [
         "timezone: expected an IANA name such as Europe/Stockholm, not 'x'",
         "formats: unknown parser 'clff' (did you mean 'clf'?)",
         "formats: nearly any line could be csv: name it in the list beside auto",
+    ]
+    parse = "{csv: {columns: [a, a], types: {b: int, c: int}, separator: ab}}"
+    assert told({"LOGROUTER_SOURCE_X__TYPE": "stdin", "LOGROUTER_SOURCE_X__PARSE": parse}) == [
+        "columns: expected at least one name, and none twice",
+        "types: there is no column 'b'",
+        "types: there is no column 'c'",
+        "separator: expected one ASCII character, not 'ab'",
     ]
