@@ -124,7 +124,7 @@ def watched(story: Story) -> Iterator[None]:
         reroute(members, router)
 
     def forgotten(members: Members, number: int) -> None:
-        cursor = members._spool.cursors[number]
+        cursor = members._contents.cursors[number]
         assert cursor.ledger.read == cursor.ledger.settled
         story.delivered[cursor.name] = story.delivered.get(cursor.name, 0) + cursor.ledger.delivered
         forget(members, number)

@@ -329,6 +329,15 @@ class Cursor:
         """Whether its journal holds something that is not on the disk."""
         return self._journal is not None and self._journal.needs_sync
 
+    @property
+    def mark(self) -> int:
+        """How far its journal is written, for `is_durable_to`."""
+        return self._journal.written if self._journal is not None else 0
+
+    def is_durable_to(self, mark: int) -> bool:
+        """Whether all that was written up to there is on the disk."""
+        return self._journal is None or (self._journal.synced >= mark and not self._journal.is_behind)
+
     def begin_sync(self) -> list[Callable[[], None]]:
         """Functions that make the journal durable, where it is not, to be called in a thread. Raises OSError."""
         journal = self._journal

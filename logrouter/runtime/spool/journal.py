@@ -39,7 +39,7 @@ class Journal:
         self._generation = 0
         self._fd: int | None = None
         self._size = 0
-        self._written = self._synced = 0
+        self.written = self.synced = 0
         """How often something was written, and how many of these times a sync that is done has covered."""
         self._behind = True
         """An entry could not be written or synced, or nothing is known yet: a snapshot must come first."""
@@ -61,7 +61,7 @@ class Journal:
             self._sync(path)  # a process that was killed may not have done so
         self._begin_file(state)
         self._sync(self._path)
-        self._synced, self._lasting = self._written, self._generation
+        self.synced, self._lasting = self.written, self._generation
         with suppress(OSError), opened(self._disk, self._other_path, os.O_WRONLY | os.O_CREAT) as fd:
             self._set_aside(fd)  # now: later the disk may be full
         if len(there) < len(self._paths):
@@ -93,7 +93,7 @@ class Journal:
     @property
     def needs_sync(self) -> bool:
         """Whether there is something that is not on the disk."""
-        return self._synced < self._written or self._behind
+        return self.synced < self.written or self._behind
 
     def begin_sync(self, state: State) -> Callable[[], None]:
         """A function that makes durable all that was written so far, to be called in a thread.
@@ -102,7 +102,7 @@ class Journal:
         """
         if self._behind:
             self._catch_up(state)
-        path, generation, written = self._path, self._generation, self._written
+        path, generation, written = self._path, self._generation, self.written
 
         def sync() -> None:
             try:
@@ -110,7 +110,7 @@ class Journal:
             except FileNotFoundError:
                 if not self._is_removed:
                     raise
-            self._lasting, self._synced = max(self._lasting, generation), max(self._synced, written)
+            self._lasting, self.synced = max(self._lasting, generation), max(self.synced, written)
 
         return sync
 
@@ -163,7 +163,7 @@ class Journal:
         self.close()
         self._fd, self._size, self._generation = fd, len(line), generation
         self._behind = False
-        self._written += 1
+        self.written += 1
 
     def _set_aside(self, fd: int) -> None:
         if self._disk.fstat(fd).st_size < self.file_bytes:
@@ -179,7 +179,7 @@ class Journal:
 
     def _put(self, line: bytes) -> None:
         assert self._fd is not None
-        self._written += 1
+        self.written += 1
         try:
             pwrite_all(self._disk, self._fd, line, self._size)
         except OSError:

@@ -234,8 +234,9 @@ class LocalSpool(Spool):
         """
         try:
             note()
-            while self.keeper is not None and self.keeper.wait_for_sync and (jobs := cursor.begin_sync()):
-                for job in jobs:
+            mark = cursor.mark
+            while self.keeper is not None and self.keeper.wait_for_sync and not cursor.is_durable_to(mark):
+                for job in cursor.begin_sync():
                     await in_thread(job)
         except OSError as error:
             if self.keeper is None or not self.keeper.bypassed:

@@ -507,6 +507,27 @@ async def test_with_sync_a_batch_is_noted_on_the_disk_before_it_is_sent(autojump
     assert [(note.first, note.end) for note in spool.notes(0)] == [(0, 5)]
 
 
+async def test_with_sync_a_note_waits_for_nothing_that_is_written_after_it(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a sink that settles something all the time would never send anything."""
+    place = Place("sync")
+    await place.append()
+    await place.tidy()
+    read_all(place.spool, 0)
+    synced, fdatasync = [], place.disk.fdatasync
+
+    def sync_while_more_comes(fd: int) -> None:
+        fdatasync(fd)
+        synced.append(fd)
+        if len(synced) < 10:
+            place.spool.cursors[0].commit(0, Tally(), None)
+
+    monkeypatch.setattr(place.disk, "fdatasync", sync_while_more_comes)
+    await place.spool.note(0, Note(0, 5))
+    assert len(synced) == 1
+
+
 async def test_who_waits_for_the_log_goes_on_when_others_can_write_it_again(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
