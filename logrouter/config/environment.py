@@ -158,8 +158,10 @@ def _option_meant(name: str, value: str, environ: Mapping[str, str]) -> str | No
     owner = f"LOGROUTER_{section}_{component}"
     kind: Kind = "sinks" if section == "SINK" else "sources"
     is_there = component in ("STDIN", "STDOUT") or owner in environ or any(n.startswith(f"{owner}__") for n in environ)
-    is_value = re.split("[:+]", value)[0] in (*names(kind), *plugins(kind))
-    return f"{owner}__{key}" if is_there and not is_value else None
+    component_meant = re.split("[:+]", value)[0]
+    if not is_there or component_meant in names(kind) or component_meant in plugins(kind):
+        return None
+    return f"{owner}__{key}"
 
 
 def _written_as(name: str, value: str) -> str:
