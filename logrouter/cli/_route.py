@@ -92,10 +92,11 @@ def _load(read: Callable[[], Settings], verbose: bool) -> Settings:
     """The settings, checked as far as that can be done before they are in force. Raises ConfigError."""
     from msgspec.structs import replace
 
-    from logrouter.runtime.preflight import check_places
+    from logrouter.runtime.preflight import check_places, check_streams
 
     settings = read()
     check_places(settings)
+    check_streams(settings)
     return replace(settings, log_level="info") if verbose and settings.log_level in ("warning", "error") else settings
 
 

@@ -54,6 +54,47 @@ def check_places(settings: Settings) -> None:
         raise ConfigError(mistakes)
 
 
+def check_streams(settings: Settings) -> None:
+    """The same of stdin, stdout and stderr as this process has them. `check` asks for none of it: it has others."""
+    told = {name: _problem_with_streams(make_sink(name, settings), settings) for name in settings.sinks}
+    mistakes = [
+        Mistake(_place(settings, name), f"sinks.{name}: {problem}") for name, problem in told.items() if problem
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def _problem_with_streams(sink: Sink[Any], settings: Settings) -> str | None:
+    if sink.transport == "stream":
+        if not _can_write(sink.descriptor):
+            return f"{_STREAMS[sink.descriptor]} is closed: nothing that is written there would arrive"
+        written = _file_behind(sink.descriptor)
+    else:
+        written = whole_file(sink)
+    if written is None:
+        return None
+    if written == _file_behind(0) and any(source.type == "stdin" for source in settings.sources.values()):
+        return f"stdin is {written}, and would give back what this sink writes: expected another file"
+    return _followed_by_a_source(written, settings) if sink.transport == "stream" else None
+
+
+def _can_write(descriptor: int) -> bool:
+    """Whether it is open for that. One that was closed is open for reading since the start (`__main__`)."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return False
+
+
+def _file_behind(descriptor: int) -> str | None:
+    """The path of the regular file that a stream is, if it is one, and /proc tells."""
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.readlink(f"/proc/self/fd/{descriptor}") if is_file else None
+    except OSError:
+        return None
+
+
 def _problem_with_spool(folder: str) -> str | None:
     from logrouter.runtime.spool.directory import problem_with
 
@@ -72,8 +113,6 @@ def problem_with(sink: Sink[Any]) -> str | None:
     """Why a sink cannot be written to; None where it can, or where only time will tell."""
     if sink.transport == "http":
         return _problem_with_certificates(sink.endpoint.tls)
-    if sink.transport == "stream":
-        return _problem_with_stream(sink.descriptor)
     if sink.transport != "files":
         return None
     path = Path(sink.known_path)
@@ -90,21 +129,16 @@ def problem_with(sink: Sink[Any]) -> str | None:
         return f"{path} may not be looked at: a folder above it may not be searched"
 
 
-def _problem_with_stream(descriptor: int) -> str | None:
-    """One that was closed is open for reading since the start (`__main__`)."""
-    try:
-        can_write = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-    except OSError:
-        can_write = False
-    return None if can_write else f"{_STREAMS[descriptor]} is closed: nothing that is written there would arrive"
-
-
 def _read_by_a_source(sink: Sink[Any], settings: Settings) -> str | None:
     """Each event would come back, and be written again, for ever."""
     if sink.transport != "files":
         return None
     template = getattr(sink.config, "path", None)
     path = os.path.abspath(re.sub(_PLACEHOLDER, "x", template.text if template else sink.known_path))
+    return _followed_by_a_source(path, settings)
+
+
+def _followed_by_a_source(path: str, settings: Settings) -> str | None:
     for name, source in settings.sources.items():
         if component.load("sources", source.type).reads(source.config, path):
             return f"sources.{name} follows {path} and would read what this sink writes: exclude it there"

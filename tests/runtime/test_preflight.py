@@ -11,7 +11,7 @@ import pytest
 from logrouter import config
 from logrouter.errors import ConfigError
 from logrouter.runtime import preflight
-from logrouter.runtime.preflight import check_places, warnings_about_places
+from logrouter.runtime.preflight import check_places, check_streams, warnings_about_places
 from logrouter.sinks.stdout import StdoutSink
 
 
@@ -19,6 +19,7 @@ def mistakes(*sinks: str) -> list[str]:
     settings = config.load(flags=config.Flags(sinks=sinks), system_folder=Path("/nonexistent"))
     try:
         check_places(settings)
+        check_streams(settings)
     except ConfigError as error:
         return [str(mistake) for mistake in error.mistakes]
     return []
@@ -83,6 +84,22 @@ def test_a_stream_that_is_closed_or_cannot_be_written(monkeypatch: pytest.Monkey
         assert mistakes("a=stdout:") == told
     assert mistakes("a=stdout:") == told
     assert mistakes("a=stderr:") == []
+
+
+def test_what_is_written_is_not_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    followed = "LOGROUTER_CONFIG_YAML", "sources: {f: {type: file, include: ['*.log']}}"
+    with Path("a.log").open("w+b") as file:
+        monkeypatch.setattr(preflight, "_file_behind", {0: None, file.fileno(): str(tmp_path / "a.log")}.get)
+        monkeypatch.setattr(StdoutSink, "descriptor", file.fileno())
+        assert mistakes("a=stdout:") == []
+        settings = config.load(environ=dict([followed]), system_folder=Path("/nonexistent"))
+        with pytest.raises(ConfigError, match=f"sources.f follows {tmp_path}/a.log and would read what this sink"):
+            check_streams(settings)
+        check_places(settings)  # whose stdout is not that of what is checked
+
+        monkeypatch.setattr(preflight, "_file_behind", {0: str(tmp_path / "a.log")}.get)
+        told = f"stdin is {tmp_path}/a.log, and would give back what this sink writes: expected another file"
+        assert mistakes("a=file:a.log", "b=file:b.log") == [f"--sink a=…: sinks.a: {told}"]
 
 
 @pytest.mark.parametrize(
