@@ -99,6 +99,8 @@ _DATED: Final = (
         rf"<time> ++<level> ++<pid> --- (?:\[ *+<application:in_brackets>\] {_NOT_A_TRACE})?+"
         r"\[ *+<thread>\] (?:\[(?:<trace>| *+)\] ?+)?+<logger> *+: <message>"
     ),
+    # before Spring Boot 3, by Spring Cloud Sleuth: logging.pattern.level: %5p [${spring.application.name},…]
+    r"<time> ++<level> ++\[<trace>\] <pid> --- \[ *+<thread>\] <logger> *+: <message>",
     # https://hadoop.apache.org, hadoop-common/src/main/conf/log4j.properties: %d{ISO8601} %p %c: %m%n
     r"<time> ++<level> ++<logger:java_class>: <message>",
     # https://zookeeper.apache.org, conf/logback.xml: %d{ISO8601} [myid:%X{myid}] - %-5p [%t:%logger{36}@%L] - %m%n
@@ -120,7 +122,7 @@ _DATED: Final = (
     # Jenkins, io.jenkins.lib.support_log_formatter.SupportLogFormatter
     r"<time> \[id=<thread>\]\t<level>\t<logger:class>(?:#<method>)?+: <message>",
     # Jetty, org.eclipse.jetty.util.log.StdErrLog
-    r"<time>:<level> *+:<logger:before_colon>:<thread:before_colon>: <message>",
+    r"<time>:<level> *+:(?:<logger:before_colon>)?+:<thread:before_colon>: <message>",
     # Tomcat, org.apache.juli.OneLineFormatter
     r"<time:tomcat> <level> ++\[<thread>\] <logger:class>\.<method> <message>",
     # Spark, conf/log4j2.properties.template: %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n

@@ -94,7 +94,7 @@ _KINDS: Final = {
 }
 _NO_LEVEL: Final = rf"(?!(?:{_LEVELS})\b)"
 _NOT_OF_THREAD: Final = rf"(?!\[{_THREAD_NAME}\] ++{_NAMED}(?::\d++)?+ ?+(?:--?|:) )"
-_NOT_SPRING: Final = r"(?!\d++ --- \[)"
+_NOT_SPRING: Final = r"(?!(?:\[[^\]\s]*+\] )?+\d++ --- \[)"
 """No line of Spring Boot, which would be a message here: in a source of several files a Python app may come first."""
 _NOT_CASSANDRA: Final = r"(?!\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [\w$-]++\.java:\d++ - )"
 _REQUEST: Final = '"<method> <path> <protocol>"'

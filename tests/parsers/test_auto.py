@@ -81,6 +81,11 @@ def test_an_app_whose_lines_are_of_two_formats_has_the_fields_of_the_first() -> 
         ),
         (
             b"2026-11-29 23:44:26,123 INFO app: ready",
+            b"2026-11-29 23:44:26.123  INFO [shop,64f1a2b3c4d5e6f7,1234567890abcdef] 1 --- [main] c.e.Demo : ready",
+            {"message": "ready", "trace": "shop,64f1a2b3c4d5e6f7,1234567890abcdef", "thread": "main"},
+        ),
+        (
+            b"2026-11-29 23:44:26,123 INFO app: ready",
             b"2026-11-29 23:44:26,124 ERROR [http-nio-8080-exec-1] c.e.App - failed",
             {"message": "failed", "thread": "http-nio-8080-exec-1", "logger": "c.e.App"},
         ),
