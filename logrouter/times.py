@@ -66,7 +66,7 @@ def parse(value: Any) -> int | None:
         return _scaled(value)
     if kind is float:
         # The shortest text that reads back as this float is what the app wrote: exact, where binary is not.
-        return _scaled(Decimal(repr(value))) if _SMALLEST <= value < _UNITS[-1][0] else None
+        return _scaled(Decimal(repr(value))) if value >= _SMALLEST else None
     if kind is Decimal:
         return _scaled(value) if value.is_finite() else None
     return None
