@@ -36,6 +36,16 @@ def test_a_text_has_no_more_bytes_than_was_said(text: str, size: int) -> None:
     assert size - 8 <= len(after.encode()) <= size
 
 
+@pytest.mark.parametrize("character", "é€😀")
+def test_a_character_that_is_cut_off_whole_may_make_the_numbers_longer(character: str) -> None:
+    """From 99 bytes to 100 and more: four numbers, and perhaps one byte less of the text."""
+    text = character * 80
+    for size in range(55, len(text.encode())):
+        document = {"message": text}
+        Truncate(TruncateConfig(size=Size(size), marker="{n} {n} {n} {n}")).apply(document, FACTS)
+        assert len(document["message"].encode()) <= size
+
+
 @given(texts, st.integers(20, 60))
 def test_a_text_has_no_more_characters_than_was_said(text: str, characters: int) -> None:
     document = {"message": text}
