@@ -213,6 +213,15 @@ def test_utf8_is_told_wherever_it_is_cut(character: str) -> None:
             assert is_utf8(before + encoded + after) == valid
 
 
+def test_an_object_that_can_be_skipped_but_not_read_is_text() -> None:
+    """A number that needs the slow way, beside what is nested nearly too deep: somewhere only one of the two does."""
+    projection = Projection([Field(("k",))])
+    for depth in range(850, 1010):
+        line = b'{"k":1e400,"x":' + b"[" * depth + b"]" * depth + b"}"
+        flags, rows = projection.recognise([line], line)
+        assert (flags[0] == Flag.JSON) is (rows[0] != projection.row_type()), depth
+
+
 def test_any_depth_of_nesting_is_json_or_text() -> None:
     """Where the limit lies depends on how deep in calls we are: near it the two ways may differ, but neither fails."""
     projection = Projection([Field(("a", "b"))])
