@@ -45,7 +45,9 @@ choose fields that have few. Elasticsearch makes data streams of names such as `
 
 What is tried again waits, and is told once a minute and in `/status`: nothing is lost while you mend the credentials or
 lift the block. Of an answer that cannot be read, or that tells of too few events, nothing is believed. So it is behind
-nginx, with its own 302, 401, 403, 404, 413, 429, 502, 503 and 504: with OpenSearch, each event was there once.
+nginx, with its own 302, 401, 403, 404, 413, 429, 502, 503 and 504: with OpenSearch, each event was there once. It is
+asked for in gzip, in which that to 13,000 events has 2 KB instead of 350; an Elasticsearch that speaks HTTPS compresses
+it only where its setting `http.compression` says so.
 
 **Rights.** `create_doc` (with `id: none` in a plain index: `index`) and `auto_configure` on the indices suffice;
 `check --connect` can tell more where it also has `monitor` and `view_index_metadata`: whether there is an index or a
@@ -104,6 +106,9 @@ _AT_ONCE: Final = 256
 """Events that become a part of the body at once. They stay in the processor's cache, which saves a fifth; and to put
 them under the names of the schema takes 2 ms, after which others have their turn."""
 _NDJSON: Final = (("Content-Type", "application/x-ndjson"),)
+_ACCEPTED: Final = {"Accept-Encoding": "gzip"}
+"""An answer has 26 bytes an event, nearly always the same ones, and is half as long as the request: compressed it comes
+in one read."""
 
 
 class ElasticsearchConfig(HttpConfig, kw_only=True, frozen=True):
@@ -154,7 +159,7 @@ class ElasticsearchSink(HttpSink[ElasticsearchConfig]):
     def __init__(self, config: ElasticsearchConfig, context: SinkContext) -> None:
         super().__init__(config, context)
         url = kept_as(_base_url(revealed(config.url)), config.url)
-        self.endpoint = endpoint_of(config, url, _authorization(config.api_key))
+        self.endpoint = endpoint_of(config, url, {**_ACCEPTED, **_authorization(config.api_key)})
         index = config.index or _DEFAULT_INDEX[config.data_stream]
         ids = config.id or ("none" if config.data_stream else "auto")
         holds_seconds = index.holds_seconds

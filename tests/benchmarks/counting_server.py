@@ -54,7 +54,10 @@ class Counts:
             lines = data.split(b"\n")[1::2]
             self._look(lines)
             items = b",".join([b'{"create":{"status":201}}'] * len(lines))
-            return 200, {"Content-Type": "application/json"}, b'{"errors":false,"items":[%b]}' % items
+            answer = b'{"errors":false,"items":[%b]}' % items
+            if "gzip" not in headers.get("accept-encoding", ""):
+                return 200, {"Content-Type": "application/json"}, answer
+            return 200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, _gzipped(answer)
         if method == "PUT":
             self.objects.append(len(body))
             self.events += zstd.decompress(body).count(b"\n")
@@ -67,6 +70,12 @@ class Counts:
         now = time.monotonic()
         self.events += len(lines)
         self.late += [now - float(found[1]) for line in lines if (found := _SENT.search(line))]
+
+
+def _gzipped(answer: bytes) -> bytes:
+    """As Elasticsearch and OpenSearch compress what they answer (`http.compression_level`: 3)."""
+    compressor = zlib.compressobj(3, zlib.DEFLATED, 31)
+    return compressor.compress(answer) + compressor.flush()
 
 
 def entries_in(push: bytes) -> int:

@@ -620,6 +620,11 @@ def test_who_we_are(options: dict[str, Any], header: str) -> None:
     assert given.reveal() == header
 
 
+def test_answers_are_asked_for_in_gzip_unless_told_otherwise() -> None:
+    assert sink().endpoint.headers == {"Accept-Encoding": "gzip"}
+    assert sink(headers={"Accept-Encoding": "identity"}).endpoint.headers == {"Accept-Encoding": "identity"}
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -26,7 +26,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import trio
@@ -40,6 +40,7 @@ from logrouter.runtime.transports import PlainTransport
 from logrouter.runtime.transports.compressing import compressed
 from logrouter.runtime.transports.masking import masked, secrets_of
 from logrouter.runtime.transports.messages import plain, retry_after_seconds
+from logrouter.runtime.transports.pieces import SMALL_BYTES, Pace, cut
 from logrouter.runtime.transports.proxies import proxy_of_environment, proxy_url
 from logrouter.runtime.transports.reasons import Progress, address, why_not_connected, why_not_secured
 from logrouter.runtime.transports.tls import tls_context
@@ -47,8 +48,6 @@ from logrouter.values import Duration, revealed
 
 LARGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 """How much of an answer is read. Elasticsearch's to 10,000 events, filtered as ours is, has 0.4 MB."""
-_PIECE_BYTES = 256 * 1024
-"""How much of a body is written at once: each piece has its own deadline."""
 _LONGEST_ANSWER = 10
 """How many times as long as one piece of an answer all of it may take, lest one byte a minute hold a connection."""
 _DIRECT_TIMEOUTS = Timeouts(connect=Duration(1), write=Duration(1), read=Duration(2))
@@ -82,6 +81,8 @@ class HttpTransport(PlainTransport):
         self._host, self._origin = url.raw_host, _origin(url)
         self._headers = _headers_of((name, revealed(text)) for name, text in endpoint.headers.items())
         self._secrets = secrets_of(endpoint, url.raw_path.decode(), url.path)
+        self._begun = lru_cache(maxsize=16)(self._beginning)
+        """Most requests of a sink lead to the same, with the same headers."""
         self._clock = clock
         self._places = trio.Semaphore(max(1, endpoint.connections))
         self._idle: list[_Pool] = []
@@ -95,19 +96,19 @@ class HttpTransport(PlainTransport):
         """Send the request, and give what is answered. Raises DestinationError where nothing is."""
         body = _Body(await _coded(instruction))
         instruction.sent_bytes = body.size_bytes
-        request = self._request(instruction, body)
+        asked = self._asked(instruction, body)
         async with self._places:
             if self._is_out_of_date:
                 await self._close_idle()
-            if instruction.direct or _origin(request.url) != self._origin:
-                return await self._exchange(await self._pool(request.url, direct=instruction.direct), request)
+            if instruction.direct or asked.origin != self._origin:
+                return await self._exchange(await self._pool(asked.url, direct=instruction.direct), asked)
             if self._idle:
                 may_repeat = instruction.repeatable or instruction.method in _REPEATABLE
                 try:
-                    return await self._exchange(self._idle.pop(), request, keep=True, may_repeat=may_repeat)
+                    return await self._exchange(self._idle.pop(), asked, keep=True, may_repeat=may_repeat)
                 except _Stale:
                     await self._close_idle()  # the server has closed the others as well, most likely
-            return await self._exchange(await self._pool(request.url), request, keep=True)
+            return await self._exchange(await self._pool(asked.url), asked, keep=True)
 
     async def aclose(self) -> None:
         """Close every connection that is not in use."""
@@ -120,16 +121,16 @@ class HttpTransport(PlainTransport):
 
     # ── one exchange ──
 
-    async def _exchange(
-        self, pool: _Pool, request: httpx.Request, *, keep: bool = False, may_repeat: bool = False
-    ) -> Response:
+    async def _exchange(self, pool: _Pool, asked: _Asked, *, keep: bool = False, may_repeat: bool = False) -> Response:
         """`keep`: the pool is kept for other requests if it can be. `may_repeat`: _Stale is raised where it fits."""
-        progress = Progress(_peer(request.url))
-        request.extensions = {"trace": progress, "timeout": pool.seconds}
-        is_whole = False
+        progress = Progress(address(*asked.origin[1:]))
+        asked.extensions = {"trace": progress, "timeout": pool.seconds}
+        asked.body.piece_bytes = pool.pace.piece_bytes
+        is_whole, begun = False, trio.current_time()
         try:
-            response = await self._read(await pool.handle_async_request(request), progress.peer)
+            response = await self._read(await pool.handle_async_request(asked), progress.peer)
             is_whole = True
+            pool.pace.learn(asked.body.size_bytes, trio.current_time() - begun)
             return response
         except httpx.LocalProtocolError:  # its text quotes headers
             raise DestinationError(_cannot_be_sent(progress.peer)) from None
@@ -144,22 +145,28 @@ class HttpTransport(PlainTransport):
             else:
                 await _close(pool, progress)
 
-    def _request(self, instruction: Request, body: _Body) -> httpx.Request:
+    def _asked(self, instruction: Request, body: _Body) -> _Asked:
         """The request as httpx has it. Raises DestinationError."""
-        target = instruction.target
+        own = tuple((name, text) for name, text in instruction.headers)  # also where a plug-in has made a list of them
+        url, headers = self._begun(instruction.target, own)
+        asked = _Asked(instruction.method, url, headers, body)
+        if body.size_bytes and instruction.coding in ("gzip", "zstd"):
+            asked.headers["Content-Encoding"] = instruction.coding
+        if body.size_bytes or instruction.method in _HAS_BODY:
+            asked.headers["Content-Length"] = str(body.size_bytes)
+        return asked
+
+    def _beginning(self, target: str, own: tuple[tuple[str, str], ...]) -> tuple[httpx.URL, httpx.Headers]:
+        """Where a request leads, and its headers but for those about its body. Raises DestinationError."""
         try:
-            url = _parsed(target if target.startswith(("http://", "https://")) else self._base + target)
+            url = httpx.URL(target if target.startswith(("http://", "https://")) else self._base + target)
         except httpx.InvalidURL:  # its text quotes the URL
             raise DestinationError(_cannot_be_sent(address(*self._origin[1:]))) from None
         headers = httpx.Headers({"Host": url.netloc.decode(), "User-Agent": f"logrouter/{__version__}"})
         if _origin(url) == self._origin:
             headers.update(self._headers)
-        headers.update(_headers_of(instruction.headers))
-        if body.size_bytes and instruction.coding in ("gzip", "zstd"):
-            headers["Content-Encoding"] = instruction.coding
-        if body.size_bytes or instruction.method in _HAS_BODY:
-            headers["Content-Length"] = str(body.size_bytes)
-        return httpx.Request(instruction.method, url, headers=headers, stream=body)
+        headers.update(_headers_of(own))
+        return url, headers
 
     async def _read(self, answer: httpx.Response, peer: str) -> Response:
         """The answer, or as much of it as anybody wants to know."""
@@ -167,11 +174,12 @@ class HttpTransport(PlainTransport):
         seconds = Duration(self._endpoint.timeouts.read * _LONGEST_ANSWER)
         with trio.move_on_after(seconds) as scope:
             try:
-                async for piece in answer.aiter_raw():
+                async for piece in cast("httpx.AsyncByteStream", answer.stream):  # as it is: `aiter_raw` is slower
                     pieces.append(piece)
                     size += len(piece)
                     if size > LARGEST_BODY_BYTES:  # then the next read fails, by which httpx's generators end: leaving
                         await answer.aclose()  # the loop would leave them unfinished
+                await answer.aclose()
             except httpx.ReadError:
                 if not answer.is_closed or size <= LARGEST_BODY_BYTES:
                     raise
@@ -228,34 +236,37 @@ class _Pool(httpx.AsyncHTTPTransport):
         self.timeouts = timeouts
         self.seconds = {"connect": timeouts.connect, "write": timeouts.write, "read": timeouts.read}
         """The same, as httpcore wants them (the extension `timeout`)."""
+        self.pace = Pace(timeouts.write)
+
+
+class _Asked(httpx.Request):
+    """A request as httpx has it."""
+
+    def __init__(self, method: str, url: httpx.URL, headers: httpx.Headers, body: _Body) -> None:
+        super().__init__(method, url, headers=headers, stream=body)
+        self.body = body
+        self.origin = _origin(url)
+        """Whom it leads to."""
 
 
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """A body in pieces. No generator: one that is left in the middle would have to be closed."""
 
-    def __init__(self, parts: Iterable[bytes]) -> None:
-        self._parts = [memoryview(part) for part in parts]
-        self.size_bytes = sum(map(len, self._parts))
-        self._pieces: Iterator[memoryview] = iter(())
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        self.size_bytes = sum(map(len, parts))
+        self.piece_bytes = SMALL_BYTES
+        """How much of it is written at once."""
+        self._parts = parts
+        self._pieces: Iterator[bytes | memoryview] = iter(())
 
     def __aiter__(self) -> _Body:
-        self._pieces = _pieces(self._parts)
+        self._pieces = cut(self._parts, self.piece_bytes)
         return self
 
-    async def __anext__(self) -> Any:  # a memoryview, which h11 joins as it does bytes
+    async def __anext__(self) -> Any:  # a memoryview at times, which h11 joins as it does bytes
         for piece in self._pieces:
             return piece
         raise StopAsyncIteration
-
-
-def _pieces(parts: Iterable[memoryview]) -> Iterator[memoryview]:
-    for part in parts:
-        for start in range(0, len(part), _PIECE_BYTES):
-            yield part[start : start + _PIECE_BYTES]
-
-
-_parsed = lru_cache(maxsize=64)(httpx.URL)
-"""Most requests of a sink lead to the same."""
 
 
 def _headers_of(pairs: Iterable[tuple[str, str]]) -> httpx.Headers:
@@ -265,10 +276,6 @@ def _headers_of(pairs: Iterable[tuple[str, str]]) -> httpx.Headers:
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     """Whom it leads to."""
     return url.scheme, url.host, url.port or _PORTS[url.scheme]
-
-
-def _peer(url: httpx.URL) -> str:
-    return address(*_origin(url)[1:])
 
 
 async def _close(pool: _Pool, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def plain(body: bytes, coding: str, at_most: int) -> bytes:
-    """The body without its coding, which we never ask for. What is damaged is cut there.
+    """The body without its coding, whoever has asked for one. What is damaged is cut there.
 
     Not by httpx, which knows no bound: of 4 MB it would make 4 GB.
     """

@@ -114,6 +114,23 @@ async def test_pieces_follow_the_body_as_they_are() -> None:
     assert received.headers["content-length"] == str(request.sent_bytes) == str(600_007)
 
 
+async def test_large_bodies_follow_each_other_on_a_connection() -> None:
+    server = HttpServer()
+    parts = [b"a" * 1_500_000, b"b" * 300_000, b"c"]
+    async with connected(server) as transport:
+        for _ in range(3):  # in small pieces, and in large ones once the connection is known to be quick
+            await transport.perform(Request("PUT", "/", pieces=parts))
+    assert [request.body == b"".join(parts) for request in server.requests] == [True] * 3
+    assert [request.connection for request in server.requests] == [0, 0, 0]
+
+
+async def test_headers_may_be_a_list() -> None:
+    server = HttpServer()
+    async with connected(server) as transport:
+        await transport.perform(Request("POST", "/", headers=[("X-A", "1")]))  # type: ignore[arg-type]
+    assert server.requests[0].headers["x-a"] == "1"
+
+
 async def test_what_has_no_body_says_so_where_one_is_expected() -> None:
     server = HttpServer()
     async with connected(server) as transport:
