@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import trio
 
 from logrouter import component
@@ -31,7 +32,7 @@ Connect = Callable[[Sink[Any], GroupSync], Transport]
 """Makes a sink's transport. Its syncs are done together with those of other sinks."""
 
 
-class Tasks(NamedTuple):
+class Tasks(msgspec.Struct, frozen=True):
     """Where tasks for parts that come later are started, and what they do."""
 
     delivering: trio.Nursery
