@@ -45,9 +45,9 @@ choose fields that have few. Elasticsearch makes data streams of names such as `
 
 What is tried again waits, and is told once a minute and in `/status`: nothing is lost while you mend the credentials or
 lift the block. Of an answer that cannot be read, or that tells of too few events, nothing is believed. So it is behind
-nginx, with its own 302, 401, 403, 404, 413, 429, 502, 503 and 504: with OpenSearch, each event was there once. It is
-asked for in gzip, in which that to 13,000 events has 2 KB instead of 350; an Elasticsearch that speaks HTTPS compresses
-it only where its setting `http.compression` says so.
+nginx, with its own 302, 401, 403, 404, 413, 429, 502, 503 and 504: with OpenSearch, each event was there once.
+Answers are asked for in gzip, in which that to 13,000 events has 2 KB instead of 350; an Elasticsearch that speaks
+HTTPS compresses them only where its setting `http.compression` says so.
 
 **Rights.** `create_doc` (with `id: none` in a plain index: `index`) and `auto_configure` on the indices suffice;
 `check --connect` can tell more where it also has `monitor` and `view_index_metadata`: whether there is an index or a
