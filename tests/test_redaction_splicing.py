@@ -267,8 +267,17 @@ def test_numbers_are_looked_at_between_strings() -> None:
 
 
 def test_private_keys_are_left_to_parsing() -> None:
-    lines = [b'{"password":"x"}', b'{"a@b.de":1}', b'{"keyboard":1,"a":"c@d.de"}']
-    assert redacted_lines(scrubber("all"), lines) == [None, None, b'{"keyboard":1,"a":"[redacted:email]"}']
+    lines = [
+        b'{"password":"x"}',
+        b'{"password" :"x"}',
+        b'{"password"\t\r : "x"}',
+        b'{"a@b.de":1}',
+        b'{"keyboard" : 1,"a":"c@d.de" ,"b":2}',
+    ]
+    assert redacted_lines(scrubber("all"), lines) == [
+        *[None] * 4,
+        b'{"keyboard" : 1,"a":"[redacted:email]" ,"b":2}',
+    ]
 
 
 def chain(*further: tuple[str, Any], **options: Any) -> Chain:
