@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from logrouter.config.settings import Settings
+    from logrouter.runtime.log import Log
     from logrouter.supervised import Connection
 
 _EXAMPLES = """\
@@ -70,12 +71,23 @@ def run(read: Callable[[], Settings], *, verbose: bool, supervisor: Connection |
         load=load,
         control_path=place_for(settings.spool.directory, os.environ),
     )
+    _warn_of_unread(settings, log)
     log.info("routing", sources=list(settings.sources), sinks=list(settings.sinks))
     settle_memory()
     code = trio.run(topology.run)
     if supervisor is not None and topology.parts.is_closed:
         supervisor.say("closed")
     return code
+
+
+def _warn_of_unread(settings: Settings, log: Log) -> None:
+    """`app | logrouter`, where the config reads files alone: the app would wait for ever once the pipe is full."""
+    if any(source.type in ("stdin", "run") for source in settings.sources.values()):
+        return
+    from logrouter.sources.stdin import has_bytes
+
+    if has_bytes(0):
+        log.warning("stdin is not read", reason="no source is of the type stdin")
 
 
 def settle_memory() -> None:

@@ -300,6 +300,18 @@ def test_stdin_a_regular_file(workplace: Workplace) -> None:
     assert (router.returncode, output, complaints) == (0, LINES, b"")
 
 
+def test_lines_that_no_source_reads_are_told_of(workplace: Workplace) -> None:
+    workplace.write("in.log", '{"n":1}\n')
+    workplace.write("logrouter.yaml", "sources: {f: {type: file, include: [in.log], follow: false}}")
+
+    for stdin, told in (("in.log", True), (os.devnull, False)):
+        with (workplace.folder / stdin).open("rb") as file:
+            router = workplace.start_router(stdin=file)
+            _, complaints = router.communicate(timeout=TOO_LONG_SECONDS)
+        assert router.returncode == 0
+        assert (b"stdin is not read" in complaints) is told
+
+
 def test_stdin_dev_null(workplace: Workplace) -> None:
     router = workplace.start_router("--sink", "raw=file:raw", stdin=subprocess.DEVNULL)
     output, complaints = router.communicate(timeout=TOO_LONG_SECONDS)
