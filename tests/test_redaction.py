@@ -232,6 +232,32 @@ def test_cost_grows_with_the_length(preset, piece):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("preset", "text"),
+    [
+        ("card", "40000000000000000002"),  # 20 digits, right by their check digit
+        ("card", "4111 111 111 11 11 1 1"),  # seven groups
+        ("ipv6", "1:2:3:4:5:6:7::8"),  # eight groups, and none left for the two colons
+        ("basic", "Basic YTpiAWNk"),  # a:b, and a control character
+    ],
+)
+def test_what_is_only_nearly_private_is_left(preset: str, text: str) -> None:
+    assert scrubber(preset).text(f"is {text} so") == f"is {text} so"
+
+
+@pytest.mark.parametrize(
+    ("preset", "text"),
+    [
+        ("card", "4111 1111 11 11 11 11"),  # six groups
+        ("card", "4000000000000000006"),  # 19 digits
+        ("ipv6", "1:2:3:4:5:6:7::"),
+        ("ipv6", "1::2:3:4:5:6:7"),
+    ],
+)
+def test_what_is_just_private_is_found(preset: str, text: str) -> None:
+    assert scrubber(preset).text(f"is {text} so") == f"is <{preset}> so"
+
+
 @pytest.mark.parametrize(("pattern", "piece"), [(r"(\S+) took", "a"), (r"(['\"]).*\1x", "'")])
 def test_own_expressions_cost_grows_with_the_length(pattern, piece):
     step = scrubber(pattern)
