@@ -231,7 +231,6 @@ def test_cost_grows_with_the_length(preset, piece):
     assert seconds[1] < 10 * seconds[0] + 0.01
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "text"),
     [
@@ -258,6 +257,7 @@ def test_what_is_just_private_is_found(preset: str, text: str) -> None:
     assert scrubber(preset).text(f"is {text} so") == f"is <{preset}> so"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pattern", "piece"), [(r"(\S+) took", "a"), (r"(['\"]).*\1x", "'")])
 def test_own_expressions_cost_grows_with_the_length(pattern, piece):
     step = scrubber(pattern)
