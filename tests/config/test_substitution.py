@@ -148,9 +148,11 @@ def test_a_credential_that_cannot_be_had(mistakes_in: Finder, name: str, environ
     ]
 
 
-def test_the_files_variables_and_flags_are_not_filled_in(load_text: Loader) -> None:
-    environ = {"LOGROUTER_RESOURCE__A": "${HOME}", "HOME": "/root"}
-    assert load_text(environ=environ, sets=["resource.b=${HOME}"]).resource == {"a": "${HOME}", "b": "${HOME}"}
+
+
+def test_variables_and_flags_are_not_filled_in(load_text: Loader) -> None:
+    environ = {"LOGROUTER_RESOURCE__A": "at ${HOME}", "HOME": "/root"}
+    assert load_text(environ=environ, sets=["resource.b=${HOME}"]).resource == {"a": "at ${HOME}", "b": "${HOME}"}
 
 
 def test_a_document_in_a_variable_is_filled_in(load_text: Loader) -> None:
