@@ -81,7 +81,8 @@ def read_environment(environ: Mapping[str, str], mistakes: Mistakes) -> list[Ass
         elif name in _DOCUMENTS:
             assignments += _document(name, value, environ, mistakes)
         elif re.fullmatch(_REFERENCE, value):
-            mistakes.add(name, f"{value[:40]} is taken as it stands in a variable", _written_as(name, value))
+            # the value is not shown: it may be a password after all
+            mistakes.add(name, "a ${…} in a variable is not filled in", _written_as(name, value))
         elif meant := _option_meant(name, value, environ):
             mistakes.add(name, "unknown variable", f"did you mean {meant!r}?")
         elif path := _path(name, mistakes):

@@ -98,11 +98,11 @@ def test_the_default_sink_and_source_have_names(load_text: Loader) -> None:
         ("LOGROUTER_SPOL__MEMORY", "2MiB", "unknown variable (did you mean 'LOGROUTER_SPOOL__MEMORY'?)"),
         ("LOGROUTER_SINK_STDOUT_FORMAT", "raw", "unknown variable (did you mean 'LOGROUTER_SINK_STDOUT__FORMAT'?)"),
         ("LOGROUTER_SOURCE_STDIN_PARSE", "json", "unknown variable (did you mean 'LOGROUTER_SOURCE_STDIN__PARSE'?)"),
-        ("LOGROUTER_SINK_A", "${URL}", "${URL} is taken as it stands in a variable (only what is written in YAML"),
+        ("LOGROUTER_SINK_A", "${URL}", "a ${…} in a variable is not filled in (only what is written in YAML"),
         (
             "LOGROUTER_SINK_A__PASSWORD",
             "${file:/run/secrets/a}",
-            "${file:/run/secrets/a} is taken as it stands in a variable (a secret is read from a file by LOGROUTER_",
+            "a ${…} in a variable is not filled in (a secret is read from a file by LOGROUTER_",
         ),
         ("LOGROUTER_SINKS", "file:a", "unknown variable (a sink is LOGROUTER_SINK_<NAME>"),
         ("LOGROUTER_ROUTE", "[]", "unknown variable (all routes are one list: LOGROUTER_ROUTES='[…]')"),

@@ -148,8 +148,6 @@ def test_a_credential_that_cannot_be_had(mistakes_in: Finder, name: str, environ
     ]
 
 
-
-
 def test_variables_and_flags_are_not_filled_in(load_text: Loader) -> None:
     environ = {"LOGROUTER_RESOURCE__A": "at ${HOME}", "HOME": "/root"}
     assert load_text(environ=environ, sets=["resource.b=${HOME}"]).resource == {"a": "at ${HOME}", "b": "${HOME}"}
