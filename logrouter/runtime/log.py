@@ -27,6 +27,8 @@ _LEAST_CHARACTERS: Final = 32
 """A field is not cut shorter than this."""
 _Key = tuple[str, object, str]
 """A message, the sink or source, and what `about` says."""
+_REMEMBERED: Final = 1024
+"""Keys. What was said longest ago is forgotten, and may be said again."""
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -101,9 +103,19 @@ class Log:
         if kept_back := self._kept_back.get(key, 0):
             fields = {**fields, "repeated": kept_back}
         if self._written(level, message, fields):
-            self._last[key] = now
-            self._lasting.add(key)
+            self._remember(key, now)
             self._kept_back.pop(key, None)
+
+    def _remember(self, key: _Key, now: float) -> None:
+        """It has been said. Not of everything ever said: each file that cannot be read is a key of its own."""
+        self._last.pop(key, None)  # so that they are in the order in which they were said
+        self._last[key] = now
+        if len(self._last) > _REMEMBERED:
+            longest_ago = next(iter(self._last))
+            del self._last[longest_ago]
+            self._kept_back.pop(longest_ago, None)
+        if not key[2]:  # what is over is told of by its message alone
+            self._lasting.add(key)
 
     def _is_said_at(self, level: str) -> bool:
         return bool(severity.parse(level) >= self._threshold)

@@ -164,6 +164,19 @@ def test_several_things_of_one_sink_are_told_apart_by_what_they_are_about() -> N
     assert all("about" not in event for event in written.events)
 
 
+def test_what_was_said_longest_ago_is_forgotten() -> None:
+    written = Written()
+    for number in range(3000):
+        written.log.warning("cannot read", about=f"/logs/{number}", source="apps")
+    written.log.warning("cannot read", about="/logs/2999", source="apps")
+    assert len(written.lines) == 3000
+
+    written.log.warning("cannot read", about="/logs/0", source="apps")
+    assert len(written.lines) == 3001
+    assert len(written.log._last) == 1024
+    assert not written.log._lasting
+
+
 def test_what_is_below_the_level_is_not_counted_as_kept_back() -> None:
     written = Written("error")
     written.log.info("x")
