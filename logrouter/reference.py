@@ -358,7 +358,7 @@ def _dedent(block: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the pages of all components into a folder."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m logrouter.reference docs", file=sys.stderr)
         return 2
     for kind in KINDS:
