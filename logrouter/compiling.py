@@ -206,10 +206,8 @@ class _Scope:
     def _comprehension(self, expression: str, quick: str | None) -> list[str]:
         if self._clauses is None:
             return []
-        comprehension = (
-            f"[{quick} for r in rows" if quick else " ".join([f"[{expression} for r in rows", *self._clauses])
-        )
-        return ["try:", f"    return {comprehension}]", "except (KeyError, TypeError, ValueError):", "    pass"]
+        of_each = f"{quick} for r in rows" if quick else " ".join([f"{expression} for r in rows", *self._clauses])
+        return ["try:", f"    return [{of_each}]", "except (KeyError, TypeError, ValueError):", "    pass"]
 
     def _quickly(self, variable: str, *expressions: str | None) -> None:
         """How the comprehension sets a variable: to one expression after the other. None: it cannot."""

@@ -104,11 +104,10 @@ def _load(read: Callable[[], Settings], verbose: bool) -> Settings:
     """The settings, checked as far as that can be done before they are in force. Raises ConfigError."""
     from msgspec.structs import replace
 
-    from logrouter.runtime.preflight import check_places, check_streams
+    from logrouter.runtime.preflight import check_places
 
     settings = read()
-    check_places(settings)
-    check_streams(settings)
+    check_places(settings, streams=True)
     return replace(settings, log_level="info") if verbose and settings.log_level in ("warning", "error") else settings
 
 

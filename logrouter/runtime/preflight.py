@@ -28,9 +28,13 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 _NO_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
 
-def check_places(settings: Settings) -> None:
+def check_places(settings: Settings, *, streams: bool = False) -> None:
     """Raise ConfigError, with a mistake for each source that could not be read, each sink that could not be written to,
-    or only into another's file, and one where the spool's folder cannot be used."""
+    or only into another's file, and one where the spool's folder cannot be used.
+
+    `streams`: also for each that cannot be had with stdin, stdout and stderr as this process has them. `check` asks for
+    none of it: it has others.
+    """
     mistakes = []
     if settings.spool.directory is not None and (problem := _problem_with_spool(settings.spool.directory)):
         mistakes.append(Mistake(_origin(settings, ("spool", "directory")), f"spool.directory: {problem}"))
@@ -48,18 +52,10 @@ def check_places(settings: Settings) -> None:
             if (owner := owners.setdefault(claim, name)) != name:
                 problem = problem or f"{claim} is that of sinks.{owner} already, at {_place(settings, owner)}"
         problem = problem or _read_by_a_source(sink, settings)
+        if streams:
+            problem = problem or _problem_with_streams(sink, settings)
         if problem is not None:
             mistakes.append(Mistake(_place(settings, name), f"sinks.{name}: {problem}"))
-    if mistakes:
-        raise ConfigError(mistakes)
-
-
-def check_streams(settings: Settings) -> None:
-    """The same of stdin, stdout and stderr as this process has them. `check` asks for none of it: it has others."""
-    told = {name: _problem_with_streams(make_sink(name, settings), settings) for name in settings.sinks}
-    mistakes = [
-        Mistake(_place(settings, name), f"sinks.{name}: {problem}") for name, problem in told.items() if problem
-    ]
     if mistakes:
         raise ConfigError(mistakes)
 

@@ -38,7 +38,7 @@ LAUNCHER = Path(__file__).parent / "killed_at.py"
 WITHOUT_CHECK = """
 import sys
 from logrouter.runtime import preflight
-preflight.check_places = preflight.check_streams = lambda settings: None
+preflight.check_places = lambda settings, streams: None
 from logrouter.__main__ import main
 sys.exit(main())
 """

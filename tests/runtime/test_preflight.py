@@ -11,15 +11,14 @@ import pytest
 from logrouter import config
 from logrouter.errors import ConfigError
 from logrouter.runtime import preflight
-from logrouter.runtime.preflight import check_places, check_streams, warnings_about_places
+from logrouter.runtime.preflight import check_places, warnings_about_places
 from logrouter.sinks.stdout import StdoutSink
 
 
 def mistakes(*sinks: str) -> list[str]:
     settings = config.load(flags=config.Flags(sinks=sinks), system_folder=Path("/nonexistent"))
     try:
-        check_places(settings)
-        check_streams(settings)
+        check_places(settings, streams=True)
     except ConfigError as error:
         return [str(mistake) for mistake in error.mistakes]
     return []
@@ -94,7 +93,7 @@ def test_what_is_written_is_not_read_again(monkeypatch: pytest.MonkeyPatch, tmp_
         assert mistakes("a=stdout:") == []
         settings = config.load(environ=dict([followed]), system_folder=Path("/nonexistent"))
         with pytest.raises(ConfigError, match=f"sources.f follows {tmp_path}/a.log and would read what this sink"):
-            check_streams(settings)
+            check_places(settings, streams=True)
         check_places(settings)  # whose stdout is not that of what is checked
 
         monkeypatch.setattr(preflight, "_file_behind", {0: str(tmp_path / "a.log")}.get)
